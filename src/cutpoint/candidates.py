@@ -1,0 +1,150 @@
+"""Head tensors in, candidates out: every (location, class) pair above the floor, with its box."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from cutpoint.boxes import decode_boxes, level_priors
+from cutpoint.headspec import HeadSpec
+
+# How far below logit(floor) the cheap comparison of logits starts, so that rounding in the sigmoid cannot
+# lose a pair; the exact comparison follows on the few that pass.
+LOGIT_MARGIN = 1e-3
+
+
+@dataclass
+class Candidates:
+    """Candidates of one image, ordered by prior, then label.
+
+    Attributes:
+        level: ``(N,)`` int8, feature level.
+        prior: ``(N,)`` int32, flat index over the levels; row-major y, x, anchor.
+        label: ``(N,)`` int16, model class, 0-based.
+        score: ``(N,)`` float32, activated class score.
+        factor: ``(N,)`` float32, activated factor; 1 for heads without one.
+        boxes: ``(N, 4)`` float32, ``x1, y1, x2, y2``, network pixels, not clipped.
+    """
+
+    level: np.ndarray
+    prior: np.ndarray
+    label: np.ndarray
+    score: np.ndarray
+    factor: np.ndarray
+    boxes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def take(self, index: np.ndarray) -> "Candidates":
+        """The chosen rows: a boolean mask or integer indices."""
+        return Candidates(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+
+
+def from_raw(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0) -> Candidates:
+    """Candidates from the tensors of the ``raw`` cut.
+
+    Args:
+        outputs: name (``HeadSpec.raw_names``) to ``(B, channels, H, W)`` float32, no activation applied.
+        spec: the head specification.
+        image: index into the batch.
+
+    Returns:
+        the image's candidates.
+    """
+    parts, offset = [], 0
+    for level in range(spec.levels):
+        cls = outputs[f"cls_{level}"][image]
+        factor = outputs[f"{spec.factor}_{level}"][image] if spec.factor else None
+        anchors = spec.anchors_per_cell(level)
+        _, height, width = cls.shape
+        logits = cls.reshape(anchors, spec.num_classes, height * width)
+        factors = factor.reshape(anchors, height * width) if spec.factor else None
+        anchor, label, cell = _above_floor(logits, factors, spec.floor)
+        y, x = np.divmod(cell, width)
+        values = outputs[f"box_{level}"][image].reshape(anchors, 4, height * width)
+        values = values[anchor, :, cell]
+        part = Candidates(
+            level=np.full(len(cell), level, dtype=np.int8),
+            prior=(offset + cell * anchors + anchor).astype(np.int32),
+            label=label.astype(np.int16),
+            score=_sigmoid(logits[anchor, label, cell]),
+            factor=_sigmoid(factors[anchor, cell]) if spec.factor else np.ones(len(cell), np.float32),
+            boxes=decode_boxes(spec, level_priors(spec, level, y, x, anchor), values),
+        )
+        parts.append(_finish(part, spec.floor))
+        offset += height * width * anchors
+    return Candidates(
+        **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Candidates)}
+    )
+
+
+def from_decoded(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0) -> Candidates:
+    """Candidates from the tensors of the ``decoded`` cut.
+
+    Args:
+        outputs: ``boxes`` ``(B, N, 4)`` float32 network pixels, ``scores`` ``(B, N, C)`` float32 activated,
+            ``factors`` ``(B, N)`` float32 for heads that have one, ``level_counts`` ``(L,)`` int64.
+        spec: the head specification.
+        image: index into the batch.
+
+    Returns:
+        the image's candidates.
+    """
+    scores = outputs["scores"][image]
+    factors = outputs["factors"][image] if spec.factor else None
+    floor = np.float32(spec.floor["value"])
+    if spec.floor["on"] == "product":
+        # the pair's product cannot reach the floor unless both its parts do
+        rows = np.flatnonzero(factors >= floor)
+        row, label = np.nonzero(scores[rows] >= floor)
+        prior = rows[row]
+    else:
+        prior, label = np.nonzero(scores >= floor)
+    borders = np.cumsum(outputs["level_counts"])
+    part = Candidates(
+        level=np.searchsorted(borders, prior, side="right").astype(np.int8),
+        prior=prior.astype(np.int32),
+        label=label.astype(np.int16),
+        score=scores[prior, label],
+        factor=factors[prior] if spec.factor else np.ones(len(prior), np.float32),
+        boxes=outputs["boxes"][image][prior],
+    )
+    return _finish(part, spec.floor)
+
+
+def passes(values: np.ndarray, threshold: float, inclusive: bool) -> np.ndarray:
+    """Compare float32 values with a threshold, in float32 as torch does."""
+    threshold = np.float32(threshold)
+    return values >= threshold if inclusive else values > threshold
+
+
+def _above_floor(
+    logits: np.ndarray, factors: np.ndarray | None, floor: dict
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Anchor, label and cell of pairs that may pass the floor; logits ``(A, C, cells)``."""
+    border = _logit(floor["value"]) - LOGIT_MARGIN
+    if floor["on"] == "product":
+        anchor, cell = np.nonzero(factors >= border)
+        row, label = np.nonzero(logits[anchor, :, cell] >= border)
+        return anchor[row], label, cell[row]
+    return np.nonzero(logits >= border)
+
+
+def _finish(candidates: Candidates, floor: dict) -> Candidates:
+    """Apply the exact floor and put the rows in order."""
+    value = candidates.score
+    if floor["on"] == "product":
+        value = value * candidates.factor
+    index = np.flatnonzero(passes(value, floor["value"], floor["inclusive"]))
+    order = np.lexsort((candidates.label[index], candidates.prior[index]))
+    return candidates.take(index[order])
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return np.float32(1) / (np.float32(1) + np.exp(-logits))
+
+
+def _logit(probability: float) -> float:
+    if probability <= 0:
+        return -np.inf
+    return float(np.log(probability / (1 - probability)))

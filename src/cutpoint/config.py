@@ -1,0 +1,144 @@
+"""The config, checked against its schema and completed with the schema's defaults."""
+
+import copy
+import difflib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from cutpoint.errors import UserError
+
+TYPES = {"null": "null", "object": "a mapping", "array": "a list", "string": "text"}
+
+
+def complete_config(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
+    """Return a copy of ``config`` with the schema's defaults filled in.
+
+    Raises:
+        UserError: the first thing in it that the schema does not allow, by its key.
+    """
+    schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
+    _check_keys(config, "")
+    validator = jsonschema.Draft202012Validator(schema)
+    errors = sorted(validator.iter_errors(config), key=_rank)
+    if errors:
+        raise UserError(_describe(_innermost(errors[0])))
+    complete = copy.deepcopy(config)
+    _fill(complete, schema)
+    return complete
+
+
+def check_unique_keys(path: str | Path) -> None:
+    """Refuse a YAML file in which one mapping has a key twice: YAML would silently drop the first.
+
+    Raises:
+        UserError: the key and its line.
+    """
+    root = yaml.compose(Path(path).read_text(encoding="utf-8"), yaml.SafeLoader)
+    nodes = [root] if root else []
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, yaml.SequenceNode):
+            nodes.extend(node.value)
+        elif isinstance(node, yaml.MappingNode):
+            seen = set()
+            for key, value in node.value:
+                if key.value in seen:
+                    raise UserError(
+                        f"{path}, line {key.start_mark.line + 1}: the key {key.value!r} is there twice "
+                        "in one mapping; rename or remove one of them"
+                    )
+                seen.add(key.value)
+                nodes.append(value)
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the nearest known one, if one is near."""
+    found = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """The same, followed by all known names."""
+    known = sorted(known)
+    return f"{near(name, known) or ';'} known: {', '.join(known) or 'none'}"
+
+
+def _check_keys(node: Any, where: str) -> None:
+    """YAML reads ``1:`` or ``on:`` as a number or a truth value, on which patterns cannot be matched."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if not isinstance(key, str):
+                raise UserError(f"{where or 'top level'}: the name {key!r} must be text; put it in quotes")
+            _check_keys(value, f"{where}.{key}" if where else key)
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            _check_keys(value, f"{where}[{index}]")
+
+
+def _rank(error: jsonschema.ValidationError) -> tuple[bool, int, list[str]]:
+    """Misspelt keys first (they explain a required key that is missing), then the outermost."""
+    return (
+        error.validator != "additionalProperties",
+        len(error.absolute_path),
+        [str(part) for part in error.absolute_path],
+    )
+
+
+def _innermost(error: jsonschema.ValidationError) -> jsonschema.ValidationError:
+    """Of the alternatives of an ``anyOf``, the failure of the one that has the value's own type."""
+    for branch in error.context or []:
+        if branch.validator not in ("type", "const"):
+            return branch
+    return error
+
+
+def _describe(error: jsonschema.ValidationError) -> str:
+    where = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path
+    ).lstrip(".")
+    value, rule = error.instance, error.validator_value
+    prefix = f"{where}: " if where else ""
+    match error.validator:
+        case "additionalProperties":
+            known = error.schema["properties"]
+            unknown = next(key for key in value if key not in known)
+            return f"{prefix}unknown key {unknown!r}{suggest(unknown, known)}"
+        case "required":
+            missing = [key for key in rule if key not in value]
+            return f"{prefix}the key {missing[0]!r} is missing; add it"
+        case "enum":
+            words = ["null" if word is None else str(word) for word in rule]
+            return f"{prefix}{value!r} is not allowed{suggest(str(value), words)}"
+        case "type":
+            kinds = [rule] if isinstance(rule, str) else rule
+            words = " or ".join(
+                TYPES.get(kind, f"a{'n' if kind[0] in 'aio' else ''} {kind}") for kind in kinds
+            )
+            return f"{prefix}{value!r} must be {words}"
+        case "pattern" if re.match(r"\^\[A-Z", rule):
+            return f"{prefix}the name {value!r} may have letters, digits, _ and - only"
+        case "anyOf":
+            return f"{prefix}{value!r} is not allowed. {error.schema['description']}"
+        case "uniqueItems":
+            return f"{prefix}a name is there twice in {value!r}"
+        case _:
+            return f"{prefix}{error.message}"
+
+
+def _fill(node: Any, schema: dict[str, Any]) -> None:
+    if isinstance(node, dict):
+        properties = schema.get("properties", {})
+        for key, part in properties.items():
+            if "default" in part:
+                node.setdefault(key, copy.deepcopy(part["default"]))
+        others = schema.get("additionalProperties") or {}
+        for key, value in node.items():
+            _fill(value, properties.get(key, others))
+    elif isinstance(node, list):
+        for value in node:
+            _fill(value, schema.get("items", {}))

@@ -1,0 +1,98 @@
+"""Read a model's config and checkpoint into ``spec.json``."""
+
+from typing import Any
+
+from mmengine.config import Config
+
+from cutpoint.detector.build import build_detector, class_names, load_config
+from cutpoint.detector.heads import describe_head
+from cutpoint.errors import UserError
+from cutpoint.files import write_json
+from cutpoint.headspec import ModelSpec
+from cutpoint.image import InputRecipe, Pad
+
+# Transforms of a test pipeline that do not touch the pixels.
+NEUTRAL = {"LoadImageFromFile", "LoadAnnotations", "PackDetInputs"}
+
+
+def describe_model(
+    *, model: str, config: str, checkpoint: str | None, candidate_floor: float | None, out: str
+) -> None:
+    """Write ``spec.json``: classes, head specification and input recipe of a model.
+
+    Args:
+        model: its name in the config.
+        config: mmdet config, a path or ``mmdet::...``.
+        checkpoint: weights; null only where random weights are meant.
+        candidate_floor: see ``describe_head``.
+        out: JSON file to write.
+
+    Raises:
+        UserError: anything of the model that Cutpoint cannot reproduce, by name.
+    """
+    mmdet_config = load_config(config)
+    detector = build_detector(mmdet_config, checkpoint)
+    if not hasattr(detector, "bbox_head") or hasattr(detector, "roi_head"):
+        raise UserError(f"model {model}: {type(detector).__name__} is not a single-stage detector")
+    classes = class_names(mmdet_config, checkpoint)
+    head = describe_head(detector.bbox_head, candidate_floor)
+    if len(classes) != head.num_classes:
+        raise UserError(
+            f"model {model}: the head has {head.num_classes} classes, the checkpoint's or config's metainfo "
+            f"names {len(classes)}; set metainfo.classes in {config}"
+        )
+    spec = ModelSpec(model, tuple(classes), head, describe_input(mmdet_config))
+    write_json(out, spec.to_dict())
+
+
+def describe_input(config: Config) -> InputRecipe:
+    """The input recipe ``mmdet``: the test pipeline's own steps and the data preprocessor.
+
+    Raises:
+        UserError: a transform or a setting that ``image.py`` does not reproduce.
+    """
+    resize, pad = None, None
+    for step in config.test_dataloader.dataset.pipeline:
+        kind = step["type"]
+        if kind == "Resize":
+            resize = step
+        elif kind == "Pad":
+            pad = _describe_pad(step)
+        elif kind not in NEUTRAL:
+            raise UserError(f"test pipeline step {kind}: not supported by Cutpoint's input recipes")
+    if resize is None or "scale" not in resize:
+        raise UserError("the test pipeline needs one Resize step with a `scale`")
+    if resize.get("backend", "cv2") != "cv2":
+        raise UserError(f"test pipeline Resize backend {resize['backend']!r}: only cv2 is supported")
+    width, height = resize["scale"] if not isinstance(resize["scale"], int) else [resize["scale"]] * 2
+    preprocessor = config.model.get("data_preprocessor") or config.get("data_preprocessor") or {}
+    if preprocessor.get("type") != "DetDataPreprocessor":
+        raise UserError(
+            f"data_preprocessor {preprocessor.get('type')}: only DetDataPreprocessor is supported"
+        )
+    mean, std = preprocessor.get("mean"), preprocessor.get("std")
+    return InputRecipe(
+        scale=(int(height), int(width)),
+        keep_ratio=bool(resize.get("keep_ratio", False)),
+        interpolation=resize.get("interpolation", "bilinear"),
+        pad=pad,
+        bgr_to_rgb=bool(preprocessor.get("bgr_to_rgb", False) or preprocessor.get("rgb_to_bgr", False)),
+        mean=tuple(float(v) for v in mean) if mean is not None else None,
+        std=tuple(float(v) for v in std) if std is not None else None,
+        divisor=int(preprocessor.get("pad_size_divisor", 1)),
+        pad_value=float(preprocessor.get("pad_value", 0)),
+    )
+
+
+def _describe_pad(step: dict[str, Any]) -> Pad:
+    value = step.get("pad_val", 0)
+    value = value.get("img", 0) if isinstance(value, dict) else value
+    if step.get("padding_mode", "constant") != "constant":
+        raise UserError(f"test pipeline Pad mode {step['padding_mode']!r}: only constant is supported")
+    size = step.get("size")
+    return Pad(
+        to_square=bool(step.get("pad_to_square", False)),
+        size=(int(size[1]), int(size[0])) if size else None,
+        divisor=step.get("size_divisor"),
+        value=tuple(float(v) for v in (value if isinstance(value, list | tuple) else [value] * 3)),
+    )

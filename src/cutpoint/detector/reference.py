@@ -1,0 +1,159 @@
+"""The PyTorch side: mmdet's own pipeline and post-processing, or its head tensors with our recipe."""
+
+import copy
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import Compose, pseudo_collate
+from torch import nn
+
+from cutpoint.candidates import Candidates, from_raw
+from cutpoint.detector.build import build_detector, load_config
+from cutpoint.detector.cuts import head_tensors
+from cutpoint.errors import UserError
+from cutpoint.files import read_json
+from cutpoint.headspec import ModelSpec
+from cutpoint.image import Geometry, decode, prepare
+from cutpoint.predict import write_predictions
+from cutpoint.recipes import Detections
+
+
+class MmdetPipeline:
+    """``pytorch`` + ``e2e``: mmdet's test pipeline, forward and ``predict_by_feat``, called stage by stage.
+
+    A test holds it equal to ``detector.test_step``.
+    """
+
+    cut = "e2e"
+
+    def __init__(self, detector: nn.Module, pipeline: list[dict], spec: ModelSpec, device: str) -> None:
+        self.spec = spec
+        self.provider = device
+        self._detector = detector
+        steps = [step for step in copy.deepcopy(pipeline) if step["type"] != "LoadAnnotations"]
+        self._load, self._transform = Compose(steps[:1]), Compose(steps[1:])
+
+    def decode(self, path: str) -> dict[str, Any]:
+        """Image file to mmdet's results dict with ``img``."""
+        return self._load({"img_path": path, "img_id": 0})
+
+    def prepare(self, image: dict[str, Any]) -> tuple[dict[str, Any], Geometry]:
+        """The rest of the test pipeline; normalising and padding belong to ``infer``, as in mmdet."""
+        data = self._transform(image)
+        meta = data["data_samples"].metainfo
+        height, width = meta["ori_shape"]
+        scale_x, scale_y = meta["scale_factor"]
+        divisor = self.spec.input.divisor
+        padded = [-(-side // divisor) * divisor for side in data["inputs"].shape[1:]]
+        geometry = Geometry(
+            height=height,
+            width=width,
+            resized_height=round(height * scale_y),
+            resized_width=round(width * scale_x),
+            padded_height=padded[0],
+            padded_width=padded[1],
+            scale_x=scale_x,
+            scale_y=scale_y,
+        )
+        return data, geometry
+
+    @torch.no_grad()
+    def infer(self, tensor: dict[str, Any], geometry: Geometry) -> tuple[Any, list[dict]]:
+        """Data preprocessor, backbone, neck and head."""
+        data = self._detector.data_preprocessor(pseudo_collate([tensor]), training=False)
+        outputs = self._detector.bbox_head(self._detector.extract_feat(data["inputs"]))
+        if self.provider == "cuda":
+            torch.cuda.synchronize()
+        return outputs, [sample.metainfo for sample in data["data_samples"]]
+
+    @torch.no_grad()
+    def read(self, outputs: tuple[Any, list[dict]], geometry: Geometry) -> Detections:
+        """mmdet's ``predict_by_feat``, boxes in original-image pixels."""
+        tensors, metas = outputs
+        found = self._detector.bbox_head.predict_by_feat(*tensors, batch_img_metas=metas, rescale=True)[0]
+        return Detections(
+            found.bboxes.cpu().numpy().reshape(-1, 4),
+            found.scores.cpu().numpy(),
+            found.labels.cpu().numpy().astype(np.int64),
+        )
+
+
+class HeadTensorPipeline:
+    """``pytorch`` + ``raw``: our input recipe, mmdet's head tensors, our candidates."""
+
+    cut = "raw"
+
+    def __init__(self, detector: nn.Module, spec: ModelSpec, device: str) -> None:
+        self.spec = spec
+        self.provider = device
+        self._detector = detector
+
+    def decode(self, path: str) -> np.ndarray:
+        """Image file to ``(H, W, 3)`` uint8 BGR."""
+        return decode(path)
+
+    def prepare(self, image: np.ndarray) -> tuple[np.ndarray, Geometry]:
+        """Decoded image to ``(1, 3, H', W')`` float32 and geometry."""
+        return prepare(image, self.spec.input)
+
+    @torch.no_grad()
+    def infer(self, tensor: np.ndarray, geometry: Geometry) -> dict[str, np.ndarray]:
+        """Head tensors by the names of the ``raw`` cut, on the host."""
+        tensors = head_tensors(self._detector, torch.from_numpy(tensor).to(self.provider))
+        values = (value.cpu().numpy() for value in tensors)
+        return dict(zip(self.spec.head.raw_names, values, strict=True))
+
+    def read(self, outputs: dict[str, np.ndarray], geometry: Geometry) -> Candidates:
+        """Head tensors to candidates."""
+        return from_raw(outputs, self.spec.head)
+
+
+def open_pytorch(
+    config: str, checkpoint: str | None, spec: ModelSpec, cut: str, provider: str, threads: int | None
+) -> MmdetPipeline | HeadTensorPipeline:
+    """Open the PyTorch side of a model.
+
+    Args:
+        config: mmdet config.
+        checkpoint: weights.
+        spec: the model specification.
+        cut: ``e2e`` or ``raw``.
+        provider: ``cpu`` or ``cuda``; ``tensorrt`` is read as ``cuda``.
+        threads: threads of one operator; null leaves torch's default.
+
+    Raises:
+        UserError: CUDA asked for and not there.
+    """
+    device = "cpu" if provider == "cpu" else "cuda"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("device cuda: torch finds no CUDA device; set `device: cpu` or install a CUDA build")
+    if threads:
+        torch.set_num_threads(threads)
+    warnings.filterwarnings("ignore", message=".*indexing.*", category=UserWarning)
+    mmdet_config = load_config(config)
+    detector = build_detector(mmdet_config, checkpoint).to(device)
+    if cut == "raw":
+        return HeadTensorPipeline(detector, spec, device)
+    return MmdetPipeline(detector, mmdet_config.test_dataloader.dataset.pipeline, spec, device)
+
+
+def predict_pytorch(
+    *,
+    config: str,
+    checkpoint: str | None,
+    spec: str,
+    cut: str,
+    manifest: str,
+    provider: str,
+    threads: int,
+    shard: int,
+    shards: int,
+    out: str,
+    out_images: str,
+) -> None:
+    """Run the PyTorch model over one shard of a data set; arguments as ``predict.predict_onnx``."""
+    model_spec = ModelSpec.from_dict(read_json(spec))
+    pipeline = open_pytorch(config, checkpoint, model_spec, cut, provider, threads)
+    write_predictions(pipeline, manifest, shard, shards, out, out_images, {})

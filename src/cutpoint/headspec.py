@@ -1,0 +1,99 @@
+"""How to read a head's tensors. Travels as JSON in ``spec.json`` and inside the ONNX file."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from cutpoint.image import InputRecipe
+
+METADATA_KEY = "cutpoint"
+
+
+@dataclass(frozen=True)
+class HeadSpec:
+    """What post-processing needs to know of a dense head.
+
+    ``anchors``: per level, the ``x1, y1, x2, y2`` base anchors in network pixels around cell (0, 0), shifted
+    by ``index * stride``; null for heads with points at ``(index + point_offset) * stride``.
+    ``coder``: ``{"type": "delta_xywh", "means", "stds", "max_ratio", "centre_clamp"}`` or
+    ``{"type": "centre_size"}`` (YOLOX).
+    ``factor``: the name of the tensor multiplied with the class score, null without one.
+    ``floor``: ``{"on": "class" | "product", "value", "inclusive"}``: which pairs are candidates.
+    ``recipe``: the steps of ``mmdet3``, what this head's own ``predict`` does.
+    """
+
+    head: str
+    num_classes: int
+    strides: tuple[tuple[int, int], ...]  # x, y per level
+    anchors: tuple[tuple[tuple[float, float, float, float], ...], ...] | None
+    point_offset: float
+    coder: dict[str, Any]
+    factor: str | None
+    floor: dict[str, Any]
+    recipe: tuple[dict[str, Any], ...]
+
+    @property
+    def levels(self) -> int:
+        """Number of feature levels."""
+        return len(self.strides)
+
+    @property
+    def raw_names(self) -> list[str]:
+        """Names of the raw tensors in the head's order: all class maps, all box maps, all factor maps."""
+        kinds = ["cls", "box"] + ([self.factor] if self.factor else [])
+        return [f"{kind}_{level}" for kind in kinds for level in range(self.levels)]
+
+    @property
+    def decoded_names(self) -> list[str]:
+        """Names of the ``decoded`` cut's outputs."""
+        factors = ["factors"] if self.factor else []
+        return ["boxes", "scores", *factors, "level_counts"]
+
+    def anchors_per_cell(self, level: int) -> int:
+        """Number of priors at each cell of a level."""
+        return len(self.anchors[level]) if self.anchors is not None else 1
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A model as everything after the export sees it: classes, head, input recipe."""
+
+    model: str
+    classes: tuple[str, ...]
+    head: HeadSpec
+    input: InputRecipe
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "model": self.model,
+            "classes": list(self.classes),
+            "head": json.loads(json.dumps(asdict(self.head))),
+            "input": json.loads(json.dumps(self.input.to_dict())),
+        }
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> "ModelSpec":
+        """The inverse of ``to_dict``."""
+        head = dict(value["head"])
+        head["strides"] = tuple(tuple(stride) for stride in head["strides"])
+        if head["anchors"] is not None:
+            head["anchors"] = tuple(tuple(tuple(a) for a in level) for level in head["anchors"])
+        head["recipe"] = tuple(head["recipe"])
+        return cls(
+            model=value["model"],
+            classes=tuple(value["classes"]),
+            head=HeadSpec(**head),
+            input=InputRecipe.from_dict(value["input"]),
+        )
+
+    def with_floor(self, floor: dict[str, Any]) -> "ModelSpec":
+        """The same model with another floor of the candidates."""
+        return replace(self, head=replace(self.head, floor=floor))
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits that change with the specification."""
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]

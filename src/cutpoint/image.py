@@ -1,0 +1,192 @@
+"""An image file becomes a network input, and boxes find their way back.
+
+The arithmetic is mmdet's test pipeline with its data preprocessor, operation for operation, so that both make
+bit-equal tensors (a test holds it).
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from cutpoint.errors import UserError
+
+INTERPOLATIONS = {
+    "nearest": cv2.INTER_NEAREST,
+    "bilinear": cv2.INTER_LINEAR,
+    "bicubic": cv2.INTER_CUBIC,
+    "area": cv2.INTER_AREA,
+    "lanczos": cv2.INTER_LANCZOS4,
+}
+
+
+@dataclass(frozen=True)
+class Pad:
+    """A ``Pad`` step of the test pipeline: raw pixels, right and bottom, before normalisation."""
+
+    to_square: bool = False
+    size: tuple[int, int] | None = None  # height, width
+    divisor: int | None = None
+    value: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class InputRecipe:
+    """How an image becomes a tensor. Sizes in pixels, channel order of ``mean``/``std`` as after the swap."""
+
+    scale: tuple[int, int]  # height, width of the resize target
+    keep_ratio: bool
+    interpolation: str
+    pad: Pad | None
+    bgr_to_rgb: bool
+    mean: tuple[float, float, float] | None
+    std: tuple[float, float, float] | None
+    divisor: int  # the tensor's sides are padded to multiples of this, after normalisation
+    pad_value: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> "InputRecipe":
+        """The inverse of ``to_dict``; lists become tuples."""
+        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+        if fields["pad"] is not None:
+            pad = {k: tuple(v) if isinstance(v, list) else v for k, v in fields["pad"].items()}
+            fields["pad"] = Pad(**pad)
+        return cls(**fields)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The sizes of one image on its way in, pixels; scale = resized / original, per axis after rounding."""
+
+    height: int
+    width: int
+    resized_height: int
+    resized_width: int
+    padded_height: int
+    padded_width: int
+    scale_x: float
+    scale_y: float
+
+
+def decode(path: str | Path) -> np.ndarray:
+    """Decode an image file to ``(H, W, 3)`` uint8, BGR, EXIF orientation applied.
+
+    Raises:
+        UserError: the file is missing or is no image that OpenCV reads.
+
+    Source:
+        ``LoadImageFromFile``, mmcv/transforms/loading.py, mmcv 2.1.0 (backend cv2, flag color).
+    """
+    try:
+        content = np.fromfile(path, dtype=np.uint8)
+    except OSError as error:
+        raise UserError(f"image {path}: cannot be read ({error.strerror})") from error
+    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    if image is None:
+        raise UserError(f"image {path}: not an image that OpenCV can decode")
+    return image
+
+
+def prepare(
+    image: np.ndarray, recipe: InputRecipe, shape: tuple[int, int] | None = None
+) -> tuple[np.ndarray, Geometry]:
+    """Turn a decoded image into a network input.
+
+    Args:
+        image: ``(H, W, 3)`` uint8, BGR.
+        recipe: the input recipe.
+        shape: height and width that the tensor must have (a static export), else null.
+
+    Returns:
+        ``(1, 3, H', W')`` float32, contiguous, and the geometry.
+
+    Raises:
+        UserError: the prepared image does not fit into ``shape``.
+
+    Source:
+        ``Resize`` and ``Pad`` of mmcv 2.1.0's transforms, then ``ImgDataPreprocessor.forward``,
+        mmengine/model/base_model/data_preprocessor.py, mmengine 0.10.7.
+    """
+    height, width = image.shape[:2]
+    resized_height, resized_width = resized_size(height, width, recipe)
+    if (resized_height, resized_width) != (height, width):
+        image = cv2.resize(
+            image,
+            (resized_width, resized_height),
+            interpolation=INTERPOLATIONS[recipe.interpolation],
+        )
+    if recipe.pad is not None:
+        image = _pad_pixels(image, recipe.pad)
+    tensor = _normalise(image, recipe)
+    target = tuple(math.ceil(side / recipe.divisor) * recipe.divisor for side in tensor.shape[1:])
+    if shape is not None:
+        if target[0] > shape[0] or target[1] > shape[1]:
+            raise UserError(
+                f"an image of {height}x{width} becomes {target[0]}x{target[1]}, which does not fit the "
+                f"export's static shape {shape[0]}x{shape[1]}; use `shape: dynamic` or a larger shape"
+            )
+        target = shape
+    padded = np.full((1, 3, *target), recipe.pad_value, dtype=np.float32)
+    padded[0, :, : tensor.shape[1], : tensor.shape[2]] = tensor
+    geometry = Geometry(
+        height=height,
+        width=width,
+        resized_height=resized_height,
+        resized_width=resized_width,
+        padded_height=target[0],
+        padded_width=target[1],
+        scale_x=resized_width / width,
+        scale_y=resized_height / height,
+    )
+    return padded, geometry
+
+
+def resized_size(height: int, width: int, recipe: InputRecipe) -> tuple[int, int]:
+    """Height and width after the resize step.
+
+    Source:
+        ``rescale_size``, mmcv/image/geometric.py, mmcv 2.1.0: ``int(side * scale + 0.5)``.
+    """
+    if not recipe.keep_ratio:
+        return recipe.scale
+    long_side, short_side = max(recipe.scale), min(recipe.scale)
+    factor = min(long_side / max(height, width), short_side / min(height, width))
+    return int(height * factor + 0.5), int(width * factor + 0.5)
+
+
+def clip_size(geometry: Geometry, recipe: InputRecipe) -> tuple[int, int]:
+    """Height and width that mmdet clips boxes to (``img_shape``): a ``Pad`` step overwrites it."""
+    if recipe.pad is None:
+        return geometry.resized_height, geometry.resized_width
+    return geometry.padded_height, geometry.padded_width
+
+
+def _pad_pixels(image: np.ndarray, pad: Pad) -> np.ndarray:
+    height, width = image.shape[:2]
+    if pad.to_square:
+        height = width = max(height, width)
+    elif pad.size is not None:
+        height, width = pad.size
+    if pad.divisor is not None:
+        height = math.ceil(height / pad.divisor) * pad.divisor
+        width = math.ceil(width / pad.divisor) * pad.divisor
+    bottom, right = height - image.shape[0], width - image.shape[1]
+    return cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_CONSTANT, value=pad.value)
+
+
+def _normalise(image: np.ndarray, recipe: InputRecipe) -> np.ndarray:
+    channels = image.transpose(2, 0, 1)
+    if recipe.bgr_to_rgb:
+        channels = channels[::-1]
+    tensor = channels.astype(np.float32)
+    if recipe.mean is not None:
+        tensor -= np.asarray(recipe.mean, dtype=np.float32)[:, None, None]
+        tensor /= np.asarray(recipe.std, dtype=np.float32)[:, None, None]
+    return tensor

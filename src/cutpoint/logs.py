@@ -1,0 +1,41 @@
+"""What a job prints goes to its log and to the console; a user's mistake is one message."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cutpoint.errors import UserError
+
+
+@contextmanager
+def log_to(path: str | Path) -> Iterator[None]:
+    """Copy descriptors 1 and 2 into the file at ``path`` while the block runs.
+
+    Descriptors and not ``sys.stderr``, since ONNX Runtime's C++ prints past Python. A ``UserError``
+    ends the process with exit code 1 and its message alone; any other exception keeps its traceback.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    saved = os.dup(1), os.dup(2)
+    tee = subprocess.Popen(["tee", str(path)], stdin=subprocess.PIPE, stdout=saved[1])
+    failed = False
+    try:
+        for descriptor in (1, 2):
+            os.dup2(tee.stdin.fileno(), descriptor)
+        tee.stdin.close()
+        yield
+    except UserError as error:
+        failed = True
+        print(f"cutpoint: {error}", file=sys.stderr)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for descriptor, original in zip((1, 2), saved, strict=True):
+            os.dup2(original, descriptor)
+            os.close(original)
+        tee.wait()
+    if failed:
+        sys.exit(1)

@@ -1,0 +1,97 @@
+"""ONNX Runtime sessions: what was asked for is what runs, or a message."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from cutpoint.errors import UserError
+from cutpoint.headspec import METADATA_KEY, ModelSpec
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+
+
+class Session:
+    """An ONNX file ready to run on one provider.
+
+    Attributes:
+        provider: the provider that the session really has first: ``cpu``, ``cuda`` or ``tensorrt``.
+        cut: ``raw``, ``decoded`` or ``e2e``.
+        clip: ``image`` or ``tensor`` for ``e2e``, else null.
+        spec: the model specification that travels in the file.
+        shape: height and width of a static export, else null.
+    """
+
+    def __init__(self, path: str | Path, provider: str, threads: int | None = None) -> None:
+        """Open a session.
+
+        Args:
+            path: ONNX file written by ``write_export``.
+            provider: ``cpu``, ``cuda`` or ``tensorrt``.
+            threads: intra-op threads; null leaves ONNX Runtime's default (all cores).
+
+        Raises:
+            UserError: the file cannot be loaded, or the provider is not the one asked for.
+        """
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if threads:
+            options.intra_op_num_threads = threads
+        wanted = PROVIDERS[provider]
+        check_provider(provider)
+        providers = [wanted] if provider == "cpu" else [wanted, PROVIDERS["cpu"]]
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        except Exception as error:  # onnxruntime's own exception types share no base but this
+            raise UserError(f"{path}: ONNX Runtime cannot load it ({str(error).splitlines()[0]})") from error
+        got = self._session.get_providers()[0]
+        if got != wanted:
+            raise UserError(
+                f"{path}: asked for {wanted}, ONNX Runtime fell back to {got}; "
+                "its log above names the library that is missing"
+            )
+        self.provider = next(name for name, value in PROVIDERS.items() if value == got)
+        content = read_metadata(self._session, path)
+        self.cut = content["cut"]
+        self.clip = content.get("clip")
+        self.recipe = content.get("recipe")
+        self.spec = ModelSpec.from_dict(content["spec"])
+        self._outputs = [value.name for value in self._session.get_outputs()]
+        height, width = self._session.get_inputs()[0].shape[2:]
+        static = isinstance(height, int) and isinstance(width, int)
+        self.shape = (height, width) if static else None
+
+    def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Run the graph: input name to array in, output name to array out."""
+        return dict(zip(self._outputs, self._session.run(None, feeds), strict=True))
+
+
+def check_provider(provider: str) -> None:
+    """Raise ``UserError`` when this machine's ONNX Runtime does not have the provider."""
+    if provider != "cpu":
+        # torch's own CUDA packages hold the libraries
+        onnxruntime.preload_dlls()
+    available = onnxruntime.get_available_providers()
+    if PROVIDERS[provider] not in available:
+        raise UserError(
+            f"provider {provider}: this ONNX Runtime {onnxruntime.__version__} has only "
+            f"{', '.join(available)}; install onnxruntime-gpu, or set `device: cpu`"
+        )
+
+
+def read_metadata(session: onnxruntime.InferenceSession, path: str | Path) -> dict[str, Any]:
+    """The JSON that ``write_export`` put into the file.
+
+    Raises:
+        UserError: the file was not written by Cutpoint.
+    """
+    properties = session.get_modelmeta().custom_metadata_map
+    if METADATA_KEY not in properties:
+        raise UserError(f"{path}: no {METADATA_KEY!r} metadata; only Cutpoint's own exports can be run here")
+    return json.loads(properties[METADATA_KEY])

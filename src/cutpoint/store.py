@@ -1,0 +1,127 @@
+"""The prediction files: candidates or detections of a shard, and the geometry of its images, as Parquet."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cutpoint.candidates import Candidates
+from cutpoint.files import replacing
+from cutpoint.image import Geometry
+from cutpoint.recipes import Detections
+
+METADATA = b"cutpoint"
+BOX_COLUMNS = ("x1", "y1", "x2", "y2")
+CANDIDATE_COLUMNS = {
+    "level": "int8",
+    "prior": "int32",
+    "label": "int16",
+    "score": "float32",
+    "factor": "float32",
+}
+DETECTION_COLUMNS = {"label": "int16", "score": "float32"}
+IMAGE_COLUMNS = {f.name: "float64" if f.name.startswith("scale") else "int32" for f in fields(Geometry)}
+# Rows are written in groups of about this many, so that memory does not grow with the data set.
+GROUP_ROWS = 200_000
+
+
+class PredictionWriter:
+    """Writes one shard, image by image; both files appear when the block ends well.
+
+    Use as a context manager; ``add`` once per image, also for images without predictions.
+    """
+
+    def __init__(self, out: str, out_images: str, *, candidates: bool, metadata: dict[str, Any]) -> None:
+        """``candidates`` chooses the columns; ``metadata`` goes into both files as JSON."""
+        self._columns = CANDIDATE_COLUMNS if candidates else DETECTION_COLUMNS
+        self._schema = _schema({**self._columns, **dict.fromkeys(BOX_COLUMNS, "float32")}, metadata)
+        self._image_schema = _schema(IMAGE_COLUMNS, metadata)
+        self._replacing, self._out_images = replacing(out), out_images
+        self._rows: list[tuple[int, Candidates | Detections]] = []
+        self._images: list[dict[str, Any]] = []
+        self._pending = 0
+
+    def __enter__(self) -> "PredictionWriter":
+        self._file = pq.ParquetWriter(self._replacing.__enter__(), self._schema, compression="zstd")
+        return self
+
+    def add(self, image_id: int, geometry: Geometry, rows: Candidates | Detections) -> None:
+        """Append one image."""
+        self._images.append({"image_id": image_id, **asdict(geometry)})
+        self._rows.append((image_id, rows))
+        self._pending += len(rows)
+        if self._pending >= GROUP_ROWS:
+            self._flush()
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
+        if error is None:
+            self._flush()
+        self._file.close()
+        self._replacing.__exit__(kind, error, trace)
+        if error is None:
+            with replacing(self._out_images) as temporary:
+                table = pa.Table.from_pylist(self._images, schema=self._image_schema)
+                pq.write_table(table, temporary)
+
+    def _flush(self) -> None:
+        if not self._rows:
+            return
+        columns = {"image_id": np.repeat([i for i, _ in self._rows], [len(r) for _, r in self._rows])}
+        for name in self._columns:
+            columns[name] = np.concatenate([_column(rows, name) for _, rows in self._rows])
+        boxes = np.concatenate([rows.boxes for _, rows in self._rows])
+        columns |= {name: boxes[:, i] for i, name in enumerate(BOX_COLUMNS)}
+        arrays = [pa.array(columns[f.name]).cast(f.type) for f in self._schema]
+        self._file.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
+        self._rows, self._pending = [], 0
+
+
+def read_predictions(
+    predictions: Sequence[str], images: Sequence[str]
+) -> Iterator[tuple[int, Geometry, Candidates | Detections]]:
+    """Yield image id, geometry and rows of every image of the shards, shard by shard.
+
+    Args:
+        predictions: ``{shard}.parquet`` files.
+        images: their ``{shard}.images.parquet`` files, in the same order.
+    """
+    for path, image_path in zip(predictions, images, strict=True):
+        table = pq.read_table(path)
+        columns = {name: table[name].to_numpy() for name in table.column_names}
+        boxes = np.stack([columns[name] for name in BOX_COLUMNS], axis=1)
+        order = np.argsort(columns["image_id"], kind="stable")
+        ids = columns["image_id"][order]
+        for row in pq.read_table(image_path).to_pylist():
+            image_id = row.pop("image_id")
+            chosen = order[np.searchsorted(ids, image_id) : np.searchsorted(ids, image_id, side="right")]
+            if "prior" in columns:
+                values = {name: columns[name][chosen] for name in CANDIDATE_COLUMNS}
+                rows: Candidates | Detections = Candidates(**values, boxes=boxes[chosen])
+            else:
+                label = columns["label"][chosen].astype(np.int64)
+                rows = Detections(boxes[chosen], columns["score"][chosen], label)
+            yield image_id, Geometry(**row), rows
+
+
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """The JSON metadata of a prediction file."""
+    return json.loads(pq.read_schema(path).metadata[METADATA])
+
+
+def _column(rows: Candidates | Detections, name: str) -> np.ndarray:
+    if isinstance(rows, Detections):
+        return {"label": rows.labels, "score": rows.scores}[name]
+    return getattr(rows, name)
+
+
+def _schema(columns: dict[str, str], metadata: dict[str, Any]) -> pa.Schema:
+    types = {"image_id": "int64", **columns}
+    return pa.schema(
+        [(name, pa.type_for_alias(kind)) for name, kind in types.items()],
+        metadata={METADATA: json.dumps(metadata, sort_keys=True).encode()},
+    )
