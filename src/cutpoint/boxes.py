@@ -14,7 +14,7 @@ def level_priors(spec: HeadSpec, level: int, y: np.ndarray, x: np.ndarray, ancho
         y, x, anchor: ``(N,)`` integers, cell row, cell column, prior within the cell.
 
     Returns:
-        ``(N, 4)`` float32, network pixels: anchors ``x1, y1, x2, y2``, or points ``x, y, stride_x, stride_y``.
+        ``(N, 4)`` float32, network pixels: anchors ``x1, y1, x2, y2`` or points ``x, y, stride_x, stride_y``.
 
     Source:
         ``AnchorGenerator.single_level_grid_priors`` and ``MlvlPointGenerator.single_level_grid_priors``,

@@ -8,8 +8,10 @@ from cutpoint.boxes import decode_boxes, level_priors
 from cutpoint.headspec import HeadSpec
 
 # How far below logit(floor) the cheap comparison of logits starts, so that rounding in the sigmoid cannot
-# lose a pair; the exact comparison follows on the few that pass.
+# lose a pair; the exact comparison follows on the few that pass. Close to 1 the sigmoid is too flat for that
+# margin, so the border stays below.
 LOGIT_MARGIN = 1e-3
+HIGHEST_BORDER = 0.999
 
 
 @dataclass
@@ -122,7 +124,7 @@ def _above_floor(
     logits: np.ndarray, factors: np.ndarray | None, floor: dict
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Anchor, label and cell of pairs that may pass the floor; logits ``(A, C, cells)``."""
-    border = _logit(floor["value"]) - LOGIT_MARGIN
+    border = _logit(min(floor["value"], HIGHEST_BORDER)) - LOGIT_MARGIN
     if floor["on"] == "product":
         anchor, cell = np.nonzero(factors >= border)
         row, label = np.nonzero(logits[anchor, :, cell] >= border)

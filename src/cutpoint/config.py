@@ -19,7 +19,7 @@ def complete_config(config: dict[str, Any], schema_path: str | Path) -> dict[str
     """Return a copy of ``config`` with the schema's defaults filled in.
 
     Raises:
-        UserError: the first thing in it that the schema does not allow, by its key.
+        UserError: one thing in it that the schema does not allow, by its key.
     """
     schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
     _check_keys(config, "")
@@ -102,6 +102,7 @@ def _describe(error: jsonschema.ValidationError) -> str:
         f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path
     ).lstrip(".")
     value, rule = error.instance, error.validator_value
+    shown = "null" if value is None else repr(value)
     prefix = f"{where}: " if where else ""
     match error.validator:
         case "additionalProperties":
@@ -113,17 +114,17 @@ def _describe(error: jsonschema.ValidationError) -> str:
             return f"{prefix}the key {missing[0]!r} is missing; add it"
         case "enum":
             words = ["null" if word is None else str(word) for word in rule]
-            return f"{prefix}{value!r} is not allowed{suggest(str(value), words)}"
+            return f"{prefix}{shown} is not allowed{suggest(str(value), words)}"
         case "type":
             kinds = [rule] if isinstance(rule, str) else rule
             words = " or ".join(
                 TYPES.get(kind, f"a{'n' if kind[0] in 'aio' else ''} {kind}") for kind in kinds
             )
-            return f"{prefix}{value!r} must be {words}"
+            return f"{prefix}{shown} must be {words}"
         case "pattern" if re.match(r"\^\[A-Z", rule):
             return f"{prefix}the name {value!r} may have letters, digits, _ and - only"
         case "anyOf":
-            return f"{prefix}{value!r} is not allowed. {error.schema['description']}"
+            return f"{prefix}{shown} is not allowed. {error.schema['description']}"
         case "uniqueItems":
             return f"{prefix}a name is there twice in {value!r}"
         case _:

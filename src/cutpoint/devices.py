@@ -24,8 +24,8 @@ def resolve_device(device: str, *, remote: bool) -> str:
         return device
     if remote:
         raise UserError(
-            "device: auto cannot be resolved here, because the jobs run on other machines (remote executor "
-            "or --jobs); set device to cpu, cuda or tensorrt"
+            "device: auto cannot be resolved here, because the jobs run on other machines (remote "
+            "executor); set device to cpu, cuda or tensorrt"
         )
     return "cuda" if _has_provider("cuda") and has_gpu() else "cpu"
 

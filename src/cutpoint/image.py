@@ -162,14 +162,17 @@ def resized_size(height: int, width: int, recipe: InputRecipe) -> tuple[int, int
 
 
 def clip_size(geometry: Geometry, recipe: InputRecipe) -> tuple[int, int]:
-    """Height and width that mmdet clips boxes to (``img_shape``): a ``Pad`` step overwrites it."""
+    """Height and width that mmdet clips boxes to (``img_shape``): a ``Pad`` step overwrites it.
+
+    What the data preprocessor or a static export pads after that does not count.
+    """
     if recipe.pad is None:
         return geometry.resized_height, geometry.resized_width
-    return geometry.padded_height, geometry.padded_width
+    return _pad_size(geometry.resized_height, geometry.resized_width, recipe.pad)
 
 
-def _pad_pixels(image: np.ndarray, pad: Pad) -> np.ndarray:
-    height, width = image.shape[:2]
+def _pad_size(height: int, width: int, pad: Pad) -> tuple[int, int]:
+    """Height and width after a ``Pad`` step."""
     if pad.to_square:
         height = width = max(height, width)
     elif pad.size is not None:
@@ -177,6 +180,11 @@ def _pad_pixels(image: np.ndarray, pad: Pad) -> np.ndarray:
     if pad.divisor is not None:
         height = math.ceil(height / pad.divisor) * pad.divisor
         width = math.ceil(width / pad.divisor) * pad.divisor
+    return height, width
+
+
+def _pad_pixels(image: np.ndarray, pad: Pad) -> np.ndarray:
+    height, width = _pad_size(*image.shape[:2], pad)
     bottom, right = height - image.shape[0], width - image.shape[1]
     return cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_CONSTANT, value=pad.value)
 

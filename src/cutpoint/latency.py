@@ -1,8 +1,10 @@
 """Time variants end to end, image file to final boxes: one worker process a variant, driven in turn.
 
-The coordinator imports no runtime. Blocks of the variants alternate, so that a machine that drifts hits all alike.
+The coordinator imports no runtime. Blocks of the variants alternate, so that a machine that drifts hits all
+alike.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -33,7 +35,7 @@ class Worker:
     def __init__(self, job: dict[str, Any]) -> None:
         self.job = job
         command = [sys.executable, "-m", "cutpoint.latency_worker", json.dumps(job)]
-        self._errors = tempfile.TemporaryFile(mode="w+")
+        self._errors = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - lives as long as the process
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -51,13 +53,16 @@ class Worker:
         Raises:
             UserError: the worker ended; its message.
         """
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
+        # a worker that ended meanwhile is told by its closed answers
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
         return self._receive()
 
     def close(self) -> None:
         """End the process."""
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
         try:
             self._process.wait(timeout=20)
         except subprocess.TimeoutExpired:
@@ -72,8 +77,11 @@ class Worker:
             self._process.wait()
             self._errors.seek(0)
             lines = self._errors.read().strip().splitlines()
-            reason = lines[-1] if lines else f"exit code {self._process.returncode}"
-            raise UserError(f"latency of variant {self.job['variant']}: its worker ended: {reason}")
+            reason = f": {lines[-1]}" if lines else ""
+            raise UserError(
+                f"latency of variant {self.job['variant']}: its worker ended with exit code "
+                f"{self._process.returncode}{reason}"
+            )
         return json.loads(line)
 
 

@@ -1,4 +1,4 @@
-"""The process that ``latency`` times: one variant, one request a line on stdin, one answer a line on stdout."""
+"""The process that ``latency`` times: one variant, a request a line on stdin, an answer a line on stdout."""
 
 import json
 import os

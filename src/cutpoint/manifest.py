@@ -120,7 +120,7 @@ def label_map(
         manifest: the data set's manifest.
 
     Returns:
-        per class a category id, null for a class whose detections are dropped. Without annotations: label + 1.
+        per class a category id, null for a class whose detections are dropped; label + 1 without annotations.
 
     Raises:
         UserError: a name on either side that does not exist.

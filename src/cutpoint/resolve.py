@@ -142,16 +142,17 @@ def _resolve_evaluation(
     datasets: dict[str, Dataset],
     variants: dict[str, Variant],
 ) -> Evaluation:
-    def find(key: str, name: str, known: dict[str, Any]) -> Any:
+    def find(key: str, name: str, known: dict[str, Any], among: str) -> Any:
         if name not in known:
-            raise UserError(f"{where}.{key}: unknown {key.rstrip('s')} {name!r}{suggest(name, known)}")
+            raise UserError(f"{where}.{key}: {name!r} is not among {among}{suggest(name, known)}")
         return known[name]
 
-    model = find("model", entry["model"], models)
-    dataset = find("dataset", entry["dataset"], datasets)
-    chosen = {name: find("variants", name, variants) for name in entry["variants"]}
+    model = find("model", entry["model"], models, "models")
+    dataset = find("dataset", entry["dataset"], datasets, "datasets")
+    chosen = {name: find("variants", name, variants, "variants") for name in entry["variants"]}
+    own = "this evaluation's variants"
     if entry["reference"] is not None:
-        reference = find("reference", entry["reference"], chosen)
+        reference = find("reference", entry["reference"], chosen, own)
     else:
         natural = [v for v in chosen.values() if (v.run.runtime, v.run.cut) == ("pytorch", "e2e")]
         if not natural:
@@ -160,7 +161,7 @@ def _resolve_evaluation(
                 "the variant that the others are compared with"
             )
         reference = natural[0]
-    ladder = tuple(find("ladder", name, chosen) for name in entry["ladder"])
+    ladder = tuple(find("ladder", name, chosen, own) for name in entry["ladder"])
     for lower, upper in pairwise(ladder):
         found = differences(lower, upper)
         if len(found) != 1:

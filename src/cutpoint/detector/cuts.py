@@ -29,8 +29,8 @@ class Cuts(nn.Module):
 
         Returns:
             raw tensors ``(B, channels, h, w)``; ``boxes`` ``(B, N, 4)`` network pixels, not clipped;
-            ``scores`` ``(B, N, C)``, activated, without the factor; ``factors`` ``(B, N)`` if the head has one;
-            ``level_counts`` ``(L,)`` int64.
+            ``scores`` ``(B, N, C)``, activated, without the factor; ``factors`` ``(B, N)`` if the head has
+            one; ``level_counts`` ``(L,)`` int64.
         """
         raw = head_tensors(self.detector, images)
         levels = self.spec.levels

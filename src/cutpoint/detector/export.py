@@ -21,7 +21,8 @@ def write_export(
     """Write the ONNX file of one cut.
 
     ``raw`` and ``decoded`` are extracted from the trace, ``e2e`` has the recipe appended; the weights are
-    the trace's in all of them. ``metadata_props["cutpoint"]`` holds cut, clip, recipe and model specification as JSON.
+    the trace's in all of them. ``metadata_props["cutpoint"]`` holds cut, clip, recipe and model specification
+    as JSON.
 
     Args:
         trace: ONNX file of ``trace_model``.

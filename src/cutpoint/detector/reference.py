@@ -36,8 +36,15 @@ class MmdetPipeline:
         self._load, self._transform = Compose(steps[:1]), Compose(steps[1:])
 
     def decode(self, path: str) -> dict[str, Any]:
-        """Image file to mmdet's results dict with ``img``."""
-        return self._load({"img_path": path, "img_id": 0})
+        """Image file to mmdet's results dict with ``img``.
+
+        Raises:
+            UserError: the file is missing or is no image.
+        """
+        try:
+            return self._load({"img_path": path, "img_id": 0})
+        except (OSError, AssertionError) as error:
+            raise UserError(f"image {path}: mmdet cannot load it ({error})") from error
 
     def prepare(self, image: dict[str, Any]) -> tuple[dict[str, Any], Geometry]:
         """The rest of the test pipeline; normalising and padding belong to ``infer``, as in mmdet."""

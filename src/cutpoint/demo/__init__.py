@@ -1,0 +1,1 @@
+"""The embedded demo's own data: street scenes drawn with numpy and OpenCV, seeded."""

@@ -1,0 +1,134 @@
+"""Download a file, check it, and take what is wanted out of it: whole or not at all."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import requests
+from tqdm import tqdm
+
+from cutpoint.errors import UserError
+from cutpoint.files import replacing
+
+CHUNK_BYTES = 1 << 20
+TIMEOUT_S = 60
+
+
+def fetch(*, url: str, member: str, sha256: str, size: int | None, out: str) -> None:
+    """Bring a source to ``out``.
+
+    The download goes to a hidden ``.part`` file beside ``out``. One that a lost connection cut short stays, and
+    the next call resumes it; one with the wrong content is removed.
+
+    Args:
+        url: what to download.
+        member: empty: the file itself; else the file or folder inside the zip archive.
+        sha256: of the file at ``url``; hexadecimal, a prefix of at least 8 digits.
+        size: bytes of the file at ``url``; null if unknown.
+        out: file, or folder for a folder member.
+
+    Raises:
+        UserError: unreachable, not the expected content, or no such member.
+    """
+    target = Path(out)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.parent / f".{target.name}.part"
+    _download(url, part, size)
+    _check(url, part, sha256, size)
+    if not member:
+        os.replace(part, target)
+        return
+    _extract(url, part, member, target)
+    part.unlink()
+
+
+def _download(url: str, part: Path, size: int | None) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    if size is not None and have == size:
+        return
+    try:
+        with requests.get(
+            url, stream=True, timeout=TIMEOUT_S, headers={"Range": f"bytes={have}-"} if have else {}
+        ) as response:
+            if response.status_code == requests.codes.requested_range_not_satisfiable:
+                return  # all of it was there; the check decides
+            response.raise_for_status()
+            resumed = response.status_code == requests.codes.partial_content
+            length = int(response.headers.get("Content-Length", 0)) + have * resumed
+            with (
+                part.open("ab" if resumed else "wb") as file,
+                tqdm(
+                    desc=url.rpartition("/")[2],
+                    total=length or size,
+                    initial=have * resumed,
+                    unit="B",
+                    unit_scale=True,
+                ) as progress,
+            ):
+                for chunk in response.iter_content(CHUNK_BYTES):
+                    file.write(chunk)
+                    progress.update(len(chunk))
+    except requests.HTTPError as error:
+        raise UserError(
+            f"{url}: the server answers {error.response.status_code} {error.response.reason}; check the row "
+            "of data/sources.tsv, or put the file there by hand"
+        ) from error
+    except (requests.RequestException, OSError) as error:
+        raise UserError(
+            f"{url}: the download broke off ({type(error).__name__}); check the network and run again, what "
+            "has arrived is kept"
+        ) from error
+
+
+def _check(url: str, part: Path, sha256: str, size: int | None) -> None:
+    found = part.stat().st_size
+    if size is not None and found < size:
+        raise UserError(f"{url}: {found} of {size} bytes arrived; run again, what has arrived is kept")
+    with part.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if (size is not None and found != size) or not digest.startswith(sha256):
+        part.unlink()
+        raise UserError(
+            f"{url}: not the expected content: {found} bytes with sha256 {digest}, expected "
+            f"{size or 'any number of'} bytes with sha256 {sha256}; the file there has changed, or the row "
+            "of data/sources.tsv is wrong"
+        )
+
+
+def _extract(url: str, archive: Path, member: str, target: Path) -> None:
+    wanted = PurePosixPath(member)
+    try:
+        content = zipfile.ZipFile(archive)
+    except zipfile.BadZipFile as error:
+        raise UserError(f"{url}: is not a zip archive; leave member empty to take the file itself") from error
+    with content:
+        names = {PurePosixPath(name): name for name in content.namelist() if not name.endswith("/")}
+        if wanted in names:
+            with replacing(target) as temporary:
+                _copy(content, names[wanted], temporary)
+            return
+        inside = {path.relative_to(wanted): name for path, name in names.items() if wanted in path.parents}
+        if not inside:
+            raise UserError(
+                f"{url}: the archive has no {member}; its first entry is {next(iter(names.values()), 'none')}"
+            )
+        if any(".." in path.parts for path in inside):
+            raise UserError(
+                f"{url}: the archive has entries that lead outside of {member}; it is not unpacked"
+            )
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as folder:
+            unpacked = Path(folder) / target.name
+            for path, name in tqdm(inside.items(), desc=f"unpacking {member}", unit="file"):
+                (unpacked / path).parent.mkdir(parents=True, exist_ok=True)
+                _copy(content, name, unpacked / path)
+            if target.is_dir():
+                shutil.rmtree(target)
+            os.replace(unpacked, target)
+
+
+def _copy(content: zipfile.ZipFile, name: str, target: Path) -> None:
+    with content.open(name) as source, target.open("wb") as file:
+        shutil.copyfileobj(source, file)

@@ -1,0 +1,241 @@
+"""The report: one HTML file that opens offline, with figures and pictures inside."""
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from cutpoint.files import read_json, write_text
+from cutpoint.report.tables import read_per_class, read_summary
+from cutpoint.report.words import MEASURABLE_AP, fixed, is_reference, signed, verdict
+
+# Heading -> column of summary.csv and number format (None: text). Columns that are empty for a
+# data set and model are left out there; text columns with one value are said once above the table.
+COLUMNS = {
+    "runtime": ("runtime", None),
+    "provider": ("provider", None),
+    "cut": ("cut", None),
+    "precision": ("precision", None),
+    "input": ("input", None),
+    "recipe": ("recipe", None),
+    "shape": ("shape", None),
+    "batch": ("batch", None),
+    "tf32": ("tf32", None),
+    "AP": ("AP", fixed(4)),
+    "AP50": ("AP50", fixed(4)),
+    "AP75": ("AP75", fixed(4)),
+    "ΔAP": ("delta_AP", signed),
+    "ΔAP low": ("delta_AP_lo", signed),
+    "ΔAP high": ("delta_AP_hi", signed),
+    "verdict": ("verdict", None),
+    "agreement": ("agreement", fixed(4)),
+    "p50 [ms]": ("latency_p50_ms", fixed(2)),
+    "p99 [ms]": ("latency_p99_ms", fixed(2)),
+    "images/s": ("images_per_s", fixed(1)),
+    "model [MB]": ("model_mb", fixed(1)),
+}
+AXES = ("runtime", "provider", "cut", "precision", "input", "recipe", "shape", "batch", "tf32")
+FIGURES = {
+    "ap": "Distance to the reference, per variant: difference in AP, or agreement of the "
+    "detections where there is no ground truth.",
+    "latency": "Latency from image file to detections: median, and whisker to the 99th percentile.",
+    "stages": "Where the time goes: the median of each stage. Medians do not add up exactly; "
+    "the black mark is the median of the total.",
+}
+CLASSES_SHOWN = 10
+
+
+def render_report(
+    *,
+    summary: str,
+    per_class: str,
+    ladders: list[dict[str, str]],
+    figures: dict[str, str],
+    samples: list[dict[str, str]],
+    verifies: list[dict[str, str]],
+    latencies: list[dict[str, str]],
+    config: dict[str, Any],
+    out: str,
+) -> None:
+    """Write the report.
+
+    Args:
+        summary: path of summary.csv.
+        per_class: path of per_class.csv.
+        ladders: ``{dataset, model, path}`` of every ladder JSON.
+        figures: paths of the SVGs by name: ``ap``, ``latency``, ``stages``.
+        samples: ``{dataset, model, variant, path}`` of every sample folder's index.json.
+        verifies: ``{model, path}`` of every export's verify JSON.
+        latencies: ``{dataset, model, path}`` of every variant's latency JSON.
+        config: the resolved config, shown as YAML.
+        out: path of the HTML file.
+    """
+    table, classes = read_summary(summary), read_per_class(per_class)
+    timings = [{**entry, **read_json(entry["path"])} for entry in latencies]
+    environment = Environment(
+        loader=PackageLoader("cutpoint.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"fixed4": fixed(4), "fixed2": fixed(2), "signed": signed}
+    environment.filters["facts"] = _facts
+    page = environment.get_template("report.html.j2").render(
+        groups=[
+            _group(number, rows, _same(classes, rows), _of(ladders, rows), _of(samples, rows))
+            for number, (_, rows) in enumerate(table.groupby(["dataset", "model"], sort=False))
+        ],
+        figures=[
+            {"svg": _inline_svg(figures[name], name, text), "caption": text} for name, text in FIGURES.items()
+        ],
+        exports=[{**entry, **read_json(entry["path"])} for entry in verifies],
+        timings=timings,
+        conditions=_facts_by_set(timings, _conditions),
+        machine=_facts_by_set(timings, lambda timing: timing["machine"]),
+        measurable=MEASURABLE_AP,
+        config=yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False, allow_unicode=True),
+    )
+    write_text(out, page)
+
+
+def _same(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    first = rows.iloc[0]
+    return frame[(frame["dataset"] == first["dataset"]) & (frame["model"] == first["model"])]
+
+
+def _of(entries: list[dict[str, str]], rows: pd.DataFrame) -> list[dict[str, str]]:
+    key = (rows["dataset"].iloc[0], rows["model"].iloc[0])
+    return [entry for entry in entries if (entry["dataset"], entry["model"]) == key]
+
+
+def _group(
+    number: int,
+    rows: pd.DataFrame,
+    classes: pd.DataFrame,
+    ladders: list[dict[str, str]],
+    samples: list[dict[str, str]],
+) -> dict[str, Any]:
+    """Everything the page says about one data set and model."""
+    shared, heads = [], []
+    for head, (column, style) in COLUMNS.items():
+        values = rows[column].dropna()
+        if len(values) and style is None and len(rows) > 1 and values.nunique() == 1:
+            shared.append(f"{head} {values.iloc[0]}")
+        elif len(values):
+            heads.append(head)
+    lines = []
+    for (_, row), reference in zip(rows.iterrows(), is_reference(rows), strict=True):
+        cells = []
+        for head in heads:
+            column, style = COLUMNS[head]
+            text = style(row[column]) if style else _text(row[column])
+            cells.append({"text": text, "number": style is not None})
+        notes = _text(row["notes"])
+        line = {"variant": row["variant"], "cells": cells, "notes": notes, "reference": reference}
+        lines.append(line | {"failed": "failed:" in notes})
+    return {
+        "id": f"set-{number}",
+        "dataset": rows["dataset"].iloc[0],
+        "model": rows["model"].iloc[0],
+        "images": rows["images"].iloc[0],
+        "labelled": bool(rows["AP"].notna().any()),
+        "verdict": verdict(rows),
+        "shared": shared,
+        "heads": [{"text": head, "number": COLUMNS[head][1] is not None} for head in heads],
+        "lines": lines,
+        "classes": _largest(classes),
+        "ladders": [_ladder(read_json(entry["path"]), rows) for entry in ladders],
+        "samples": [_gallery(entry) for entry in samples],
+    }
+
+
+def _text(value: Any) -> str:
+    return "" if pd.isna(value) else str(value)
+
+
+def _largest(classes: pd.DataFrame) -> list[dict[str, Any]]:
+    """The classes that moved most, none that moved by less than the four decimals shown."""
+    moved = classes[(classes["delta_AP"].abs() >= 5e-5).fillna(False)]
+    order = moved["delta_AP"].abs().sort_values(ascending=False, kind="stable").index
+    return moved.loc[order].head(CLASSES_SHOWN).to_dict("records")
+
+
+def _ladder(ladder: dict[str, Any], rows: pd.DataFrame) -> dict[str, Any]:
+    """The ladder with, for each rung, what differs from the one before."""
+    cells = rows.set_index("variant")
+    previous = None
+    for rung in ladder["rungs"]:
+        own = cells.loc[rung["variant"]]
+        rung["changes"] = [
+            f"{axis} {previous[axis]} → {own[axis]}"
+            for axis in AXES
+            if previous is not None
+            and pd.notna(previous[axis])
+            and pd.notna(own[axis])
+            and previous[axis] != own[axis]
+        ]
+        previous = own
+    return ladder
+
+
+def _gallery(entry: dict[str, str]) -> dict[str, Any]:
+    folder = Path(entry["path"]).parent
+    pictures = []
+    for picture in read_json(entry["path"]):
+        data = base64.b64encode((folder / picture["file"]).read_bytes()).decode()
+        pictures.append({"caption": picture["caption"], "uri": f"data:image/jpeg;base64,{data}"})
+    return {"variant": entry["variant"], "pictures": pictures}
+
+
+def _inline_svg(path: str, name: str, text: str) -> Markup:
+    """The SVG for use inside HTML: no prolog, a label, ids that no other figure has."""
+    svg = Path(path).read_text(encoding="utf-8")
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
+    label = Markup('<svg role="img" aria-label="{}" ').format(f"{text} The numbers are tabulated.")
+    return label + Markup(svg.removeprefix("<svg "))
+
+
+def _conditions(timing: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "threads": timing["threads"],
+        "batch": timing["batch"],
+        "images": timing["images"],
+        "runs to warm up": timing["warm_up"]["runs"],
+    }
+
+
+def _facts_by_set(
+    timings: list[dict[str, Any]], facts_of: Callable[[dict[str, Any]], dict[str, Any]]
+) -> dict[str, list[str]]:
+    """Each fact's distinct values, every one with where it held unless it held everywhere."""
+    facts: dict[str, dict[str, list[str]]] = {}
+    for timing in timings:
+        for name, value in facts_of(timing).items():
+            places = facts.setdefault(name, {}).setdefault(_facts(value), [])
+            places.append(f"{timing['dataset']}, {timing['model']}")
+    return {
+        name: [
+            value if len(values) == 1 else f"{value} ({'; '.join(dict.fromkeys(places))})"
+            for value, places in values.items()
+        ]
+        for name, values in facts.items()
+    }
+
+
+def _facts(value: Any) -> str:
+    """A JSON value on one line, for people."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_facts(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_facts, value)) or "none"
+    return "not available" if value is None else str(value)

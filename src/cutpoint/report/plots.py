@@ -1,0 +1,232 @@
+"""The figures of the report, as SVG that is the same bytes for the same numbers.
+
+Every figure has one panel per data set and model, one line per variant in table order, and the
+numbers beside the marks. The palette is Okabe and Ito's, which colour-blind readers can tell apart.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+import pandas as pd
+
+matplotlib.use("Agg")
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from cutpoint.files import read_json, replacing
+from cutpoint.report.tables import read_summary
+from cutpoint.report.words import UNCOMPILED, fixed, is_reference, signed
+
+CUTS = {"raw": ("#0072B2", "s"), "decoded": ("#009E73", "D"), "e2e": ("#D55E00", "o")}
+STAGES = {
+    "decode": "#56B4E9",
+    "preprocess": "#0072B2",
+    "host_to_device": "#999999",
+    "inference": "#E69F00",
+    "device_to_host": "#555555",
+    "postprocess": "#CC79A7",
+}
+STYLE = {
+    "svg.hashsalt": "cutpoint",
+    "svg.fonttype": "path",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.edgecolor": "#888888",
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.grid.axis": "x",
+    "grid.color": "#e3e3e3",
+    "xtick.color": "#444444",
+    "ytick.left": False,
+    "hatch.linewidth": 1.4,
+}
+WIDTH_IN, LINE_IN, PANEL_IN, LEGEND_IN = 7.0, 0.34, 0.95, 0.45
+# A panel whose differences are all below this many AP shows them as small, not blown up.
+SMALLEST_AP_RANGE = 0.002
+
+
+def plot_ap(*, summary: str, out: str) -> None:
+    """Draw each variant's distance to the reference in AP (fraction), or its agreement.
+
+    Args:
+        summary: path of summary.csv. Data sets without annotations show agreement instead of AP.
+        out: path of the SVG.
+    """
+    panels = _panels(read_summary(summary))
+    handles = [
+        Line2D([], [], ls="", marker=marker, color=colour, label=cut)
+        for cut, (colour, marker) in CUTS.items()
+    ]
+    hollow = {"ls": "", "marker": "o", "color": "#444444"}
+    handles += [
+        Line2D([], [], **hollow, label="filled: ONNX Runtime"),
+        Line2D([], [], **hollow, mfc="white", label="hollow: PyTorch"),
+    ]
+    with _figure(out, [len(rows) for _, rows in panels], handles) as axes:
+        for ax, (title, rows) in zip(axes, panels, strict=True):
+            if rows["AP"].notna().any():
+                xlabel = _delta_panel(ax, rows)
+            else:
+                title += " (no ground truth)"
+                xlabel = _agreement_panel(ax, rows)
+            _finish(ax, title, _names(rows, "failed:", "failed verification"), xlabel)
+
+
+def plot_latency(*, summary: str, out: str) -> None:
+    """Draw each variant's median latency with a whisker to the 99th percentile, in ms.
+
+    Args:
+        summary: path of summary.csv.
+        out: path of the SVG.
+    """
+    panels = _panels(read_summary(summary))
+    handles = [Patch(color=colour, label=cut) for cut, (colour, _) in CUTS.items()]
+    handles.append(Patch(fc="white", ec="#444444", hatch="////", label="hatched: PyTorch"))
+    handles.append(Line2D([], [], color="#222222", marker="|", label="to p99"))
+    with _figure(out, [len(rows) for _, rows in panels], handles) as axes:
+        for ax, (title, rows) in zip(axes, panels, strict=True):
+            for y, row in enumerate(rows.itertuples()):
+                p50, p99 = row.latency_p50_ms, row.latency_p99_ms
+                colour, torch = CUTS[row.cut][0], row.runtime == "pytorch"
+                face = {"fc": "white", "hatch": "////"} if torch else {"fc": colour}
+                ax.barh(y, p50, height=0.58, ec=colour, lw=1, **face)
+                ax.plot([p50, p99], [y, y], color="#222222", lw=1.2)
+                ax.plot([p99], [y], marker="|", ms=8, color="#222222")
+            ax.set_xlim(0, rows["latency_p99_ms"].max() * 1.04)
+            p50s, p99s = rows["latency_p50_ms"], rows["latency_p99_ms"]
+            _column(ax, 46, "p50 [ms]", map(fixed(2), p50s), bold=True)
+            _column(ax, 96, "p99 [ms]", map(fixed(2), p99s))
+            _finish(ax, title, _names(rows, UNCOMPILED, UNCOMPILED), "latency, file to detections [ms]")
+
+
+def plot_stages(*, rows: list[dict[str, Any]], out: str) -> None:
+    """Draw where each variant's time goes: the median of each stage, stacked, in ms.
+
+    Args:
+        rows: one dict per variant, in table order: ``dataset, model, variant`` and ``latency``,
+            the path of its latency JSON.
+        out: path of the SVG.
+    """
+    panels: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        panels.setdefault(_title(row["dataset"], row["model"]), []).append(row)
+    timed = {id(row): read_json(row["latency"]) for row in rows}
+    used = [name for name in STAGES if any(name in t["stages"] for t in timed.values())]
+    handles = [Patch(color=STAGES[name], label=name.replace("_", " ")) for name in used]
+    handles.append(Line2D([], [], ls="", marker="|", ms=9, mew=1.8, color="#111111"))
+    handles[-1].set_label("p50 of the total")
+    with _figure(out, [len(group) for group in panels.values()], handles) as axes:
+        for ax, (title, group) in zip(axes, panels.items(), strict=True):
+            names, totals = [], []
+            for y, row in enumerate(group):
+                latency, left = timed[id(row)], 0.0
+                for stage in used:
+                    p50 = latency["stages"].get(stage, {"p50": 0})["p50"]
+                    ax.barh(y, p50, left=left, height=0.58, fc=STAGES[stage], ec="white", lw=0.5)
+                    left += p50
+                totals.append(latency["stages"]["total"]["p50"])
+                ax.plot([totals[-1]], [y], marker="|", ms=15, mew=1.8, color="#111111")
+                uncompiled = UNCOMPILED in latency.get("notes", [])
+                names.append(row["variant"] + f"\n{UNCOMPILED}" * uncompiled)
+            ax.set_xlim(0)
+            _column(ax, 46, "total [ms]", map(fixed(2), totals), bold=True)
+            _finish(ax, title, names, "median of each stage [ms]")
+
+
+def _delta_panel(ax: Axes, rows: pd.DataFrame) -> str:
+    # pd.NA is not a number to matplotlib; the reference stands at zero by definition.
+    deltas = rows["delta_AP"].fillna(0.0).astype(float)
+    lows = rows["delta_AP_lo"].fillna(rows["delta_AP"]).fillna(0.0).astype(float)
+    highs = rows["delta_AP_hi"].fillna(rows["delta_AP"]).fillna(0.0).astype(float)
+    ax.axvline(0, color="#444444", lw=1)
+    for y, (delta, low, high) in enumerate(zip(deltas, lows, highs, strict=True)):
+        ax.plot([0, delta], [y, y], color="#bbbbbb", lw=1.2, zorder=1)
+        ax.plot([low, high], [y, y], color="#222222", lw=1.2, zorder=2)
+    _dots(ax, rows, deltas)
+    low, high = min(lows.min(), -SMALLEST_AP_RANGE), max(highs.max(), SMALLEST_AP_RANGE)
+    margin = 0.04 * (high - low)
+    ax.set_xlim(low - margin, high + margin)
+    _column(ax, 46, "AP", map(fixed(4), rows["AP"]), bold=True)
+    _column(ax, 96, "delta AP", map(signed, rows["delta_AP"]))
+    return "AP of the variant - AP of the reference (fraction)"
+
+
+def _agreement_panel(ax: Axes, rows: pd.DataFrame) -> str:
+    values = rows["agreement"].fillna(1.0).astype(float)
+    ax.axvline(1, color="#444444", lw=1)
+    for y, value in enumerate(values):
+        ax.plot([1, value], [y, y], color="#bbbbbb", lw=1.2, zorder=1)
+    _dots(ax, rows, values)
+    span = max(1 - values.min(), 0.005)
+    ax.set_xlim(1 - 1.15 * span, 1 + 0.1 * span)
+    _column(ax, 96, "agreement", map(fixed(4), rows["agreement"]), bold=True)
+    return "agreement with the reference's detections (1 = all matched)"
+
+
+def _dots(ax: Axes, rows: pd.DataFrame, values: pd.Series) -> None:
+    for y, (value, cut, runtime) in enumerate(zip(values, rows["cut"], rows["runtime"], strict=True)):
+        colour, marker = CUTS[cut]
+        face = "white" if runtime == "pytorch" else colour
+        ax.plot([value], [y], marker=marker, ms=7, mew=1.6, mec=colour, mfc=face, ls="", zorder=3)
+
+
+def _title(dataset: str, model: str) -> str:
+    return f"{dataset}, {model}"
+
+
+def _panels(summary: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    groups = summary.groupby(["dataset", "model"], sort=False)
+    return [(_title(*key), rows) for key, rows in groups]
+
+
+def _names(rows: pd.DataFrame, remark: str, shown: str) -> list[str]:
+    """Variant names; those whose notes contain ``remark`` get ``shown`` on a second line."""
+    marked = rows["notes"].fillna("").str.contains(remark)
+    return [
+        name + " (reference)" * reference + f"\n{shown}" * mark
+        for name, mark, reference in zip(rows["variant"], marked, is_reference(rows), strict=True)
+    ]
+
+
+def _column(ax: Axes, right_pt: int, head: str, texts: Iterable[str], bold: bool = False) -> None:
+    """Write a column of numbers that ends ``right_pt`` points right of the panel."""
+    place = {"xytext": (right_pt, 0), "textcoords": "offset points", "ha": "right"}
+    ax.annotate(head, (1, 1.02), xycoords="axes fraction", va="bottom", fontsize=8, **place)
+    for y, text in enumerate(texts):
+        where = {"xycoords": ax.get_yaxis_transform(), "weight": "bold" if bold else "normal"}
+        ax.annotate(text, (1, y), va="center", **where, **place)
+
+
+def _finish(ax: Axes, title: str, names: list[str], xlabel: str) -> None:
+    ax.set_yticks(range(len(names)), names)
+    for tick, name in zip(ax.get_yticklabels(), names, strict=True):
+        tick.set_fontweight("bold" if "(reference)" in name else "normal")
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_title(title)
+    ax.set_xlabel(xlabel)
+
+
+@contextmanager
+def _figure(out: str, lines: list[int], handles: list[Any]) -> Iterator[list[Axes]]:
+    """Yield one axes per panel, sized for its number of lines; save the figure as SVG."""
+    heights = [PANEL_IN + LINE_IN * count for count in lines]
+    with matplotlib.rc_context(STYLE), replacing(out) as temporary:
+        figure = Figure(figsize=(WIDTH_IN, sum(heights) + LEGEND_IN), layout="constrained")
+        axes = figure.subplots(len(lines), height_ratios=heights, squeeze=False)[:, 0]
+        figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), frameon=False)
+        figure.get_layout_engine().set(w_pad=0.06, h_pad=0.1)
+        yield list(axes)
+        # A date would make every run's file a new one; the rest is a link that nothing follows.
+        blank = dict.fromkeys(["Date", "Creator", "Format", "Type"])
+        figure.savefig(temporary, format="svg", metadata=blank)

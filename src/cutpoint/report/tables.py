@@ -1,0 +1,195 @@
+"""One row per variant: summary.csv, the same for people in Markdown, and AP per class."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cutpoint.errors import UserError
+from cutpoint.files import read_json, replacing, write_text
+from cutpoint.report.words import fixed, signed
+
+COLUMNS = {
+    "dataset": "str",
+    "model": "str",
+    "variant": "str",
+    "runtime": "str",
+    "cut": "str",
+    "precision": "str",
+    "provider": "str",
+    "input": "str",
+    "recipe": "str",
+    "images": "Int64",
+    "AP": "Float64",
+    "AP50": "Float64",
+    "AP75": "Float64",
+    "delta_AP": "Float64",
+    "delta_AP_lo": "Float64",
+    "delta_AP_hi": "Float64",
+    "verdict": "str",
+    "agreement": "Float64",
+    "latency_p50_ms": "Float64",
+    "latency_p99_ms": "Float64",
+    "images_per_s": "Float64",
+    "model_mb": "Float64",
+    "shape": "str",
+    "batch": "Int64",
+    "tf32": "str",
+    "notes": "str",
+}
+PER_CLASS_COLUMNS = {
+    "dataset": "str",
+    "model": "str",
+    "variant": "str",
+    "category_id": "Int64",
+    "name": "str",
+    "AP": "Float64",
+    "AP50": "Float64",
+    "delta_AP": "Float64",
+    "ground_truths": "Int64",
+}
+# Column of the Markdown table -> column of summary.csv and format.
+MARKDOWN = {
+    "variant": ("variant", None),
+    "runtime": ("runtime", None),
+    "provider": ("provider", None),
+    "cut": ("cut", None),
+    "precision": ("precision", None),
+    "input": ("input", None),
+    "recipe": ("recipe", None),
+    "shape": ("shape", None),
+    "AP": ("AP", fixed(4)),
+    "AP50": ("AP50", fixed(4)),
+    "AP75": ("AP75", fixed(4)),
+    "delta AP": ("delta_AP", signed),
+    "verdict": ("verdict", None),
+    "agreement": ("agreement", fixed(4)),
+    "p50 [ms]": ("latency_p50_ms", fixed(2)),
+    "p99 [ms]": ("latency_p99_ms", fixed(2)),
+    "model [MB]": ("model_mb", fixed(1)),
+    "notes": ("notes", None),
+}
+
+
+def summarize(*, rows: list[dict[str, Any]], out_csv: str, out_md: str, out_per_class: str) -> None:
+    """Gather every variant's files into the tables.
+
+    Args:
+        rows: one dict per variant, in table order: the resolved cells ``dataset, model, variant,
+            runtime, cut, precision, provider, input, recipe, shape, batch, tf32`` and the paths
+            ``manifest, metrics, latency, comparison, verify, onnx`` (all but ``manifest`` and
+            ``latency`` may be None). The reference is the row without a comparison.
+        out_csv: summary.csv, AP as fractions, latency in ms, empty = not applicable.
+        out_md: the same for people, one table per data set and model.
+        out_per_class: AP per class that has ground truth, fractions.
+
+    Raises:
+        UserError: if metrics were computed over another number of images than the manifest lists.
+    """
+    summary = _frame([_summary_row(row) for row in rows], COLUMNS)
+    per_class = _frame([line for row in rows for line in _class_rows(row, rows)], PER_CLASS_COLUMNS)
+    for frame, out in ((summary, out_csv), (per_class, out_per_class)):
+        with replacing(out) as temporary:
+            frame.to_csv(temporary, index=False)
+    write_text(out_md, _markdown(summary))
+
+
+def read_summary(path: str | Path) -> pd.DataFrame:
+    """Read summary.csv with the column types it was written with; empty cells are missing."""
+    return _read(path, COLUMNS)
+
+
+def read_per_class(path: str | Path) -> pd.DataFrame:
+    """Read per_class.csv with the column types it was written with; empty cells are missing."""
+    return _read(path, PER_CLASS_COLUMNS)
+
+
+def _read(path: str | Path, columns: dict[str, str]) -> pd.DataFrame:
+    # Only the empty cell is missing: a class or a variant may well be called "none" or "NA".
+    return pd.read_csv(path, dtype=columns, keep_default_na=False, na_values=[""])
+
+
+def _frame(rows: list[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(columns), dtype=object)
+    return frame.astype(columns)
+
+
+def _load(path: str | None) -> dict[str, Any]:
+    return read_json(path) if path else {}
+
+
+def _summary_row(row: dict[str, Any]) -> dict[str, Any]:
+    images = len(read_json(row["manifest"])["images"])
+    metrics, comparison = _load(row["metrics"]), _load(row["comparison"])
+    if metrics and metrics["images"] != images:
+        raise UserError(
+            f"{row['metrics']} scores {metrics['images']} images but {row['manifest']} lists "
+            f"{images}: rerun with --forcerun evaluate"
+        )
+    latency = read_json(row["latency"])
+    total = latency["stages"]["total"]
+    low, high = comparison.get("delta_AP_ci95") or (None, None)
+    shape = row["shape"]
+    return {
+        **{key: row[key] for key in ("dataset", "model", "variant", "runtime", "cut", "precision")},
+        **{key: row[key] for key in ("provider", "input", "recipe", "batch", "tf32")},
+        **{key: metrics.get(key) for key in ("AP", "AP50", "AP75")},
+        **{key: comparison.get(key) for key in ("delta_AP", "verdict", "agreement")},
+        "delta_AP_lo": low,
+        "delta_AP_hi": high,
+        "images": images,
+        "shape": "x".join(map(str, shape)) if isinstance(shape, list | tuple) else shape,
+        "latency_p50_ms": total["p50"],
+        "latency_p99_ms": total["p99"],
+        "model_mb": Path(row["onnx"]).stat().st_size / 1e6 if row["onnx"] else None,
+        "notes": _notes(_load(row["verify"]), latency),
+    }
+
+
+def _notes(verify: dict[str, Any], latency: dict[str, Any]) -> str | None:
+    failures = [f"failed: {failure}" for failure in verify.get("failures", [])]
+    notes = [note.replace(";", ",") for note in [*failures, *latency.get("notes", [])]]
+    return "; ".join(dict.fromkeys(notes)) or None
+
+
+def _class_rows(row: dict[str, Any], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    reference = {}
+    if row["comparison"]:
+        name = read_json(row["comparison"])["reference"]
+        key = (row["dataset"], row["model"], name)
+        found = next(r for r in rows if (r["dataset"], r["model"], r["variant"]) == key)
+        classes = _load(found["metrics"]).get("per_class", [])
+        reference = {entry["category_id"]: entry["AP"] for entry in classes}
+    identity = {key: row[key] for key in ("dataset", "model", "variant")}
+    lines = []
+    for entry in _load(row["metrics"]).get("per_class", []):
+        if not entry["ground_truths"]:
+            continue
+        ap, base = entry["AP"], reference.get(entry["category_id"])
+        delta = None if ap is None or base is None else ap - base
+        lines.append({**identity, **entry, "delta_AP": delta})
+    return lines
+
+
+def _markdown(summary: pd.DataFrame) -> str:
+    parts = [
+        "# Summary",
+        "AP as a fraction; delta AP = variant - reference (the row without one); "
+        "latency of the whole path from file to detections. Empty = not applicable.",
+    ]
+    for (dataset, model), rows in summary.groupby(["dataset", "model"], sort=False):
+        table = pd.DataFrame(
+            {title: _cells(rows[column], style) for title, (column, style) in MARKDOWN.items()}
+        )
+        parts.append(f"## {dataset}, {model}: {rows['images'].iloc[0]} images")
+        right = ["right" if style else "left" for _, style in MARKDOWN.values()]
+        parts.append(table.to_markdown(index=False, disable_numparse=True, colalign=right))
+    return "\n\n".join(parts) + "\n"
+
+
+def _cells(values: pd.Series, style: Callable[[float], str] | None) -> list[str]:
+    """Format the values as text, missing ones as empty; ``|`` would end a Markdown cell."""
+    if style:
+        return [style(value) for value in values]
+    return ["" if pd.isna(value) else str(value).replace("|", "\\|") for value in values]

@@ -1,0 +1,31 @@
+"""What all tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """The folder of real images, annotations and weights: CUTPOINT_REAL, else ../shared/real.
+
+    Without it a test is skipped by name, and fails under CI=true.
+    """
+    folder = Path(os.environ.get("CUTPOINT_REAL", ROOT.parent / "shared" / "real"))
+    if not folder.is_dir():
+        message = f"real data: no folder {folder}; set CUTPOINT_REAL"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes more than a few seconds; runs after all others")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)

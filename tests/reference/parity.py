@@ -1,0 +1,218 @@
+"""Judge two variants of one detector: every detection matched both ways, or traced to a tie.
+
+A tie: a score within max(1e-5, twice the measured score difference) of a threshold or a rank border; an IoU that
+the measured box difference and one float32 spacing at the shifted coordinates can move across the NMS threshold
+(never more than 2e-3); or a consequence of one.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cutpoint.agreement import box_iou
+from cutpoint.candidates import Candidates
+from cutpoint.headspec import ModelSpec
+from cutpoint.image import Geometry, clip_size
+from cutpoint.recipes import STEPS, Detections, Recipe, _Frame
+
+MATCH_IOU, MATCH_PIXELS, MATCH_SCORE = 0.99, 0.02, 1e-3
+LEAST_SCORE_TIE, MOST_IOU_TIE = 1e-5, 2e-3
+
+
+@dataclass
+class Fate:
+    """What became of a candidate: ``kept``, or the step that removed it with how far it was from staying.
+
+    ``score`` is the score when it left, ``floored`` the quantity that the candidates' floor is on.
+    """
+
+    step: str
+    score: float
+    margin: float = 0.0
+    by: tuple[int, int] | None = None
+    floored: float = 0.0
+
+
+@dataclass
+class Verdict:
+    """Result of one image."""
+
+    matched: int = 0
+    ties: list[str] = field(default_factory=list)
+    unexplained: list[str] = field(default_factory=list)
+
+
+def match_detections(a: Detections, b: Detections) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of one-to-one partners: same class, IoU or corners close, scores close; nearest score first."""
+    free = np.ones(len(b), dtype=bool)
+    left, right = [], []
+    for i in range(len(a)):
+        near = free & (b.labels == a.labels[i]) & (np.abs(b.scores - a.scores[i]) <= MATCH_SCORE)
+        for j in np.flatnonzero(near)[np.argsort(np.abs(b.scores[near] - a.scores[i]), kind="stable")]:
+            corners = np.abs(a.boxes[i] - b.boxes[j]).max()
+            if corners <= MATCH_PIXELS or box_iou(a.boxes[i : i + 1], b.boxes[j : j + 1])[0, 0] >= MATCH_IOU:
+                left.append(i)
+                right.append(j)
+                free[j] = False
+                break
+    return np.array(left, dtype=int), np.array(right, dtype=int)
+
+
+def fates(recipe: Recipe, candidates: Candidates, geometry: Geometry, spec: ModelSpec) -> dict:
+    """(prior, label) to ``Fate`` of every candidate of one side, by running the recipe step by step."""
+    frame = _Frame(geometry, clip_size(geometry, spec.input))
+    found: dict[tuple[int, int], Fate] = {}
+    state = candidates
+    for step in recipe.steps:
+        after = STEPS[step["step"]](state, step, frame)
+        kept = set(zip(after.prior.tolist(), after.label.tolist(), strict=True))
+        gone = [i for i, k in enumerate(_keys(state)) if k not in kept]
+        for i in gone:
+            found[_keys(state)[i]] = _why(state, i, after, step)
+        state = after
+    for i, key in enumerate(_keys(state)):
+        found[key] = Fate("kept", float(state.score[i]))
+    on_product = spec.head.floor["on"] == "product"
+    floored = candidates.score * candidates.factor if on_product else candidates.score
+    for key, value in zip(_keys(candidates), floored.tolist(), strict=True):
+        found[key].floored = value
+    return found
+
+
+def _keys(c: Candidates) -> list[tuple[int, int]]:
+    return list(zip(c.prior.tolist(), c.label.tolist(), strict=True))
+
+
+def _why(before: Candidates, i: int, after: Candidates, step: dict) -> Fate:
+    kind, score = step["step"], float(before.score[i])
+    if kind == "threshold":
+        value = score * float(before.factor[i]) if step["on"] == "product" else score
+        return Fate(kind, score, abs(value - step["value"]))
+    if kind == "top_k":
+        border = after.score[after.level == before.level[i]].min()
+        return Fate(kind, score, float(border) - score)
+    if kind == "cap":
+        return Fate(kind, score, float(after.score.min()) - score)
+    if kind == "best_class":
+        best = after.score[after.prior == before.prior[i]].max()
+        return Fate(kind, score, float(best) - score)
+    if kind == "min_size":
+        size = (before.boxes[i, 2:] - before.boxes[i, :2]).min()
+        return Fate(kind, score, abs(float(size) - step["value"]))
+    # nms: the best kept box of its class that overlaps it enough
+    same = np.flatnonzero((after.label == before.label[i]) & (after.score >= before.score[i]))
+    iou = box_iou(before.boxes[i : i + 1], after.boxes[same])[0]
+    # the nearest to the threshold from above is a conservative margin: the largest IoU
+    best = same[int(np.argmax(iou))]
+    return Fate(kind, score, float(iou.max()) - step["iou_threshold"], _keys(after)[best])
+
+
+def judge(
+    reference: Detections,
+    variant: Detections,
+    reference_candidates: Candidates,
+    variant_candidates: Candidates,
+    recipe: Recipe,
+    geometry: Geometry,
+    spec: ModelSpec,
+) -> Verdict:
+    """Match one image's detections both ways and trace what is left."""
+    left, right = match_detections(reference, variant)
+    verdict = Verdict(matched=len(left))
+    extra = [
+        (reference, i, "only in the reference") for i in np.setdiff1d(np.arange(len(reference)), left)
+    ] + [(variant, i, "only in the variant") for i in np.setdiff1d(np.arange(len(variant)), right)]
+    if not extra:
+        return verdict
+    sides = [reference_candidates, variant_candidates]
+    both = [fates(recipe, side, geometry, spec) for side in sides]
+    score_tie, box_shift = _differences(*sides)
+    extent = float(max(side.boxes.max() for side in sides if len(side)))
+    for detections, i, text in extra:
+        key = _find(detections, i, sides, recipe, geometry, spec)
+        reason = None
+        if key is not None:
+            spacing = float(np.spacing(np.float32(extent * (detections.labels[i] + 1))))
+            side = np.sqrt(max(float((detections.boxes[i, 2:] - detections.boxes[i, :2]).prod()), 1.0))
+            iou_tie = min(MOST_IOU_TIE, 4 * (box_shift + spacing) / side)
+            reason = _tie(key, both, score_tie, iou_tie, spec, set())
+        line = f"{text}: label {detections.labels[i]} score {detections.scores[i]:.6f}: {reason or 'no tie'}"
+        (verdict.ties if reason else verdict.unexplained).append(line)
+    return verdict
+
+
+def _differences(a: Candidates, b: Candidates) -> tuple[float, float]:
+    """Measured between the two sides for the candidates they share: tie width of scores, box shift in px."""
+    where = {k: i for i, k in enumerate(_keys(b))}
+    pairs = [(i, where[k]) for i, k in enumerate(_keys(a)) if k in where]
+    if not pairs:
+        return LEAST_SCORE_TIE, 0.0
+    i, j = np.array(pairs).T
+    score = np.abs(a.score[i] * a.factor[i] - b.score[j] * b.factor[j]).max()
+    score = max(score, np.abs(a.score[i] - b.score[j]).max())
+    shift = np.median(np.abs(a.boxes[i] - b.boxes[j]).max(axis=1))
+    return max(LEAST_SCORE_TIE, 2 * float(score)), float(shift)
+
+
+def _find(detections, i, sides, recipe, geometry, spec) -> tuple[int, int] | None:
+    """The candidate that a detection came from: same label, the nearest box on its way back."""
+    moves = [s for s in recipe.steps if s["step"] in ("clip", "rescale", "multiply_factor")]
+    frame = _Frame(geometry, clip_size(geometry, spec.input))
+    best, key = 0.05, None
+    for side in sides:
+        moved = side
+        for step in moves:
+            moved = STEPS[step["step"]](moved, step, frame)
+        same = np.flatnonzero(moved.label == detections.labels[i])
+        if len(same):
+            distance = np.abs(moved.boxes[same] - detections.boxes[i]).max(axis=1)
+            distance = distance + 100 * np.abs(moved.score[same] - detections.scores[i])
+            nearest = int(np.argmin(distance))
+            if distance[nearest] < best:
+                best, key = float(distance[nearest]), _keys(moved)[same[nearest]]
+    return key
+
+
+def _tie(key, both, score_tie, iou_tie, spec, seen) -> str | None:
+    """Why the two sides treat a candidate differently, if rounding can be the cause."""
+    if key in seen:
+        return None
+    seen = seen | {key}
+    here = [side.get(key) for side in both]
+    for fate, other in (here, here[::-1]):
+        if fate is None and other is not None:
+            # no candidate on one side: its score there does not pass the floor
+            margin = abs(other.floored - spec.head.floor["value"])
+            return f"score {margin:.1e} from the floor" if margin <= score_tie else None
+        if fate is None or fate.step == "kept":
+            continue
+        if fate.step in ("threshold", "top_k", "cap", "best_class") and fate.margin <= score_tie:
+            return f"score {fate.margin:.1e} from the border of {fate.step}"
+        if fate.step == "nms":
+            if fate.margin <= iou_tie:
+                return f"IoU {fate.margin:.1e} above the NMS threshold"
+            by = [side.get(fate.by) for side in both]
+            if all(f is not None and f.step == "kept" for f in by):
+                other_score = other.score if other else fate.score
+                if abs(by[0].score - other_score) <= score_tie:
+                    return "scores of suppressor and suppressed tie"
+                continue
+            reason = _tie(fate.by, both, score_tie, iou_tie, spec, seen)
+            if reason:
+                return f"consequence of: {reason}"
+        if fate.step in ("cap", "top_k"):
+            # another candidate crossed: one that is kept on one side alone moved the border
+            for moved, _ in _moved(both, fate.step):
+                reason = _tie(moved, both, score_tie, iou_tie, spec, seen)
+                if reason:
+                    return f"consequence of: {reason}"
+    return None
+
+
+def _moved(both, step):
+    keys = set(both[0]) | set(both[1])
+    for key in keys:
+        a, b = both[0].get(key), both[1].get(key)
+        states = {f.step if f else "none" for f in (a, b)}
+        if len(states) == 2 and states != {"kept", step}:
+            yield key, states

@@ -1,0 +1,167 @@
+import numpy as np
+import pytest
+from tiny import atss_head, raw_outputs, yolox_head
+
+from cutpoint.boxes import decode_boxes, level_priors
+from cutpoint.candidates import from_decoded, from_raw, passes
+
+SIZES = [(3, 4), (2, 2)]
+
+
+def sigmoid(x):
+    return np.float32(1) / (np.float32(1) + np.exp(-x))
+
+
+def decode_everything(outputs, spec):
+    """``decoded`` outputs of all images by plain loops over level, y, x, anchor."""
+    batch = len(outputs["cls_0"])
+    boxes, scores, factors, counts = [], [], [], []
+    for level in range(spec.levels):
+        _, _, height, width = outputs[f"cls_{level}"].shape
+        anchors, classes = spec.anchors_per_cell(level), spec.num_classes
+        counts.append(height * width * anchors)
+        for y, x, a in np.ndindex(height, width, anchors):
+            prior = level_priors(spec, level, np.array([y]), np.array([x]), np.array([a]))
+            values = outputs[f"box_{level}"][:, a * 4 : a * 4 + 4, y, x]
+            boxes.append(np.concatenate([decode_boxes(spec, prior, v[None]) for v in values]))
+            scores.append(sigmoid(outputs[f"cls_{level}"][:, a * classes : (a + 1) * classes, y, x]))
+            factors.append(sigmoid(outputs[f"{spec.factor}_{level}"][:, a, y, x]))
+    decoded = {
+        "boxes": np.stack(boxes, 1),
+        "scores": np.stack(scores, 1),
+        "factors": np.stack(factors, 1),
+        "level_counts": np.array(counts),
+    }
+    assert decoded["boxes"].shape == (batch, sum(counts), 4)
+    return decoded
+
+
+def assert_same(a, b):
+    for name, value in vars(a).items():
+        assert value.dtype == getattr(b, name).dtype, name
+        np.testing.assert_array_equal(value, getattr(b, name), err_msg=name)
+
+
+@pytest.mark.parametrize("head", [atss_head, yolox_head])
+@pytest.mark.parametrize("image", [0, 1])
+def test_raw_and_decoded_give_the_same_candidates(head, image):
+    spec = head()
+    spec = head(floor=spec.floor | {"value": 0.3})
+    outputs = raw_outputs(spec, SIZES, batch=2)
+    decoded = decode_everything(outputs, spec)
+    from_head, from_graph = from_raw(outputs, spec, image), from_decoded(decoded, spec, image)
+    assert 10 < len(from_head) < decoded["scores"][0].size
+    assert_same(from_head, from_graph)
+    # against the plain definition
+    value = decoded["scores"][image]
+    if spec.floor["on"] == "product":
+        value = value * decoded["factors"][image][:, None]
+    prior, label = np.nonzero(passes(value, 0.3, spec.floor["inclusive"]))
+    assert from_head.prior.tolist() == prior.tolist()
+    assert from_head.label.tolist() == label.tolist()
+    np.testing.assert_array_equal(from_head.boxes, decoded["boxes"][image][prior])
+    np.testing.assert_array_equal(from_head.factor, decoded["factors"][image][prior])
+    assert from_head.level.tolist() == (prior >= decoded["level_counts"][0]).astype(int).tolist()
+
+
+def test_dtypes_are_those_of_the_store():
+    found = from_raw(raw_outputs(atss_head(), SIZES), atss_head())
+    kinds = {name: str(value.dtype) for name, value in vars(found).items()}
+    assert kinds == {
+        "level": "int8",
+        "prior": "int32",
+        "label": "int16",
+        "score": "float32",
+        "factor": "float32",
+        "boxes": "float32",
+    }
+
+
+def test_one_pair_by_hand():
+    # level 1 has 2 x 2 cells of 2 anchors after the 3 x 4 x 2 priors of level 0
+    outputs = {k: np.full_like(v, -20) for k, v in raw_outputs(atss_head(), SIZES).items()}
+    outputs["cls_1"][0, 3 + 2, 1, 0] = 0  # anchor 1, class 2, y 1, x 0
+    outputs["centerness_1"][0, 1, 1, 0] = np.log(3)
+    outputs["box_1"][:] = 0
+    found = from_raw(outputs, atss_head())
+    assert len(found) == 1
+    assert (found.level[0], found.prior[0], found.label[0], found.score[0]) == (1, 24 + 4 + 1, 2, 0.5)
+    assert found.factor[0] == pytest.approx(0.75)
+    assert found.boxes.tolist() == [[-16, -8, 16, 24]]
+
+
+def exact_outputs(scores, factors):
+    """``decoded`` outputs of one level with chosen scores; shapes ``(N, 3)`` and ``(N,)``."""
+    count = len(factors)
+    return {
+        "boxes": np.zeros((1, count, 4), np.float32),
+        "scores": np.array([scores], np.float32),
+        "factors": np.array([factors], np.float32),
+        "level_counts": np.array([count - 1, 1]),
+    }
+
+
+def test_class_floor_is_strict_and_ignores_the_factor():
+    spec = atss_head()
+    above = np.nextafter(np.float32(0.05), np.float32(1))
+    outputs = exact_outputs([[0.05, above, 0.04], [0.9, 0.0, 0.05]], [1.0, 0.001])
+    found = from_decoded(outputs, spec)
+    assert list(zip(found.prior.tolist(), found.label.tolist(), strict=True)) == [(0, 1), (1, 0)]
+
+
+def test_product_floor_is_inclusive():
+    spec = yolox_head()
+    below = np.nextafter(np.float32(0.5), np.float32(0))
+    outputs = exact_outputs([[0.5, below, 0.6], [0.25, 0.26, 0.0]], [0.5, 1.0])
+    found = from_decoded(outputs, spec)
+    assert list(zip(found.prior.tolist(), found.label.tolist(), strict=True)) == [
+        (0, 0),
+        (0, 2),
+        (1, 0),
+        (1, 1),
+    ]
+
+
+@pytest.mark.parametrize("inclusive", [False, True])
+@pytest.mark.parametrize("value", [0.01, 0.05, 0.5, 0.999999, 1.0])
+def test_no_logit_is_lost_at_the_floor(value, inclusive):
+    # All float32 logits close to the floor and a wider sample: the cheap comparison of logits must lose none
+    # that the exact comparison of activated scores keeps.
+    centre = np.float32(np.log(value / (1 - value))) if value < 1 else np.float32(16.6)
+    near = centre + np.arange(-400, 401, dtype=np.float32) * np.spacing(centre)
+    logits = np.concatenate([near, centre + np.linspace(-1, 1, 200, dtype=np.float32)]).reshape(1, 1, 1, -1)
+    spec = yolox_head(
+        num_classes=1, strides=((8, 8),), floor={"on": "class", "value": value, "inclusive": inclusive}
+    )
+    outputs = {
+        "cls_0": logits,
+        "box_0": np.zeros((1, 4, 1, logits.size), np.float32),
+        "objectness_0": 0 * logits,
+    }
+    expected = np.flatnonzero(passes(sigmoid(logits[0, 0, 0]), value, inclusive))
+    assert from_raw(outputs, spec).prior.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("head", [atss_head, yolox_head])
+def test_nothing_above_the_floor(head):
+    outputs = {k: np.full_like(v, -20) for k, v in raw_outputs(head(), SIZES).items()}
+    for found in (from_raw(outputs, head()), from_decoded(decode_everything(outputs, head()), head())):
+        assert len(found) == 0
+        assert found.boxes.shape == (0, 4)
+
+
+def test_floor_zero_keeps_every_pair():
+    spec = atss_head(floor={"on": "class", "value": 0.0, "inclusive": False})
+    found = from_raw(raw_outputs(spec, SIZES), spec)
+    assert len(found) == (3 * 4 + 2 * 2) * 2 * 3
+
+
+def test_a_head_without_a_factor():
+    spec = atss_head(factor=None)
+    outputs = {k: v for k, v in raw_outputs(atss_head(), SIZES).items() if not k.startswith("centerness")}
+    found = from_raw(outputs, spec)
+    assert len(found) > 0
+    assert (found.factor == 1).all()
+    decoded = decode_everything(raw_outputs(atss_head(), SIZES), atss_head())
+    decoded.pop("factors")
+    assert_same(found, from_decoded(decoded, spec))

@@ -1,0 +1,121 @@
+"""A config is completed with the schema's defaults, or refused with one readable line."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cutpoint.config import check_unique_keys, complete_config
+from cutpoint.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
+LEAST = {
+    "models": {"m": {"config": "m.py", "checkpoint": "m.pth"}},
+    "datasets": {"d": {"images": "d", "annotations": None}},
+    "variants": {"v": {"runtime": "pytorch", "cut": "e2e"}},
+    "evaluations": [{"model": "m", "dataset": "d", "variants": ["v"]}],
+}
+
+
+def changed(keys, value):
+    config = copy.deepcopy(LEAST)
+    *path, last = keys
+    node = config
+    for key in path:
+        node = node[key]
+    node[last] = value
+    return config
+
+
+def test_defaults_fill_every_level():
+    config = complete_config(LEAST, SCHEMA)
+    assert config["device"] == "auto"
+    assert config["models"]["m"]["candidate_floor"] is None
+    assert config["datasets"]["d"] == {
+        "images": "d",
+        "annotations": None,
+        "classes": None,
+        "limit": None,
+        "shards": 1,
+    }
+    assert config["variants"]["v"] == {
+        "runtime": "pytorch",
+        "cut": "e2e",
+        "provider": None,
+        "precision": "fp32",
+        "shape": "dynamic",
+        "input": "mmdet",
+        "clip": "image",
+        "recipe": "mmdet3",
+    }
+    assert config["evaluations"][0]["ladder"] == []
+    assert config["latency"] == {
+        "images": 32,
+        "min_seconds": 5,
+        "min_runs": 50,
+        "threads": None,
+        "batch": 1,
+    }
+    assert config["samples"] == {"images": 6, "score_thr": 0.3}
+    assert config["recipes"] == {}
+    assert "device" not in LEAST
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "coco.yaml"])
+def test_shipped_configs_are_valid(name):
+    assert complete_config(yaml.safe_load((ROOT / "config" / name).read_text()), SCHEMA)
+
+
+def test_traffic_block_of_coco_is_valid_when_uncommented():
+    lines = (ROOT / "config/coco.yaml").read_text().splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("device"))
+    text = "\n".join(lines[:start] + [line.replace("# ", "", 1) for line in lines[start:]])
+    config = complete_config(yaml.safe_load(text.replace("# null if", "null if", 0)), SCHEMA)
+    assert [entry["dataset"] for entry in config["evaluations"]] == ["val2017", "traffic"]
+    assert len(config["datasets"]["traffic"]["classes"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (changed(["modles"], {}), "unknown key 'modles'; did you mean 'models'?"),
+        (changed(["device"], "gpu"), "device: 'gpu' is not allowed; did you mean 'cpu'?"),
+        (changed(["models", "m"], {"config": "m.py", "chekpoint": "m.pth"}), "did you mean 'checkpoint'?"),
+        (changed(["models", "m"], {"config": "m.py"}), "models.m: the key 'checkpoint' is missing"),
+        (changed(["models", "a b"], LEAST["models"]["m"]), "the name 'a b' may have letters"),
+        (changed(["models", 1], LEAST["models"]["m"]), "models: the name 1 must be text"),
+        (changed(["models"], None), "models: null must be a mapping"),
+        (changed(["datasets", "d", "limit"], "ten"), "datasets.d.limit: 'ten' must be an integer or null"),
+        (
+            changed(["variants", "v", "recipe"], {"base": "mmdet3", "score_th": 0.3}),
+            "did you mean 'score_thr'?",
+        ),
+        (
+            changed(["variants", "v", "recipe"], {"score_thr": 0.3}),
+            "variants.v.recipe: the key 'base' is missing",
+        ),
+        (changed(["variants", "v", "shape"], "608"), "variants.v.shape: '608' is not allowed"),
+        (changed(["variants", "v", "precision"], "fp16"), "variants.v.precision: 'fp16' is not allowed"),
+        (
+            changed(["evaluations", 0, "variants"], ["v", "v"]),
+            "evaluations[0].variants: a name is there twice",
+        ),
+        (changed(["latency"], {"image": 3}), "latency: unknown key 'image'; did you mean 'images'?"),
+    ],
+)
+def test_refused_with_one_line(config, message):
+    with pytest.raises(UserError) as caught:
+        complete_config(config, SCHEMA)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_key_twice_is_refused_with_its_line(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("variants:\n  raw: {cut: raw}\n  e2e: {cut: e2e}\n  raw: {cut: e2e}\n")
+    with pytest.raises(UserError, match="line 4: the key 'raw' is there twice"):
+        check_unique_keys(path)
+    path.write_text("a: {raw: 1}\nb: {raw: 1}\n")
+    check_unique_keys(path)

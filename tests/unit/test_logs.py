@@ -1,0 +1,65 @@
+"""``log_to`` redirects descriptors of the whole process, so every case runs in a process of its own."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+
+@pytest.fixture
+def run(tmp_path):
+    def start(body):
+        code = "import os, sys\nfrom cutpoint.errors import UserError\nfrom cutpoint.logs import log_to\n"
+        code += f"with log_to({str(tmp_path / 'logs' / 'rule.log')!r}):\n" + textwrap.indent(body, "    ")
+        code += "\nprint('after the block')\n"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+        return done, (tmp_path / "logs" / "rule.log").read_text()
+
+    return start
+
+
+def test_a_users_mistake_is_one_message_and_exit_code_1(run):
+    done, log = run("raise UserError('no file images/; give its path in datasets.street.images')")
+    assert done.returncode == 1
+    message = "cutpoint: no file images/; give its path in datasets.street.images\n"
+    assert done.stderr == message
+    assert log == message
+    assert done.stdout == ""
+
+
+def test_a_users_mistake_with_a_cause_shows_no_traceback(run):
+    done, log = run(
+        "try:\n    {}['key']\nexcept KeyError as error:\n    raise UserError('the message') from error"
+    )
+    assert (done.returncode, log) == (1, "cutpoint: the message\n")
+    assert "KeyError" not in done.stderr
+
+
+def test_another_exception_keeps_its_traceback(run):
+    done, _ = run("raise ValueError('a bug')")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert done.stderr.rstrip().endswith("ValueError: a bug")
+
+
+def test_what_c_code_prints_is_captured(run):
+    done, log = run("os.write(2, b'from C\\n')\nos.write(1, b'to stdout\\n')\nos.system('echo from a child')")
+    assert done.returncode == 0
+    for line in ("from C", "to stdout", "from a child"):
+        assert line in log
+        assert line in done.stderr
+
+
+def test_python_output_keeps_its_order_and_ends_with_the_block(run):
+    done, log = run("print('one')\nprint('two', file=sys.stderr)")
+    assert sorted(log.split()) == ["one", "two"]
+    # descriptors are given back
+    assert done.stdout == "after the block\n"
+    assert "after the block" not in log
+
+
+def test_an_old_log_is_replaced(run):
+    run("print('first run')")
+    _, log = run("print('second run')")
+    assert log == "second run\n"

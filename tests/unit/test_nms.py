@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+
+from cutpoint import nms
+from cutpoint.nms import class_shifted_nms, greedy_nms
+
+
+def brute_force(boxes, scores, threshold):
+    """The textbook loop: every box against every better kept one, float32."""
+    kept = []
+    for i in sorted(range(len(boxes)), key=lambda i: (-scores[i], i)):
+        if all(not iou(boxes[i], boxes[j]) > np.float32(threshold) for j in kept):
+            kept.append(i)
+    return kept
+
+
+def iou(a, b):
+    width = max(min(a[2], b[2]) - max(a[0], b[0]), np.float32(0))
+    height = max(min(a[3], b[3]) - max(a[1], b[1]), np.float32(0))
+    overlap = width * height
+    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - overlap
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.float32(overlap) / np.float32(union)
+
+
+def random_boxes(rng, count, extent=60, size=30):
+    corner = rng.uniform(0, extent, (count, 2))
+    return np.concatenate([corner, corner + rng.uniform(0, size, (count, 2))], 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.5, 0.65])
+@pytest.mark.parametrize("seed", range(3))
+def test_equals_brute_force(seed, threshold):
+    rng = np.random.default_rng(seed)
+    boxes = random_boxes(rng, 150)
+    boxes[::13, 2:] = boxes[::13, :2]  # zero area
+    boxes[::17] = boxes[5]  # repeated
+    scores = np.round(rng.random(150), 1).astype(np.float32)  # many ties
+    kept = greedy_nms(boxes, scores, threshold)
+    assert kept.dtype == np.int64
+    assert kept.tolist() == brute_force(boxes, scores, threshold)
+    assert 10 < len(kept) < 150
+
+
+def test_integer_boxes_on_the_threshold_stay():
+    # IoU exactly 1/2: strictly greater suppresses
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 5]], np.float32)
+    scores = np.array([0.9, 0.8], np.float32)
+    assert greedy_nms(boxes, scores, 0.5).tolist() == [0, 1]
+    assert greedy_nms(boxes, scores, 0.49).tolist() == [0]
+
+
+def test_a_suppressed_box_suppresses_nothing():
+    # a covers b, b covers c, a does not cover c
+    boxes = np.array([[0, 0, 10, 10], [4, 0, 14, 10], [8, 0, 18, 10]], np.float32)
+    scores = np.array([0.9, 0.8, 0.7], np.float32)
+    assert greedy_nms(boxes, scores, 0.4).tolist() == [0, 2]
+
+
+def test_two_empty_boxes_at_one_place_both_stay():
+    boxes = np.array([[5, 5, 5, 5], [5, 5, 5, 5]], np.float32)
+    assert greedy_nms(boxes, np.array([0.5, 0.6], np.float32), 0.5).tolist() == [1, 0]
+
+
+def test_no_boxes():
+    empty = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
+    assert greedy_nms(*empty, 0.5).shape == (0,)
+    kept = class_shifted_nms(*empty, np.zeros(0, np.int64), 0.5)
+    assert kept.shape == (0,)
+    assert kept.dtype == np.int64
+
+
+def test_classes_do_not_suppress_each_other():
+    boxes = np.array([[-3, 0, 10, 10]] * 4, np.float32)
+    scores = np.array([0.5, 0.9, 0.8, 0.7], np.float32)
+    labels = np.array([0, 1, 1, 2])
+    assert class_shifted_nms(boxes, scores, labels, 0.5).tolist() == [1, 3, 0]
+
+
+def test_the_shift_is_label_times_largest_coordinate_plus_one(monkeypatch):
+    seen = []
+    monkeypatch.setattr(nms, "greedy_nms", lambda boxes, *_: seen.append(boxes))
+    boxes = np.array([[-3, 0, 10, 12], [1, 2, 3, 4]], np.float32)
+    class_shifted_nms(boxes, np.ones(2, np.float32), np.array([0, 2]), 0.5)
+    assert seen[0].tolist() == [[-3, 0, 10, 12], [27, 28, 29, 30]]
+    assert seen[0].dtype == np.float32
+
+
+def test_class_shifted_equals_one_nms_a_class_away_from_the_threshold():
+    rng = np.random.default_rng(4)
+    boxes = np.round(random_boxes(rng, 300))  # whole pixels: the shift is exact
+    scores = rng.permutation(300).astype(np.float32) / 300
+    labels = rng.integers(0, 4, 300)
+    expected = []
+    for label in range(4):
+        members = np.flatnonzero(labels == label)
+        expected += members[brute_force(boxes[members], scores[members], 0.45)].tolist()
+    kept = class_shifted_nms(boxes, scores, labels, 0.45)
+    assert sorted(kept.tolist()) == sorted(expected)
+    assert (np.diff(scores[kept]) < 0).all()
+
+
+def test_the_shift_rounds_as_mmdet_does():
+    # At label 79 of a 1333 px image a coordinate is rounded to 1/128 px: an overlap just above the threshold
+    # becomes one just below it. mmdet's results have this, so ours must.
+    boxes = np.array([[0, 0, 100, 100], [0, 0, 100, 60.003], [0, 0, 1333, 1]], np.float32)
+    scores = np.array([0.9, 0.8, 0.1], np.float32)
+    assert greedy_nms(boxes[:2], scores[:2], 0.6).tolist() == [0]
+    labels = np.array([79, 79, 0])
+    assert class_shifted_nms(boxes, scores, labels, 0.6).tolist() == [0, 1, 2]
+
+
+def test_from_the_split_threshold_on_one_nms_a_class(monkeypatch):
+    rng = np.random.default_rng(5)
+    boxes, labels = np.round(random_boxes(rng, 200)), rng.integers(0, 3, 200)
+    scores = np.round(rng.random(200), 2).astype(np.float32)
+    whole = class_shifted_nms(boxes, scores, labels, 0.5)
+    calls = []
+    real = nms.greedy_nms
+    monkeypatch.setattr(nms, "greedy_nms", lambda b, s, t: calls.append(len(b)) or real(b, s, t))
+    monkeypatch.setattr(nms, "SPLIT_THRESHOLD", 201)
+    class_shifted_nms(boxes, scores, labels, 0.5)
+    assert calls == [200]
+    calls.clear()
+    monkeypatch.setattr(nms, "SPLIT_THRESHOLD", 200)
+    split = class_shifted_nms(boxes, scores, labels, 0.5)
+    assert calls == np.bincount(labels).tolist()
+    # the same boxes; equal scores now in the order of the input
+    assert sorted(split) == sorted(whole)
+    assert split.tolist() == sorted(whole.tolist(), key=lambda i: (-scores[i], i))
+    assert nms.SPLIT_THRESHOLD == 200

@@ -1,0 +1,242 @@
+import json
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from report_fixtures import CLASSES, DATASETS, write_detections, write_results
+
+from cutpoint.report.page import render_report
+from cutpoint.report.plots import plot_ap, plot_latency, plot_stages
+from cutpoint.report.samples import draw_samples
+from cutpoint.report.tables import read_summary, summarize
+from cutpoint.report.words import verdict
+
+VOID = {"meta", "img", "br"}
+
+
+class Page(HTMLParser):
+    """Every tag with its attributes, the text by section, and whether the tags nest."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.stack, self.sections = [], [], Counter()
+        self.text = {}
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.tags.append((tag, attributes))
+        if tag not in VOID:
+            self.stack.append((tag, attributes.get("id")))
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.stack.pop()[0] == tag
+
+    def handle_data(self, data):
+        for tag, name in self.stack:
+            if tag == "section":
+                self.text[name] = " ".join(f"{self.text.get(name, '')} {data}".split())
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def arguments(tmp_path_factory):
+    root = tmp_path_factory.mktemp("page")
+    made = write_results(root)
+    outs = {f"out_{key}": str(root / key) for key in ("csv", "md", "per_class")}
+    summarize(rows=made["rows"], **outs)
+    figures = {name: str(root / f"{name}.svg") for name in ("ap", "latency", "stages")}
+    plot_ap(summary=outs["out_csv"], out=figures["ap"])
+    plot_latency(summary=outs["out_csv"], out=figures["latency"])
+    plot_stages(rows=made["rows"], out=figures["stages"])
+    drawn = []
+    for dataset, labelled in DATASETS.items():
+        folder = root / "samples" / dataset / "raw"
+        draw_samples(
+            manifest=made["manifests"][dataset],
+            reference_detections=write_detections(root / "a.json", labelled),
+            variant_detections=write_detections(root / "b.json", labelled, lost=((2, 1),)),
+            reference_name="pytorch",
+            variant_name="raw",
+            classes=CLASSES,
+            count=2,
+            score_thr=0.3,
+            out_dir=str(folder),
+        )
+        path = str(folder / "index.json")
+        drawn.append({"dataset": dataset, "model": "det", "variant": "raw", "path": path})
+    return {
+        "summary": outs["out_csv"],
+        "per_class": outs["out_per_class"],
+        "figures": figures,
+        "samples": drawn,
+        "config": {"device": "auto", "models": {"det": {"config": "</pre><script>"}}},
+        **{key: made[key] for key in ("ladders", "verifies", "latencies")},
+    }
+
+
+@pytest.fixture(scope="module")
+def html(arguments, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "report.html"
+    render_report(**arguments, out=str(out))
+    return out.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(html):
+    return Page(html)
+
+
+def test_tags_nest_ids_are_unique_and_every_link_leads_somewhere(page):
+    assert page.stack == []
+    ids = Counter(attributes["id"] for _, attributes in page.tags if "id" in attributes)
+    assert [name for name, count in ids.items() if count > 1] == []
+    targets = [a[key][1:] for _, a in page.tags for key in ("href", "xlink:href") if key in a]
+    assert len(targets) > 100
+    assert set(targets) <= set(ids)
+
+
+def test_nothing_is_loaded_from_outside(page, html):
+    links = [a[key] for _, a in page.tags for key in ("src", "href", "xlink:href") if key in a]
+    assert [x for x in links if not x.startswith(("#", "data:image/jpeg;base64,"))] == []
+    assert "@import" not in html
+    assert re.findall(r"url\((?!#)", html) == []
+    assert page.all("link") == []
+    assert len(page.all("img")) == 6
+
+
+def test_names_are_escaped(page, html):
+    assert "Testchip 9 &lt;x86&gt;" in html
+    assert "&lt;/pre&gt;&lt;script&gt;" in html
+    assert len(page.all("script")) == 1
+    assert page.all("x86") == []
+
+
+def test_pictures_tables_and_figures_can_be_heard(page):
+    assert all("raw beside its reference, image" in image["alt"] for image in page.all("img"))
+    assert all(head.get("scope") in ("col", "row") for head in page.all("th"))
+    drawings = page.all("svg")
+    assert len(drawings) == 3
+    assert all(a["role"] == "img" and "tabulated" in a["aria-label"] for a in drawings)
+    assert [tag for tag, _ in page.tags].count("h1") == 1
+
+
+def test_the_verdict_is_in_words(page):
+    short = page.text["short"]
+    assert "The reference pytorch reaches AP 0.5800 on 4 images." in short
+    assert "raw and e2e lose nothing measurable: largest |delta AP| 0.0002." in short
+    assert "AP is lower with raw-int8 (-0.0213)." in short
+    assert "Export verification failed for raw-int8." in short
+    assert "raw and e2e agree with pytorch in every detection." in short
+    assert "Agreement with pytorch is below 1 for raw-int8 (0.9100)." in short
+
+
+def test_what_ran_without_compiled_nms_is_not_compared_in_speed(page):
+    short = page.text["short"]
+    assert short.count("pytorch ran without compiled NMS: not comparable.") == 3
+    assert "Median latency, file to detections: 21.5 ms (raw-int8) to 35.8 ms (raw)." in short
+
+
+def test_the_summary_marks_the_reference_and_the_failure(page):
+    rows = page.all("tr")
+    assert sum(row.get("class") == "reference" for row in rows) == 6  # 3 summaries, 3 ladders
+    text = page.text["set-0"]
+    assert "pytorch reference pytorch e2e fp32 0.5800 0.8000 0.6000" in text
+    assert "failed: cls_0, max abs 3.1e-2" in text
+    assert "The same for all variants: provider cpu, input mmdet, recipe mmdet3" in text
+
+
+def test_the_ladder_says_what_changed_and_shows_the_published_ap(page):
+    assert "2 raw runtime pytorch → onnxruntime, cut e2e → raw 0.5800" in page.text["set-0"]
+    assert "precision fp32 → int8" in page.text["set-0"]
+    assert "published" not in page.text["set-0"]
+    assert "0 published as reported by the model's authors 0.5700" in page.text["set-1"]
+
+
+def test_classes_are_listed_by_how_much_they_moved(page):
+    text = page.text["set-0"]
+    start = text.index("Classes that moved most")
+    assert "pedestrian raw-int8 0.5887 -0.0213 12" in text[start:]
+    assert text.index("-0.0213", start) < text.index("-0.0002", start)
+    assert "bus" not in text
+
+
+def test_without_ground_truth_ap_is_said_to_be_missing_and_not_shown(page):
+    text = page.text["set-2"]
+    assert "no ground truth: AP does not apply" in text
+    assert "AP50" not in text
+    assert "Classes that moved" not in text
+    assert "ΔAP" not in text
+    assert "None" not in text
+
+
+def test_exports_timing_and_machine_are_shown(page):
+    assert "det, raw-int8: failed: cls_0, max abs 3.1e-2;" in page.text["exports"]
+    assert "det, raw: passed , 2 tensors, largest absolute difference 3.1e-06" in (page.text["exports"])
+    timing = page.text["timing"]
+    assert "street, det raw 6.00 4.00 23.75 2.00 35.75" in timing
+    assert "Testchip 9 <x86>" in timing
+    assert "0.5 (street, det; coco_like, det) 0.9 (unlabelled, det)" in timing
+    assert "libraries onnx 1.23.2, numpy 2.4" in timing
+    assert "models: det:" in page.text["config"]
+
+
+def test_a_provider_other_than_the_one_asked_for_is_said(arguments, tmp_path):
+    entry = dict(arguments["latencies"][0], path=str(tmp_path / "latency.json"))
+    latency = json.loads(Path(arguments["latencies"][0]["path"]).read_text())
+    Path(entry["path"]).write_text(json.dumps(latency | {"provider_asked": "cuda"}))
+    out = tmp_path / "report.html"
+    render_report(**(arguments | {"latencies": [entry]}), out=str(out))
+    assert "cpu (cuda asked)" in Page(out.read_text()).text["timing"]
+
+
+def test_samples_and_ladders_may_be_absent(arguments, tmp_path):
+    out = tmp_path / "report.html"
+    render_report(**(arguments | {"samples": [], "ladders": [], "verifies": []}), out=str(out))
+    page = Page(out.read_text())
+    assert page.all("img") == []
+    assert "Ladder" not in page.text["set-0"]
+    assert "No variant uses an export." in page.text["exports"]
+
+
+def test_the_page_is_the_same_bytes_again(arguments, html, tmp_path):
+    render_report(**arguments, out=str(tmp_path / "again.html"))
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == html
+
+
+@pytest.mark.parametrize(
+    ("delta", "low", "high", "said"),
+    [
+        pytest.param(0.0005, None, None, "e2e loses nothing measurable", id="at-the-limit"),
+        pytest.param(0.0012, None, None, "AP is higher with e2e (+0.0012).", id="higher"),
+        pytest.param(-0.01, -0.02, -0.004, "(-0.0100, 95 % interval -0.0200 to -0.0040)", id="interval"),
+    ],
+)
+def test_verdict(arguments, delta, low, high, said):
+    rows = read_summary(arguments["summary"])
+    rows = rows[(rows["dataset"] == "street") & rows["variant"].isin(["pytorch", "e2e"])].copy()
+    columns = ["delta_AP", "delta_AP_lo", "delta_AP_hi"]
+    rows.loc[rows["variant"] == "e2e", columns] = [delta, low or pd.NA, high or pd.NA]
+    assert said in " ".join(verdict(rows))
+
+
+@pytest.mark.parametrize(
+    ("deltas", "said"),
+    [
+        ([-0.01, -0.03], "AP is lower with raw-int8 (-0.0300) and e2e (-0.0100)."),
+        ([0.01, 0.03], "AP is higher with raw-int8 (+0.0300) and e2e (+0.0100)."),
+    ],
+)
+def test_verdict_names_the_largest_difference_first(arguments, deltas, said):
+    rows = read_summary(arguments["summary"])
+    rows = rows[(rows["dataset"] == "street") & rows["variant"].isin(["e2e", "raw-int8"])].copy()
+    rows["delta_AP"] = deltas
+    assert said in verdict(rows)

@@ -1,0 +1,76 @@
+import re
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from report_fixtures import write_results
+
+from cutpoint.report import plots
+from cutpoint.report.tables import summarize
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("plots")
+    result = write_results(folder)
+    outs = {f"out_{key}": str(folder / key) for key in ("csv", "md", "per_class")}
+    summarize(rows=result["rows"], **outs)
+    return result | {"summary": outs["out_csv"]}
+
+
+def draw(name, made, out):
+    if name == "stages":
+        plots.plot_stages(rows=made["rows"], out=str(out))
+    else:
+        getattr(plots, f"plot_{name}")(summary=made["summary"], out=str(out))
+    return out.read_text()
+
+
+def texts(svg: str) -> list[str]:
+    """What the figure says: matplotlib writes every text as a comment beside its outlines."""
+    return [text.strip() for text in re.findall(r"<!--(.*?)-->", svg, re.S)]
+
+
+@pytest.mark.parametrize("name", ["ap", "latency", "stages"])
+def test_the_same_numbers_give_the_same_bytes_and_no_date(name, made, tmp_path):
+    first = draw(name, made, tmp_path / "a.svg")
+    assert first == draw(name, made, tmp_path / "b.svg")
+    assert "<metadata" not in first
+    assert "<date" not in first
+    ElementTree.fromstring(first)
+
+
+@pytest.mark.parametrize("name", ["ap", "latency", "stages"])
+def test_each_set_has_a_panel_that_names_every_variant(name, made, tmp_path):
+    said = texts(draw(name, made, tmp_path / "a.svg"))
+    for title in ("street, det", "coco_like, det"):
+        assert title in said
+    assert sum("raw-int8" in text for text in said) == 3
+    assert said.count("raw") == 3 + (name != "stages")  # once more in the legend of cuts
+
+
+def test_ap_shows_numbers_or_agreement_where_there_is_no_ground_truth(made, tmp_path):
+    said = texts(draw("ap", made, tmp_path / "a.svg"))
+    assert said.count("-0.0213") == 2
+    assert said.count("0.5587") == 2
+    assert "unlabelled, det (no ground truth)" in said
+    assert "0.9100" in said
+    assert "pytorch (reference)" in said
+    assert any("failed verification" in text for text in said)
+
+
+def test_latency_axes_have_units_and_pytorch_its_caveat(made, tmp_path):
+    said = texts(draw("latency", made, tmp_path / "a.svg"))
+    assert said.count("latency, file to detections [ms]") == 3
+    assert said.count("21.45") == 3
+    assert sum("without compiled NMS" in text for text in said) == 3
+
+
+def test_stages_draw_four_bars_a_variant_as_long_as_their_medians(made, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plots.Axes, "barh", lambda self, y, width, **k: drawn.append((y, width)))
+    said = texts(draw("stages", made, tmp_path / "a.svg"))
+    assert len(drawn) == 3 * 4 * 4
+    assert [width for y, width in drawn if y == 3][:4] == pytest.approx([3.6, 2.4, 14.25, 1.2])
+    assert "median of each stage [ms]" in said
+    assert "inference" in said
+    assert "host to device" not in said

@@ -1,0 +1,84 @@
+import json
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from tiny import atss_head, model_spec
+
+from cutpoint import runtime
+from cutpoint.errors import UserError
+from cutpoint.headspec import METADATA_KEY
+from cutpoint.runtime import Session, check_provider
+
+SPEC = model_spec(atss_head())
+
+
+@pytest.fixture
+def onnx_file(tmp_path):
+    """Writes a one-node model ``images`` -> ``cls_0``; height and width as given."""
+
+    def write(sides, metadata):
+        shape = ["batch", 3, *sides]
+        node = helper.make_node("Neg", ["images"], ["cls_0"])
+        values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n in ("images", "cls_0")]
+        graph = helper.make_graph([node], "g", values[:1], values[1:])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+        if metadata is not None:
+            helper.set_model_props(model, {METADATA_KEY: json.dumps(metadata)})
+        onnx.save(model, tmp_path / "m.onnx")
+        return tmp_path / "m.onnx"
+
+    return write
+
+
+def test_a_session_knows_what_travels_in_the_file(onnx_file):
+    metadata = {"cut": "e2e", "clip": "image", "recipe": "mmdet3", "spec": SPEC.to_dict()}
+    session = Session(onnx_file(["height", "width"], metadata), "cpu", threads=1)
+    assert (session.provider, session.cut, session.clip, session.recipe) == ("cpu", "e2e", "image", "mmdet3")
+    assert session.spec == SPEC
+    assert session.shape is None
+    outputs = session.run({"images": np.ones((1, 3, 2, 2), np.float32)})
+    assert list(outputs) == ["cls_0"]
+    assert (outputs["cls_0"] == -1).all()
+
+
+def test_a_static_export_tells_its_shape(onnx_file):
+    session = Session(onnx_file([64, 96], {"cut": "raw", "spec": SPEC.to_dict()}), "cpu")
+    assert session.shape == (64, 96)
+    assert session.clip is None
+
+
+def test_a_foreign_or_broken_file_is_one_message(onnx_file, tmp_path):
+    with pytest.raises(UserError, match=r"m\.onnx: no 'cutpoint' metadata"):
+        Session(onnx_file([2, 2], None), "cpu")
+    (tmp_path / "broken.onnx").write_bytes(b"not onnx")
+    with pytest.raises(UserError, match=r"broken\.onnx: ONNX Runtime cannot load it \("):
+        Session(tmp_path / "broken.onnx", "cpu")
+    with pytest.raises(UserError, match=r"absent\.onnx: ONNX Runtime cannot load it \("):
+        Session(tmp_path / "absent.onnx", "cpu")
+
+
+def test_a_provider_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(runtime.onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.setattr(runtime.onnxruntime, "preload_dlls", lambda: None, raising=False)
+    check_provider("cpu")
+    with pytest.raises(
+        UserError, match=r"provider cuda: .* has only CPUExecutionProvider; install onnxruntime-gpu"
+    ):
+        check_provider("cuda")
+
+
+def test_a_silent_fallback_to_the_cpu_is_refused(onnx_file, monkeypatch):
+    # ONNX Runtime lists CUDA, cannot load its libraries, and goes on with the CPU
+    available = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(runtime.onnxruntime, "get_available_providers", lambda: available)
+    monkeypatch.setattr(runtime.onnxruntime, "preload_dlls", lambda: None, raising=False)
+    real = runtime.onnxruntime.InferenceSession
+    fallen = lambda path, options, providers: real(path, options, providers=available[1:])  # noqa: E731
+    monkeypatch.setattr(runtime.onnxruntime, "InferenceSession", fallen)
+    path = onnx_file([2, 2], {"cut": "raw", "spec": SPEC.to_dict()})
+    with pytest.raises(
+        UserError, match=r"asked for CUDAExecutionProvider, .* fell back to CPUExecutionProvider"
+    ):
+        Session(path, "cuda")

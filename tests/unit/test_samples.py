@@ -1,0 +1,129 @@
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from report_fixtures import CLASSES, write_data, write_detections
+
+from cutpoint.errors import UserError
+from cutpoint.report import samples
+from cutpoint.report.samples import draw_samples
+
+
+@pytest.fixture
+def draw(tmp_path):
+    """Draw the samples of a variant that lost some boxes; return the index and the folder."""
+
+    def call(labelled=True, lost=(), count=9, score_thr=0.3, reference=(), **other):
+        detections = {
+            f"{side}_detections": write_detections(tmp_path / f"{side}.json", labelled, lost=gone)
+            for side, gone in (("reference", reference), ("variant", lost))
+        }
+        manifest = write_data(tmp_path, f"set{labelled}", labelled)
+        out = tmp_path / "samples"
+        arguments = {"reference_name": "pytorch", "variant_name": "raw", "classes": CLASSES}
+        arguments |= {"count": count, "score_thr": score_thr, "out_dir": str(out)}
+        draw_samples(**({"manifest": manifest} | detections | arguments | other))
+        return json.loads((out / "index.json").read_text()), out
+
+    return call
+
+
+def test_images_that_differ_most_come_first_then_by_id(draw):
+    index, _ = draw(lost=((3, 0), (3, 1), (2, 1)))
+    assert [entry["image_id"] for entry in index] == [3, 2, 1, 4]
+    assert "2 only in the reference, 0 only in the variant" in index[0]["caption"]
+    assert "score >= 0.3" in index[0]["caption"]
+    assert "every detection matched" in index[2]["caption"]
+
+
+def test_an_image_without_detections_comes_after_those_with_some(draw):
+    nothing = ((1, 0), (1, 1), (1, 2))
+    index, _ = draw(lost=nothing, reference=nothing)
+    assert [entry["image_id"] for entry in index] == [2, 3, 4, 1]
+
+
+def test_a_detection_below_the_threshold_is_neither_drawn_nor_a_difference(draw):
+    index, _ = draw(lost=((4, 2),), score_thr=0.75)
+    assert [entry["image_id"] for entry in index] == [1, 2, 3, 4]
+
+
+def test_a_score_that_moves_across_the_threshold_is_matched():
+    item = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 10, 10]}
+    above, below = item | {"score": 0.3001}, item | {"score": 0.2999}
+    assert samples._visible([above], [below], 0.3) == [(above, True)]
+    assert samples._visible([below], [above], 0.3) == []
+
+
+def test_matching_is_one_to_one_and_within_a_class():
+    item = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 10, 10]}
+    twice = [item | {"score": 0.9}, item | {"score": 0.8}]
+    assert [found for _, found in samples._visible(twice, twice[:1], 0.3)] == [True, False]
+    other = [item | {"score": 0.9, "category_id": 2}]
+    assert [found for _, found in samples._visible(other, twice, 0.3)] == [False]
+
+
+def test_files_are_written_as_the_index_says_and_old_ones_go(draw):
+    _, out = draw(count=4)
+    index, _ = draw(count=2)
+    assert [entry["file"] for entry in index] == ["00_1.jpg", "01_2.jpg"]
+    assert sorted(path.name for path in out.iterdir()) == ["00_1.jpg", "01_2.jpg", "index.json"]
+
+
+@pytest.mark.parametrize(("labelled", "panels"), [(True, 3), (False, 2)])
+def test_the_ground_truth_panel_is_there_only_with_annotations(draw, labelled, panels):
+    index, out = draw(labelled=labelled)
+    shapes = {entry["image_id"]: cv2.imread(str(out / entry["file"])).shape for entry in index}
+    width, gap = samples.PANEL_PX[0], samples.GAP_PX
+    assert shapes[1][1] == panels * width + (panels - 1) * gap
+    # 600 x 150 pixels: the panels stand one above the other
+    height = samples.WIDE_PX[0] // 4 + samples.STRIP_PX
+    assert shapes[4][0] == panels * height + (panels - 1) * gap + samples.STRIP_PX
+
+
+def test_classes_keep_their_colour_and_crowds_are_drawn_differently():
+    picture = np.full((200, 300, 3), 128, np.uint8)
+    names = {10: "pedestrian", 20: "car"}
+
+    def drawn(**item):
+        box = {"bbox": [100, 80, 60, 60], "category_id": 20, **item}
+        return samples._annotate(picture, [(box, False)], names, 1.0)
+
+    plain, scored, crowd = drawn(), drawn(score=0.5), drawn(iscrowd=1)
+    colour = samples.BACKGROUNDS.by_idx(1).as_bgr()
+    assert tuple(plain[139, 130]) == colour == tuple(scored[139, 130])
+    assert tuple(drawn(category_id=10)[139, 130]) == samples.BACKGROUNDS.by_idx(0).as_bgr()
+    assert tuple(plain[110, 130]) == (128, 128, 128)
+    assert tuple(crowd[110, 130]) != (128, 128, 128)
+    assert tuple(crowd[139, 130]) != colour
+
+
+def test_labels_name_class_score_difference_and_crowd():
+    names = {10: "person"}
+    scored = {"category_id": 10, "score": 0.456}
+    assert samples._label(scored, names, "plain") == "person 0.46"
+    assert samples._label(scored, names, "thick") == "≠ person 0.46"
+    assert samples._label({"category_id": 10}, names, "crowd") == "person (crowd)"
+    assert samples._label({"category_id": 7}, names, "plain") == "category 7"
+
+
+def test_without_annotations_names_come_from_the_model(draw, monkeypatch):
+    seen = []
+    label = samples._label
+    monkeypatch.setattr(samples, "_label", lambda *a: seen.append(label(*a)) or seen[-1])
+    draw(labelled=False, count=1)
+    assert sorted(set(seen)) == ["car 0.80", "pedestrian 0.90", "traffic <light> 0.70"]
+
+
+def test_an_unreadable_image_is_named(draw, tmp_path):
+    manifest = write_data(tmp_path, "broken", True)
+    Path(tmp_path, "data/broken/001.jpg").write_text("no image")
+    with pytest.raises(UserError, match=r"cannot read the image .*001\.jpg"):
+        draw(manifest=manifest)
+
+
+def test_empty_detections_on_both_sides_are_drawn(draw):
+    nothing = tuple((image, index) for image in range(1, 5) for index in range(3))
+    index, _ = draw(lost=nothing, reference=nothing, count=1)
+    assert "every detection matched" in index[0]["caption"]

@@ -1,0 +1,132 @@
+import csv
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from report_fixtures import VARIANTS, write_results
+
+from cutpoint.errors import UserError
+from cutpoint.report.tables import read_per_class, read_summary, summarize
+
+CONTRACT = (
+    "dataset, model, variant, runtime, cut, precision, provider, input, recipe, images, AP, AP50, "
+    "AP75, delta_AP, delta_AP_lo, delta_AP_hi, verdict, agreement, latency_p50_ms, "
+    "latency_p99_ms, images_per_s, model_mb, shape, batch, tf32, notes"
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return write_results(tmp_path_factory.mktemp("tables"))
+
+
+def run(rows, folder: Path) -> dict[str, Path]:
+    out = {
+        "out_csv": folder / "summary.csv",
+        "out_md": folder / "summary.md",
+        "out_per_class": folder / "per_class.csv",
+    }
+    summarize(rows=rows, **{key: str(path) for key, path in out.items()})
+    return out
+
+
+@pytest.fixture(scope="module")
+def out(made, tmp_path_factory):
+    return run(made["rows"], tmp_path_factory.mktemp("out"))
+
+
+def cells(out, dataset, variant):
+    """The cells as text, exactly as the file has them."""
+    with out["out_csv"].open(newline="") as handle:
+        lines = list(csv.DictReader(handle))
+    return next(x for x in lines if (x["dataset"], x["variant"]) == (dataset, variant))
+
+
+def test_columns_and_order_are_the_contract(out):
+    with out["out_csv"].open() as handle:
+        assert handle.readline().strip() == CONTRACT.replace(" ", "")
+        assert len(handle.readlines()) == 3 * len(VARIANTS)
+
+
+def test_the_reference_has_empty_comparison_cells_and_no_model_size(out):
+    row = cells(out, "street", "pytorch")
+    empty = "delta_AP delta_AP_lo delta_AP_hi verdict agreement images_per_s model_mb shape tf32"
+    assert [row[key] for key in empty.split()] == [""] * 9
+    assert (row["AP"], row["images"], row["batch"]) == ("0.58", "4", "1")
+    assert row["notes"] == "without compiled NMS"
+
+
+def test_numbers_are_full_fractions_ms_and_megabytes(out):
+    row = cells(out, "street", "raw-int8")
+    assert float(row["delta_AP"]) == -0.0213
+    assert float(row["AP"]) == 0.58 - 0.0213
+    assert float(row["agreement"]) == 0.91
+    assert float(row["model_mb"]) == 4.3
+    assert float(row["latency_p50_ms"]) == pytest.approx(14.3 * 1.5)
+    assert float(row["latency_p99_ms"]) == pytest.approx(14.3 * 1.5 * 1.5)
+    assert row["shape"] == "dynamic"
+
+
+def test_every_failed_tensor_is_a_note_of_its_own(out):
+    notes = cells(out, "street", "raw-int8")["notes"].split(";")
+    assert [note.strip() for note in notes] == [
+        "failed: cls_0, max abs 3.1e-2",
+        "failed: cls_1, max abs 3.1e-2, worst",
+    ]
+
+
+def test_without_annotations_ap_is_empty_and_agreement_stays(out):
+    row = cells(out, "unlabelled", "e2e")
+    assert [row[key] for key in ("AP", "AP50", "AP75", "delta_AP")] == [""] * 4
+    assert float(row["agreement"]) == 1.0
+    assert "unlabelled" not in set(read_per_class(out["out_per_class"])["dataset"])
+
+
+def test_an_interval_a_fixed_shape_and_tf32_are_written(made, tmp_path):
+    row = dict(next(r for r in made["rows"] if r["variant"] == "e2e"))
+    compared = json.loads(Path(row["comparison"]).read_text()) | {"delta_AP_ci95": [-0.002, 0.001]}
+    row["comparison"] = str(tmp_path / "c.json")
+    Path(row["comparison"]).write_text(json.dumps(compared))
+    row |= {"shape": [608, 416], "tf32": False}
+    text = cells(run([made["rows"][0], row], tmp_path), "street", "e2e")
+    assert (text["delta_AP_lo"], text["delta_AP_hi"]) == ("-0.002", "0.001")
+    assert (text["shape"], text["tf32"]) == ("608x416", "False")
+
+
+def test_per_class_lists_only_classes_with_ground_truth(out):
+    table = read_per_class(out["out_per_class"])
+    rows = table[(table["dataset"] == "street") & (table["variant"] == "raw-int8")]
+    assert list(rows["name"]) == ["pedestrian", "car", "traffic <light>"]
+    assert list(rows["ground_truths"]) == [12, 30, 4]
+    assert rows["delta_AP"].iloc[0] == pytest.approx(-0.0213)
+    assert rows["AP"].isna().tolist() == [False, False, True]
+    assert rows["delta_AP"].isna().tolist() == [False, False, True]
+    assert table[table["variant"] == "pytorch"]["delta_AP"].isna().all()
+
+
+def test_reading_back_keeps_a_variant_called_none(made, tmp_path):
+    rows = [dict(made["rows"][0], variant="none"), dict(made["rows"][4], variant="007")]
+    summary = read_summary(run(rows, tmp_path)["out_csv"])
+    assert list(summary["variant"]) == ["none", "007"]
+    assert pd.isna(summary["delta_AP"].iloc[0])
+
+
+def test_markdown_has_a_table_per_set_four_decimals_and_units(out):
+    text = out["out_md"].read_text()
+    assert text.count("\n## ") == 3
+    assert "p50 [ms]" in text
+    assert "| 0.5587 " in text
+    assert "-0.0213" in text
+    assert "<NA>" not in text
+    assert "nan" not in text
+
+
+def test_metrics_over_another_number_of_images_are_refused(made, tmp_path):
+    row = dict(made["rows"][0])
+    stale = json.loads(Path(row["metrics"]).read_text()) | {"images": 3}
+    row["metrics"] = str(tmp_path / "stale.json")
+    Path(row["metrics"]).write_text(json.dumps(stale))
+    with pytest.raises(UserError, match=r"3 images but .* lists 4"):
+        run([row], tmp_path)
+    assert not (tmp_path / "summary.csv").exists()

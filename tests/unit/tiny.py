@@ -1,0 +1,130 @@
+"""Heads small enough to work out by hand."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from cutpoint.candidates import Candidates
+from cutpoint.headspec import HeadSpec, ModelSpec
+from cutpoint.image import Geometry, InputRecipe
+
+ATSS_STEPS = (
+    {"step": "threshold", "on": "class", "value": 0.05, "inclusive": False},
+    {"step": "top_k", "k": 3},
+    {"step": "clip"},
+    {"step": "rescale", "operation": "multiply"},
+    {"step": "multiply_factor"},
+    {"step": "min_size", "value": 0.0},
+    {"step": "nms", "iou_threshold": 0.6},
+    {"step": "cap", "k": 2},
+)
+YOLOX_STEPS = (
+    {"step": "best_class"},
+    {"step": "threshold", "on": "product", "value": 0.25, "inclusive": True},
+    {"step": "rescale", "operation": "divide"},
+    {"step": "multiply_factor"},
+    {"step": "nms", "iou_threshold": 0.65},
+)
+
+
+def atss_head(**changes: Any) -> HeadSpec:
+    """Two levels, two anchors a cell, three classes, centerness; class floor 0.05, strict."""
+    values: dict[str, Any] = {
+        "head": "ATSSHead",
+        "num_classes": 3,
+        "strides": ((8, 4), (16, 8)),
+        "anchors": (
+            ((-4.0, -2.0, 4.0, 2.0), (-8.0, -8.0, 8.0, 8.0)),
+            ((-8.0, -4.0, 8.0, 4.0), (-16.0, -16.0, 16.0, 16.0)),
+        ),
+        "point_offset": 0.0,
+        "coder": {
+            "type": "delta_xywh",
+            "means": [0.0, 0.0, 0.0, 0.0],
+            "stds": [0.1, 0.1, 0.2, 0.2],
+            "max_ratio": math.log(1000 / 16),
+            "centre_clamp": None,
+        },
+        "factor": "centerness",
+        "floor": {"on": "class", "value": 0.05, "inclusive": False},
+        "recipe": ATSS_STEPS,
+    }
+    return HeadSpec(**(values | changes))
+
+
+def yolox_head(**changes: Any) -> HeadSpec:
+    """Two levels, one point a cell, three classes, objectness; product floor 0.25, inclusive."""
+    values: dict[str, Any] = {
+        "head": "YOLOXHead",
+        "num_classes": 3,
+        "strides": ((8, 8), (16, 16)),
+        "anchors": None,
+        "point_offset": 0.0,
+        "coder": {"type": "centre_size"},
+        "factor": "objectness",
+        "floor": {"on": "product", "value": 0.25, "inclusive": True},
+        "recipe": YOLOX_STEPS,
+    }
+    return HeadSpec(**(values | changes))
+
+
+def input_recipe(**changes: Any) -> InputRecipe:
+    """Keep ratio to 32x48, no padding, no normalisation."""
+    values: dict[str, Any] = {
+        "scale": (32, 48),
+        "keep_ratio": True,
+        "interpolation": "bilinear",
+        "pad": None,
+        "bgr_to_rgb": False,
+        "mean": None,
+        "std": None,
+        "divisor": 1,
+        "pad_value": 0.0,
+    }
+    return InputRecipe(**(values | changes))
+
+
+def model_spec(head: HeadSpec, classes: tuple[str, ...] = ("car", "bus", "person")) -> ModelSpec:
+    """A model around a head."""
+    return ModelSpec("tiny", classes, head, input_recipe())
+
+
+def geometry(**changes: Any) -> Geometry:
+    """A 64x80 image resized to 32x40: scale 0.5 on both axes."""
+    values: dict[str, Any] = {
+        "height": 64,
+        "width": 80,
+        "resized_height": 32,
+        "resized_width": 40,
+        "padded_height": 32,
+        "padded_width": 40,
+        "scale_x": 0.5,
+        "scale_y": 0.5,
+    }
+    return Geometry(**(values | changes))
+
+
+def candidates(*rows: tuple) -> Candidates:
+    """Candidates from rows ``(level, prior, label, score, factor, (x1, y1, x2, y2))``."""
+    level, prior, label, score, factor, boxes = zip(*rows, strict=True) if rows else ([],) * 6
+    return Candidates(
+        level=np.array(level, np.int8),
+        prior=np.array(prior, np.int32),
+        label=np.array(label, np.int16),
+        score=np.array(score, np.float32),
+        factor=np.array(factor, np.float32),
+        boxes=np.array(boxes, np.float32).reshape(-1, 4),
+    )
+
+
+def raw_outputs(spec: HeadSpec, sizes: list[tuple[int, int]], seed: int = 0, batch: int = 1) -> dict:
+    """Random raw tensors of a head, logits around 0; ``sizes`` height, width per level."""
+    random = np.random.default_rng(seed)
+    outputs = {}
+    for level, (height, width) in enumerate(sizes):
+        anchors = spec.anchors_per_cell(level)
+        for kind, channels in (("cls", spec.num_classes), ("box", 4), (spec.factor, 1)):
+            shape = (batch, anchors * channels, height, width)
+            outputs[f"{kind}_{level}"] = random.normal(0, 1.5, shape).astype(np.float32)
+    return outputs

@@ -1,0 +1,90 @@
+# Remakes the committed demo files into results/demo-build/: make regenerate-demo
+# An entry Snakefile of its own, so that the default workflow can never plan a training.
+# To publish what it made: cp -r results/demo-build/* data/demo/
+
+SEED = 2026
+SETS = {
+    "traffic": {"style": "traffic", "split": "validation", "count": 80},
+    "coco": {"style": "coco", "split": "validation", "count": 80},
+    "traffic_unlabelled": {"style": "traffic", "split": "unlabelled", "count": 20},
+}
+TRAINING = {"scenes": 4000, "iterations": 4500, "batch": 8, "learning_rate": 2e-3}
+
+
+wildcard_constraints:
+    style="traffic|coco",
+
+
+rule all:
+    input:
+        expand("results/demo-build/{set}/images", set=SETS),
+        expand("results/demo-build/atss_{style}.json", style=["traffic", "coco"]),
+
+
+rule draw_labelled:
+    """Validation scenes with COCO annotations."""
+    output:
+        images=directory("results/demo-build/{style}/images"),
+        annotations="results/demo-build/{style}/instances.json",
+    log:
+        "logs/demo-build/draw_{style}.log",
+    conda:
+        "../environment.yml"
+    threads: 2
+    params:
+        seed=SEED,
+        scenes=lambda wildcards: SETS[wildcards.style],
+    script:
+        "scripts/demo_draw.py"
+
+
+rule draw_unlabelled:
+    """Traffic scenes without annotations."""
+    output:
+        images=directory("results/demo-build/traffic_unlabelled/images"),
+    log:
+        "logs/demo-build/draw_traffic_unlabelled.log",
+    conda:
+        "../environment.yml"
+    threads: 2
+    params:
+        seed=SEED,
+        scenes=SETS["traffic_unlabelled"],
+    script:
+        "scripts/demo_draw.py"
+
+
+rule train_detector:
+    """A small ATSS, trained on scenes that no validation set shows."""
+    input:
+        base="config/demo/atss_small.py",
+        config="config/demo/atss_{style}.py",
+    output:
+        checkpoint="results/demo-build/atss_{style}.pth",
+    log:
+        "logs/demo-build/train_{style}.log",
+    conda:
+        "../environment.yml"
+    threads: 1
+    params:
+        seed=SEED,
+        training=TRAINING,
+    script:
+        "scripts/demo_train.py"
+
+
+rule score_detector:
+    """COCO mAP of mmdet's own test loop on the validation scenes."""
+    input:
+        config="config/demo/atss_{style}.py",
+        checkpoint="results/demo-build/atss_{style}.pth",
+        images="results/demo-build/{style}/images",
+        annotations="results/demo-build/{style}/instances.json",
+    output:
+        metrics="results/demo-build/atss_{style}.json",
+    log:
+        "logs/demo-build/score_{style}.log",
+    conda:
+        "../environment.yml"
+    script:
+        "scripts/demo_score.py"

@@ -1,0 +1,186 @@
+import re
+import sys
+from pathlib import Path
+
+from cutpoint.checks import check_files, config_files
+from cutpoint.codes import get_code
+from cutpoint.config import check_unique_keys, complete_config
+from cutpoint.devices import check_providers, resolve_device
+from cutpoint.errors import UserError
+from cutpoint.plan import shape_value
+from cutpoint.resolve import build_plan
+from cutpoint.rows import (
+    comparison_files,
+    detections_file,
+    latency_jobs,
+    onnx_file,
+    report_entries,
+    row_files,
+    shard_files,
+    table_row,
+    table_rows,
+)
+from cutpoint.sources import read_sources
+
+SCHEMA = Path(workflow.current_basedir) / "../schemas/config.schema.yaml"
+CONFIG_FILES = workflow.overwrite_configfiles or workflow.configfiles
+
+
+def stop(error):
+    names = ", ".join(map(str, CONFIG_FILES))
+    print(f"cutpoint: {error} (config: {names})", file=sys.stderr)
+    sys.exit(1)
+
+
+try:
+    for path in CONFIG_FILES:
+        check_unique_keys(path)
+    CONFIG = complete_config(config, SCHEMA)
+    SOURCES = read_sources("data/sources.tsv")
+    PLAN = build_plan(
+        CONFIG, resolve_device(CONFIG["device"], remote=workflow.remote_exec)
+    )
+    check_files(PLAN, SOURCES)
+    # With --jobs the executor may be a remote one, which is known on start only.
+    if workflow.resource_settings.nodes is None:
+        check_providers(PLAN.wanted_providers)
+except UserError as error:
+    stop(error)
+ROWS = table_rows(PLAN, CONFIG["latency"]["batch"])
+ENTRIES = report_entries(PLAN)
+
+
+wildcard_constraints:
+    dataset=r"[A-Za-z0-9_-]+",
+    model=r"[A-Za-z0-9_-]+",
+    export=r"(raw|decoded|e2e)-[A-Za-z0-9_-]+",
+    run=r"[A-Za-z0-9_-]+",
+    shape=r"dynamic|\d+x\d+",
+    shard=r"\d+",
+    variant=r"[A-Za-z0-9_-]+",
+
+
+def check_executor():
+    """Judge the device by where the jobs will run, before the first of them."""
+    try:
+        if workflow.local_exec:
+            check_providers(PLAN.wanted_providers)
+        else:
+            resolve_device(CONFIG["device"], remote=True)
+    except UserError as error:
+        stop(error)
+
+
+def get_all_targets():
+    return ["results/report.html", "results/tables/summary.csv"]
+
+
+def get_all_cores(wildcards):
+    return workflow.cores
+
+
+def get_source_pattern(is_folder):
+    """Matches the paths of data/sources.tsv; where there is none, nothing."""
+    paths = [
+        re.escape(path)
+        for path, source in SOURCES.items()
+        if source.is_folder == is_folder
+    ]
+    return "|".join(paths) or "(?!)"
+
+
+def get_source_settings(wildcards):
+    source = SOURCES[wildcards.source]
+    return {
+        "url": source.url,
+        "member": source.member,
+        "sha256": source.sha256,
+        "size": source.size_bytes,
+    }
+
+
+def get_evaluation(wildcards):
+    return PLAN.evaluation(wildcards.dataset, wildcards.model)
+
+
+def get_variant(wildcards):
+    return get_evaluation(wildcards).variant(wildcards.variant)
+
+
+def get_run(wildcards):
+    return get_evaluation(wildcards).run(wildcards.run)
+
+
+def get_gpu_count(wildcards):
+    """1 where the job opens a session on a GPU."""
+    runs = (
+        [get_run(wildcards)]
+        if "run" in wildcards.keys()
+        else get_evaluation(wildcards).runs
+    )
+    return int(any(run.provider != "cpu" for run in runs))
+
+
+def get_dataset_files(wildcards):
+    dataset = PLAN.dataset(wildcards.dataset)
+    files = {"images": dataset.images}
+    return (
+        {**files, "annotations": dataset.annotations} if dataset.annotations else files
+    )
+
+
+def get_model_files(wildcards):
+    """Those of a model that lie here: its config with all bases, its checkpoint."""
+    model = PLAN.model(wildcards.model)
+    return [*config_files(model.config), model.checkpoint]
+
+
+def get_model_settings(wildcards):
+    model = PLAN.model(wildcards.model)
+    return {"config": model.config, "checkpoint": model.checkpoint}
+
+
+def get_trace(wildcards):
+    shape = PLAN.export(wildcards.model, wildcards.export).shape
+    return f"results/models/{wildcards.model}/trace-{shape}.onnx"
+
+
+def get_export_settings(wildcards):
+    export = PLAN.export(wildcards.model, wildcards.export)
+    recipe = export.recipe.definition if export.recipe else "mmdet3"
+    return {"cut": export.cut, "clip": export.clip, "recipe": recipe}
+
+
+def get_verify_manifest(wildcards):
+    return f"results/manifests/{PLAN.datasets_of(wildcards.model)[0].name}.json"
+
+
+def get_run_settings(wildcards):
+    return {
+        "provider": get_run(wildcards).provider,
+        "shards": get_evaluation(wildcards).dataset.shards,
+    }
+
+
+def get_predictions(wildcards):
+    evaluation, run = get_evaluation(wildcards), get_variant(wildcards).run
+    return {
+        "predictions": shard_files(evaluation, run, "parquet"),
+        "images": shard_files(evaluation, run, "images.parquet"),
+    }
+
+
+def get_recipe_settings(wildcards):
+    variant, classes = get_variant(wildcards), get_evaluation(wildcards).dataset.classes
+    return {
+        "cut": variant.run.cut,
+        "recipe": variant.recipe.definition,
+        "classes": dict(classes) if classes else None,
+    }
+
+
+def get_rungs(wildcards):
+    evaluation = get_evaluation(wildcards)
+    rows = [table_row(evaluation, variant, 1) for variant in evaluation.ladder]
+    keys = ("variant", "metrics", "comparison", "latency")
+    return [{key: row[key] for key in keys} for row in rows]

@@ -1,0 +1,49 @@
+rule compare:
+    """A variant beside the reference: delta AP and agreement of the detections."""
+    input:
+        unpack(
+            lambda wildcards: comparison_files(
+                get_evaluation(wildcards), get_variant(wildcards)
+            )
+        ),
+    output:
+        "results/comparisons/{dataset}/{model}/{variant}.json",
+    log:
+        "logs/compare/{dataset}/{model}/{variant}.log",
+    benchmark:
+        "logs/benchmarks/compare/{dataset}/{model}/{variant}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.agreement"),
+        settings=lambda wildcards: {
+            "reference": get_evaluation(wildcards).reference.name
+        },
+    script:
+        "../scripts/compare.py"
+
+
+rule ladder:
+    """The config's ladder: what each single difference between neighbours costs."""
+    input:
+        lambda wildcards: row_files(
+            get_rungs(wildcards), "metrics", "comparison", "latency"
+        ),
+    output:
+        "results/ladders/{dataset}/{model}.json",
+    log:
+        "logs/ladder/{dataset}/{model}.log",
+    benchmark:
+        "logs/benchmarks/ladder/{dataset}/{model}.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.ladder"),
+        settings=lambda wildcards: {
+            "rungs": get_rungs(wildcards),
+            "reference": get_evaluation(wildcards).reference.name,
+            "published_ap": get_evaluation(wildcards).published_ap,
+        },
+    script:
+        "../scripts/ladder.py"

@@ -1,0 +1,17 @@
+rule evaluate:
+    """COCO's twelve numbers and AP per class of a variant, by pycocotools."""
+    input:
+        manifest="results/manifests/{dataset}.json",
+        detections="results/detections/{dataset}/{model}/{variant}.json",
+    output:
+        "results/metrics/{dataset}/{model}/{variant}.json",
+    log:
+        "logs/evaluate/{dataset}/{model}/{variant}.log",
+    benchmark:
+        "logs/benchmarks/evaluate/{dataset}/{model}/{variant}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.coco"),
+    script:
+        "../scripts/evaluate.py"

@@ -1,0 +1,50 @@
+rule time_variants:
+    """Latency samples of all variants of a model on a data set, timed in turn with the machine to themselves."""
+    input:
+        files=get_model_files,
+        exports=lambda wildcards: row_files(
+            latency_jobs(get_evaluation(wildcards)), "model"
+        ),
+        spec="results/models/{model}/spec.json",
+        manifest="results/manifests/{dataset}.json",
+    output:
+        "results/latency/{dataset}/{model}/samples.parquet",
+    log:
+        "logs/time_variants/{dataset}/{model}.log",
+    benchmark:
+        "logs/benchmarks/time_variants/{dataset}/{model}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: get_all_cores
+    resources:
+        gpu=get_gpu_count,
+    params:
+        code=get_code("cutpoint.latency"),
+        settings=lambda wildcards: {
+            "jobs": latency_jobs(get_evaluation(wildcards)),
+            **{
+                key: CONFIG["latency"][key]
+                for key in ("images", "min_seconds", "min_runs", "threads")
+            },
+        },
+    script:
+        "../scripts/time_variants.py"
+
+
+rule latency:
+    """Percentiles of each stage of a variant, ms."""
+    input:
+        "results/latency/{dataset}/{model}/samples.parquet",
+    output:
+        "results/latency/{dataset}/{model}/{variant}.json",
+    log:
+        "logs/latency/{dataset}/{model}/{variant}.log",
+    benchmark:
+        "logs/benchmarks/latency/{dataset}/{model}/{variant}.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.latency"),
+    script:
+        "../scripts/latency.py"

@@ -1,0 +1,76 @@
+rule predict:
+    """Candidates of raw and decoded, detections of e2e: an export over one shard of a data set."""
+    input:
+        model=lambda wildcards: onnx_file(wildcards.model, get_run(wildcards)),
+        manifest="results/manifests/{dataset}.json",
+    output:
+        predictions="results/predictions/{dataset}/{model}/{run}/{shard}.parquet",
+        images="results/predictions/{dataset}/{model}/{run}/{shard}.images.parquet",
+    log:
+        "logs/predict/{dataset}/{model}/{run}/{shard}.log",
+    benchmark:
+        "logs/benchmarks/predict/{dataset}/{model}/{run}/{shard}.tsv"
+    wildcard_constraints:
+        run=r"onnxruntime-[A-Za-z0-9_-]+",
+    conda:
+        "../../environment.yml"
+    threads: 2
+    resources:
+        gpu=get_gpu_count,
+    params:
+        code=get_code("cutpoint.predict"),
+        settings=get_run_settings,
+    script:
+        "../scripts/predict.py"
+
+
+rule predict_pytorch:
+    """The same of the PyTorch model: candidates of its head, or mmdet's own detections."""
+    input:
+        files=get_model_files,
+        spec="results/models/{model}/spec.json",
+        manifest="results/manifests/{dataset}.json",
+    output:
+        predictions="results/predictions/{dataset}/{model}/{run}/{shard}.parquet",
+        images="results/predictions/{dataset}/{model}/{run}/{shard}.images.parquet",
+    log:
+        "logs/predict/{dataset}/{model}/{run}/{shard}.log",
+    benchmark:
+        "logs/benchmarks/predict/{dataset}/{model}/{run}/{shard}.tsv"
+    wildcard_constraints:
+        run=r"pytorch-[A-Za-z0-9_-]+",
+    conda:
+        "../../environment.yml"
+    threads: 2
+    resources:
+        gpu=get_gpu_count,
+    params:
+        code=get_code("cutpoint.detector.reference"),
+        settings=lambda wildcards: {
+            **get_model_settings(wildcards),
+            **get_run_settings(wildcards),
+            "cut": get_run(wildcards).cut,
+        },
+    script:
+        "../scripts/predict_pytorch.py"
+
+
+rule postprocess:
+    """A variant's detections in COCO results format: its run's predictions through its recipe."""
+    input:
+        unpack(get_predictions),
+        spec="results/models/{model}/spec.json",
+        manifest="results/manifests/{dataset}.json",
+    output:
+        "results/detections/{dataset}/{model}/{variant}.json",
+    log:
+        "logs/postprocess/{dataset}/{model}/{variant}.log",
+    benchmark:
+        "logs/benchmarks/postprocess/{dataset}/{model}/{variant}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.postprocess"),
+        settings=get_recipe_settings,
+    script:
+        "../scripts/postprocess.py"

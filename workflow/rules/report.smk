@@ -1,0 +1,174 @@
+rule summarize:
+    """One row per variant: AP, delta AP, agreement, latency, size."""
+    input:
+        row_files(
+            ROWS, "manifest", "metrics", "latency", "comparison", "verify", "onnx"
+        ),
+    output:
+        csv=report(
+            "results/tables/summary.csv",
+            caption="../report/summary.rst",
+            category="Tables",
+            labels={"table": "summary"},
+        ),
+        md="results/tables/summary.md",
+        per_class=report(
+            "results/tables/per_class.csv",
+            caption="../report/per_class.rst",
+            category="Tables",
+            labels={"table": "AP per class"},
+        ),
+    log:
+        "logs/summarize.log",
+    benchmark:
+        "logs/benchmarks/summarize.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.report.tables"),
+        settings={"rows": ROWS},
+    script:
+        "../scripts/summarize.py"
+
+
+rule plot_ap:
+    """AP of each variant minus AP of its reference."""
+    input:
+        "results/tables/summary.csv",
+    output:
+        report(
+            "results/figures/ap.svg",
+            caption="../report/ap.rst",
+            category="Figures",
+            labels={"figure": "AP"},
+        ),
+    log:
+        "logs/plot_ap.log",
+    benchmark:
+        "logs/benchmarks/plot_ap.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.report.plots"),
+    script:
+        "../scripts/plot_ap.py"
+
+
+rule plot_latency:
+    """Latency of each variant, from the image file to the detections."""
+    input:
+        "results/tables/summary.csv",
+    output:
+        report(
+            "results/figures/latency.svg",
+            caption="../report/latency.rst",
+            category="Figures",
+            labels={"figure": "latency"},
+        ),
+    log:
+        "logs/plot_latency.log",
+    benchmark:
+        "logs/benchmarks/plot_latency.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.report.plots"),
+    script:
+        "../scripts/plot_latency.py"
+
+
+rule plot_stages:
+    """Where each variant's time goes."""
+    input:
+        row_files(ROWS, "latency"),
+    output:
+        report(
+            "results/figures/stages.svg",
+            caption="../report/stages.rst",
+            category="Figures",
+            labels={"figure": "stages of the latency"},
+        ),
+    log:
+        "logs/plot_stages.log",
+    benchmark:
+        "logs/benchmarks/plot_stages.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.report.plots"),
+        settings={
+            "rows": [
+                {key: row[key] for key in ("dataset", "model", "variant", "latency")}
+                for row in ROWS
+            ]
+        },
+    script:
+        "../scripts/plot_stages.py"
+
+
+rule draw_samples:
+    """Ground truth, reference and variant side by side, on the images where the two differ most."""
+    input:
+        reference=lambda wildcards: detections_file(
+            get_evaluation(wildcards), get_evaluation(wildcards).reference
+        ),
+        variant="results/detections/{dataset}/{model}/{variant}.json",
+        spec="results/models/{model}/spec.json",
+        manifest="results/manifests/{dataset}.json",
+    output:
+        report(
+            directory("results/samples/{dataset}/{model}/{variant}"),
+            patterns=["{picture}.jpg"],
+            caption="../report/samples.rst",
+            category="Samples",
+            subcategory="{dataset}, {model}",
+            labels={"variant": "{variant}", "picture": "{picture}"},
+        ),
+    log:
+        "logs/draw_samples/{dataset}/{model}/{variant}.log",
+    benchmark:
+        "logs/benchmarks/draw_samples/{dataset}/{model}/{variant}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.report.samples"),
+        settings=lambda wildcards: {
+            "reference": get_evaluation(wildcards).reference.name,
+            **CONFIG["samples"],
+        },
+    script:
+        "../scripts/draw_samples.py"
+
+
+rule render_report:
+    """One page with all tables, figures and sample pictures; opens offline."""
+    input:
+        summary="results/tables/summary.csv",
+        per_class="results/tables/per_class.csv",
+        ap="results/figures/ap.svg",
+        latency="results/figures/latency.svg",
+        stages="results/figures/stages.svg",
+        ladders=row_files(ENTRIES["ladders"], "path"),
+        samples=[
+            str(Path(path).parent) for path in row_files(ENTRIES["samples"], "path")
+        ],
+        verifies=row_files(ENTRIES["verifies"], "path"),
+        latencies=row_files(ROWS, "latency"),
+    output:
+        "results/report.html",
+    log:
+        "logs/render_report.log",
+    benchmark:
+        "logs/benchmarks/render_report.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.report.page"),
+        settings={**ENTRIES, "config": {**CONFIG, "device": PLAN.device}},
+    script:
+        "../scripts/render_report.py"

@@ -1,0 +1,22 @@
+"""Adapter for rule compare: unpack the Snakemake object, call the package, nothing else."""
+
+from typing import TYPE_CHECKING
+
+from cutpoint.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+if __name__ == "__main__":
+    with log_to(snakemake.log[0]):
+        # Imported after the redirect, so that a missing library shows up in this job's log.
+        from cutpoint.agreement import compare
+
+        compare(
+            reference_name=snakemake.params.settings["reference"],
+            reference=snakemake.input.reference,
+            variant=snakemake.input.variant,
+            reference_metrics=snakemake.input.get("reference_metrics"),
+            variant_metrics=snakemake.input.get("variant_metrics"),
+            out=snakemake.output[0],
+        )

@@ -1,0 +1,22 @@
+"""Adapter for rule train_detector: unpack the Snakemake object, call the package, nothing else."""
+
+from typing import TYPE_CHECKING
+
+from cutpoint.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+if __name__ == "__main__":
+    with log_to(snakemake.log[0]):
+        # Imported after the redirect, so that a missing library shows up in this job's log.
+        from cutpoint.detector.train import train_demo
+
+        train_demo(
+            config=snakemake.input.config,
+            style=snakemake.wildcards.style,
+            seed=snakemake.params.seed,
+            threads=snakemake.threads,
+            out=snakemake.output.checkpoint,
+            **snakemake.params.training,
+        )

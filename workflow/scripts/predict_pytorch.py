@@ -1,0 +1,23 @@
+"""Adapter for rule predict_pytorch: unpack the Snakemake object, call the package, nothing else."""
+
+from typing import TYPE_CHECKING
+
+from cutpoint.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+if __name__ == "__main__":
+    with log_to(snakemake.log[0]):
+        # Imported after the redirect, so that a missing library shows up in this job's log.
+        from cutpoint.detector.reference import predict_pytorch
+
+        predict_pytorch(
+            spec=snakemake.input.spec,
+            manifest=snakemake.input.manifest,
+            threads=snakemake.threads,
+            shard=int(snakemake.wildcards.shard),
+            **snakemake.params.settings,
+            out=snakemake.output.predictions,
+            out_images=snakemake.output.images,
+        )

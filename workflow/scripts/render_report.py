@@ -1,0 +1,21 @@
+"""Adapter for rule render_report: unpack the Snakemake object, call the package, nothing else."""
+
+from typing import TYPE_CHECKING
+
+from cutpoint.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+if __name__ == "__main__":
+    with log_to(snakemake.log[0]):
+        # Imported after the redirect, so that a missing library shows up in this job's log.
+        from cutpoint.report.page import render_report
+
+        render_report(
+            summary=snakemake.input.summary,
+            per_class=snakemake.input.per_class,
+            figures={name: snakemake.input[name] for name in ("ap", "latency", "stages")},
+            **snakemake.params.settings,
+            out=snakemake.output[0],
+        )
