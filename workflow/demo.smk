@@ -1,6 +1,9 @@
 # Remakes the committed demo files into results/demo-build/: make regenerate-demo
 # An entry Snakefile of its own, so that the default workflow can never plan a training.
-# To publish what it made: cp -r results/demo-build/* data/demo/
+# To publish what it made (the .json scores stay behind; data/README.md quotes them):
+#   rsync -a --delete --exclude .snakemake_timestamp --exclude 'atss_*.json' results/demo-build/ data/demo/
+# Scenes come out byte for byte on the same library versions. Trained weights repeat on one machine with the
+# same thread count; elsewhere arithmetic differs in the last bits, and training multiplies that.
 
 SEED = 2026
 SETS = {
@@ -30,7 +33,6 @@ rule draw_labelled:
         "logs/demo-build/draw_{style}.log",
     conda:
         "../environment.yml"
-    threads: 2
     params:
         seed=SEED,
         scenes=lambda wildcards: SETS[wildcards.style],
@@ -46,7 +48,6 @@ rule draw_unlabelled:
         "logs/demo-build/draw_traffic_unlabelled.log",
     conda:
         "../environment.yml"
-    threads: 2
     params:
         seed=SEED,
         scenes=SETS["traffic_unlabelled"],
@@ -65,7 +66,6 @@ rule train_detector:
         "logs/demo-build/train_{style}.log",
     conda:
         "../environment.yml"
-    threads: 1
     params:
         seed=SEED,
         training=TRAINING,

@@ -176,7 +176,7 @@ def _pad_size(height: int, width: int, pad: Pad) -> tuple[int, int]:
     if pad.to_square:
         height = width = max(height, width)
     elif pad.size is not None:
-        height, width = pad.size
+        height, width = max(height, pad.size[0]), max(width, pad.size[1])
     if pad.divisor is not None:
         height = math.ceil(height / pad.divisor) * pad.divisor
         width = math.ceil(width / pad.divisor) * pad.divisor

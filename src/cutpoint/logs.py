@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cutpoint.errors import UserError
@@ -36,6 +36,8 @@ def log_to(path: str | Path) -> Iterator[None]:
         for descriptor, original in zip((1, 2), saved, strict=True):
             os.dup2(original, descriptor)
             os.close(original)
-        tee.wait()
+        # a process that a library left running may hold the pipe open: tee then ends with it
+        with suppress(subprocess.TimeoutExpired):
+            tee.wait(timeout=10)
     if failed:
         sys.exit(1)

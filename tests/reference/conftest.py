@@ -1,7 +1,6 @@
 """Models built and traced once for all tests of this folder."""
 
 import pytest
-
 from models import SMALL_ATSS, YOLOX, Exports, Model, make_model, open_exports
 
 

@@ -1,5 +1,6 @@
 """Detectors with random weights, spread so that many candidates pass, and how to export them."""
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,7 +157,7 @@ def make_model(folder: Path, config_name: str, checkpoint: str | None = None) ->
     if checkpoint is None:
         torch.manual_seed(0)
         detector = build_detector(config, None)
-        spread(detector.bbox_head)
+        spread(detector)
         checkpoint = str(folder / "weights.pth")
         torch.save({"state_dict": detector.state_dict()}, checkpoint)
     describe_model(
@@ -170,30 +171,52 @@ def make_model(folder: Path, config_name: str, checkpoint: str | None = None) ->
     return Model(folder, config_name, checkpoint, config, build_detector(config, checkpoint), spec)
 
 
-def spread(head: nn.Module) -> None:
-    """Give a freshly initialised head outputs that differ from place to place."""
-    kinds = {
-        "ATSSHead": (
-            (head_convs(head, "atss_cls"), 0.1, -4.0),
-            (head_convs(head, "atss_reg"), 0.1, 0.0),
-            (head_convs(head, "atss_centerness"), 0.1, 0.5),
-        ),
-        "YOLOXHead": (
-            (head_convs(head, "multi_level_conv_cls"), 0.4, -2.0),
-            (head_convs(head, "multi_level_conv_reg"), 0.3, 0.5),
-            (head_convs(head, "multi_level_conv_obj"), 0.3, -1.0),
-        ),
-    }
-    for convs, deviation, bias in kinds[type(head).__name__]:
-        for conv in convs:
-            conv.weight.normal_(0, deviation)
-            conv.bias.fill_(bias)
+# per output convolution: deviation and mean of what it emits
+SPREAD = {
+    "atss_cls": (1.5, -3.0),
+    "atss_reg": (1.5, 0.0),
+    "atss_centerness": (1.5, 0.5),
+    "multi_level_conv_cls": (1.0, -5.5),
+    "multi_level_conv_reg": (0.4, 0.5),
+    "multi_level_conv_obj": (1.0, -2.0),
+}
 
 
-def head_convs(head: nn.Module, name: str) -> list[nn.Module]:
+def spread(detector: nn.Module) -> None:
+    """Give a freshly initialised detector outputs that differ from place to place."""
+    for module in detector.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0  # the statistics of one batch
+            module.train()
+    convs = {name: _output_convs(detector.bbox_head, name) for name in SPREAD}
+    emitted: dict[nn.Module, list[torch.Tensor]] = {}
+    for conv in itertools.chain(*convs.values()):
+        conv.weight.normal_(0, 0.1)
+        conv.register_forward_hook(lambda conv, _, output: emitted.setdefault(conv, []).append(output))
+    images = torch.from_numpy(noise(320, 416, batch=8) * pixel_deviation(detector))
+    with torch.no_grad():
+        detector(images, mode="tensor")  # batch statistics
+        detector.eval()
+        emitted.clear()
+        detector(images, mode="tensor")  # what the convolutions then emit
+    for name, (deviation, mean) in SPREAD.items():
+        for conv in convs[name]:
+            values = torch.cat([output.flatten() for output in emitted[conv]])
+            scale = deviation / values.std()
+            conv.weight.mul_(scale)
+            conv.bias.sub_(values.mean()).mul_(scale).add_(mean)
+            conv._forward_hooks.clear()
+
+
+def _output_convs(head: nn.Module, name: str) -> list[nn.Module]:
     """The output convolutions of a branch, one or one a level; none if the head has no such branch."""
     found = getattr(head, name, [])
     return [found] if isinstance(found, nn.Conv2d) else list(found)
+
+
+def pixel_deviation(detector: nn.Module) -> float:
+    """Standard deviation of the pixels that the network expects, roughly."""
+    return 1.0 if detector.data_preprocessor._enable_normalize else 60.0
 
 
 def open_exports(model: Model) -> Exports:
@@ -209,7 +232,8 @@ def noise(height: int, width: int, seed: int = 0, batch: int = 1) -> np.ndarray:
     random = np.random.default_rng(seed)
     images = []
     for _ in range(batch):
-        coarse = cv2.resize(random.normal(0, 1.5, (6, 8, 3)).astype(np.float32), (width, height))
+        grid = random.normal(0, 1.5, (height // 32 + 1, width // 32 + 1, 3)).astype(np.float32)
+        coarse = cv2.resize(grid, (width, height))
         images.append((coarse + random.normal(0, 0.5, (height, width, 3))).transpose(2, 0, 1))
     return np.stack(images).astype(np.float32)
 

@@ -1,8 +1,8 @@
 """Judge two variants of one detector: every detection matched both ways, or traced to a tie.
 
-A tie: a score within max(1e-5, twice the measured score difference) of a threshold or a rank border; an IoU that
-the measured box difference and one float32 spacing at the shifted coordinates can move across the NMS threshold
-(never more than 2e-3); or a consequence of one.
+A tie: a score within max(1e-5, twice the measured score difference) of a threshold or a rank border; an IoU
+that the measured box difference and one float32 spacing at the shifted coordinates can move across the NMS
+threshold (never more than 2e-3); or a consequence of one.
 """
 
 from dataclasses import dataclass, field

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from conftest import ROOT, copy_project, run_snakemake
+from snake import ROOT, copy_project, run_snakemake
 
 
 @pytest.fixture(scope="module")

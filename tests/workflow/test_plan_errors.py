@@ -1,7 +1,7 @@
 """A user's mistake: one message, exit code 1, no job."""
 
 import pytest
-from conftest import CONFIG, run_snakemake
+from snake import CONFIG, run_snakemake
 
 CASES = {
     "wrong path": (

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import yaml
-from conftest import ROOT, run_snakemake
+from snake import ROOT, run_snakemake
 
 
 def test_snakefmt():

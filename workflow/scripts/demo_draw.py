@@ -16,6 +16,5 @@ if __name__ == "__main__":
             seed=snakemake.params.seed,
             images=snakemake.output.images,
             annotations=snakemake.output.get("annotations"),
-            workers=snakemake.threads,
             **snakemake.params.scenes,
         )

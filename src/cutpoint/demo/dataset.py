@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import shutil
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
+from tqdm import trange
 
 from cutpoint.demo.catalogue import SHOWN, TRAINING
 from cutpoint.demo.categories import TABLES, category_id
@@ -30,13 +27,10 @@ def scene_seed(seed: int, style: str, split: str, index: int) -> list[int]:
     return [seed, STYLE_NUMBERS[style], SPLITS[split], index]
 
 
-def draw_scenes(seed: int, style: str, split: str, count: int, workers: int) -> Iterator[Scene]:
+def draw_scenes(seed: int, style: str, split: str, count: int) -> Iterator[Scene]:
     """Draw ``count`` scenes in order, with a progress bar."""
-    draw = partial(draw_scene, seed, style, split)
-    context = multiprocessing.get_context("spawn")  # a fork would copy the trainer's threads
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        scenes = pool.map(draw, range(count), chunksize=8)
-        yield from tqdm(scenes, total=count, desc=f"{style} {split} scenes", unit="scene")
+    for index in trange(count, desc=f"{style} {split} scenes", unit="scene", mininterval=5):
+        yield draw_scene(seed, style, split, index)
 
 
 def draw_scene(seed: int, style: str, split: str, index: int) -> Scene:
@@ -54,7 +48,6 @@ def write_dataset(
     count: int,
     images: str,
     annotations: str | None,
-    workers: int = 1,
 ) -> None:
     """Draw a data set: ``images/000001.jpg`` and on, and COCO JSON.
 
@@ -65,7 +58,6 @@ def write_dataset(
         count: images to draw.
         images: folder, replaced as a whole.
         annotations: JSON file; None for a set without annotations.
-        workers: processes that draw.
     """
     content = {
         "info": {
@@ -77,7 +69,7 @@ def write_dataset(
         "categories": [{"id": key, "name": value} for key, value in TABLES[style].items()],
     }
     with _replaced_folder(Path(images)) as folder:
-        scenes = draw_scenes(seed, style, split, count, workers)
+        scenes = draw_scenes(seed, style, split, count)
         for number, scene in enumerate(scenes, start=1):
             name = f"{number:06d}.jpg"
             write_jpeg(folder / name, scene.image)

@@ -5,6 +5,7 @@ have it. ``install`` registers a stand-in where it is missing: ``nms`` is real, 
 raises when it is called. Compiled mmcv, where installed, is left alone.
 """
 
+import importlib.machinery
 import importlib.util
 import sys
 import types
@@ -66,6 +67,8 @@ class _StandIn(types.ModuleType):
     def __init__(self, name: str, doc: str) -> None:
         super().__init__(name, doc)
         self.__file__ = None
+        # mmengine's Runner asks for the loader of every module
+        self.__spec__ = importlib.machinery.ModuleSpec(name, None)
         self.nms = nms
 
     def __getattr__(self, operator: str):

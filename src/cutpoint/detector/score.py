@@ -37,6 +37,8 @@ def score_detector(*, config: str, checkpoint: str, images: str, annotations: st
         for batch in tqdm(loader, desc="mmdet", unit="image"):
             evaluator.process(data_samples=model.test_step(batch), data_batch=batch)
     metrics = evaluator.evaluate(len(loader.dataset))
+    if not metrics:
+        raise RuntimeError(f"{checkpoint} finds nothing in {images}: it was trained too little")
     names = {"AP": "mAP", "AP50": "mAP_50", "AP75": "mAP_75"}
     names |= {f"AP{size}": f"mAP_{size}" for size in "sml"}
     write_json(out, {name: float(metrics[f"coco/bbox_{key}"]) for name, key in names.items()})

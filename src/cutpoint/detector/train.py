@@ -63,7 +63,7 @@ def train_demo(
         iterations: optimiser steps.
         batch: images a step.
         learning_rate: AdamW's peak, after the warm-up; a half cosine leads it to zero.
-        threads: torch's threads, and processes that draw.
+        threads: torch's threads.
         out: checkpoint: ``state_dict`` in float32, ``meta.dataset_meta.classes``.
     """
     torch.manual_seed(seed)
@@ -74,7 +74,7 @@ def train_demo(
     model = build_detector(settings, None)
     for parameter in model.parameters():
         parameter.requires_grad_(True)
-    examples = draw_examples(seed, style, scenes, max(settings.image_scale), threads)
+    examples = draw_examples(seed, style, scenes, max(settings.image_scale))
     run_steps(model, examples, seed, iterations, batch, learning_rate)
     classes = list(settings.metainfo.classes)
     state = {name: value.clone() for name, value in model.eval().state_dict().items()}
@@ -82,11 +82,11 @@ def train_demo(
         torch.save({"state_dict": state, "meta": {"dataset_meta": {"classes": classes}}}, path)
 
 
-def draw_examples(seed: int, style: str, count: int, side: int, workers: int) -> list[Example]:
+def draw_examples(seed: int, style: str, count: int, side: int) -> list[Example]:
     """Draw the training scenes and resize them to ``side`` pixels on the longer edge."""
     channels = {category: channel for channel, category in enumerate(TABLES[style])}
     examples = []
-    for scene in draw_scenes(seed, style, "train", count, workers):
+    for scene in draw_scenes(seed, style, "train", count):
         height, width = scene.image.shape[:2]
         scale = side / max(height, width)
         size = (int(width * scale + 0.5), int(height * scale + 0.5))

@@ -1,0 +1,154 @@
+"""mmdet's test pipeline with its data preprocessor, and ``image.prepare``: the same tensors, bit for bit."""
+
+import copy
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from PIL import Image
+
+from cutpoint.detector import build
+from cutpoint.detector.describe import describe_input
+from cutpoint.errors import UserError
+from cutpoint.image import Pad, clip_size, decode, prepare
+
+LOAD, PACK = {"type": "LoadImageFromFile"}, {"type": "PackDetInputs"}
+IMAGENET = {"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375], "bgr_to_rgb": True}
+INPUTS = {
+    "atss": (
+        [{"type": "Resize", "scale": (1333, 800), "keep_ratio": True}],
+        IMAGENET | {"pad_size_divisor": 32},
+    ),
+    "yolox": (
+        [
+            {"type": "Resize", "scale": (416, 416), "keep_ratio": True},
+            {"type": "Pad", "pad_to_square": True, "pad_val": {"img": (114.0, 114.0, 114.0)}},
+        ],
+        {"pad_size_divisor": 32},
+    ),
+    "stretch": (
+        [{"type": "Resize", "scale": (300, 172), "keep_ratio": False}],
+        IMAGENET | {"pad_size_divisor": 1},
+    ),
+    "rtmdet": (
+        [
+            {"type": "Resize", "scale": (320, 256), "keep_ratio": True},
+            {"type": "Pad", "size": (320, 288), "pad_val": {"img": (114, 114, 114)}},
+        ],
+        {"mean": [103.53, 116.28, 123.675], "std": [57.375, 57.12, 58.395], "pad_size_divisor": 32},
+    ),
+    "caffe": (
+        [
+            {"type": "Resize", "scale": (500, 333), "keep_ratio": True, "interpolation": "area"},
+            {"type": "Pad", "size_divisor": 32},
+        ],
+        {"mean": [103.53, 116.28, 123.675], "std": [1.0, 1.0, 1.0], "pad_size_divisor": 64, "pad_value": 5},
+    ),
+}
+SIZES = [(240, 333), (401, 97), (37, 61), (480, 640)]
+
+
+def make_config(name):
+    transforms, preprocessor = copy.deepcopy(INPUTS[name])
+    return Config(
+        {
+            "model": {"data_preprocessor": {"type": "DetDataPreprocessor", **preprocessor}},
+            "test_dataloader": {"dataset": {"pipeline": [LOAD, *transforms, PACK]}},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """JPEG files: several odd sizes, one grey, one that EXIF turns by a quarter."""
+    folder = tmp_path_factory.mktemp("photos")
+    random = np.random.default_rng(0)
+    paths = []
+    for height, width in SIZES:
+        grid = random.integers(0, 256, (height // 9 + 2, width // 9 + 2, 3), np.uint8)
+        paths.append(folder / f"{height}x{width}.jpg")
+        cv2.imwrite(str(paths[-1]), cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC))
+    colour = Image.open(paths[0])
+    colour.convert("L").save(folder / "grey.jpg")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    colour.save(folder / "turned.jpg", exif=exif)
+    assert Image.open(folder / "grey.jpg").mode == "L"
+    return [*paths, folder / "grey.jpg", folder / "turned.jpg"]
+
+
+def run_mmdet(config, path):
+    """``(1, 3, H, W)`` tensor and the metainfo that mmdet's ``predict`` sees."""
+    build.register_all_modules(init_default_scope=True)
+    pipeline = Compose(config.test_dataloader.dataset.pipeline)
+    preprocessor = build.MODELS.build(config.model.data_preprocessor)
+    data = preprocessor(pseudo_collate([pipeline({"img_path": str(path), "img_id": 1})]), training=False)
+    return data["inputs"], data["data_samples"][0].metainfo
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_tensors_are_bit_equal(photos, name):
+    config = make_config(name)
+    recipe = describe_input(config)
+    for path in photos:
+        expected, meta = run_mmdet(config, path)
+        tensor, found = prepare(decode(path), recipe)
+        assert expected.dtype == torch.float32
+        np.testing.assert_array_equal(tensor, expected.numpy(), err_msg=f"{path.name}")
+        assert (found.height, found.width) == meta["ori_shape"][:2]
+        assert (found.scale_x, found.scale_y) == tuple(meta["scale_factor"])
+        assert clip_size(found, recipe) == meta["img_shape"][:2]
+        assert (found.padded_height, found.padded_width) == meta["batch_input_shape"]
+
+
+def test_exif_turns_the_image(photos):
+    assert decode(photos[0]).shape == (240, 333, 3)
+    assert decode(photos[-1]).shape == (333, 240, 3)
+
+
+def test_describe_reads_the_pipeline():
+    recipe = describe_input(make_config("yolox"))
+    assert recipe.pad == Pad(to_square=True, value=(114.0, 114.0, 114.0))
+    assert (recipe.scale, recipe.keep_ratio, recipe.mean, recipe.bgr_to_rgb) == (
+        (416, 416),
+        True,
+        None,
+        False,
+    )
+    stretch = describe_input(make_config("stretch"))
+    assert (stretch.scale, stretch.keep_ratio, stretch.bgr_to_rgb) == ((172, 300), False, True)
+    # Pad.size is width, height in mmdet
+    assert describe_input(make_config("rtmdet")).pad.size == (288, 320)
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ({"type": "YOLOXHSVRandomAug"}, "step YOLOXHSVRandomAug: not supported"),
+        ({"type": "Normalize", "mean": [0.0], "std": [1.0]}, "step Normalize: not supported"),
+        ({"type": "Pad", "pad_to_square": True, "padding_mode": "edge"}, "Pad mode 'edge'"),
+    ],
+)
+def test_an_unknown_transform_is_refused_by_name(step, message):
+    config = make_config("atss")
+    config.test_dataloader.dataset.pipeline.insert(2, step)
+    with pytest.raises(UserError, match=message):
+        describe_input(config)
+
+
+def test_settings_that_cannot_be_reproduced_are_refused():
+    config = make_config("atss")
+    config.test_dataloader.dataset.pipeline[1].backend = "pillow"
+    with pytest.raises(UserError, match="backend 'pillow'"):
+        describe_input(config)
+    config = make_config("atss")
+    config.test_dataloader.dataset.pipeline.pop(1)
+    with pytest.raises(UserError, match="needs one Resize"):
+        describe_input(config)
+    config = make_config("atss")
+    config.model.data_preprocessor.type = "BatchSyncRandomResize"
+    with pytest.raises(UserError, match="data_preprocessor BatchSyncRandomResize"):
+        describe_input(config)

@@ -1,0 +1,93 @@
+"""Run Snakemake on the real Snakefile, in a copy of the project."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("Snakefile", "workflow", "src", "config", "profiles", "environment.yml", "data/sources.tsv")
+
+# One of each kind of variant, with and without annotations: a plan of few jobs.
+CONFIG = """\
+device: cpu
+models:
+  demo:
+    config: config/demo/atss_traffic.py
+    checkpoint: data/demo/atss_traffic.pth
+datasets:
+  traffic:
+    images: data/demo/traffic/images
+    annotations: data/demo/traffic/instances.json
+  unlabelled:
+    images: data/demo/traffic_unlabelled/images
+    annotations: null
+variants:
+  pytorch: {runtime: pytorch, cut: e2e}
+  raw: {runtime: onnxruntime, cut: raw}
+  raw_thr: {runtime: onnxruntime, cut: raw, recipe: {base: mmdet3, score_thr: 0.3}}
+evaluations:
+  - {model: demo, dataset: traffic, variants: [pytorch, raw, raw_thr]}
+  - {model: demo, dataset: unlabelled, variants: [pytorch, raw]}
+"""
+
+
+@dataclass
+class Result:
+    """What a call of Snakemake printed, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+    @property
+    def jobs(self) -> dict[str, int]:
+        """Number of planned jobs of each rule."""
+        table = re.search(r"^job +count\n[- ]+\n(.*?)\ntotal ", self.text, re.M | re.S)
+        rows = [line.split() for line in table[1].splitlines()] if table else []
+        return {name: int(count) for name, count in rows if name != "all"}
+
+    @property
+    def outputs(self) -> list[str]:
+        """Files that planned jobs would write."""
+        lines = re.findall(r"^    output: (.*)$", self.text, re.M)
+        return [path for line in lines for path in line.split(", ")]
+
+    @property
+    def triggered(self) -> set[str]:
+        """Rules that rerun for what they depend on themselves, not because of another job."""
+        found = re.search(r"^    (?:params have changed|code has changed).*?:\n +(.*)$", self.text, re.M)
+        return set(found[1].split(", ")) if found else set()
+
+
+def run_snakemake(folder: Path, *arguments: str) -> Result:
+    """Call Snakemake in a folder that holds a Snakefile, with the package beside it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder / "src")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def copy_project(folder: Path) -> Path:
+    """A clone without downloads and results."""
+    for part in PARTS:
+        target = folder / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        else:
+            shutil.copy2(ROOT / part, target)
+    (folder / "data/demo").symlink_to(ROOT / "data/demo")
+    return folder

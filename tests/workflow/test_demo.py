@@ -1,0 +1,275 @@
+"""The main job: the default config, run whole. What its files promise is checked here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+from snake import ROOT, copy_project, run_snakemake
+
+sys.path.insert(0, str(ROOT / "tests/reference"))
+sys.path.insert(0, str(ROOT / "examples"))
+
+import parity
+import postprocess as example
+
+from cutpoint.files import read_json
+from cutpoint.headspec import ModelSpec
+from cutpoint.pipeline import OnnxPipeline
+from cutpoint.recipes import Detections, apply_recipe, resolve_recipe
+from cutpoint.runtime import Session
+from cutpoint.store import read_predictions
+
+pytestmark = pytest.mark.slow
+
+PAIRS = [("traffic", "demo_traffic"), ("coco_style", "demo_coco")]
+EXACT = ("raw", "decoded", "e2e")
+COLUMNS = [
+    "dataset",
+    "model",
+    "variant",
+    "runtime",
+    "cut",
+    "precision",
+    "provider",
+    "input",
+    "recipe",
+    "images",
+    "AP",
+    "AP50",
+    "AP75",
+    "delta_AP",
+    "delta_AP_lo",
+    "delta_AP_hi",
+    "verdict",
+    "agreement",
+    "latency_p50_ms",
+    "latency_p99_ms",
+    "images_per_s",
+    "model_mb",
+    "shape",
+    "batch",
+    "tf32",
+    "notes",
+]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = copy_project(tmp_path_factory.mktemp("demo"))
+    result = run_snakemake(folder, "--cores", "2", "--resources", "gpu=1")
+    assert result.code == 0, result.text[-4000:]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def summary(demo: Path) -> pd.DataFrame:
+    return pd.read_csv(demo / "results/tables/summary.csv")
+
+
+def predictions(demo: Path, dataset: str, model: str, run: str) -> dict:
+    """Image id to geometry and rows of a run."""
+    folder = demo / f"results/predictions/{dataset}/{model}/{run}"
+    read = read_predictions([str(folder / "0.parquet")], [str(folder / "0.images.parquet")])
+    return {image_id: (geometry, rows) for image_id, geometry, rows in read}
+
+
+def read_spec(demo: Path, model: str) -> ModelSpec:
+    return ModelSpec.from_dict(read_json(demo / f"results/models/{model}/spec.json"))
+
+
+def test_a_second_call_has_nothing_to_do(demo):
+    result = run_snakemake(demo, "--cores", "2", "--resources", "gpu=1")
+    assert result.code == 0
+    assert "Nothing to be done" in result.text
+
+
+def test_the_report_opens_offline(demo):
+    page = (demo / "results/report.html").read_text()
+    assert "demo_traffic" in page
+    assert 'src="http' not in page
+    assert '<link rel="stylesheet"' not in page
+
+
+def test_summary(summary):
+    assert list(summary.columns) == COLUMNS
+    assert len(summary) == 19
+    labelled = summary[summary.dataset != "traffic_unlabelled"]
+    assert labelled.AP.notna().all()
+    bare = summary[summary.dataset == "traffic_unlabelled"]
+    assert bare[["AP", "AP50", "AP75", "delta_AP"]].isna().all(axis=None)
+    assert bare[bare.variant != "pytorch"].agreement.notna().all()
+    assert summary.delta_AP_lo.isna().all()  # intervals are not built yet: empty, not 0
+    assert (summary.latency_p99_ms >= summary.latency_p50_ms).all()
+
+
+@pytest.mark.parametrize(("dataset", "model"), PAIRS)
+def test_the_detectors_are_good_but_not_perfect(summary, dataset, model):
+    row = summary[(summary.dataset == dataset) & (summary.variant == "pytorch")].iloc[0]
+    assert 0.50 < row.AP < 0.85
+    assert 0.50 < row.AP75 < 0.85
+    assert row.images >= 64
+
+
+@pytest.mark.parametrize(("dataset", "model"), PAIRS)
+def test_every_cut_keeps_the_ap(summary, dataset, model):
+    rows = summary[(summary.dataset == dataset) & summary.variant.isin([*EXACT, "pytorch_raw"])]
+    assert len(rows) == 4
+    assert (rows.delta_AP.abs() <= 0.0005).all()
+
+
+@pytest.mark.parametrize(("dataset", "model"), PAIRS)
+def test_every_export_is_verified(demo, dataset, model):
+    for name in EXACT:
+        verified = read_json(demo / f"results/models/{model}/{name}-fp32.verify.json")
+        assert verified["passed"], verified["failures"]
+        assert verified["images"] == 3
+
+
+@pytest.mark.parametrize("variant", EXACT)
+@pytest.mark.parametrize(("dataset", "model"), PAIRS)
+def test_detections_match_both_ways_or_tie(demo, dataset, model, variant, capsys):
+    spec = read_spec(demo, model)
+    recipe = resolve_recipe("mmdet3", spec.head)
+    reference = predictions(demo, dataset, model, "pytorch-e2e")
+    reference_candidates = predictions(demo, dataset, model, "pytorch-raw")
+    found = predictions(demo, dataset, model, f"onnxruntime-{variant}-fp32")
+    candidates = predictions(demo, dataset, model, "onnxruntime-raw-fp32")
+    total, ties, unexplained = 0, [], []
+    assert reference.keys() == found.keys()
+    for image_id, (geometry, detections) in reference.items():
+        rows = found[image_id][1]
+        ours = rows if isinstance(rows, Detections) else apply_recipe(recipe, rows, geometry, spec)
+        own = candidates[image_id][1] if isinstance(rows, Detections) else rows
+        theirs = reference_candidates[image_id][1]
+        verdict = parity.judge(detections, ours, theirs, own, recipe, geometry, spec)
+        total += len(detections)
+        ties += [f"image {image_id}: {line}" for line in verdict.ties]
+        unexplained += [f"image {image_id}: {line}" for line in verdict.unexplained]
+    with capsys.disabled():
+        print(f"\n{dataset}, {variant}: {total} detections, {len(ties)} ties")
+        print(*ties[:5], sep="\n")
+    assert not unexplained
+    assert total > 500
+    assert len(ties) <= 0.01 * total
+
+
+@pytest.fixture(scope="module")
+def everything(demo: Path) -> dict:
+    """Per data set: the specification and, per image, geometry and every pair, without any floor."""
+    found = {}
+    for dataset, model in PAIRS:
+        pipeline = OnnxPipeline(Session(demo / f"results/models/{model}/raw-fp32.onnx", "cpu"))
+        spec = pipeline.spec
+        pipeline.spec = spec.with_floor({"on": "class", "value": 0.0, "inclusive": False})
+        rows = []
+        for entry in read_json(demo / f"results/manifests/{dataset}.json")["images"]:
+            tensor, geometry = pipeline.prepare(pipeline.decode(str(demo / entry["path"])))
+            rows.append((geometry, pipeline.read(pipeline.infer(tensor, geometry), geometry)))
+        found[dataset] = spec, rows
+    return found
+
+
+@pytest.mark.parametrize("step", ["threshold", "top_k", "multiply_factor", "clip", "nms", "cap"])
+@pytest.mark.parametrize("dataset", [pair[0] for pair in PAIRS])
+def test_every_step_bites(everything, dataset, step):
+    spec, rows = everything[dataset]
+    whole = resolve_recipe("mmdet3", spec.head)
+    without = whole.without(step)
+    changed = 0
+    for geometry, candidates in rows:
+        a, b = (apply_recipe(recipe, candidates, geometry, spec) for recipe in (whole, without))
+        same = len(a) == len(b) and all(
+            np.allclose(x, y, atol=1e-4) for x, y in zip(vars(a).values(), vars(b).values(), strict=True)
+        )
+        changed += not same
+    assert changed >= 0.05 * len(rows)
+
+
+@pytest.mark.parametrize("cut", ["raw", "decoded"])
+@pytest.mark.parametrize(("dataset", "model"), PAIRS)
+def test_the_example_equals_the_recipe(demo, dataset, model, cut):
+    path = demo / f"results/models/{model}/{cut}-fp32.onnx"
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    rows = predictions(demo, dataset, model, f"onnxruntime-{cut}-fp32")
+    spec = read_spec(demo, model)
+    recipe = resolve_recipe("mmdet3", spec.head)
+    for entry in read_json(demo / f"results/manifests/{dataset}.json")["images"][:16]:
+        boxes, scores, labels, _ = example.detect(session, cv2.imread(str(demo / entry["path"])))
+        geometry, candidates = rows[entry["id"]]
+        expected = apply_recipe(recipe, candidates, geometry, spec)
+        np.testing.assert_array_equal(labels, expected.labels)
+        np.testing.assert_allclose(boxes, expected.boxes, atol=1e-3)
+        np.testing.assert_allclose(scores, expected.scores, atol=1e-6)
+
+
+def test_the_example_prints_detections(demo):
+    entry = read_json(demo / "results/manifests/traffic.json")["images"][0]
+    command = [sys.executable, str(ROOT / "examples/postprocess.py")]
+    files = [str(demo / "results/models/demo_traffic/raw-fp32.onnx"), str(demo / entry["path"])]
+    done = subprocess.run(
+        [*command, *files, "--score-thr", "0.3"], capture_output=True, text=True, check=True
+    )
+    detections = json.loads((demo / "results/detections/traffic/demo_traffic/raw_thr03.json").read_text())
+    expected = [d for d in detections if d["image_id"] == entry["id"]]
+    assert len(done.stdout.splitlines()) == len(expected) > 0
+
+
+def test_onnx_variants_need_neither_torch_nor_mmdet(demo):
+    code = (
+        "import json, sys\n"
+        "from cutpoint.latency_worker import open_variant, time_image\n"
+        "from cutpoint.predict import predict_onnx\n"
+        "job = {'runtime': 'onnxruntime', 'model': sys.argv[1], 'provider': 'cpu', 'threads': 1, "
+        "'recipe': 'mmdet3', 'cut': 'raw'}\n"
+        "assert time_image(*open_variant(job), sys.argv[2])['total'] > 0\n"
+        "print([name for name in ('torch', 'mmdet', 'mmengine') if name in sys.modules])\n"
+    )
+    entry = read_json(demo / "results/manifests/traffic.json")["images"][0]
+    model = str(demo / "results/models/demo_traffic/raw-fp32.onnx")
+    command = [sys.executable, "-c", code, model, str(demo / entry["path"])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("dataset", "model"), PAIRS)
+def test_latency_finds_the_same_detections(demo, dataset, model):
+    """The worker's floor is the recipe's own threshold; nothing may be lost by it."""
+    from cutpoint.latency_worker import open_variant
+    from cutpoint.pipeline import detect
+
+    path = str(demo / f"results/models/{model}/raw-fp32.onnx")
+    job = {"runtime": "onnxruntime", "model": path, "provider": "cpu", "threads": 2, "cut": "raw"}
+    pipeline, recipe = open_variant({**job, "recipe": {"base": "mmdet3", "score_thr": 0.3}})
+    assert pipeline.spec.head.floor["value"] == 0.3
+    detections = read_json(demo / f"results/detections/{dataset}/{model}/raw_thr03.json")
+    for entry in read_json(demo / f"results/manifests/{dataset}.json")["images"][:16]:
+        tensor, geometry = pipeline.prepare(pipeline.decode(str(demo / entry["path"])))
+        read = pipeline.read(pipeline.infer(tensor, geometry), geometry)
+        scores = detect(read, recipe, geometry, pipeline.spec).scores.tolist()
+        assert scores == pytest.approx([d["score"] for d in detections if d["image_id"] == entry["id"]])
+
+
+def test_files_keep_the_contract(demo):
+    latency = read_json(demo / "results/latency/traffic/demo_traffic/raw.json")
+    assert set(latency["stages"]) == {"decode", "preprocess", "inference", "postprocess", "total"}
+    assert all(set(s) == {"p50", "p90", "p95", "p99", "mean", "n"} for s in latency["stages"].values())
+    assert latency["stages"]["total"]["n"] >= 32
+    assert latency["provider_asked"] == latency["provider_got"] == "cpu"
+    comparison = read_json(demo / "results/comparisons/traffic/demo_traffic/raw.json")
+    keys = {"reference", "delta_AP", "delta_AP_ci95", "verdict", "agreement", "autopsy"}
+    assert set(comparison) == keys
+    assert not (demo / "results/comparisons/traffic/demo_traffic/pytorch.json").exists()
+    metrics = read_json(demo / "results/metrics/coco_style/demo_coco/raw.json")
+    names = {"AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"}
+    assert set(metrics) == names | {"images", "detections", "per_class"}
+    assert len(metrics["per_class"]) == 80
+    assert sum(row["AP"] is not None for row in metrics["per_class"]) >= 10
+    ladder = read_json(demo / "results/ladders/traffic/demo_traffic.json")
+    steps = [rung["delta_to_previous"] for rung in ladder["rungs"][1:]]
+    assert sum(steps) == pytest.approx(ladder["rungs"][-1]["delta_to_reference"])
