@@ -41,7 +41,8 @@ def score(annotations: dict[str, Any], results: list[dict[str, Any]], images: li
     """
     wanted = set(images)
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = _coco(annotations, [a for a in annotations["annotations"] if a["image_id"] in wanted])
+        # COCOeval writes into the annotations: copies
+        truth = _coco(annotations, [dict(a) for a in annotations["annotations"] if a["image_id"] in wanted])
         found = _coco(annotations, _as_annotations(r for r in results if r["image_id"] in wanted))
         evaluation = COCOeval(truth, found, "bbox")
         evaluation.params.imgIds = sorted(wanted)

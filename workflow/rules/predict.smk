@@ -14,7 +14,7 @@ rule predict:
         run=r"onnxruntime-[A-Za-z0-9_-]+",
     conda:
         "../../environment.yml"
-    threads: 2
+    threads: 1
     resources:
         gpu=get_gpu_count,
     params:
@@ -41,7 +41,7 @@ rule predict_pytorch:
         run=r"pytorch-[A-Za-z0-9_-]+",
     conda:
         "../../environment.yml"
-    threads: 2
+    threads: 1
     resources:
         gpu=get_gpu_count,
     params:

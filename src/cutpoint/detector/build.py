@@ -14,14 +14,16 @@ from torch import nn
 from cutpoint.detector import mmcv_ops
 from cutpoint.errors import UserError
 
+# mmdet's and mmengine's own use of what they have deprecated: nothing that a user could mend
+for message in ("pkg_resources is deprecated", "DeprecationWarning: `num_anchors`"):
+    warnings.filterwarnings("ignore", message=message)
 mmcv_ops.install()
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
-    import mmdet
-    from mmdet.registry import MODELS
-    from mmdet.utils import register_all_modules
-    from mmengine.hub import get_config
-    from mmengine.utils import get_installed_path
+
+import mmdet
+from mmdet.registry import MODELS
+from mmdet.utils import register_all_modules
+from mmengine.hub import get_config
+from mmengine.utils import get_installed_path
 
 
 def load_config(name: str) -> Config:
@@ -46,7 +48,10 @@ def load_config(name: str) -> Config:
     else:
         if not Path(name).is_file():
             raise UserError(f"model config {name!r}: no such file")
-        config = Config.fromfile(name)
+        try:
+            config = Config.fromfile(name)
+        except Exception as error:  # the file is Python: anything can go wrong in it
+            raise UserError(f"model config {name!r}: {type(error).__name__}: {error}") from error
     if "model" not in config or "test_dataloader" not in config:
         raise UserError(f"model config {name!r}: it needs `model` and `test_dataloader`")
     return config
@@ -79,7 +84,14 @@ def load_weights(model: nn.Module, checkpoint: str) -> None:
     """Load a checkpoint strictly; keys of the training alone (EMA copies, counters) may be extra."""
     state = read_checkpoint(checkpoint)["state_dict"]
     state = {key.removeprefix("module."): value for key, value in state.items()}
-    result = model.load_state_dict(state, strict=False)
+    mend = "check that config and checkpoint belong together"
+    try:
+        result = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:  # tensors of another size
+        first = str(error).splitlines()[1].strip()
+        raise UserError(
+            f"checkpoint {checkpoint}: its weights do not fit the config: {first} {mend}"
+        ) from error
     missing = [key for key in result.missing_keys if not key.endswith("num_batches_tracked")]
     unexpected = [key for key in result.unexpected_keys if not key.startswith("ema_")]
     if missing or unexpected:
@@ -89,8 +101,7 @@ def load_weights(model: nn.Module, checkpoint: str) -> None:
             if keys
         ]
         raise UserError(
-            f"checkpoint {checkpoint}: its weights do not fit the config: {', '.join(what)}; "
-            "check that config and checkpoint belong together"
+            f"checkpoint {checkpoint}: its weights do not fit the config: {', '.join(what)}; {mend}"
         )
 
 

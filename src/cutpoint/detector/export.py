@@ -61,6 +61,12 @@ def _append_e2e(
     steps = resolve_recipe(definition, head).steps
     if not any(step["step"] == "nms" for step in steps):
         raise UserError(f"recipe {definition!r}: a graph that ends after the post-processing needs NMS")
+    for step in steps:
+        if step.get("k", 1) < 1:
+            raise UserError(
+                f"recipe {definition!r}: the {step['step']} of {step['k']} cannot be built into a graph; "
+                "set nms_pre and max_per_img to at least 1 for the cut e2e"
+            )
     g = ingraph.Graph(graph)
     decoded = {name: outputs[name] for name in head.decoded_names}
     images = graph.inputs[0]

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import sys
 import warnings
 from collections.abc import Iterator
@@ -36,8 +37,10 @@ def trace_model(*, config: str, checkpoint: str | None, spec: str, shape: str | 
     dynamic = shape == "dynamic"
     divisor = model_spec.input.divisor
     if dynamic:
-        height, width = (max(4 * divisor, 128), max(6 * divisor, 192))
         multiple = max(divisor, 1)
+        # The exporter takes a side of 1 for a constant, so the coarsest level has 3 x 4 cells.
+        coarsest = max(multiple, *(side for stride in model_spec.head.strides for side in stride))
+        height, width = (math.ceil(cells * coarsest / multiple) * multiple for cells in (3, 4))
         sides = {2: _side("height", multiple), 3: _side("width", multiple)}
         dynamic_shapes = {"images": {0: torch.export.Dim("batch"), **sides}}
         # with an example batch of 1 the exporter may bake it in

@@ -1,0 +1,254 @@
+"""Configs and checkpoints: what loads, what is refused, and with which message."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.logging import HistoryBuffer, MessageHub
+from models import SMALL_ATSS, YOLOX
+from torch import nn
+
+from cutpoint.detector.build import build_detector, class_names, load_config, load_weights, read_checkpoint
+from cutpoint.detector.describe import describe_model
+from cutpoint.detector.heads import describe_head
+from cutpoint.errors import UserError
+
+
+def save(path, content):
+    torch.save(content, path)
+    return str(path)
+
+
+@pytest.fixture
+def layer():
+    return nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+
+
+def test_a_runners_message_hub_loads_without_running_code(tmp_path):
+    hub = MessageHub("cutpoint-test")
+    for value in (1.0, 2.0, 4.0):
+        hub.update_scalar("loss", value)
+    hub.update_info("iter", np.int64(3))
+    content = {"state_dict": {"w": torch.ones(2)}, "message_hub": hub.state_dict(), "meta": {"epoch": 1}}
+    found = read_checkpoint(save(tmp_path / "runner.pth", content))
+    assert found["meta"] == {"epoch": 1}
+    assert found["state_dict"]["w"].tolist() == [1, 1]
+    assert found["message_hub"]["log_scalars"]["loss"].mean() == pytest.approx(7 / 3)
+
+
+class Payload:
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+def test_code_in_a_checkpoint_is_refused_and_does_not_run(tmp_path):
+    import os
+
+    touched = tmp_path / "touched"
+    for number, payload in enumerate(
+        (
+            Payload(os.system, f"touch {touched}"),
+            Payload(getattr, HistoryBuffer, "__subclasses__"),
+            Payload(getattr, np.ndarray, "tofile"),
+        )
+    ):
+        path = save(tmp_path / f"{number}.pth", {"state_dict": {"w": torch.ones(2)}, "meta": payload})
+        with pytest.raises(
+            UserError, match=rf"checkpoint .*{number}\.pth: cannot be read as weights"
+        ) as error:
+            read_checkpoint(path)
+        assert "\n" not in str(error.value)
+        assert not touched.exists()
+
+
+def test_files_that_are_no_checkpoint(tmp_path):
+    with pytest.raises(UserError, match=r"absent\.pth: no such file"):
+        read_checkpoint(str(tmp_path / "absent.pth"))
+    (tmp_path / "text.pth").write_text("<html>")
+    with pytest.raises(UserError, match=r"text\.pth: cannot be read as weights"):
+        read_checkpoint(str(tmp_path / "text.pth"))
+    (tmp_path / "plain.pth").write_bytes(pickle.dumps({"state_dict": {}})[:-4])
+    with pytest.raises(UserError, match=r"plain\.pth: cannot be read as weights"):
+        read_checkpoint(str(tmp_path / "plain.pth"))
+    with pytest.raises(UserError, match="expected a dict"):
+        read_checkpoint(save(tmp_path / "list.pth", [torch.ones(1)]))
+
+
+def test_weights_load_with_the_keys_of_training_beside_them(tmp_path, layer):
+    wanted = {key: torch.randn_like(value.float()) for key, value in layer.state_dict().items()}
+    del wanted["1.num_batches_tracked"]  # files of old PyTorch lack it
+    state = {f"module.{key}": value for key, value in wanted.items()} | {"ema_0_weight": torch.ones(1)}
+    load_weights(layer, save(tmp_path / "w.pth", {"state_dict": state}))
+    for key, value in wanted.items():
+        torch.testing.assert_close(layer.state_dict()[key], value)
+    # without a `state_dict` around them
+    other = {key: value + 1 for key, value in wanted.items()}
+    load_weights(layer, save(tmp_path / "bare.pth", other))
+    torch.testing.assert_close(layer.state_dict()["0.bias"], other["0.bias"])
+
+
+def test_weights_that_do_not_fit_are_named(tmp_path, layer):
+    state = layer.state_dict()
+    del state["0.weight"]
+    state["head.extra"] = torch.ones(1)
+    message = r"w\.pth: .*1 missing \(first: 0\.weight\), 1 unexpected \(first: head\.extra\)"
+    with pytest.raises(UserError, match=message):
+        load_weights(layer, save(tmp_path / "w.pth", {"state_dict": state}))
+
+
+def test_weights_of_another_size_are_one_message(tmp_path, layer):
+    # the usual mistake: a checkpoint with another number of classes
+    state = layer.state_dict() | {"0.weight": torch.ones(80, 2)}
+    with pytest.raises(UserError, match=r"w\.pth: .*0\.weight.*config and checkpoint belong together"):
+        load_weights(layer, save(tmp_path / "w.pth", {"state_dict": state}))
+
+
+def test_an_unknown_shipped_config_gets_a_suggestion():
+    with pytest.raises(UserError, match=r"did you mean mmdet::yolox/yolox_nano_8xb8-300e_coco\.py"):
+        load_config("mmdet::yolox/yolox_nano_8x8_300e_coco.py")
+    with pytest.raises(UserError, match=r"has none$"):
+        load_config("mmdet::qqqqqqqq")
+    with pytest.raises(UserError, match="mmseg::"):
+        load_config("mmseg::fcn/fcn.py")
+
+
+def test_a_config_file_must_exist_and_describe_a_detector(tmp_path):
+    with pytest.raises(UserError, match=r"absent\.py': no such file"):
+        load_config(str(tmp_path / "absent.py"))
+    (tmp_path / "part.py").write_text("lr = 0.1\n")
+    with pytest.raises(UserError, match=r"part\.py': it needs `model` and `test_dataloader`"):
+        load_config(str(tmp_path / "part.py"))
+
+
+@pytest.mark.parametrize("text", ["model = dict(\n", "import no_such_module_here\n"])
+def test_a_broken_config_file_is_one_message(tmp_path, text):
+    (tmp_path / "broken.py").write_text(text)
+    with pytest.raises(UserError, match=r"broken\.py"):
+        load_config(str(tmp_path / "broken.py"))
+
+
+def test_building_fetches_nothing():
+    config = load_config("mmdet::atss/atss_r50_fpn_1x_coco.py")
+    assert config.model.backbone.init_cfg.type == "Pretrained"
+    config.model.backbone.depth = 18
+    config.model.neck.in_channels = [64, 128, 256, 512]
+    detector = build_detector(config, None)
+    assert "Pretrained" not in str(detector.backbone.init_cfg)
+    assert config.model.backbone.init_cfg.type == "Pretrained"
+    assert not detector.training
+    assert not any(parameter.requires_grad for parameter in detector.parameters())
+
+
+def test_class_names_come_from_the_checkpoint_then_the_config_then_coco(tmp_path):
+    (tmp_path / "c.py").write_text(SMALL_ATSS)
+    config = load_config(str(tmp_path / "c.py"))
+
+    def names(meta):
+        return class_names(config, save(tmp_path / "w.pth", {"state_dict": {}, "meta": meta}))
+
+    assert names({"dataset_meta": {"classes": ("a", "b")}}) == ["a", "b"]
+    assert names({"dataset_meta": {"CLASSES": ["c"]}}) == ["c"]
+    assert names({"CLASSES": ("d",)}) == ["d"]
+    assert names({}) == class_names(config, None) == ["car", "bus", "person"]
+    coco = class_names(load_config(YOLOX), None)
+    assert (len(coco), coco[0], coco[79]) == (80, "person", "toothbrush")
+
+
+def describe(tmp_path, text, floor=None):
+    (tmp_path / "c.py").write_text(text)
+    describe_model(
+        model="street",
+        config=str(tmp_path / "c.py"),
+        checkpoint=None,
+        candidate_floor=floor,
+        out=str(tmp_path / "spec.json"),
+    )
+
+
+def test_class_names_must_be_as_many_as_the_heads_classes(tmp_path):
+    with pytest.raises(UserError, match=r"model street: the head has 4 classes, .* names 3"):
+        describe(tmp_path, SMALL_ATSS.replace("num_classes=3", "num_classes=4"))
+    assert not (tmp_path / "spec.json").exists()
+
+
+def test_a_floor_above_the_models_own_threshold_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"candidate_floor 0\.1 lies above .* score_thr 0\.05"):
+        describe(tmp_path, SMALL_ATSS, floor=0.1)
+    describe(tmp_path, SMALL_ATSS, floor=0.01)
+    assert '"value": 0.01' in (tmp_path / "spec.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"nms", iou_threshold=0.6', '"soft_nms", iou_threshold=0.6', r"test_cfg\.nms .*soft_nms"),
+        ("iou_threshold=0.6", "iou_threshold=0.6, max_num=5", r"test_cfg\.nms .*max_num"),
+        ('dict(type="LoadAnnotations", with_bbox=True)', 'dict(type="RandomFlip", prob=0.5)', "RandomFlip"),
+    ],
+)
+def test_a_setting_that_cannot_be_reproduced_is_refused_by_name(tmp_path, old, new, message):
+    assert old in SMALL_ATSS
+    with pytest.raises(UserError, match=message):
+        describe(tmp_path, SMALL_ATSS.replace(old, new))
+
+
+def test_an_unknown_head_is_refused_by_name():
+    class TOODHead(nn.Module):
+        pass
+
+    with pytest.raises(
+        UserError, match="head TOODHead: not supported; supported mmdet heads: ATSSHead, YOLOXHead"
+    ):
+        describe_head(TOODHead(), None)
+
+
+def test_a_two_stage_detector_is_refused_by_name(tmp_path, monkeypatch):
+    detector = nn.Module()
+    detector.roi_head = nn.Identity()
+    monkeypatch.setattr("cutpoint.detector.describe.build_detector", lambda *_: detector)
+    with pytest.raises(UserError, match="model street: Module is not a single-stage detector"):
+        describe(tmp_path, SMALL_ATSS)
+
+
+def test_the_atss_specification(atss):
+    head, spec = atss.spec.head, atss.spec
+    assert spec.classes == ("car", "bus", "person")
+    assert (head.head, head.num_classes, head.factor) == ("ATSSHead", 3, "centerness")
+    assert head.strides == ((8, 8), (16, 16), (32, 32), (64, 64), (128, 128))
+    assert head.anchors == tuple(
+        ((-s / 2, -s / 2, s / 2, s / 2),) for s in (64.0, 128.0, 256.0, 512.0, 1024.0)
+    )
+    assert head.coder["stds"] == [0.1, 0.1, 0.2, 0.2]
+    assert head.coder["max_ratio"] == pytest.approx(4.135166556742356)
+    assert head.floor == {"on": "class", "value": 0.05, "inclusive": False}
+    assert [step["step"] for step in head.recipe] == [
+        "threshold", "top_k", "clip", "rescale", "multiply_factor", "min_size", "nms", "cap",
+    ]  # fmt: skip
+    assert [step["k"] for step in head.recipe if "k" in step] == [200, 100]
+
+
+def test_the_yolox_specification(yolox):
+    head = yolox.spec.head
+    assert (head.head, head.num_classes, head.factor, head.anchors) == ("YOLOXHead", 80, "objectness", None)
+    assert head.strides == ((8, 8), (16, 16), (32, 32))
+    assert head.point_offset == 0
+    assert head.floor == {"on": "product", "value": 0.01, "inclusive": True}
+    assert [step["step"] for step in head.recipe] == [
+        "best_class", "threshold", "rescale", "multiply_factor", "nms",
+    ]  # fmt: skip
+    assert head.recipe[-1]["iou_threshold"] == 0.65
+    assert yolox.spec.input.divisor == 32
+
+
+def test_min_size_is_left_out_where_the_config_has_none(tmp_path, atss):
+    config = Config.fromfile(atss.config_name)
+    config.model.test_cfg.pop("min_bbox_size")
+    head = build_detector(config, None).bbox_head
+    steps = [step["step"] for step in describe_head(head, None).recipe]
+    assert "min_size" not in steps
+    assert "nms" in steps
