@@ -21,9 +21,10 @@ LEAST_SCORE_TIE, MOST_IOU_TIE = 1e-5, 2e-3
 
 @dataclass
 class Fate:
-    """What became of a candidate: ``kept``, or the step that removed it with how far it was from staying.
+    """What became of a candidate: ``kept``, or the step that removed it.
 
-    ``score`` is the score when it left, ``floored`` the quantity that the candidates' floor is on.
+    ``margin`` is how far it was from the border, for one that is kept from the NMS threshold; ``score`` the score
+    when it left; ``floored`` the quantity that the candidates' floor is on.
     """
 
     step: str
@@ -70,8 +71,11 @@ def fates(recipe: Recipe, candidates: Candidates, geometry: Geometry, spec: Mode
         for i in gone:
             found[_keys(state)[i]] = _why(state, i, after, step)
         state = after
+    border = recipe.get("nms")["iou_threshold"]
     for i, key in enumerate(_keys(state)):
-        found[key] = Fate("kept", float(state.score[i]))
+        better = np.flatnonzero((state.label == state.label[i]) & (state.score > state.score[i]))
+        iou = box_iou(state.boxes[i : i + 1], state.boxes[better])[0]
+        found[key] = Fate("kept", float(state.score[i]), border - float(iou.max(initial=0)))
     on_product = spec.head.floor["on"] == "product"
     floored = candidates.score * candidates.factor if on_product else candidates.score
     for key, value in zip(_keys(candidates), floored.tolist(), strict=True):
@@ -128,6 +132,7 @@ def judge(
     both = [fates(recipe, side, geometry, spec) for side in sides]
     score_tie, box_shift = _differences(*sides)
     extent = float(max(side.boxes.max() for side in sides if len(side)))
+    lines, capped = [], []
     for detections, i, text in extra:
         key = _find(detections, i, sides, recipe, geometry, spec)
         reason = None
@@ -136,8 +141,13 @@ def judge(
             side = np.sqrt(max(float((detections.boxes[i, 2:] - detections.boxes[i, :2]).prod()), 1.0))
             iou_tie = min(MOST_IOU_TIE, 4 * (box_shift + spacing) / side)
             reason = _tie(key, both, score_tie, iou_tie, spec, set())
-        line = f"{text}: label {detections.labels[i]} score {detections.scores[i]:.6f}: {reason or 'no tie'}"
-        (verdict.ties if reason else verdict.unexplained).append(line)
+        lines.append((f"{text}: label {detections.labels[i]} score {detections.scores[i]:.6f}", reason))
+        capped.append(any(side.get(key) and side[key].step == "cap" for side in both))
+    explained = next((reason for _, reason in lines if reason), None)
+    for (line, reason), cut in zip(lines, capped, strict=True):
+        if reason is None and cut and explained:
+            reason = f"the cap moved, a consequence of: {explained}"
+        (verdict.ties if reason else verdict.unexplained).append(f"{line}: {reason or 'no tie'}")
     return verdict
 
 
@@ -184,7 +194,12 @@ def _tie(key, both, score_tie, iou_tie, spec, seen) -> str | None:
             # no candidate on one side: its score there does not pass the floor
             margin = abs(other.floored - spec.head.floor["value"])
             return f"score {margin:.1e} from the floor" if margin <= score_tie else None
-        if fate is None or fate.step == "kept":
+        if fate is None:
+            continue
+        if fate.step == "kept":
+            # kept by our recipe on both sides: mmdet's or the graph's own arithmetic may still suppress it
+            if fate.margin <= iou_tie:
+                return f"IoU {fate.margin:.1e} below the NMS threshold"
             continue
         if fate.step in ("threshold", "top_k", "cap", "best_class") and fate.margin <= score_tie:
             return f"score {fate.margin:.1e} from the border of {fate.step}"

@@ -67,7 +67,7 @@ class Result:
         return set(found[1].split(", ")) if found else set()
 
 
-def run_snakemake(folder: Path, *arguments: str) -> Result:
+def run_snakemake(folder: Path, *arguments: str, timeout: float = 300) -> Result:
     """Call Snakemake in a folder that holds a Snakefile, with the package beside it."""
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", *arguments],
@@ -75,7 +75,7 @@ def run_snakemake(folder: Path, *arguments: str) -> Result:
         env={**os.environ, "PYTHONPATH": str(folder / "src")},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
     )
     return Result(done.returncode, done.stdout, done.stderr)
 
