@@ -1,7 +1,7 @@
 # Remakes the committed demo files into results/demo-build/: make regenerate-demo
 # An entry Snakefile of its own, so that the default workflow can never plan a training.
-# To publish what it made (the .json scores stay behind; data/README.md quotes them):
-#   rsync -a --delete --exclude .snakemake_timestamp --exclude 'atss_*.json' results/demo-build/ data/demo/
+# To publish what it made: rm -r data/demo && cp -r results/demo-build data/demo
+# data/README.md quotes the scores in results/demo-scores/.
 # Scenes come out byte for byte on the same library versions. Trained weights repeat on one machine with the
 # same thread count; elsewhere arithmetic differs in the last bits, and training multiplies that.
 
@@ -21,7 +21,7 @@ wildcard_constraints:
 rule all:
     input:
         expand("results/demo-build/{set}/images", set=SETS),
-        expand("results/demo-build/atss_{style}.json", style=["traffic", "coco"]),
+        expand("results/demo-scores/atss_{style}.json", style=["traffic", "coco"]),
 
 
 rule draw_labelled:
@@ -81,7 +81,7 @@ rule score_detector:
         images="results/demo-build/{style}/images",
         annotations="results/demo-build/{style}/instances.json",
     output:
-        metrics="results/demo-build/atss_{style}.json",
+        metrics="results/demo-scores/atss_{style}.json",
     log:
         "logs/demo-build/score_{style}.log",
     conda:

@@ -20,8 +20,8 @@ TIMEOUT_S = 60
 def fetch(*, url: str, member: str, sha256: str, size: int | None, out: str) -> None:
     """Bring a source to ``out``.
 
-    The download goes to a hidden ``.part`` file beside ``out``. A lost connection leaves it there, and the next
-    call resumes it; one with the wrong content is removed.
+    The download goes to a hidden ``.part`` file beside ``out``. A lost connection leaves it there, and the
+    next call resumes it; one with the wrong content is removed.
 
     Args:
         url: what to download.
