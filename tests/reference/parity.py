@@ -23,8 +23,8 @@ LEAST_SCORE_TIE, MOST_IOU_TIE = 1e-5, 2e-3
 class Fate:
     """What became of a candidate: ``kept``, or the step that removed it.
 
-    ``margin`` is how far it was from the border, for one that is kept from the NMS threshold; ``score`` the score
-    when it left; ``floored`` the quantity that the candidates' floor is on.
+    ``margin`` is how far it was from the border, for one that is kept from the NMS threshold; ``score`` the
+    score when it left; ``floored`` the quantity that the candidates' floor is on.
     """
 
     step: str

@@ -2,28 +2,20 @@
 
 import copy
 import difflib
-import warnings
 from pathlib import Path
 from typing import Any
 
-import torch
-from mmengine.config import Config, ConfigDict
-from mmengine.logging import HistoryBuffer
-from torch import nn
-
-from cutpoint.detector import mmcv_ops
-from cutpoint.errors import UserError
-
-# mmdet's and mmengine's own use of what they have deprecated: nothing that a user could mend
-for message in ("pkg_resources is deprecated", "DeprecationWarning: `num_anchors`"):
-    warnings.filterwarnings("ignore", message=message)
-mmcv_ops.install()
-
 import mmdet
+import torch
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
+from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
+from mmengine.logging import HistoryBuffer
 from mmengine.utils import get_installed_path
+from torch import nn
+
+from cutpoint.errors import UserError
 
 
 def load_config(name: str) -> Config:
