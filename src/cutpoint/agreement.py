@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from cutpoint.boxes import box_iou
 from cutpoint.files import read_json, write_json
 
 AGREEMENT_IOU = 0.9
@@ -87,14 +88,3 @@ def match(
             right.append(best)
             overlap[:, best] = -1
     return np.array(left, dtype=np.int64), np.array(right, dtype=np.int64)
-
-
-def box_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """IoU of every pair, ``(N, M)`` float64, of ``x1, y1, x2, y2`` boxes; 0 where both are empty."""
-    boxes, others = boxes.astype(np.float64)[:, None], others.astype(np.float64)[None]
-    size = np.minimum(boxes[..., 2:], others[..., 2:]) - np.maximum(boxes[..., :2], others[..., :2])
-    overlap = size.clip(min=0).prod(-1)
-    union = (
-        (boxes[..., 2:] - boxes[..., :2]).prod(-1) + (others[..., 2:] - others[..., :2]).prod(-1) - overlap
-    )
-    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)

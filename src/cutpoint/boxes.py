@@ -1,4 +1,11 @@
-"""Priors and box coders in numpy, for chosen priors only. float32 in, float32 out."""
+"""Priors and box coders. float32 in, float32 out.
+
+The coders are written once for numpy and torch: ``xp`` is the module whose functions they call. The source of
+each is mmdet 3.3.0 (folders under mmdet/models/), its order of operations kept.
+"""
+
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -14,37 +21,40 @@ def level_priors(spec: HeadSpec, level: int, y: np.ndarray, x: np.ndarray, ancho
         y, x, anchor: ``(N,)`` integers, cell row, cell column, prior within the cell.
 
     Returns:
-        ``(N, 4)`` float32, network pixels: anchors ``x1, y1, x2, y2`` or points ``x, y, stride_x, stride_y``.
+        float32, network pixels: anchors ``(N, 4)`` ``x1, y1, x2, y2``, or points ``(N, 2)`` ``x, y``.
 
     Source:
         ``AnchorGenerator.single_level_grid_priors`` and ``MlvlPointGenerator.single_level_grid_priors``,
-        mmdet/models/task_modules/prior_generators/, mmdet 3.3.0.
+        task_modules/prior_generators/.
     """
     stride = np.asarray(spec.strides[level], dtype=np.float32)
     cell = np.stack([x, y], axis=1).astype(np.float32)
     if spec.anchors is None:
-        points = (cell + np.float32(spec.point_offset)) * stride
-        return np.concatenate([points, np.broadcast_to(stride, points.shape)], axis=1)
+        return (cell + np.float32(spec.point_offset)) * stride
     shift = cell * stride
     base = np.asarray(spec.anchors[level], dtype=np.float32)
     return base[anchor] + np.concatenate([shift, shift], axis=1)
 
 
-def decode_boxes(spec: HeadSpec, priors: np.ndarray, values: np.ndarray) -> np.ndarray:
+def decode_boxes(
+    spec: HeadSpec, level: int, priors: Any, values: Any, xp: ModuleType = np
+) -> tuple[Any, Any | None]:
     """Turn what the box branch emits into boxes, not clipped.
 
     Args:
         spec: the head specification; its coder says how to read ``values``.
-        priors: ``(N, 4)`` float32 from ``level_priors``.
-        values: ``(N, 4)`` float32 as the head emits them.
+        level: feature level.
+        priors: ``(..., N, 4)`` anchors or ``(..., N, 2)`` points, float32 network pixels.
+        values: ``(..., N, channels)`` float32 as the head emits them.
+        xp: ``numpy`` or ``torch``, whichever the arrays belong to.
 
     Returns:
-        ``(N, 4)`` float32, ``x1, y1, x2, y2``, network pixels.
-
-    Raises:
-        ValueError: an unknown coder.
+        ``(..., N, 4)`` float32, ``x1, y1, x2, y2``, network pixels; and ``(..., N)`` float32, the factor that
+        the coder computes, null for coders without one.
     """
-    return CODERS[spec.coder["type"]](priors, values, spec.coder)
+    stride = xp.asarray(spec.strides[level], dtype=xp.float32)
+    found = CODERS[spec.coder["type"]](priors, values, stride, level, spec.coder, xp)
+    return found if isinstance(found, tuple) else (found, None)
 
 
 def scale_to_original(boxes: np.ndarray, scale_x: float, scale_y: float, operation: str) -> np.ndarray:
@@ -53,7 +63,7 @@ def scale_to_original(boxes: np.ndarray, scale_x: float, scale_y: float, operati
     Args:
         boxes: ``(N, 4)`` float32 network pixels.
         scale_x, scale_y: resized / original.
-        operation: ``multiply`` by the reciprocal (``scale_boxes``) or ``divide`` (``YOLOXHead``).
+        operation: ``multiply`` by the reciprocal (``scale_boxes``) or ``divide`` (YOLOX, PAA).
 
     Returns:
         ``(N, 4)`` float32 original-image pixels.
@@ -70,28 +80,123 @@ def clip_boxes(boxes: np.ndarray, height: float, width: float) -> np.ndarray:
     return np.clip(boxes, np.float32(0), limit)
 
 
-def _decode_delta_xywh(priors: np.ndarray, deltas: np.ndarray, coder: dict) -> np.ndarray:
-    """``delta2bbox``, mmdet/models/task_modules/coders/delta_xywh_bbox_coder.py, mmdet 3.3.0, no clip."""
-    deltas = deltas * np.asarray(coder["stds"], np.float32) + np.asarray(coder["means"], np.float32)
-    centre = (priors[:, :2] + priors[:, 2:]) * np.float32(0.5)
-    size = priors[:, 2:] - priors[:, :2]
-    shift, ratio = size * deltas[:, :2], deltas[:, 2:]
-    limit = np.float32(coder["max_ratio"])
+def box_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """IoU of every pair, ``(N, M)`` float64, of ``x1, y1, x2, y2`` boxes; 0 where both are empty."""
+    boxes, others = boxes.astype(np.float64)[:, None], others.astype(np.float64)[None]
+    size = np.minimum(boxes[..., 2:], others[..., 2:]) - np.maximum(boxes[..., :2], others[..., :2])
+    overlap = size.clip(min=0).prod(-1)
+    union = (
+        (boxes[..., 2:] - boxes[..., :2]).prod(-1) + (others[..., 2:] - others[..., :2]).prod(-1) - overlap
+    )
+    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+
+
+def _delta_xywh(priors: Any, deltas: Any, stride: Any, level: int, coder: dict, xp: ModuleType) -> Any:
+    """``delta2bbox``, task_modules/coders/delta_xywh_bbox_coder.py."""
+    deltas = deltas * xp.asarray(coder["stds"], dtype=xp.float32)
+    deltas = deltas + xp.asarray(coder["means"], dtype=xp.float32)
+    centre = (priors[..., :2] + priors[..., 2:]) * 0.5
+    size = priors[..., 2:] - priors[..., :2]
+    shift, ratio = size * deltas[..., :2], deltas[..., 2:]
     if coder["centre_clamp"] is None:
-        ratio = ratio.clip(-limit, limit)
+        ratio = xp.clip(ratio, -coder["max_ratio"], coder["max_ratio"])
     else:
-        clamp = np.float32(coder["centre_clamp"])
-        shift, ratio = shift.clip(-clamp, clamp), ratio.clip(max=limit)
+        shift = xp.clip(shift, -coder["centre_clamp"], coder["centre_clamp"])
+        ratio = xp.clip(ratio, None, coder["max_ratio"])
     centre = centre + shift
-    half = size * np.exp(ratio) * np.float32(0.5)
-    return np.concatenate([centre - half, centre + half], axis=1)
+    half = size * xp.exp(ratio) * 0.5
+    return xp.concatenate([centre - half, centre + half], axis=-1)
 
 
-def _decode_centre_size(priors: np.ndarray, values: np.ndarray, coder: dict) -> np.ndarray:
-    """``YOLOXHead._bbox_decode``, mmdet/models/dense_heads/yolox_head.py, mmdet 3.3.0."""
-    centre = values[:, :2] * priors[:, 2:] + priors[:, :2]
-    half = np.exp(values[:, 2:]) * priors[:, 2:] / np.float32(2)
-    return np.concatenate([centre - half, centre + half], axis=1)
+def _centre_size(priors: Any, values: Any, stride: Any, level: int, coder: dict, xp: ModuleType) -> Any:
+    """``YOLOXHead._bbox_decode``, dense_heads/yolox_head.py."""
+    centre = values[..., :2] * stride + priors
+    half = xp.exp(values[..., 2:]) * stride / 2
+    return xp.concatenate([centre - half, centre + half], axis=-1)
 
 
-CODERS = {"delta_xywh": _decode_delta_xywh, "centre_size": _decode_centre_size}
+def _distance(priors: Any, values: Any, stride: Any, level: int, coder: dict, xp: ModuleType) -> Any:
+    """``distance2bbox``, mmdet/structures/bbox/transforms.py; ``unit`` is what one value stands for.
+
+    With ``bins`` each side is the mean of a distribution over 0 .. bins - 1: ``Integral``,
+    dense_heads/gfl_head.py, whose distances start at the anchor's centre. ``exp`` and ``unit``
+    ``[per level]``: ``FoveaHead._bbox_decode``, dense_heads/fovea_head.py.
+    """
+    if coder["bins"]:
+        share = _softmax(values.reshape(*values.shape[:-1], 4, coder["bins"]), xp)
+        values = xp.sum(share * xp.arange(coder["bins"], dtype=xp.float32), axis=-1)
+    if coder["exp"]:
+        values = xp.exp(values)
+    values = values * coder["unit"][level]
+    if priors.shape[-1] == 4:
+        priors = (priors[..., :2] + priors[..., 2:]) / 2
+    return xp.concatenate([priors - values[..., :2], priors + values[..., 2:]], axis=-1)
+
+
+def _tblr(priors: Any, values: Any, stride: Any, level: int, coder: dict, xp: ModuleType) -> Any:
+    """``tblr2bboxes`` with ``normalize_by_wh``, task_modules/coders/tblr_bbox_coder.py."""
+    values = values * xp.asarray(coder["normalizer"], dtype=xp.float32)
+    centre = (priors[..., :2] + priors[..., 2:]) / 2
+    size = priors[..., 2:] - priors[..., :2]
+    vertical, horizontal = values[..., :2] * size[..., 1:], values[..., 2:] * size[..., :1]
+    low = xp.concatenate([horizontal[..., :1], vertical[..., :1]], axis=-1)
+    high = xp.concatenate([horizontal[..., 1:], vertical[..., 1:]], axis=-1)
+    return xp.concatenate([centre - low, centre + high], axis=-1)
+
+
+def _corners(priors: Any, values: Any, stride: Any, level: int, coder: dict, xp: ModuleType) -> Any:
+    """Corners in strides, from the origin (``TOODHead``) or the point (``RepPointsHead._bbox_decode``)."""
+    boxes = values * stride[0]
+    return boxes + xp.concatenate([priors, priors], axis=-1) if coder["from_point"] else boxes
+
+
+def _yolov3(priors: Any, values: Any, stride: Any, level: int, coder: dict, xp: ModuleType) -> Any:
+    """``YOLOBBoxCoder.decode``, task_modules/coders/yolo_bbox_coder.py."""
+    shift = 1 / (1 + xp.exp(-values[..., :2])) - 0.5
+    centre = (priors[..., :2] + priors[..., 2:]) * 0.5 + shift * stride
+    half = (priors[..., 2:] - priors[..., :2]) * 0.5 * xp.exp(values[..., 2:])
+    return xp.concatenate([centre - half, centre + half], axis=-1)
+
+
+def _buckets(
+    priors: Any, values: Any, stride: Any, level: int, coder: dict, xp: ModuleType
+) -> tuple[Any, Any]:
+    """``bucket2bbox``, task_modules/coders/bucketing_bbox_coder.py; sides are left, right, top, down."""
+    buckets = coder["buckets"]
+    side = -(-buckets // 2)
+    values = values.reshape(*values.shape[:-1], 2, 4, side)
+    scores, offsets = _softmax(values[..., 0, :, :], xp), values[..., 1, :, :]
+    numbers = xp.arange(side)
+    best = xp.argmax(scores, axis=-1)
+    is_best = numbers == best[..., None]
+    rest = xp.where(is_best, xp.asarray(-1.0, dtype=xp.float32), scores)
+    second = xp.argmax(rest, axis=-1)
+    offset = xp.sum(xp.where(is_best, offsets, xp.asarray(0.0, dtype=xp.float32)), axis=-1)
+
+    centre = (priors[..., :2] + priors[..., 2:]) * 0.5
+    half = (priors[..., 2:] - priors[..., :2]) * coder["scale"] * 0.5
+    low, high = centre - half, centre + half
+    width = (high - low) / buckets
+    steps = 0.5 + best - offset
+    left, right = low[..., 0] + steps[..., 0] * width[..., 0], high[..., 0] - steps[..., 1] * width[..., 0]
+    top, down = low[..., 1] + steps[..., 2] * width[..., 1], high[..., 1] - steps[..., 3] * width[..., 1]
+
+    near = xp.where(xp.abs(best - second) == 1, xp.amax(rest, axis=-1), xp.asarray(0.0, dtype=xp.float32))
+    confidence = xp.sum(xp.amax(scores, axis=-1) + near, axis=-1) / 4
+    return xp.stack([left, top, right, down], axis=-1), confidence
+
+
+def _softmax(values: Any, xp: ModuleType) -> Any:
+    powers = xp.exp(values - xp.amax(values, axis=-1)[..., None])
+    return powers / xp.sum(powers, axis=-1)[..., None]
+
+
+CODERS = {
+    "delta_xywh": _delta_xywh,
+    "centre_size": _centre_size,
+    "distance": _distance,
+    "tblr": _tblr,
+    "corners": _corners,
+    "yolov3": _yolov3,
+    "buckets": _buckets,
+}

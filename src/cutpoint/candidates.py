@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from cutpoint.boxes import decode_boxes, level_priors
-from cutpoint.headspec import HeadSpec
+from cutpoint.headspec import HeadSpec, Part
 
 # How far below logit(floor) the cheap comparison of logits starts, so that rounding in the sigmoid cannot
 # lose a pair; the exact comparison follows on the few that pass. Close to 1 the sigmoid is too flat for that
@@ -46,7 +46,7 @@ def from_raw(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0) -> 
     """Candidates from the tensors of the ``raw`` cut.
 
     Args:
-        outputs: name (``HeadSpec.raw_names``) to ``(B, channels, H, W)`` float32, no activation applied.
+        outputs: name (``HeadSpec.raw_names``) to ``(B, channels, H, W)`` float32, as the head emits them.
         spec: the head specification.
         image: index into the batch.
 
@@ -55,26 +55,32 @@ def from_raw(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0) -> 
     """
     parts, offset = [], 0
     for level in range(spec.levels):
-        cls = outputs[f"cls_{level}"][image]
-        factor = outputs[f"{spec.factor}_{level}"][image] if spec.factor else None
+        width = outputs[f"{spec.score.tensor}_{level}"].shape[3]
         anchors = spec.anchors_per_cell(level)
-        _, height, width = cls.shape
-        logits = cls.reshape(anchors, spec.num_classes, height * width)
-        factors = factor.reshape(anchors, height * width) if spec.factor else None
-        anchor, label, cell = _above_floor(logits, factors, spec.floor)
+        scores = _read(outputs, spec.score, level, anchors, image)
+        factors = _read(outputs, spec.factor, level, anchors, image)[:, 0] if spec.factor else None
+        cells = scores.shape[2]
+        if spec.score_activation == "softmax":
+            scores = _softmax(scores)[:, :-1]
+        anchor, label, cell = _above_floor(scores, factors, spec)
         y, x = np.divmod(cell, width)
-        values = outputs[f"box_{level}"][image].reshape(anchors, 4, height * width)
-        values = values[anchor, :, cell]
+        values = [_read(outputs, part, level, anchors, image)[anchor, :, cell] for part in spec.box]
+        priors = level_priors(spec, level, y, x, anchor)
+        boxes, confidence = decode_boxes(spec, level, priors, np.concatenate(values, axis=1))
+        score = scores[anchor, label, cell]
+        if factors is not None:
+            confidence = factors[anchor, cell]
+            confidence = _sigmoid(confidence) if spec.factor_activation == "sigmoid" else confidence
         part = Candidates(
             level=np.full(len(cell), level, dtype=np.int8),
             prior=(offset + cell * anchors + anchor).astype(np.int32),
             label=label.astype(np.int16),
-            score=_sigmoid(logits[anchor, label, cell]),
-            factor=_sigmoid(factors[anchor, cell]) if spec.factor else np.ones(len(cell), np.float32),
-            boxes=decode_boxes(spec, level_priors(spec, level, y, x, anchor), values),
+            score=_sigmoid(score) if spec.score_activation == "sigmoid" else score,
+            factor=np.ones(len(cell), np.float32) if confidence is None else confidence,
+            boxes=boxes,
         )
         parts.append(_finish(part, spec.floor))
-        offset += height * width * anchors
+        offset += cells * anchors
     return Candidates(
         **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Candidates)}
     )
@@ -93,7 +99,7 @@ def from_decoded(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0)
         the image's candidates.
     """
     scores = outputs["scores"][image]
-    factors = outputs["factors"][image] if spec.factor else None
+    factors = outputs["factors"][image] if spec.has_factor else None
     floor = np.float32(spec.floor["value"])
     if spec.floor["on"] == "product":
         # the pair's product cannot reach the floor unless both its parts do
@@ -108,7 +114,7 @@ def from_decoded(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0)
         prior=prior.astype(np.int32),
         label=label.astype(np.int16),
         score=scores[prior, label],
-        factor=factors[prior] if spec.factor else np.ones(len(prior), np.float32),
+        factor=factors[prior] if spec.has_factor else np.ones(len(prior), np.float32),
         boxes=outputs["boxes"][image][prior],
     )
     return _finish(part, spec.floor)
@@ -120,16 +126,30 @@ def passes(values: np.ndarray, threshold: float, inclusive: bool) -> np.ndarray:
     return values >= threshold if inclusive else values > threshold
 
 
+def _read(outputs: dict[str, np.ndarray], part: Part, level: int, anchors: int, image: int) -> np.ndarray:
+    """A part of a level's tensor, ``(anchors, channels, cells)``."""
+    value = outputs[f"{part.tensor}_{level}"][image]
+    channels, height, width = value.shape
+    return value.reshape(anchors, channels // anchors, height * width)[:, part.start : part.stop]
+
+
 def _above_floor(
-    logits: np.ndarray, factors: np.ndarray | None, floor: dict
+    scores: np.ndarray, factors: np.ndarray | None, spec: HeadSpec
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Anchor, label and cell of pairs that may pass the floor; logits ``(A, C, cells)``."""
-    border = _logit(min(floor["value"], HIGHEST_BORDER)) - LOGIT_MARGIN
-    if floor["on"] == "product":
-        anchor, cell = np.nonzero(factors >= border)
-        row, label = np.nonzero(logits[anchor, :, cell] >= border)
+    """Anchor, label, cell of pairs that may pass the floor; ``scores`` ``(A, C, cells)`` before a sigmoid."""
+    value = spec.floor["value"]
+    low = _border(value, spec.score_activation)
+    if spec.floor["on"] == "product" and factors is not None:
+        anchor, cell = np.nonzero(factors >= _border(value, spec.factor_activation))
+        row, label = np.nonzero(scores[anchor, :, cell] >= low)
         return anchor[row], label, cell[row]
-    return np.nonzero(logits >= border)
+    return np.nonzero(scores >= low)
+
+
+def _border(floor: float, activation: str) -> float:
+    if activation == "sigmoid":
+        return _logit(min(floor, HIGHEST_BORDER)) - LOGIT_MARGIN
+    return floor * (1 - 1e-6)
 
 
 def _finish(candidates: Candidates, floor: dict) -> Candidates:
@@ -144,6 +164,12 @@ def _finish(candidates: Candidates, floor: dict) -> Candidates:
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:
     return np.float32(1) / (np.float32(1) + np.exp(-logits))
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    """Over axis 1."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def _logit(probability: float) -> float:

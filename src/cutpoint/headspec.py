@@ -11,16 +11,31 @@ METADATA_KEY = "cutpoint"
 
 
 @dataclass(frozen=True)
+class Part:
+    """A slice of the raw tensors of one kind: of each prior's channels, those from ``start`` to ``stop``.
+
+    The tensor of level ``l`` is named ``{tensor}_{l}``.
+    """
+
+    tensor: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
 class HeadSpec:
     """What post-processing needs to know of a dense head.
 
+    ``raw_names``: the raw tensors in the head's own order, each ``(B, priors per cell * channels, H, W)``.
     ``anchors``: per level, the ``x1, y1, x2, y2`` base anchors in network pixels around cell (0, 0), shifted
     by ``index * stride``; null for heads with points at ``(index + point_offset) * stride``.
-    ``coder``: ``{"type": "delta_xywh", "means", "stds", "max_ratio", "centre_clamp"}`` or
-    ``{"type": "centre_size"}`` (YOLOX).
-    ``factor``: the name of the tensor multiplied with the class score, null without one.
+    ``score``, ``box``, ``factor``: where class scores, box values and the factor that is multiplied with the
+    class score stand; ``factor`` is null for heads without one and where the coder computes it.
+    ``score_activation``: ``sigmoid``, ``softmax`` (the last channel is the background and dropped) or ``none``
+    (a probability already); ``factor_activation``: ``sigmoid`` or ``none``.
+    ``coder``: ``{"type": ..., parameters}``; see ``boxes.CODERS``.
     ``floor``: ``{"on": "class" | "product", "value", "inclusive"}``: which pairs are candidates.
-    ``recipe``: the steps of ``mmdet3``, what this head's own ``predict`` does.
+    ``recipe``: the steps of ``mmdet3``, what this head's own ``predict`` does; see ``recipes.STEPS``.
     """
 
     head: str
@@ -28,8 +43,13 @@ class HeadSpec:
     strides: tuple[tuple[int, int], ...]  # x, y per level
     anchors: tuple[tuple[tuple[float, float, float, float], ...], ...] | None
     point_offset: float
+    raw_names: tuple[str, ...]
+    score: Part
+    score_activation: str
+    box: tuple[Part, ...]
     coder: dict[str, Any]
-    factor: str | None
+    factor: Part | None
+    factor_activation: str
     floor: dict[str, Any]
     recipe: tuple[dict[str, Any], ...]
 
@@ -39,15 +59,14 @@ class HeadSpec:
         return len(self.strides)
 
     @property
-    def raw_names(self) -> list[str]:
-        """Names of the raw tensors in the head's order: all class maps, all box maps, all factor maps."""
-        kinds = ["cls", "box"] + ([self.factor] if self.factor else [])
-        return [f"{kind}_{level}" for kind in kinds for level in range(self.levels)]
+    def has_factor(self) -> bool:
+        """Whether a factor is multiplied with the class score."""
+        return self.factor is not None or self.coder["type"] == "buckets"
 
     @property
     def decoded_names(self) -> list[str]:
         """Names of the ``decoded`` cut's outputs."""
-        factors = ["factors"] if self.factor else []
+        factors = ["factors"] if self.has_factor else []
         return ["boxes", "scores", *factors, "level_counts"]
 
     def anchors_per_cell(self, level: int) -> int:
@@ -80,7 +99,9 @@ class ModelSpec:
         head["strides"] = tuple(tuple(stride) for stride in head["strides"])
         if head["anchors"] is not None:
             head["anchors"] = tuple(tuple(tuple(a) for a in level) for level in head["anchors"])
-        head["recipe"] = tuple(head["recipe"])
+        head["raw_names"], head["recipe"] = tuple(head["raw_names"]), tuple(head["recipe"])
+        head["score"], head["box"] = Part(**head["score"]), tuple(Part(**part) for part in head["box"])
+        head["factor"] = head["factor"] and Part(**head["factor"])
         return cls(
             model=value["model"],
             classes=tuple(value["classes"]),

@@ -1,12 +1,12 @@
 """Recipes: candidates in, detections out. A recipe is data, a list of steps with parameters."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from cutpoint.boxes import clip_boxes, scale_to_original
+from cutpoint.boxes import box_iou, clip_boxes, scale_to_original
 from cutpoint.candidates import Candidates, passes
 from cutpoint.errors import UserError
 from cutpoint.headspec import HeadSpec, ModelSpec
@@ -42,9 +42,13 @@ class Detections:
 
 @dataclass(frozen=True)
 class Recipe:
-    """An ordered list of steps. Each is ``{"step": name, parameter: value, ...}``; see ``STEPS``."""
+    """An ordered list of steps, each ``{"step": name, parameter: value, ...}``, completed from ``DEFAULTS``."""
 
     steps: tuple[dict[str, Any], ...]
+
+    def __post_init__(self) -> None:
+        complete = tuple({**DEFAULTS.get(step["step"], {}), **step} for step in self.steps)
+        object.__setattr__(self, "steps", complete)
 
     def without(self, step: str) -> "Recipe":
         """This recipe with one kind of step left out.
@@ -95,22 +99,41 @@ def check_served(recipe: Recipe, spec: HeadSpec) -> None:
     Raises:
         UserError: the recipe's threshold is missing, on another quantity, or below the floor.
     """
-    floor, threshold = spec.floor, recipe.get("threshold")
+    floor = spec.floor
     floor_text = f"candidates end at {floor['on']} score {floor['value']:g}"
     mend = "raise the recipe's score_thr or lower models.<model>.candidate_floor"
-    if threshold is None:
+    thresholds = _pair_thresholds(recipe)
+    if not thresholds:
         raise UserError(f"recipe without a threshold: {floor_text}; {mend}")
     # product <= class score: a threshold on the product is at least as strict as one on the class score
-    if floor["on"] == "product" and threshold["on"] == "class":
+    usable = [t for t in thresholds if floor["on"] == "class" or t["on"] == "product"]
+    if not usable:
         raise UserError(f"recipe thresholds the class score: {floor_text}; {mend}")
-    looser = threshold["value"] == floor["value"] and threshold["inclusive"] > floor["inclusive"]
-    if threshold["value"] < floor["value"] or looser:
-        raise UserError(f"recipe threshold {threshold['value']:g}: {floor_text}; {mend}")
+    best = max(usable, key=lambda t: t["value"])
+    looser = best["value"] == floor["value"] and best["inclusive"] > floor["inclusive"]
+    if best["value"] < floor["value"] or looser:
+        raise UserError(f"recipe threshold {best['value']:g}: {floor_text}; {mend}")
 
 
 def floor_of(recipe: Recipe) -> dict[str, Any]:
-    """The highest floor that loses nothing of this recipe: its own threshold."""
-    return {key: recipe.get("threshold")[key] for key in ("on", "value", "inclusive")}
+    """The highest floor that loses nothing of this recipe: its own first threshold."""
+    return _pair_thresholds(recipe)[0]
+
+
+def _pair_thresholds(recipe: Recipe) -> list[dict[str, Any]]:
+    """What the recipe demands of a pair's class score or product, in order."""
+    found, root, multiplied = [], False, False
+    for step in recipe.steps:
+        if step["step"] == "multiply_factor":
+            root, multiplied = step["root"], True
+        elif step["step"] == "threshold" and step["on"] != "factor":
+            on = "product" if multiplied else step["on"]
+            if root:
+                # on the root of the product, whose rounding must not lose a pair
+                found.append({"on": on, "value": step["value"] ** 2 * (1 - 1e-6), "inclusive": True})
+            else:
+                found.append({"on": on, "value": step["value"], "inclusive": step["inclusive"]})
+    return found
 
 
 def apply_recipe(recipe: Recipe, candidates: Candidates, geometry: Geometry, spec: ModelSpec) -> Detections:
@@ -124,19 +147,24 @@ def apply_recipe(recipe: Recipe, candidates: Candidates, geometry: Geometry, spe
         mmdet/models/dense_heads/base_dense_head.py, and ``YOLOXHead`` beside it, mmdet 3.3.0.
     """
     state = candidates
-    frame = _Frame(geometry, clip_size(geometry, spec.input))
+    frame = Frame(geometry, clip_size(geometry, spec.input), candidates)
     for step in recipe.steps:
+        if step["step"] == "nms":
+            frame = replace(frame, before_nms=state)
         state = STEPS[step["step"]](state, step, frame)
     return Detections(state.boxes, state.score, state.label.astype(np.int64))
 
 
 @dataclass(frozen=True)
-class _Frame:
+class Frame:
+    """What the steps know of an image: sizes, the clip's height and width, the rows that NMS chose from."""
+
     geometry: Geometry
     clip: tuple[int, int]
+    before_nms: Candidates
 
 
-def _best_class(c: Candidates, step: dict, frame: _Frame) -> Candidates:
+def _best_class(c: Candidates, step: dict, frame: Frame) -> Candidates:
     """Keep the best class of each location; the lowest label among equals."""
     order = np.lexsort((c.label, -c.score, c.prior))
     first = np.ones(len(order), dtype=bool)
@@ -144,46 +172,79 @@ def _best_class(c: Candidates, step: dict, frame: _Frame) -> Candidates:
     return c.take(order[first])
 
 
-def _threshold(c: Candidates, step: dict, frame: _Frame) -> Candidates:
-    value = c.score * c.factor if step["on"] == "product" else c.score
+def _threshold(c: Candidates, step: dict, frame: Frame) -> Candidates:
+    value = {"class": c.score, "factor": c.factor}.get(step["on"])
+    value = c.score * c.factor if value is None else value
     return c.take(passes(value, step["value"], step["inclusive"]))
 
 
-def _top_k(c: Candidates, step: dict, frame: _Frame) -> Candidates:
-    """Keep the ``k`` best pairs of each level by class score. ``k`` is used as a slice end, as mmdet does:
-    its ``nms_pre=-1`` drops the worst pair of each level."""
+def _top_k(c: Candidates, step: dict, frame: Frame) -> Candidates:
+    """Keep the ``k`` best pairs, or all pairs of the ``k`` best locations, of each level or of the image.
+
+    A location ranks by its best pair. ``k`` is used as a slice end, as mmdet does: its ``nms_pre=-1`` drops
+    the worst pair of each level.
+    """
+    group = c.level if step["per"] == "level" else np.zeros_like(c.level)
     kept = []
-    for level in np.unique(c.level):
-        members = np.flatnonzero(c.level == level)
-        order = np.argsort(-c.score[members], kind="stable")
-        kept.append(members[order[: min(step["k"], len(members))]])
+    for number in np.unique(group):
+        members = np.flatnonzero(group == number)
+        order = members[np.argsort(-c.score[members], kind="stable")]
+        if step["unit"] == "pair":
+            kept.append(order[: min(step["k"], len(order))])
+        else:
+            locations, first = np.unique(c.prior[order], return_index=True)
+            best = locations[np.argsort(first)][: step["k"]]
+            kept.append(order[np.isin(c.prior[order], best)])
     return c.take(np.concatenate(kept) if kept else np.zeros(0, dtype=np.int64))
 
 
-def _clip(c: Candidates, step: dict, frame: _Frame) -> Candidates:
-    return _replace(c, boxes=clip_boxes(c.boxes, *frame.clip))
+def _clip(c: Candidates, step: dict, frame: Frame) -> Candidates:
+    padded = frame.geometry.padded_height, frame.geometry.padded_width
+    height, width = frame.clip if step["to"] == "image" else padded
+    return _replace(c, boxes=clip_boxes(c.boxes, height - step["border"], width - step["border"]))
 
 
-def _rescale(c: Candidates, step: dict, frame: _Frame) -> Candidates:
+def _rescale(c: Candidates, step: dict, frame: Frame) -> Candidates:
     scale = frame.geometry.scale_x, frame.geometry.scale_y
     return _replace(c, boxes=scale_to_original(c.boxes, *scale, step["operation"]))
 
 
-def _multiply_factor(c: Candidates, step: dict, frame: _Frame) -> Candidates:
-    return _replace(c, score=c.score * c.factor)
+def _multiply_factor(c: Candidates, step: dict, frame: Frame) -> Candidates:
+    """The score becomes class score x factor, or its root; the factor is used up."""
+    score = c.score * c.factor
+    return _replace(c, score=np.sqrt(score) if step["root"] else score, factor=np.ones_like(c.factor))
 
 
-def _min_size(c: Candidates, step: dict, frame: _Frame) -> Candidates:
+def _min_size(c: Candidates, step: dict, frame: Frame) -> Candidates:
     size = c.boxes[:, 2:] - c.boxes[:, :2]
     return c.take((size > np.float32(step["value"])).all(axis=1))
 
 
-def _nms(c: Candidates, step: dict, frame: _Frame) -> Candidates:
+def _nms(c: Candidates, step: dict, frame: Frame) -> Candidates:
     return c.take(class_shifted_nms(c.boxes, c.score, c.label, step["iou_threshold"]))
 
 
-def _cap(c: Candidates, step: dict, frame: _Frame) -> Candidates:
+def _cap(c: Candidates, step: dict, frame: Frame) -> Candidates:
     return c.take(np.argsort(-c.score, kind="stable")[: step["k"]])
+
+
+def _score_voting(c: Candidates, step: dict, frame: Frame) -> Candidates:
+    """Every box becomes the weighted mean of the boxes of its class that overlap it before NMS.
+
+    Source:
+        ``PAAHead.score_voting``, mmdet/models/dense_heads/paa_head.py, mmdet 3.3.0; the order stays.
+    """
+    pool = frame.before_nms
+    boxes = c.boxes.copy()
+    for label in np.unique(c.label):
+        ours, theirs = np.flatnonzero(c.label == label), np.flatnonzero(pool.label == label)
+        overlaps = box_iou(c.boxes[ours], pool.boxes[theirs])
+        for row, iou in zip(ours, overlaps, strict=True):
+            near = iou > step["iou_threshold"]
+            weight = np.exp(-((1 - iou[near]) ** 2) / np.float32(step["variance"]))
+            weight = (weight * pool.score[theirs][near])[:, None]
+            boxes[row] = (weight * pool.boxes[theirs][near]).sum(0) / weight.sum(0)
+    return _replace(c, boxes=boxes)
 
 
 def _replace(c: Candidates, **changes: np.ndarray) -> Candidates:
@@ -200,4 +261,13 @@ STEPS = {
     "min_size": _min_size,
     "nms": _nms,
     "cap": _cap,
+    "score_voting": _score_voting,
+}
+
+# What a step is taken to mean where its definition is silent.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "threshold": {"inclusive": False},
+    "top_k": {"unit": "pair", "per": "level"},
+    "clip": {"to": "image", "border": 0},
+    "multiply_factor": {"root": False},
 }

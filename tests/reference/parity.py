@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cutpoint.agreement import box_iou
+from cutpoint.boxes import box_iou
 from cutpoint.candidates import Candidates
 from cutpoint.headspec import ModelSpec
 from cutpoint.image import Geometry, clip_size
-from cutpoint.recipes import STEPS, Detections, Recipe, _Frame
+from cutpoint.recipes import STEPS, Detections, Frame, Recipe
 
 MATCH_IOU, MATCH_PIXELS, MATCH_SCORE = 0.99, 0.02, 1e-3
 LEAST_SCORE_TIE, MOST_IOU_TIE = 1e-5, 2e-3
@@ -61,7 +61,7 @@ def match_detections(a: Detections, b: Detections) -> tuple[np.ndarray, np.ndarr
 
 def fates(recipe: Recipe, candidates: Candidates, geometry: Geometry, spec: ModelSpec) -> dict:
     """(prior, label) to ``Fate`` of every candidate of one side, by running the recipe step by step."""
-    frame = _Frame(geometry, clip_size(geometry, spec.input))
+    frame = Frame(geometry, clip_size(geometry, spec.input), candidates)
     found: dict[tuple[int, int], Fate] = {}
     state = candidates
     for step in recipe.steps:
@@ -167,7 +167,7 @@ def _differences(a: Candidates, b: Candidates) -> tuple[float, float]:
 def _find(detections, i, sides, recipe, geometry, spec) -> tuple[int, int] | None:
     """The candidate that a detection came from: same label, the nearest box on its way back."""
     moves = [s for s in recipe.steps if s["step"] in ("clip", "rescale", "multiply_factor")]
-    frame = _Frame(geometry, clip_size(geometry, spec.input))
+    frame = Frame(geometry, clip_size(geometry, spec.input), candidates)
     best, key = 0.05, None
     for side in sides:
         moved = side

@@ -39,7 +39,7 @@ def test_raw_and_decoded_equal_torch_at_any_shape(exports, shape):
     # YOLOX-nano is deep, and with random weights it amplifies rounding; trained weights differ by 2e-4
     tolerance = {"ATSSHead": 5e-5, "YOLOXHead": 2e-2}[head.head]
     raw, decoded = exports.raw.run({"images": images}), exports.decoded.run({"images": images})
-    assert list(raw) == head.raw_names
+    assert tuple(raw) == head.raw_names
     assert list(decoded) == head.decoded_names
     for name, value in (raw | decoded).items():
         assert value.dtype == expected[name].dtype, name
@@ -300,7 +300,7 @@ class TestVerify:
         assert found["failures"] == []
         assert found["images"] == 2
         head = atss_exports.model.spec.head
-        names = {"rawimage": head.raw_names, "decodedimage": head.decoded_names}.get(
+        names = {"rawimage": list(head.raw_names), "decodedimage": head.decoded_names}.get(
             name, ["boxes", "scores"]
         )
         assert [row["name"] for row in found["tensors"]] == names

@@ -132,7 +132,7 @@ def test_priors_are_mmdets_own(model):
     for level, (height, width) in enumerate(sizes):
         y, x = np.divmod(np.arange(height * width), width)
         ours = level_priors(model.spec.head, level, y, x, np.zeros(height * width, int))
-        np.testing.assert_array_equal(ours[:, : theirs[level].shape[1]], theirs[level].numpy())
+        np.testing.assert_array_equal(ours, theirs[level].numpy())
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,8 @@ import json
 import numpy as np
 import pytest
 
-from cutpoint.agreement import box_iou, compare, count_matches, match
+from cutpoint.agreement import compare, count_matches, match
+from cutpoint.boxes import box_iou
 
 
 def detection(x, image=1, category=1, score=0.5, width=10):

@@ -19,18 +19,18 @@ def test_anchors_are_shifted_by_the_stride_of_each_axis():
     assert priors.tolist() == [[-8, -4, 8, 4], [40, 12, 56, 20], [32, 0, 64, 32]]
 
 
-def test_points_carry_offset_and_stride():
+def test_points_are_shifted_by_their_offset():
     head = yolox_head(strides=((8, 4), (16, 16)), point_offset=0.5)
     priors = level_priors(head, 0, *cells((0, 0, 0), (2, 3, 0)))
     assert priors.dtype == np.float32
-    assert priors.tolist() == [[4, 2, 8, 4], [28, 10, 8, 4]]
+    assert priors.tolist() == [[4, 2], [28, 10]]
 
 
 def test_delta_coder_by_hand():
     head = atss_head()
     priors = np.array([[40, 12, 56, 20]], np.float32)  # centre 48, 16, size 16 x 8
     values = np.array([[1.0, -2.0, 5 * math.log(2), 0.0]], np.float32)
-    boxes = decode_boxes(head, priors, values)
+    boxes = decode_boxes(head, 0, priors, values)[0]
     # dx .1 * 16, dy -.2 * 8, width times exp(.2 * 5 ln 2) = 2
     np.testing.assert_allclose(boxes, [[33.6, 10.4, 65.6, 18.4]], rtol=1e-6)
     assert boxes.dtype == np.float32
@@ -38,15 +38,15 @@ def test_delta_coder_by_hand():
 
 def test_delta_coder_adds_means():
     coder = atss_head().coder | {"means": [0.5, 0.0, 0.0, math.log(3)]}
-    boxes = decode_boxes(
-        atss_head(coder=coder), np.array([[0, 0, 10, 10]], np.float32), np.zeros((1, 4), np.float32)
+    boxes, _ = decode_boxes(
+        atss_head(coder=coder), 0, np.array([[0, 0, 10, 10]], np.float32), np.zeros((1, 4), np.float32)
     )
     np.testing.assert_allclose(boxes, [[5, -10, 15, 20]], rtol=1e-6)
 
 
 def test_delta_coder_limits_the_size_ratio_on_both_sides():
-    boxes = decode_boxes(
-        atss_head(), np.array([[0, 0, 16, 16]], np.float32), np.array([[0, 0, 1e3, -1e3]], np.float32)
+    boxes, _ = decode_boxes(
+        atss_head(), 0, np.array([[0, 0, 16, 16]], np.float32), np.array([[0, 0, 1e3, -1e3]], np.float32)
     )
     np.testing.assert_allclose(boxes[0, 2] - boxes[0, 0], 16 * 1000 / 16, rtol=1e-5)
     np.testing.assert_allclose(boxes[0, 3] - boxes[0, 1], 16 * 16 / 1000, rtol=1e-4)
@@ -56,7 +56,8 @@ def test_delta_coder_with_centre_clamp_limits_the_shift_and_only_large_ratios():
     coder = atss_head().coder | {"stds": [1.0] * 4, "centre_clamp": 32.0, "max_ratio": 1.0}
     head = atss_head(coder=coder)
     values = np.array([[3.0, -3.0, 5.0, -5.0]], np.float32)
-    box = decode_boxes(head, np.array([[0, 0, 100, 100]], np.float32), values)[0]
+    boxes, _ = decode_boxes(head, 0, np.array([[0, 0, 100, 100]], np.float32), values)
+    box = boxes[0]
     # shifts of 300 px become 32; ratio 5 becomes 1, -5 stays
     np.testing.assert_allclose((box[:2] + box[2:]) / 2, [82, 18], rtol=1e-5)
     np.testing.assert_allclose(box[2:] - box[:2], [100 * math.e, 100 * math.exp(-5)], rtol=1e-4)
@@ -64,15 +65,17 @@ def test_delta_coder_with_centre_clamp_limits_the_shift_and_only_large_ratios():
 
 def test_centre_size_coder_by_hand():
     values = np.array([[0.5, -1.0, math.log(2), 0.0]], np.float32)
-    boxes = decode_boxes(yolox_head(), np.array([[24, 16, 8, 4]], np.float32), values)
+    boxes, _ = decode_boxes(
+        yolox_head(strides=((8, 4), (16, 16))), 0, np.array([[24, 16]], np.float32), values
+    )
     # centre 28, 12; size 16 x 4
     np.testing.assert_allclose(boxes, [[20, 10, 36, 14]], rtol=1e-6)
     assert boxes.dtype == np.float32
 
 
 def test_unknown_coder_is_an_error():
-    with pytest.raises(KeyError, match="tblr"):
-        decode_boxes(atss_head(coder={"type": "tblr"}), np.zeros((1, 4)), np.zeros((1, 4)))
+    with pytest.raises(KeyError, match="fisheye"):
+        decode_boxes(atss_head(coder={"type": "fisheye"}), 0, np.zeros((1, 4)), np.zeros((1, 4)))
 
 
 def test_clip_uses_width_for_x_and_height_for_y():

@@ -23,9 +23,9 @@ def decode_everything(outputs, spec):
         for y, x, a in np.ndindex(height, width, anchors):
             prior = level_priors(spec, level, np.array([y]), np.array([x]), np.array([a]))
             values = outputs[f"box_{level}"][:, a * 4 : a * 4 + 4, y, x]
-            boxes.append(np.concatenate([decode_boxes(spec, prior, v[None]) for v in values]))
+            boxes.append(np.concatenate([decode_boxes(spec, level, prior, v[None])[0] for v in values]))
             scores.append(sigmoid(outputs[f"cls_{level}"][:, a * classes : (a + 1) * classes, y, x]))
-            factors.append(sigmoid(outputs[f"{spec.factor}_{level}"][:, a, y, x]))
+            factors.append(sigmoid(outputs[f"{spec.factor.tensor}_{level}"][:, a, y, x]))
     decoded = {
         "boxes": np.stack(boxes, 1),
         "scores": np.stack(scores, 1),

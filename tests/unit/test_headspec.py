@@ -6,10 +6,8 @@ from cutpoint.headspec import ModelSpec
 from cutpoint.image import Pad
 
 
-def test_names_come_in_the_order_of_the_head():
-    assert atss_head().raw_names == ["cls_0", "cls_1", "box_0", "box_1", "centerness_0", "centerness_1"]
+def test_decoded_has_factors_where_the_head_has_them():
     assert atss_head().decoded_names == ["boxes", "scores", "factors", "level_counts"]
-    assert atss_head(factor=None).raw_names == ["cls_0", "cls_1", "box_0", "box_1"]
     assert atss_head(factor=None).decoded_names == ["boxes", "scores", "level_counts"]
     assert [atss_head().anchors_per_cell(0), yolox_head().anchors_per_cell(0)] == [2, 1]
 

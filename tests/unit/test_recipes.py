@@ -171,15 +171,15 @@ def test_no_candidates_give_no_detections(steps):
 
 
 def test_mmdet3_is_the_heads_own_recipe():
-    assert resolve_recipe("mmdet3", atss_head()).steps == ATSS_STEPS
-    assert resolve_recipe({"base": "mmdet3"}, yolox_head()).steps == YOLOX_STEPS
+    assert resolve_recipe("mmdet3", atss_head()) == Recipe(ATSS_STEPS)
+    assert resolve_recipe({"base": "mmdet3"}, yolox_head()) == Recipe(YOLOX_STEPS)
 
 
 def test_overrides_change_their_step_alone():
     definition = {"base": "mmdet3", "score_thr": 0.3, "nms_pre": 7, "iou_threshold": 0.5, "max_per_img": 9}
     recipe = resolve_recipe(definition, atss_head())
     assert recipe.get("threshold")["value"] == 0.3
-    assert recipe.get("top_k") == {"step": "top_k", "k": 7}
+    assert recipe.get("top_k") == {"step": "top_k", "k": 7, "unit": "pair", "per": "level"}
     assert recipe.get("nms")["iou_threshold"] == 0.5
     assert recipe.get("cap")["k"] == 9
     assert [step["step"] for step in recipe.steps] == [step["step"] for step in ATSS_STEPS]

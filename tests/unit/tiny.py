@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from cutpoint.candidates import Candidates
-from cutpoint.headspec import HeadSpec, ModelSpec
+from cutpoint.headspec import HeadSpec, ModelSpec, Part
 from cutpoint.image import Geometry, InputRecipe
 
 ATSS_STEPS = (
@@ -46,7 +46,12 @@ def atss_head(**changes: Any) -> HeadSpec:
             "max_ratio": math.log(1000 / 16),
             "centre_clamp": None,
         },
-        "factor": "centerness",
+        "raw_names": ("cls_0", "cls_1", "box_0", "box_1", "centerness_0", "centerness_1"),
+        "score": Part("cls", 0, 3),
+        "score_activation": "sigmoid",
+        "box": (Part("box", 0, 4),),
+        "factor": Part("centerness", 0, 1),
+        "factor_activation": "sigmoid",
         "floor": {"on": "class", "value": 0.05, "inclusive": False},
         "recipe": ATSS_STEPS,
     }
@@ -62,7 +67,12 @@ def yolox_head(**changes: Any) -> HeadSpec:
         "anchors": None,
         "point_offset": 0.0,
         "coder": {"type": "centre_size"},
-        "factor": "objectness",
+        "raw_names": ("cls_0", "cls_1", "box_0", "box_1", "objectness_0", "objectness_1"),
+        "score": Part("cls", 0, 3),
+        "score_activation": "sigmoid",
+        "box": (Part("box", 0, 4),),
+        "factor": Part("objectness", 0, 1),
+        "factor_activation": "sigmoid",
         "floor": {"on": "product", "value": 0.25, "inclusive": True},
         "recipe": YOLOX_STEPS,
     }
@@ -124,7 +134,8 @@ def raw_outputs(spec: HeadSpec, sizes: list[tuple[int, int]], seed: int = 0, bat
     outputs = {}
     for level, (height, width) in enumerate(sizes):
         anchors = spec.anchors_per_cell(level)
-        for kind, channels in (("cls", spec.num_classes), ("box", 4), (spec.factor, 1)):
+        kinds = {"cls": spec.num_classes, "box": 4} | ({spec.factor.tensor: 1} if spec.factor else {})
+        for kind, channels in kinds.items():
             shape = (batch, anchors * channels, height, width)
             outputs[f"{kind}_{level}"] = random.normal(0, 1.5, shape).astype(np.float32)
     return outputs

@@ -1,10 +1,13 @@
 """The cuts as one torch module: images in, raw head tensors and decoded candidates out."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from cutpoint.headspec import HeadSpec
+from cutpoint.boxes import decode_boxes
+from cutpoint.headspec import HeadSpec, Part
 
 
 class Cuts(nn.Module):
@@ -32,31 +35,37 @@ class Cuts(nn.Module):
             ``scores`` ``(B, N, C)``, activated, without the factor; ``factors`` ``(B, N)`` if the head has
             one; ``level_counts`` ``(L,)`` int64.
         """
+        spec = self.spec
         raw = head_tensors(self.detector, images)
-        levels = self.spec.levels
-        kinds = [raw[start : start + levels] for start in range(0, len(raw), levels)]
+        named = dict(zip(spec.raw_names, raw, strict=True))
         boxes, scores, factors, counts = [], [], [], []
-        for level, (cls, box) in enumerate(zip(kinds[0], kinds[1], strict=True)):
-            priors = self._priors(level, *cls.shape[-2:])
-            boxes.append(DECODERS[self.spec.coder["type"]](priors, _flatten(box, 4), self.spec.coder))
-            scores.append(_flatten(cls, self.spec.num_classes).sigmoid())
-            if self.spec.factor:
-                factors.append(_flatten(kinds[2][level], 1).squeeze(-1).sigmoid())
+        for level in range(spec.levels):
+            score = _read(named, spec.score, level, spec)
+            priors = self._priors(level, *named[f"{spec.score.tensor}_{level}"].shape[-2:])
+            values = torch.cat([_read(named, part, level, spec) for part in spec.box], -1)
+            decoded, confidence = decode_boxes(spec, level, priors, values, torch)
+            boxes.append(decoded)
+            scores.append(ACTIVATIONS[spec.score_activation](score))
+            if spec.factor:
+                factor = _read(named, spec.factor, level, spec).squeeze(-1)
+                factors.append(ACTIVATIONS[spec.factor_activation](factor))
+            elif spec.has_factor:
+                factors.append(confidence)
             counts.append(torch.full((1,), priors.shape[0], dtype=torch.int64))
-        decoded = [torch.cat(boxes, 1), torch.cat(scores, 1)]
-        if self.spec.factor:
-            decoded.append(torch.cat(factors, 1))
-        return (*raw, *decoded, torch.cat(counts))
+        outputs = [torch.cat(boxes, 1), torch.cat(scores, 1)]
+        if spec.has_factor:
+            outputs.append(torch.cat(factors, 1))
+        return (*raw, *outputs, torch.cat(counts))
 
     def _priors(self, level: int, height: int, width: int) -> Tensor:
-        """``(cells * anchors, 4)``: anchors, or points with strides; see ``boxes.level_priors``."""
+        """``(cells * anchors, 4)`` anchors, or ``(cells, 2)`` points; see ``boxes.level_priors``."""
         stride_x, stride_y = self.spec.strides[level]
         x = (torch.arange(width) + self.spec.point_offset) * stride_x
         y = (torch.arange(height) + self.spec.point_offset) * stride_y
         x = x.to(torch.float32).expand(height, width).reshape(-1)
         y = y.to(torch.float32).unsqueeze(1).expand(height, width).reshape(-1)
         if self.spec.anchors is None:
-            return torch.stack([x, y, torch.full_like(x, stride_x), torch.full_like(y, stride_y)], 1)
+            return torch.stack([x, y], 1)
         anchors = getattr(self, f"anchors_{level}")
         return (torch.stack([x, y, x, y], 1).unsqueeze(1) + anchors).reshape(-1, 4)
 
@@ -66,32 +75,16 @@ def head_tensors(detector: nn.Module, images: Tensor) -> list[Tensor]:
     return pytree.tree_leaves(detector(images, mode="tensor"))
 
 
-def _flatten(tensor: Tensor, size: int) -> Tensor:
-    """``(B, A * size, H, W)`` to ``(B, H * W * A, size)``, row-major y, x, anchor."""
-    return tensor.permute(0, 2, 3, 1).reshape(tensor.shape[0], -1, size)
+def _read(named: dict[str, Tensor], part: Part, level: int, spec: HeadSpec) -> Tensor:
+    """A part of a level's tensor, ``(B, H * W * A, channels)``, row-major y, x, anchor."""
+    tensor = named[f"{part.tensor}_{level}"]
+    channels = tensor.shape[1] // spec.anchors_per_cell(level)
+    flat = tensor.permute(0, 2, 3, 1).reshape(tensor.shape[0], -1, channels)
+    return flat[..., part.start : part.stop]
 
 
-def _decode_delta_xywh(priors: Tensor, deltas: Tensor, coder: dict) -> Tensor:
-    """The same as ``boxes._decode_delta_xywh``, for all priors of a batch."""
-    deltas = deltas * deltas.new_tensor(coder["stds"]) + deltas.new_tensor(coder["means"])
-    centre = (priors[:, :2] + priors[:, 2:]) * 0.5
-    size = priors[:, 2:] - priors[:, :2]
-    shift, ratio = size * deltas[..., :2], deltas[..., 2:]
-    if coder["centre_clamp"] is None:
-        ratio = ratio.clamp(-coder["max_ratio"], coder["max_ratio"])
-    else:
-        shift = shift.clamp(-coder["centre_clamp"], coder["centre_clamp"])
-        ratio = ratio.clamp(max=coder["max_ratio"])
-    centre = centre + shift
-    half = size * ratio.exp() * 0.5
-    return torch.cat([centre - half, centre + half], -1)
-
-
-def _decode_centre_size(priors: Tensor, values: Tensor, coder: dict) -> Tensor:
-    """The same as ``boxes._decode_centre_size``, for all priors of a batch."""
-    centre = values[..., :2] * priors[:, 2:] + priors[:, :2]
-    half = values[..., 2:].exp() * priors[:, 2:] / 2
-    return torch.cat([centre - half, centre + half], -1)
-
-
-DECODERS = {"delta_xywh": _decode_delta_xywh, "centre_size": _decode_centre_size}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "sigmoid": torch.sigmoid,
+    "softmax": lambda scores: scores.softmax(-1)[..., :-1],
+    "none": lambda scores: scores,
+}

@@ -61,6 +61,11 @@ def _append_e2e(
     steps = resolve_recipe(definition, head).steps
     if not any(step["step"] == "nms" for step in steps):
         raise UserError(f"recipe {definition!r}: a graph that ends after the post-processing needs NMS")
+    if any(step["step"] == "score_voting" for step in steps):
+        raise UserError(
+            f"recipe {definition!r}: score voting cannot be built into a graph; give the cut e2e the recipe "
+            "{base: mmdet3, score_voting: false}"
+        )
     for step in steps:
         if step.get("k", 1) < 1:
             raise UserError(
@@ -77,7 +82,7 @@ def _append_e2e(
             type=ir.TensorType(ir.DataType.FLOAT),
         )
         graph.inputs.append(sizes)
-        frame = ingraph.frame_from_sizes(g, sizes)
+        frame = ingraph.frame_from_sizes(g, images, sizes)
     else:
         frame = ingraph.frame_from_tensor(g, images)
     results = ingraph.append_recipe(g, decoded, frame, steps, head)

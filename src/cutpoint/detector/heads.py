@@ -1,13 +1,34 @@
-"""From mmdet's head to a head specification: one function a head, listed in ``HEADS``."""
+"""From mmdet's head to a head specification: one row a head in ``HEADS``.
+
+Everything is read off the built head and its ``test_cfg``; sources: mmdet/models/dense_heads/, mmdet 3.3.0.
+"""
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
 from cutpoint.errors import UserError
-from cutpoint.headspec import HeadSpec
+from cutpoint.headspec import HeadSpec, Part
+
+Step = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How one head is read.
+
+    ``coder``: from the head to ``HeadSpec.coder``; ``recipe``: from the head to the steps of its ``predict``;
+    ``factor``: name of the raw tensor that is multiplied with the class score; ``activation`` of the class
+    scores, null where the head's loss decides between sigmoid and softmax.
+    """
+
+    coder: Callable[[nn.Module], dict[str, Any]]
+    factor: str | None = None
+    recipe: Callable[[nn.Module, "Reading"], list[Step]] | None = None
+    activation: str | None = None
 
 
 def describe_head(head: nn.Module, candidate_floor: float | None) -> HeadSpec:
@@ -18,101 +39,258 @@ def describe_head(head: nn.Module, candidate_floor: float | None) -> HeadSpec:
         candidate_floor: the floor of the candidates; null means the model's own ``score_thr``.
 
     Raises:
-        UserError: a head that Cutpoint does not read yet, or a setting of it that it cannot reproduce.
+        UserError: a head that Cutpoint does not read, or a setting of it that it cannot reproduce.
     """
     name = type(head).__name__
     if name not in HEADS:
-        known = ", ".join(sorted(HEADS))
-        raise UserError(f"head {name}: not supported; supported mmdet heads: {known}")
-    return HEADS[name](head, candidate_floor)
+        raise UserError(f"head {name}: not supported; supported mmdet heads: {', '.join(sorted(HEADS))}")
+    reading = HEADS[name]
+    coder = reading.coder(head)
+    recipe = (reading.recipe or _base_recipe)(head, reading)
+    generator = head.prior_generator
+    anchors = getattr(generator, "base_anchors", None)
+    strides = tuple((int(x), int(y)) for x, y in generator.strides)
+    activation = reading.activation or ("sigmoid" if head.use_sigmoid_cls else "softmax")
+    scores = head.num_classes + (activation == "softmax")
+    raw_names, parts = _tensors(coder["type"], reading.factor, scores, len(strides), coder)
+    return HeadSpec(
+        head=name,
+        num_classes=head.num_classes,
+        strides=strides,
+        anchors=anchors and tuple(tuple(tuple(float(v) for v in a) for a in level) for level in anchors),
+        point_offset=0.0 if anchors else float(generator.offset),
+        raw_names=tuple(raw_names),
+        **parts,
+        score_activation=activation,
+        factor_activation="sigmoid",
+        coder=coder,
+        floor=_floor(recipe, candidate_floor),
+        recipe=tuple(recipe),
+    )
 
 
-def _describe_atss(head: nn.Module, candidate_floor: float | None) -> HeadSpec:
+def _tensors(
+    coder: str, factor: str | None, scores: int, levels: int, settings: dict[str, Any]
+) -> tuple[list[str], dict[str, Any]]:
+    """Names of the raw tensors in the head's order, and which part of them is what."""
+    if coder == "yolov3":  # one tensor a level: box, objectness, classes
+        parts = {
+            "box": (Part("pred", 0, 4),),
+            "factor": Part("pred", 4, 5),
+            "score": Part("pred", 5, 5 + scores),
+        }
+        return [f"pred_{level}" for level in range(levels)], parts
+    score = Part("cls", 0, scores)
+    classes = [f"cls_{level}" for level in range(levels)]
+    if coder == "buckets":  # the head nests the two box tensors in a pair a level
+        size = 4 * -(-settings["buckets"] // 2)
+        kinds = ("bucket_cls", "bucket_reg")
+        names = classes + [f"{kind}_{level}" for level in range(levels) for kind in kinds]
+        box = tuple(Part(kind, 0, size) for kind in kinds)
+        return names, {"box": box, "factor": None, "score": score}
+    width = 4 * (settings.get("bins") or 1)
+    kinds = ["box", *([factor] if factor else [])]
+    names = classes + [f"{kind}_{level}" for kind in kinds for level in range(levels)]
+    return names, {"box": (Part("box", 0, width),), "factor": factor and Part(factor, 0, 1), "score": score}
+
+
+def _base_recipe(head: nn.Module, reading: Reading, border: int = 0, clip: bool | None = None) -> list[Step]:
+    """``BaseDenseHead._predict_by_feat_single`` and ``_bbox_post_process``, base_dense_head.py."""
     config = head.test_cfg
-    threshold = float(config.get("score_thr", 0))
     steps = [
-        {"step": "threshold", "on": "class", "value": threshold, "inclusive": False},
+        {"step": "threshold", "on": "class", "value": float(config.get("score_thr", 0)), "inclusive": False},
         {"step": "top_k", "k": int(config.get("nms_pre", -1))},
-        {"step": "clip"},
-        {"step": "rescale", "operation": "multiply"},
-        {"step": "multiply_factor"},
-        {"step": "min_size", "value": float(config.get("min_bbox_size", -1))},
-        {"step": "nms", "iou_threshold": _iou_threshold(config.nms)},
-        {"step": "cap", "k": int(config.max_per_img)},
     ]
-    if config.get("min_bbox_size", -1) < 0:
-        steps = [step for step in steps if step["step"] != "min_size"]
-    coder = head.bbox_coder
-    if type(coder).__name__ != "DeltaXYWHBBoxCoder":
-        raise UserError(f"{type(head).__name__} with {type(coder).__name__}: this box coder is not supported")
-    if not coder.clip_border:
-        steps = [step for step in steps if step["step"] != "clip"]
-    if not head.use_sigmoid_cls:
-        raise UserError(f"{type(head).__name__} with a softmax class loss: not supported")
-    generator = head.prior_generator
-    return HeadSpec(
-        head=type(head).__name__,
-        num_classes=head.num_classes,
-        strides=tuple((int(x), int(y)) for x, y in generator.strides),
-        anchors=tuple(
-            tuple(tuple(float(v) for v in anchor) for anchor in level) for level in generator.base_anchors
-        ),
-        point_offset=0.0,
-        coder={
-            "type": "delta_xywh",
-            "means": [float(v) for v in coder.means],
-            "stds": [float(v) for v in coder.stds],
-            # the default of DeltaXYWHBBoxCoder.decode, which the base algorithm does not override
-            "max_ratio": abs(math.log(16 / 1000)),
-            "centre_clamp": float(coder.ctr_clamp) if coder.add_ctr_clamp else None,
-        },
-        factor="centerness",
-        floor=_floor("class", threshold, candidate_floor, inclusive=False),
-        recipe=tuple(steps),
-    )
+    if head.bbox_coder.clip_border if clip is None else clip:
+        steps.append({"step": "clip", "border": border})
+    return steps + _base_post_process(head, reading.factor is not None)
 
 
-def _describe_yolox(head: nn.Module, candidate_floor: float | None) -> HeadSpec:
+def _base_post_process(head: nn.Module, has_factor: bool) -> list[Step]:
     config = head.test_cfg
-    threshold = float(config.score_thr)
-    generator = head.prior_generator
-    return HeadSpec(
-        head=type(head).__name__,
-        num_classes=head.num_classes,
-        strides=tuple((int(x), int(y)) for x, y in generator.strides),
-        anchors=None,
-        point_offset=float(generator.offset),
-        coder={"type": "centre_size"},
-        factor="objectness",
-        floor=_floor("product", threshold, candidate_floor, inclusive=True),
-        recipe=(
-            {"step": "best_class"},
-            {"step": "threshold", "on": "product", "value": threshold, "inclusive": True},
-            {"step": "rescale", "operation": "divide"},
-            {"step": "multiply_factor"},
-            {"step": "nms", "iou_threshold": _iou_threshold(config.nms)},
-        ),
+    steps: list[Step] = [{"step": "rescale", "operation": "multiply"}]
+    if has_factor:
+        steps.append({"step": "multiply_factor"})
+    if config.get("min_bbox_size", -1) >= 0:
+        steps.append({"step": "min_size", "value": float(config.min_bbox_size)})
+    return [*steps, _nms(config), {"step": "cap", "k": int(config.max_per_img)}]
+
+
+def _fovea_recipe(head: nn.Module, reading: Reading) -> list[Step]:
+    """``FoveaHead._bbox_decode`` clips to the last pixel, fovea_head.py."""
+    return _base_recipe(head, reading, border=1, clip=True)
+
+
+def _sabl_recipe(head: nn.Module, reading: Reading) -> list[Step]:
+    """``SABLRetinaHead._predict_by_feat_single``, sabl_retina_head.py; its coder clips to the last pixel."""
+    steps = _base_recipe(head, reading, border=1)
+    where = next(i for i, step in enumerate(steps) if step["step"] == "rescale")
+    steps.insert(where + 1, {"step": "multiply_factor"})
+    return steps
+
+
+def _yolox_recipe(head: nn.Module, reading: Reading) -> list[Step]:
+    """``YOLOXHead.predict_by_feat``, yolox_head.py: one label a location, no top-k, no clip, no cap."""
+    threshold = float(head.test_cfg.score_thr)
+    return [
+        {"step": "best_class"},
+        {"step": "threshold", "on": "product", "value": threshold, "inclusive": True},
+        {"step": "rescale", "operation": "divide"},
+        {"step": "multiply_factor"},
+        _nms(head.test_cfg),
+    ]
+
+
+def _yolov3_recipe(head: nn.Module, reading: Reading) -> list[Step]:
+    """``YOLOV3Head.predict_by_feat``, yolo_head.py: one top-k over all levels, no clip."""
+    config = head.test_cfg
+    steps: list[Step] = []
+    if config.get("conf_thr", -1) > 0:
+        value = float(config.conf_thr)
+        steps.append({"step": "threshold", "on": "factor", "value": value, "inclusive": True})
+    value = float(config.get("score_thr", 0))
+    steps += [
+        {"step": "threshold", "on": "class", "value": value, "inclusive": False},
+        {"step": "top_k", "k": int(config.get("nms_pre", -1)), "per": "image"},
+    ]
+    return steps + _base_post_process(head, has_factor=True)
+
+
+def _paa_recipe(head: nn.Module, reading: Reading) -> list[Step]:
+    """``PAAHead._predict_by_feat_single``, ``_bbox_post_process`` and ``score_voting``, paa_head.py."""
+    config = head.test_cfg
+    steps: list[Step] = [{"step": "multiply_factor", "root": True}]
+    if config.get("nms_pre", -1) > 0:
+        steps.append({"step": "top_k", "k": int(config.nms_pre), "unit": "location"})
+    value = float(config.score_thr)
+    steps.append({"step": "threshold", "on": "product", "value": value, "inclusive": False})
+    if head.bbox_coder.clip_border:
+        steps.append({"step": "clip"})
+    steps += [{"step": "rescale", "operation": "divide"}, _nms(config)]
+    if config.max_per_img > 0:
+        steps.append({"step": "cap", "k": int(config.max_per_img)})
+    if head.with_score_voting:
+        steps.append({"step": "score_voting", "iou_threshold": 0.01, "variance": 0.025})
+    return steps
+
+
+def _nms(config: dict[str, Any]) -> Step:
+    nms = config["nms"]
+    extra = set(nms) - {"type", "iou_threshold"}
+    if nms.get("type", "nms") != "nms" or extra:
+        raise UserError(f"test_cfg.nms {dict(nms)}: only type 'nms' with iou_threshold alone is supported")
+    return {"step": "nms", "iou_threshold": float(nms["iou_threshold"])}
+
+
+def _delta(head: nn.Module) -> dict[str, Any]:
+    coder = _expect(head, "DeltaXYWHBBoxCoder")
+    return {
+        "type": "delta_xywh",
+        "means": [float(v) for v in coder.means],
+        "stds": [float(v) for v in coder.stds],
+        # the default of DeltaXYWHBBoxCoder.decode, which the base algorithm does not override
+        "max_ratio": abs(math.log(16 / 1000)),
+        "centre_clamp": float(coder.ctr_clamp) if coder.add_ctr_clamp else None,
+    }
+
+
+def _distance(head: nn.Module) -> dict[str, Any]:
+    _expect(head, "DistancePointBBoxCoder")
+    units = [1.0] * len(head.prior_generator.strides)
+    return {"type": "distance", "bins": None, "exp": False, "unit": units}
+
+
+def _integral(head: nn.Module) -> dict[str, Any]:
+    units = [float(stride[0]) for stride in head.prior_generator.strides]
+    return {**_distance(head), "bins": head.reg_max + 1, "unit": units}
+
+
+def _fovea(head: nn.Module) -> dict[str, Any]:
+    return {
+        "type": "distance",
+        "bins": None,
+        "exp": True,
+        "unit": [float(length) for length in head.base_edge_list],
+    }
+
+
+def _tblr(head: nn.Module) -> dict[str, Any]:
+    normalizer = _expect(head, "TBLRBBoxCoder").normalizer
+    values = (
+        [float(normalizer)] * 4 if isinstance(normalizer, int | float) else [float(v) for v in normalizer]
     )
+    return {"type": "tblr", "normalizer": values}
 
 
-def _floor(on: str, threshold: float, candidate_floor: float | None, *, inclusive: bool) -> dict[str, Any]:
-    if candidate_floor is not None and candidate_floor > threshold:
+def _buckets(head: nn.Module) -> dict[str, Any]:
+    coder = _expect(head, "BucketingBBoxCoder")
+    return {"type": "buckets", "buckets": int(coder.num_buckets), "scale": float(coder.scale_factor)}
+
+
+def _corners(head: nn.Module) -> dict[str, Any]:
+    return {"type": "corners", "from_point": False}
+
+
+def _points(head: nn.Module) -> dict[str, Any]:
+    return {"type": "corners", "from_point": True}
+
+
+def _centre_size(head: nn.Module) -> dict[str, Any]:
+    return {"type": "centre_size"}
+
+
+def _yolov3(head: nn.Module) -> dict[str, Any]:
+    _expect(head, "YOLOBBoxCoder")
+    return {"type": "yolov3"}
+
+
+def _expect(head: nn.Module, coder: str) -> Any:
+    got = type(head.bbox_coder).__name__
+    if got != coder:
+        raise UserError(f"{type(head).__name__} with {got}: only {coder} is supported there")
+    return head.bbox_coder
+
+
+def _floor(recipe: list[Step], candidate_floor: float | None) -> dict[str, Any]:
+    """The floor on the quantity that the recipe thresholds."""
+    threshold = next(s for s in recipe if s["step"] == "threshold" and s["on"] in ("class", "product"))
+    own = threshold["value"]
+    if candidate_floor is not None and candidate_floor > own:
         raise UserError(
-            f"candidate_floor {candidate_floor:g} lies above the model's own score_thr {threshold:g}: "
+            f"candidate_floor {candidate_floor:g} lies above the model's own score_thr {own:g}: "
             "mmdet3 could not be served; lower it or leave it null"
         )
-    value = threshold if candidate_floor is None else float(candidate_floor)
-    return {"on": on, "value": value, "inclusive": inclusive}
+    value = own if candidate_floor is None else float(candidate_floor)
+    if any(step.get("root") for step in recipe):
+        # the threshold is on the root of the product, whose rounding must not lose a pair
+        return {"on": "product", "value": value**2 * (1 - 1e-6), "inclusive": True}
+    return {"on": threshold["on"], "value": value, "inclusive": threshold["inclusive"]}
 
 
-def _iou_threshold(config: dict[str, Any]) -> float:
-    extra = set(config) - {"type", "iou_threshold"}
-    if config.get("type", "nms") != "nms" or extra:
-        raise UserError(f"test_cfg.nms {dict(config)}: only type 'nms' with iou_threshold alone is supported")
-    return float(config["iou_threshold"])
-
-
-HEADS: dict[str, Callable[[nn.Module, float | None], HeadSpec]] = {
-    "ATSSHead": _describe_atss,
-    "YOLOXHead": _describe_yolox,
+HEADS: dict[str, Reading] = {
+    "ATSSHead": Reading(_delta, factor="centerness"),
+    "AutoAssignHead": Reading(_distance, factor="objectness"),
+    "DDODHead": Reading(_delta, factor="iou"),
+    "FCOSHead": Reading(_distance, factor="centerness"),
+    "FSAFHead": Reading(_tblr),
+    "FoveaHead": Reading(_fovea, recipe=_fovea_recipe),
+    "FreeAnchorRetinaHead": Reading(_delta),
+    "GFLHead": Reading(_integral),
+    "LDHead": Reading(_integral),
+    "NASFCOSHead": Reading(_distance, factor="centerness"),
+    "PAAHead": Reading(_delta, factor="iou", recipe=_paa_recipe),
+    "RTMDetHead": Reading(_distance),
+    "RTMDetSepBNHead": Reading(_distance),
+    "RepPointsHead": Reading(_points, recipe=lambda head, reading: _base_recipe(head, reading, clip=True)),
+    "RetinaHead": Reading(_delta),
+    "RetinaSepBNHead": Reading(_delta),
+    "SABLRetinaHead": Reading(_buckets, recipe=_sabl_recipe),
+    "SSDHead": Reading(_delta),
+    "TOODHead": Reading(
+        _corners, recipe=lambda head, reading: _base_recipe(head, reading, clip=False), activation="none"
+    ),
+    "VFNetHead": Reading(_distance),
+    "YOLOFHead": Reading(_delta),
+    "YOLOV3Head": Reading(_yolov3, factor="objectness", recipe=_yolov3_recipe, activation="sigmoid"),
+    "YOLOXHead": Reading(_centre_size, factor="objectness", recipe=_yolox_recipe),
 }

@@ -65,28 +65,34 @@ class Graph:
 class Frame:
     """What the steps know of the images.
 
-    ``clip``: ``(B, 4)`` float32 ``x, y, x, y`` limits; ``scale``: ``(B, 4)``, null when boxes stay in network
-    pixels.
+    ``clip``: ``(B, 4)`` float32 ``x, y, x, y`` limits, ``tensor``: the same of the network input; ``scale``:
+    ``(B, 4)``, null when boxes stay in network pixels.
     """
 
     clip: ir.Value
+    tensor: ir.Value
     scale: ir.Value | None
 
 
-def frame_from_sizes(g: Graph, image_sizes: ir.Value) -> Frame:
+def frame_from_sizes(g: Graph, images: ir.Value, image_sizes: ir.Value) -> Frame:
     """Frame from ``image_sizes`` ``(B, 4)`` float32: clip height, clip width, scale_y, scale_x."""
     return Frame(
         clip=g.op("Gather", image_sizes, g.ints(1, 0, 1, 0), axis=1),
+        tensor=_tensor_size(g, images),
         scale=g.op("Gather", image_sizes, g.ints(3, 2, 3, 2), axis=1),
     )
 
 
 def frame_from_tensor(g: Graph, images: ir.Value) -> Frame:
     """Frame of the one-input form: clip to the tensor, stay in network pixels."""
+    size = _tensor_size(g, images)
+    return Frame(clip=size, tensor=size, scale=None)
+
+
+def _tensor_size(g: Graph, images: ir.Value) -> ir.Value:
     size = g.op("Concat", *[g.size(images, axis) for axis in (3, 2, 3, 2)], axis=0)
     size = g.op("Cast", size, to=ir.DataType.FLOAT)
-    batch = g.op("Concat", g.size(images, 0), g.ints(4), axis=0)
-    return Frame(clip=g.op("Expand", size, batch), scale=None)
+    return g.op("Expand", size, g.op("Concat", g.size(images, 0), g.ints(4), axis=0))
 
 
 def append_recipe(
@@ -115,7 +121,7 @@ def append_recipe(
         if kind == "top_k":
             rows = _top_k(g, rows, step, decoded["level_counts"], spec)
         elif kind == "nms":
-            outputs = _nms(g, rows, step, limit)
+            outputs = _nms(g, _live_pairs(g, rows, spec), step, limit)
         elif kind != "cap":  # the cap is NMS's own limit: one ranking, best first
             rows = STEPS[kind](g, rows, step, frame)
     return outputs
@@ -130,39 +136,79 @@ def _best_class(g: Graph, rows: Rows, step: dict, frame: Frame) -> Rows:
 
 
 def _threshold(g: Graph, rows: Rows, step: dict, frame: Frame) -> Rows:
-    value = g.op("Mul", rows.scores, rows.factors) if step["on"] == "product" else rows.scores
+    value = rows.scores
+    if step["on"] != "class" and rows.factors:
+        factors = _like(g, rows.factors, rows)
+        value = factors if step["on"] == "factor" else g.op("Mul", value, factors)
     passed = g.op("GreaterOrEqual" if step["inclusive"] else "Greater", value, g.const(step["value"]))
     return replace(rows, scores=g.op("Where", passed, rows.scores, g.const(DROPPED)))
 
 
+def _like(g: Graph, factors: ir.Value, rows: Rows) -> ir.Value:
+    """Factors ``(B, N)`` in a shape that goes with the scores."""
+    return factors if rows.labels else g.op("Unsqueeze", factors, g.ints(2))
+
+
 def _top_k(g: Graph, rows: Rows, step: dict, level_counts: ir.Value, spec: HeadSpec) -> Rows:
-    """The ``k`` best (location, class) pairs of each level, gathered."""
-    classes = spec.num_classes
+    """The ``k`` best pairs or locations, of each level or of the image, gathered."""
+    by_pair = step["unit"] == "pair"
+    each = spec.num_classes if by_pair else 1
     batch = g.size(rows.scores, 0)
-    pairs = g.op("Reshape", rows.scores, g.op("Concat", batch, g.ints(-1), axis=0))
-    sizes = g.op("Mul", level_counts, g.ints(classes))
-    starts = g.op("CumSum", sizes, g.const(0, np.int64), exclusive=1)
-    scores, index = [], []
-    for level in range(spec.levels):
-        start, size = (g.op("Gather", values, g.ints(level), axis=0) for values in (starts, sizes))
-        part = g.op("Slice", pairs, start, g.op("Add", start, size), g.ints(1))
-        wanted = g.op("Min", g.ints(step["k"]), size)
-        best, where = g.ops("TopK", 2, part, wanted, axis=1)
-        scores.append(best)
-        index.append(g.op("Add", where, start))
-    index = g.op("Concat", *index, axis=1)
-    location = g.op("Div", index, g.ints(classes))
-    factors = rows.factors and g.op("GatherElements", rows.factors, location, axis=1)
+    if by_pair:
+        values = g.op("Reshape", rows.scores, g.op("Concat", batch, g.ints(-1), axis=0))
+    else:
+        values = g.op("ReduceMax", rows.scores, g.ints(2), keepdims=0)
+    if step["per"] == "image":
+        wanted = g.op("Min", g.ints(step["k"]), g.size(values, 1))
+        scores, index = g.ops("TopK", 2, values, wanted, axis=1)
+    else:
+        sizes = g.op("Mul", level_counts, g.ints(each))
+        starts = g.op("CumSum", sizes, g.const(0, np.int64), exclusive=1)
+        parts = []
+        for level in range(spec.levels):
+            start, size = (g.op("Gather", borders, g.ints(level), axis=0) for borders in (starts, sizes))
+            part = g.op("Slice", values, start, g.op("Add", start, size), g.ints(1))
+            wanted = g.op("Min", g.ints(step["k"]), size)
+            best, where = g.ops("TopK", 2, part, wanted, axis=1)
+            parts.append((best, g.op("Add", where, start)))
+        scores, index = (g.op("Concat", *side, axis=1) for side in zip(*parts, strict=True))
+    if by_pair:
+        return _gather_pairs(g, rows, scores, index, spec)
+    location = g.op("Unsqueeze", index, g.ints(2))
     return Rows(
-        boxes=g.op("GatherND", rows.boxes, g.op("Unsqueeze", location, g.ints(2)), batch_dims=1),
-        scores=g.op("Concat", *scores, axis=1),
-        factors=factors,
-        labels=g.op("Mod", index, g.ints(classes)),
+        boxes=g.op("GatherND", rows.boxes, location, batch_dims=1),
+        scores=g.op("GatherND", rows.scores, location, batch_dims=1),
+        factors=rows.factors and g.op("GatherElements", rows.factors, index, axis=1),
+        labels=None,
     )
 
 
+def _gather_pairs(g: Graph, rows: Rows, scores: ir.Value, index: ir.Value, spec: HeadSpec) -> Rows:
+    """Rows of chosen pairs; ``index`` ``(B, K)`` counts classes fastest."""
+    location = g.op("Div", index, g.ints(spec.num_classes))
+    return Rows(
+        boxes=g.op("GatherND", rows.boxes, g.op("Unsqueeze", location, g.ints(2)), batch_dims=1),
+        scores=scores,
+        factors=rows.factors and g.op("GatherElements", rows.factors, location, axis=1),
+        labels=g.op("Mod", index, g.ints(spec.num_classes)),
+    )
+
+
+def _live_pairs(g: Graph, rows: Rows, spec: HeadSpec) -> Rows:
+    """One row a pair: where all classes of the locations still stand, the pairs that are not out."""
+    if rows.labels:
+        return rows
+    pairs = g.op("Reshape", rows.scores, g.op("Concat", g.size(rows.scores, 0), g.ints(-1), axis=0))
+    live = g.op("Cast", g.op("Greater", pairs, g.const(KEEP_ABOVE)), to=ir.DataType.INT64)
+    most = g.op("ReduceMax", g.op("ReduceSum", live, g.ints(1), keepdims=0), g.ints(0), keepdims=1)
+    scores, index = g.ops("TopK", 2, pairs, most, axis=1)
+    return _gather_pairs(g, rows, scores, index, spec)
+
+
 def _clip(g: Graph, rows: Rows, step: dict, frame: Frame) -> Rows:
-    limit = g.op("Unsqueeze", frame.clip, g.ints(1))
+    limit = g.op("Unsqueeze", frame.clip if step["to"] == "image" else frame.tensor, g.ints(1))
+    if step["border"]:
+        limit = g.op("Sub", limit, g.const(step["border"]))
     return replace(rows, boxes=g.op("Min", g.op("Max", rows.boxes, g.const(0.0)), limit))
 
 
@@ -174,8 +220,11 @@ def _rescale(g: Graph, rows: Rows, step: dict, frame: Frame) -> Rows:
 
 def _multiply_factor(g: Graph, rows: Rows, step: dict, frame: Frame) -> Rows:
     live = g.op("Greater", rows.scores, g.const(KEEP_ABOVE))
-    product = g.op("Mul", rows.scores, rows.factors)
-    return replace(rows, scores=g.op("Where", live, product, g.const(DROPPED)))
+    score = g.op("Mul", rows.scores, _like(g, rows.factors, rows)) if rows.factors else rows.scores
+    if step["root"]:
+        # of a row that is out the root is NaN, and not chosen
+        score = g.op("Sqrt", score)
+    return replace(rows, scores=g.op("Where", live, score, g.const(DROPPED)), factors=None)
 
 
 def _min_size(g: Graph, rows: Rows, step: dict, frame: Frame) -> Rows:
@@ -183,6 +232,7 @@ def _min_size(g: Graph, rows: Rows, step: dict, frame: Frame) -> Rows:
     high = g.op("Slice", rows.boxes, g.ints(2), g.ints(4), g.ints(2))
     shortest = g.op("ReduceMin", g.op("Sub", high, low), g.ints(2), keepdims=0)
     large = g.op("Greater", shortest, g.const(step["value"]))
+    large = large if rows.labels else g.op("Unsqueeze", large, g.ints(2))
     return replace(rows, scores=g.op("Where", large, rows.scores, g.const(DROPPED)))
 
 
