@@ -9,6 +9,8 @@ from pathlib import Path
 
 from cutpoint.errors import UserError
 
+TEE_TIMEOUT_S = 5
+
 
 @contextmanager
 def log_to(path: str | Path) -> Iterator[None]:
@@ -38,6 +40,6 @@ def log_to(path: str | Path) -> Iterator[None]:
             os.close(original)
         # a process that a library left running may hold the pipe open: tee then ends with it
         with suppress(subprocess.TimeoutExpired):
-            tee.wait(timeout=10)
+            tee.wait(timeout=TEE_TIMEOUT_S)
     if failed:
         sys.exit(1)

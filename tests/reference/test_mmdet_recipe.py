@@ -32,7 +32,7 @@ def random_raw(spec, seed):
         for kind, channels, deviation, mean in (
             ("cls", spec.num_classes, 1.3, cls_mean),
             ("box", 4, 0.6, 0.3),
-            (spec.factor, 1, 1.0, factor_mean),
+            (spec.factor.tensor, 1, 1.0, factor_mean),
         ):
             grid = random.normal(0, deviation, (height // 3 + 2, width // 3 + 2, channels)).astype(np.float32)
             smooth = cv2.resize(grid, (width, height)).reshape(height, width, channels)

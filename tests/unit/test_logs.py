@@ -1,5 +1,7 @@
 """``log_to`` redirects descriptors of the whole process, so every case runs in a process of its own."""
 
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -63,3 +65,19 @@ def test_an_old_log_is_replaced(run):
     run("print('first run')")
     _, log = run("print('second run')")
     assert log == "second run\n"
+
+
+def test_a_process_that_stays_behind_does_not_hold_the_job(tmp_path):
+    # it inherits the pipe to tee, which would otherwise be waited for
+    code = (
+        "import subprocess\nfrom cutpoint.logs import log_to\n"
+        f"with log_to({str(tmp_path / 'rule.log')!r}):\n"
+        "    print('done')\n    child = subprocess.Popen(['sleep', '50'])\n"
+        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(child.pid))\n"
+    )
+    try:
+        done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, timeout=30)
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    assert done.returncode == 0
+    assert (tmp_path / "rule.log").read_text() == "done\n"
