@@ -91,17 +91,23 @@ def from_decoded(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0)
 
     Args:
         outputs: ``boxes`` ``(B, N, 4)`` float32 network pixels, ``scores`` ``(B, N, C)`` float32 activated,
-            ``factors`` ``(B, N)`` float32 for heads that have one, ``level_counts`` ``(L,)`` int64.
+            ``factors`` ``(B, N)`` float32 for heads that have one, ``level_counts`` ``(L,)`` int64. Without
+            ``factors`` a head that has one gives fused scores: class x factor, or its root where the head's
+            own recipe takes it.
         spec: the head specification.
         image: index into the batch.
 
     Returns:
-        the image's candidates.
+        the image's candidates. From fused scores ``score`` is the product and ``factor`` 1 (of the root both
+        are the root, so that their product is the product), and the floor is on the product.
     """
     scores = outputs["scores"][image]
-    factors = outputs["factors"][image] if spec.has_factor else None
+    fused = spec.has_factor and "factors" not in outputs
+    factors = outputs["factors"][image] if spec.has_factor and not fused else None
     floor = np.float32(spec.floor["value"])
-    if spec.floor["on"] == "product":
+    if fused:
+        prior, label = np.nonzero(scores >= floor)
+    elif spec.floor["on"] == "product" and factors is not None:
         # the pair's product cannot reach the floor unless both its parts do
         rows = np.flatnonzero(factors >= floor)
         row, label = np.nonzero(scores[rows] >= floor)
@@ -114,10 +120,14 @@ def from_decoded(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0)
         prior=prior.astype(np.int32),
         label=label.astype(np.int16),
         score=scores[prior, label],
-        factor=factors[prior] if spec.has_factor else np.ones(len(prior), np.float32),
+        factor=np.ones(len(prior), np.float32) if factors is None else factors[prior],
         boxes=outputs["boxes"][image][prior],
     )
-    return _finish(part, spec.floor)
+    if not fused:
+        return _finish(part, spec.floor)
+    if spec.takes_root:
+        part.factor = part.score
+    return _finish(part, spec.floor | {"on": "product"})
 
 
 def passes(values: np.ndarray, threshold: float, inclusive: bool) -> np.ndarray:

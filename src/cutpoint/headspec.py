@@ -64,6 +64,11 @@ class HeadSpec:
         return self.factor is not None or self.coder["type"] == "buckets"
 
     @property
+    def takes_root(self) -> bool:
+        """Whether the head's own score is the root of class score x factor."""
+        return any(step.get("root", False) for step in self.recipe)
+
+    @property
     def decoded_names(self) -> list[str]:
         """Names of the ``decoded`` cut's outputs."""
         factors = ["factors"] if self.has_factor else []

@@ -1,4 +1,7 @@
-"""Greedy non-maximum suppression in numpy, bit-faithful to mmcv's."""
+"""Greedy non-maximum suppression in numpy, bit-faithful to mmcv's; and the readings of others."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -6,13 +9,65 @@ import numpy as np
 SPLIT_THRESHOLD = 10000
 
 
-def greedy_nms(boxes: np.ndarray, scores: np.ndarray, iou_threshold: float) -> np.ndarray:
+class Sides(NamedTuple):
+    """Boxes as NMS reads them: ``(N,)`` float32 each."""
+
+    x1: np.ndarray
+    y1: np.ndarray
+    x2: np.ndarray
+    y2: np.ndarray
+    areas: np.ndarray
+
+    def take(self, index: np.ndarray) -> "Sides":
+        """The chosen boxes."""
+        return Sides(*(side[index] for side in self))
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How the IoU of two boxes is computed; the defaults are correct, everything else is for recipes.
+
+    ``offset``: 1 is the old convention that a box from 0 to 9 is ten pixels wide. ``reading``: ``cxcywh``
+    takes the four numbers for a centre and a size, whatever they are. ``intersection``: ``product`` clips the
+    product of the overlap's sides at 0, by which two negative sides count as overlap; ``sides`` clips each.
+    """
+
+    offset: int = 0
+    reading: str = "xyxy"
+    intersection: str = "sides"
+
+    def sides(self, boxes: np.ndarray) -> Sides:
+        """Read ``(N, 4)`` float32 boxes."""
+        first, second, third, fourth = np.ascontiguousarray(boxes.T)
+        if self.reading == "cxcywh":
+            half_x, half_y = third / np.float32(2), fourth / np.float32(2)
+            first, second, third, fourth = first - half_x, second - half_y, first + half_x, second + half_y
+        offset = np.float32(self.offset)
+        return Sides(first, second, third, fourth, (third - first + offset) * (fourth - second + offset))
+
+    def iou(self, one: Sides, others: Sides) -> np.ndarray:
+        """IoU of one box with others, ``(N,)`` float32; NaN for two empty boxes."""
+        offset, zero = np.float32(self.offset), np.float32(0)
+        width = np.minimum(one.x2, others.x2) - np.maximum(one.x1, others.x1) + offset
+        height = np.minimum(one.y2, others.y2) - np.maximum(one.y1, others.y1) + offset
+        if self.intersection == "product":
+            shared = np.maximum(width * height, zero)
+        else:
+            shared = np.maximum(width, zero) * np.maximum(height, zero)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return shared / (one.areas + others.areas - shared)
+
+
+def greedy_nms(
+    boxes: np.ndarray, scores: np.ndarray, iou_threshold: float, overlap: Overlap | None = None
+) -> np.ndarray:
     """Keep the best box, drop what overlaps it, repeat.
 
     Args:
         boxes: ``(N, 4)`` float32, ``x1, y1, x2, y2``, any one frame.
         scores: ``(N,)`` float32. Equal scores keep their order.
         iou_threshold: a box goes when its IoU with a kept one is strictly greater.
+        overlap: how the IoU is computed; null is mmcv's way.
 
     Returns:
         ``(K,)`` int64, indices of the kept boxes, best first.
@@ -21,27 +76,31 @@ def greedy_nms(boxes: np.ndarray, scores: np.ndarray, iou_threshold: float) -> n
         ``nms_cpu``, mmcv/ops/csrc/pytorch/cpu/nms.cpp, mmcv 2.1.0 (offset 0), float32 in the same order of
         operations.
     """
+    overlap = overlap or Overlap()
     order = np.argsort(-scores, kind="stable")
-    x1, y1, x2, y2 = np.ascontiguousarray(boxes[order].T)
-    areas = (x2 - x1) * (y2 - y1)
+    sides = overlap.sides(boxes[order])
     threshold = np.float32(iou_threshold)
     rest = np.arange(len(order))
     kept = []
     while rest.size:
         best, rest = rest[0], rest[1:]
         kept.append(best)
-        width = np.minimum(x2[best], x2[rest]) - np.maximum(x1[best], x1[rest])
-        height = np.minimum(y2[best], y2[rest]) - np.maximum(y1[best], y1[rest])
-        overlap = np.maximum(width, np.float32(0)) * np.maximum(height, np.float32(0))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            iou = overlap / (areas[best] + areas[rest] - overlap)
         # not (iou > thr): a NaN of two empty boxes suppresses nothing, as in C++
-        rest = rest[~(iou > threshold)]
+        rest = rest[~(overlap.iou(sides.take(best), sides.take(rest)) > threshold)]
     return order[np.array(kept, dtype=np.int64)]
 
 
+def shift_classes(boxes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Boxes moved by ``label * (largest coordinate + 1)`` in float32, so that classes lie apart."""
+    return boxes + (labels.astype(np.float32) * (boxes.max() + np.float32(1)))[:, None]
+
+
 def class_shifted_nms(
-    boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray, iou_threshold: float
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    iou_threshold: float,
+    overlap: Overlap | None = None,
 ) -> np.ndarray:
     """NMS per class by one NMS on boxes shifted by ``label * (largest coordinate + 1)`` in float32.
 
@@ -52,7 +111,7 @@ def class_shifted_nms(
         boxes: ``(N, 4)`` float32.
         scores: ``(N,)`` float32.
         labels: ``(N,)`` integers.
-        iou_threshold: as in ``greedy_nms``.
+        iou_threshold, overlap: as in ``greedy_nms``.
 
     Returns:
         ``(K,)`` int64, indices of the kept boxes, best first.
@@ -62,12 +121,47 @@ def class_shifted_nms(
     """
     if not len(boxes):
         return np.zeros(0, dtype=np.int64)
-    shifted = boxes + (labels.astype(np.float32) * (boxes.max() + np.float32(1)))[:, None]
+    shifted = shift_classes(boxes, labels)
     if len(boxes) < SPLIT_THRESHOLD:
-        return greedy_nms(shifted, scores, iou_threshold)
+        return greedy_nms(shifted, scores, iou_threshold, overlap)
+    kept = np.sort(_by_class(shifted, scores, labels, iou_threshold, overlap, None))
+    return kept[np.argsort(-scores[kept], kind="stable")]
+
+
+def per_class_nms(
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    iou_threshold: float,
+    overlap: Overlap | None = None,
+    per_class_cap: int | None = None,
+) -> np.ndarray:
+    """One NMS a class on the boxes as they are; arguments and result as in ``class_shifted_nms``.
+
+    Args:
+        boxes, scores, labels, iou_threshold, overlap: as there.
+        per_class_cap: keep no more of a class; null keeps all. Equal scores stay in the order of classes.
+
+    Source:
+        ``NonMaxSuppression`` of ONNX with ``max_output_boxes_per_class``, then a top-k over the classes.
+    """
+    if not len(boxes):
+        return np.zeros(0, dtype=np.int64)
+    kept = _by_class(boxes, scores, labels, iou_threshold, overlap, per_class_cap)
+    return kept[np.argsort(-scores[kept], kind="stable")]
+
+
+def _by_class(
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    iou_threshold: float,
+    overlap: Overlap | None,
+    cap: int | None,
+) -> np.ndarray:
+    """Kept indices, class by class."""
     kept = []
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        kept.append(members[greedy_nms(shifted[members], scores[members], iou_threshold)])
-    kept = np.sort(np.concatenate(kept))
-    return kept[np.argsort(-scores[kept], kind="stable")]
+        kept.append(members[greedy_nms(boxes[members], scores[members], iou_threshold, overlap)[:cap]])
+    return np.concatenate(kept)

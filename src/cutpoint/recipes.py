@@ -8,18 +8,11 @@ import numpy as np
 
 from cutpoint.boxes import box_iou, clip_boxes, scale_to_original
 from cutpoint.candidates import Candidates, passes
-from cutpoint.errors import UserError
 from cutpoint.headspec import HeadSpec, ModelSpec
 from cutpoint.image import Geometry, clip_size
-from cutpoint.nms import class_shifted_nms
-
-# What an override in the config changes: the step and its parameter.
-OVERRIDES = {
-    "score_thr": ("threshold", "value"),
-    "nms_pre": ("top_k", "k"),
-    "iou_threshold": ("nms", "iou_threshold"),
-    "max_per_img": ("cap", "k"),
-}
+from cutpoint.nms import Overlap, class_shifted_nms, greedy_nms, per_class_nms
+from cutpoint.recipe_bases import steps_of
+from cutpoint.recipe_checks import check_served, complete_step, pair_demands
 
 
 @dataclass
@@ -42,13 +35,15 @@ class Detections:
 
 @dataclass(frozen=True)
 class Recipe:
-    """An ordered list of steps, each ``{"step": name, parameter: value, ...}``, completed from ``DEFAULTS``."""
+    """An ordered list of steps, each ``{"step": name, parameter: value, ...}``.
+
+    The vocabulary is ``recipe_checks.PARAMETERS``; parameters with a default are completed.
+    """
 
     steps: tuple[dict[str, Any], ...]
 
     def __post_init__(self) -> None:
-        complete = tuple({**DEFAULTS.get(step["step"], {}), **step} for step in self.steps)
-        object.__setattr__(self, "steps", complete)
+        object.__setattr__(self, "steps", tuple(complete_step(step) for step in self.steps))
 
     def without(self, step: str) -> "Recipe":
         """This recipe with one kind of step left out.
@@ -66,74 +61,41 @@ class Recipe:
         return next((s for s in self.steps if s["step"] == step), None)
 
 
-def resolve_recipe(definition: str | Mapping[str, Any], spec: HeadSpec) -> Recipe:
+def resolve_recipe(definition: str | Mapping[str, Any], spec: HeadSpec, scores: str = "class") -> Recipe:
     """Make a recipe from its definition in the config.
 
     Args:
-        definition: ``"mmdet3"``, or ``{"base": "mmdet3", ...}`` with overrides from ``OVERRIDES``.
+        definition: see ``recipe_bases.steps_of``.
         spec: the head that the candidates come from; ``mmdet3`` is its own.
+        scores: ``fused`` for candidates of a ``decoded`` cut that gives class score x factor alone.
 
     Raises:
-        UserError: an unknown base, an override that this head's recipe has no step for, or a threshold
-            below the floor of the candidates.
+        UserError: an unknown name, step or parameter, an override that this head's recipe has no step for, or
+            a recipe that the candidates cannot serve.
     """
-    overrides = dict(definition) if isinstance(definition, Mapping) else {"base": definition}
-    base = overrides.pop("base")
-    if base != "mmdet3":
-        raise UserError(f"recipe {base!r}: unknown; known: mmdet3")
-    steps = [dict(step) for step in spec.recipe]
-    for key, value in overrides.items():
-        name, parameter = OVERRIDES[key]
-        matching = [step for step in steps if step["step"] == name]
-        if not matching:
-            raise UserError(f"recipe override {key}: {spec.head} has no step {name!r} to change")
-        matching[0][parameter] = value
-    recipe = Recipe(tuple(steps))
-    check_served(recipe, spec)
+    recipe = Recipe(tuple(steps_of(definition, spec)))
+    check_served(recipe.steps, spec.floor, scores if spec.has_factor else "class")
     return recipe
 
 
-def check_served(recipe: Recipe, spec: HeadSpec) -> None:
-    """Refuse a recipe that could keep pairs which are not among the candidates.
+def limit_top_k(recipe: Recipe, limit: int) -> Recipe:
+    """A recipe that ranks no more than ``limit`` of anything, for TensorRT's limit of a TopK.
 
-    Raises:
-        UserError: the recipe's threshold is missing, on another quantity, or below the floor.
+    Every count is at most ``limit``; the ``limit`` best pairs of the image (locations, where NMS is per
+    class) go into NMS, and as many come out. Detections differ only where more would pass.
     """
-    floor = spec.floor
-    floor_text = f"candidates end at {floor['on']} score {floor['value']:g}"
-    mend = "raise the recipe's score_thr or lower models.<model>.candidate_floor"
-    thresholds = _pair_thresholds(recipe)
-    if not thresholds:
-        raise UserError(f"recipe without a threshold: {floor_text}; {mend}")
-    # product <= class score: a threshold on the product is at least as strict as one on the class score
-    usable = [t for t in thresholds if floor["on"] == "class" or t["on"] == "product"]
-    if not usable:
-        raise UserError(f"recipe thresholds the class score: {floor_text}; {mend}")
-    best = max(usable, key=lambda t: t["value"])
-    looser = best["value"] == floor["value"] and best["inclusive"] > floor["inclusive"]
-    if best["value"] < floor["value"] or looser:
-        raise UserError(f"recipe threshold {best['value']:g}: {floor_text}; {mend}")
+    steps = [step | {"k": min(step["k"], limit)} if "k" in step else step for step in recipe.steps]
+    nms = next(i for i, step in enumerate(steps) if step["step"] == "nms")
+    unit = "location" if steps[nms]["space"] == "per_class" else "pair"
+    if recipe.get("cap") is None:
+        steps.insert(nms + 1, {"step": "cap", "k": limit})
+    steps.insert(nms, {"step": "top_k", "k": limit, "unit": unit, "per": "image"})
+    return Recipe(tuple(steps))
 
 
 def floor_of(recipe: Recipe) -> dict[str, Any]:
-    """The highest floor that loses nothing of this recipe: its own first threshold."""
-    return _pair_thresholds(recipe)[0]
-
-
-def _pair_thresholds(recipe: Recipe) -> list[dict[str, Any]]:
-    """What the recipe demands of a pair's class score or product, in order."""
-    found, root, multiplied = [], False, False
-    for step in recipe.steps:
-        if step["step"] == "multiply_factor":
-            root, multiplied = step["root"], True
-        elif step["step"] == "threshold" and step["on"] != "factor":
-            on = "product" if multiplied else step["on"]
-            if root:
-                # on the root of the product, whose rounding must not lose a pair
-                found.append({"on": on, "value": step["value"] ** 2 * (1 - 1e-6), "inclusive": True})
-            else:
-                found.append({"on": on, "value": step["value"], "inclusive": step["inclusive"]})
-    return found
+    """The floor that loses nothing of this recipe: its own first threshold."""
+    return pair_demands(recipe.steps)[0]
 
 
 def apply_recipe(recipe: Recipe, candidates: Candidates, geometry: Geometry, spec: ModelSpec) -> Detections:
@@ -221,7 +183,13 @@ def _min_size(c: Candidates, step: dict, frame: Frame) -> Candidates:
 
 
 def _nms(c: Candidates, step: dict, frame: Frame) -> Candidates:
-    return c.take(class_shifted_nms(c.boxes, c.score, c.label, step["iou_threshold"]))
+    overlap = Overlap(step["offset"], step["reading"], step["intersection"])
+    rows = c.boxes, c.score
+    if step["space"] == "agnostic":
+        return c.take(greedy_nms(*rows, step["iou_threshold"], overlap))
+    if step["space"] == "per_class":
+        return c.take(per_class_nms(*rows, c.label, step["iou_threshold"], overlap, step["per_class_cap"]))
+    return c.take(class_shifted_nms(*rows, c.label, step["iou_threshold"], overlap))
 
 
 def _cap(c: Candidates, step: dict, frame: Frame) -> Candidates:
@@ -262,12 +230,4 @@ STEPS = {
     "nms": _nms,
     "cap": _cap,
     "score_voting": _score_voting,
-}
-
-# What a step is taken to mean where its definition is silent.
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "threshold": {"inclusive": False},
-    "top_k": {"unit": "pair", "per": "level"},
-    "clip": {"to": "image", "border": 0},
-    "multiply_factor": {"root": False},
 }

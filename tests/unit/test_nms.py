@@ -117,7 +117,7 @@ def test_from_the_split_threshold_on_one_nms_a_class(monkeypatch):
     whole = class_shifted_nms(boxes, scores, labels, 0.5)
     calls = []
     real = nms.greedy_nms
-    monkeypatch.setattr(nms, "greedy_nms", lambda b, s, t: calls.append(len(b)) or real(b, s, t))
+    monkeypatch.setattr(nms, "greedy_nms", lambda b, s, t, o: calls.append(len(b)) or real(b, s, t, o))
     monkeypatch.setattr(nms, "SPLIT_THRESHOLD", 201)
     class_shifted_nms(boxes, scores, labels, 0.5)
     assert calls == [200]

@@ -14,7 +14,8 @@ from tiny import (
 from cutpoint.errors import UserError
 from cutpoint.headspec import ModelSpec
 from cutpoint.image import Pad
-from cutpoint.recipes import Recipe, apply_recipe, check_served, floor_of, resolve_recipe
+from cutpoint.recipe_checks import check_served
+from cutpoint.recipes import Recipe, apply_recipe, floor_of, resolve_recipe
 
 BOX = (0, 0, 8, 8)
 FAR = [(i * 100, 0, i * 100 + 8, 8) for i in range(10)]
@@ -214,11 +215,11 @@ def threshold(on, value, inclusive):
 def test_what_the_candidates_can_serve():
     on_class = atss_head(floor={"on": "class", "value": 0.05, "inclusive": False})
     on_product = yolox_head(floor={"on": "product", "value": 0.05, "inclusive": True})
-    check_served(threshold("class", 0.05, False), on_class)
+    check_served(threshold("class", 0.05, False).steps, on_class.floor)
     # a product is at most the class score
-    check_served(threshold("product", 0.05, False), on_class)
-    check_served(threshold("product", 0.05, True), on_product)
-    check_served(threshold("product", 0.05, False), on_product)
+    check_served(threshold("product", 0.05, False).steps, on_class.floor)
+    check_served(threshold("product", 0.05, True).steps, on_product.floor)
+    check_served(threshold("product", 0.05, False).steps, on_product.floor)
     for refused, head in (
         (threshold("class", 0.05, True), on_class),  # one on the floor is missing
         (threshold("product", 0.04, True), on_product),
@@ -226,13 +227,13 @@ def test_what_the_candidates_can_serve():
         (Recipe(()), on_class),
     ):
         with pytest.raises(UserError, match="candidates end at"):
-            check_served(refused, head)
+            check_served(refused.steps, head.floor)
 
 
 def test_floor_of_is_the_recipes_own_threshold():
     recipe = resolve_recipe({"base": "mmdet3", "score_thr": 0.3}, atss_head())
     assert floor_of(recipe) == {"on": "class", "value": 0.3, "inclusive": False}
-    check_served(recipe, atss_head(floor=floor_of(recipe)))
+    check_served(recipe.steps, floor_of(recipe))
 
 
 def test_without_leaves_one_step_out():

@@ -26,6 +26,25 @@ YOLOX_STEPS = (
     {"step": "multiply_factor"},
     {"step": "nms", "iou_threshold": 0.65},
 )
+PAA_STEPS = (
+    {"step": "multiply_factor", "root": True},
+    {"step": "top_k", "k": 3, "unit": "location"},
+    {"step": "threshold", "on": "product", "value": 0.05},
+    {"step": "clip"},
+    {"step": "rescale", "operation": "divide"},
+    {"step": "nms", "iou_threshold": 0.6},
+    {"step": "cap", "k": 2},
+    {"step": "score_voting"},
+)
+YOLOV3_STEPS = (
+    {"step": "threshold", "on": "factor", "value": 0.3, "inclusive": True},
+    {"step": "threshold", "on": "class", "value": 0.05},
+    {"step": "top_k", "k": 9, "per": "image"},
+    {"step": "rescale"},
+    {"step": "multiply_factor"},
+    {"step": "nms", "iou_threshold": 0.45},
+    {"step": "cap", "k": 4},
+)
 
 
 def atss_head(**changes: Any) -> HeadSpec:

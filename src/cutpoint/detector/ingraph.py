@@ -10,55 +10,10 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from cutpoint.detector.graph import DROPPED, KEEP_ABOVE, Graph, Rows, gather, gather_pairs
+from cutpoint.detector.graph_nms import NMS
+from cutpoint.errors import UserError
 from cutpoint.headspec import HeadSpec
-
-DROPPED = -1.0  # the score of a row that is out; live scores are products of sigmoids, above KEEP_ABOVE
-KEEP_ABOVE = -0.5
-PADDING_LABEL = -1
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The rows of all images between two steps: ``(B, K)`` each, ``boxes`` ``(B, K, 4)``.
-
-    ``scores`` is ``DROPPED`` in rows that are out. Before rows are gathered, ``scores`` is ``(B, N, C)`` and
-    ``labels`` is null: all classes of all locations.
-    """
-
-    boxes: ir.Value
-    scores: ir.Value
-    factors: ir.Value | None
-    labels: ir.Value | None
-
-
-class Graph:
-    """Nodes and constants appended to an ONNX graph."""
-
-    def __init__(self, graph: ir.Graph) -> None:
-        self._tape = ir.tape.Tape(graph)
-        self._constants = 0
-
-    def op(self, kind: str, *inputs: ir.Value | None, **attributes: Any) -> ir.Value:
-        """Append a node with one output."""
-        return self._tape.op(kind, inputs, attributes=attributes)
-
-    def ops(self, kind: str, outputs: int, *inputs: ir.Value, **attributes: Any) -> list[ir.Value]:
-        """Append a node with several outputs."""
-        return list(self._tape.op_multi_out(kind, inputs, attributes=attributes, num_outputs=outputs))
-
-    def const(self, value: Any, dtype: type = np.float32) -> ir.Value:
-        """A constant."""
-        self._constants += 1
-        array = np.asarray(value, dtype=dtype)
-        return self._tape.initializer(ir.tensor(array, name=f"postprocess_constant_{self._constants}"))
-
-    def ints(self, *values: int) -> ir.Value:
-        """A constant ``(n,)`` int64 tensor."""
-        return self.const(values, np.int64)
-
-    def size(self, value: ir.Value, axis: int) -> ir.Value:
-        """The length of one axis as ``(1,)`` int64."""
-        return self.op("Shape", value, start=axis, end=axis + 1)
 
 
 @dataclass(frozen=True)
@@ -96,7 +51,12 @@ def _tensor_size(g: Graph, images: ir.Value) -> ir.Value:
 
 
 def append_recipe(
-    g: Graph, decoded: dict[str, ir.Value], frame: Frame, steps: tuple[dict[str, Any], ...], spec: HeadSpec
+    g: Graph,
+    decoded: dict[str, ir.Value],
+    frame: Frame,
+    steps: tuple[dict[str, Any], ...],
+    spec: HeadSpec,
+    fixed: bool,
 ) -> dict[str, ir.Value]:
     """Append a recipe behind the ``decoded`` outputs.
 
@@ -104,27 +64,64 @@ def append_recipe(
         g: the graph.
         decoded: ``boxes``, ``scores``, ``factors`` (heads with one), ``level_counts``.
         frame: the images' sizes.
-        steps: the recipe's steps in order; see ``recipes.STEPS``.
+        steps: the recipe's steps in order, as ``check_in_graph`` allows them.
         spec: the head specification.
+        fixed: whether K is the recipe's cap (where it has one), else the largest count of the batch.
 
     Returns:
         ``boxes`` ``(B, K, 4)``, ``scores`` ``(B, K)``, ``labels`` ``(B, K)`` int64, ``count`` ``(B,)`` int64.
-        K is the cap, or the largest count of the batch where the recipe has no cap. Padding: zeros, label -1.
+        Padding: zeros, label -1.
     """
     rows = Rows(decoded["boxes"], decoded["scores"], decoded.get("factors"), None)
-    outputs, limit = None, None
-    for step in steps:
-        if step["step"] == "cap":
-            limit = int(step["k"])
+    cap = next((int(step["k"]) for step in steps if step["step"] == "cap"), None)
+    count = None
     for step in steps:
         kind = step["step"]
         if kind == "top_k":
             rows = _top_k(g, rows, step, decoded["level_counts"], spec)
         elif kind == "nms":
-            outputs = _nms(g, _live_pairs(g, rows, spec), step, limit)
-        elif kind != "cap":  # the cap is NMS's own limit: one ranking, best first
+            rows, count = NMS[step["space"]](g, rows, step, cap, fixed, spec)
+        elif kind != "cap":  # the cap is part of NMS: its result is ranked
             rows = STEPS[kind](g, rows, step, frame)
-    return outputs
+    out = g.op("Less", rows.scores, g.const(KEEP_ABOVE))
+    boxes = g.op("Where", g.op("Unsqueeze", out, g.ints(2)), g.const(0.0), rows.boxes)
+    scores = g.op("Where", out, g.const(0.0), rows.scores)
+    return {"boxes": boxes, "scores": scores, "labels": rows.labels, "count": count}
+
+
+def check_in_graph(steps: tuple[dict[str, Any], ...]) -> None:
+    """Refuse a recipe that cannot be built into a graph.
+
+    Raises:
+        UserError: says which step, and what to do.
+    """
+    kinds = [step["step"] for step in steps]
+    if kinds.count("nms") != 1:
+        raise UserError("a graph that ends after the post-processing needs one NMS")
+    if "score_voting" in kinds:
+        raise UserError(
+            "score voting cannot be built into a graph; give the cut e2e the recipe "
+            "{base: mmdet3, score_voting: false}"
+        )
+    nms = kinds.index("nms")
+    late = [kind for kind in kinds[nms + 1 :] if kind not in ("cap", "clip", "rescale")]
+    if late or "cap" in kinds[:nms] or kinds.count("cap") > 1:
+        raise UserError(
+            "in a graph one cap, clip and rescale may follow NMS, and no cap may precede it; use cut decoded"
+        )
+    mixed = False
+    for step in steps:
+        if step.get("k", 1) < 1:
+            raise UserError(
+                f"the {step['step']} of {step['k']} cannot be built into a graph; "
+                "set nms_pre and max_per_img to at least 1 for the cut e2e"
+            )
+        if step["step"] == "top_k":
+            if mixed and step["per"] == "level":
+                raise UserError("a top_k per level behind another top_k cannot be built into a graph")
+            mixed = True
+    if (steps[nms]["offset"], steps[nms]["reading"], steps[nms]["intersection"]) != (0, "xyxy", "sides"):
+        raise UserError("ONNX has no NMS with such an IoU; use cut raw or decoded for this recipe")
 
 
 def _best_class(g: Graph, rows: Rows, step: dict, frame: Frame) -> Rows:
@@ -152,12 +149,12 @@ def _like(g: Graph, factors: ir.Value, rows: Rows) -> ir.Value:
 def _top_k(g: Graph, rows: Rows, step: dict, level_counts: ir.Value, spec: HeadSpec) -> Rows:
     """The ``k`` best pairs or locations, of each level or of the image, gathered."""
     by_pair = step["unit"] == "pair"
-    each = spec.num_classes if by_pair else 1
-    batch = g.size(rows.scores, 0)
-    if by_pair:
-        values = g.op("Reshape", rows.scores, g.op("Concat", batch, g.ints(-1), axis=0))
-    else:
-        values = g.op("ReduceMax", rows.scores, g.ints(2), keepdims=0)
+    each = spec.num_classes if by_pair and not rows.labels else 1
+    values = rows.scores
+    if not rows.labels and by_pair:
+        values = g.op("Reshape", values, g.op("Concat", g.size(values, 0), g.ints(-1), axis=0))
+    elif not rows.labels:
+        values = g.op("ReduceMax", values, g.ints(2), keepdims=0)
     if step["per"] == "image":
         wanted = g.op("Min", g.ints(step["k"]), g.size(values, 1))
         scores, index = g.ops("TopK", 2, values, wanted, axis=1)
@@ -172,37 +169,9 @@ def _top_k(g: Graph, rows: Rows, step: dict, level_counts: ir.Value, spec: HeadS
             best, where = g.ops("TopK", 2, part, wanted, axis=1)
             parts.append((best, g.op("Add", where, start)))
         scores, index = (g.op("Concat", *side, axis=1) for side in zip(*parts, strict=True))
-    if by_pair:
-        return _gather_pairs(g, rows, scores, index, spec)
-    location = g.op("Unsqueeze", index, g.ints(2))
-    return Rows(
-        boxes=g.op("GatherND", rows.boxes, location, batch_dims=1),
-        scores=g.op("GatherND", rows.scores, location, batch_dims=1),
-        factors=rows.factors and g.op("GatherElements", rows.factors, index, axis=1),
-        labels=None,
-    )
-
-
-def _gather_pairs(g: Graph, rows: Rows, scores: ir.Value, index: ir.Value, spec: HeadSpec) -> Rows:
-    """Rows of chosen pairs; ``index`` ``(B, K)`` counts classes fastest."""
-    location = g.op("Div", index, g.ints(spec.num_classes))
-    return Rows(
-        boxes=g.op("GatherND", rows.boxes, g.op("Unsqueeze", location, g.ints(2)), batch_dims=1),
-        scores=scores,
-        factors=rows.factors and g.op("GatherElements", rows.factors, location, axis=1),
-        labels=g.op("Mod", index, g.ints(spec.num_classes)),
-    )
-
-
-def _live_pairs(g: Graph, rows: Rows, spec: HeadSpec) -> Rows:
-    """One row a pair: where all classes of the locations still stand, the pairs that are not out."""
-    if rows.labels:
-        return rows
-    pairs = g.op("Reshape", rows.scores, g.op("Concat", g.size(rows.scores, 0), g.ints(-1), axis=0))
-    live = g.op("Cast", g.op("Greater", pairs, g.const(KEEP_ABOVE)), to=ir.DataType.INT64)
-    most = g.op("ReduceMax", g.op("ReduceSum", live, g.ints(1), keepdims=0), g.ints(0), keepdims=1)
-    scores, index = g.ops("TopK", 2, pairs, most, axis=1)
-    return _gather_pairs(g, rows, scores, index, spec)
+    if by_pair and not rows.labels:
+        return gather_pairs(g, rows, scores, index, spec)
+    return gather(g, rows, index)
 
 
 def _clip(g: Graph, rows: Rows, step: dict, frame: Frame) -> Rows:
@@ -234,59 +203,6 @@ def _min_size(g: Graph, rows: Rows, step: dict, frame: Frame) -> Rows:
     large = g.op("Greater", shortest, g.const(step["value"]))
     large = large if rows.labels else g.op("Unsqueeze", large, g.ints(2))
     return replace(rows, scores=g.op("Where", large, rows.scores, g.const(DROPPED)))
-
-
-def _nms(g: Graph, rows: Rows, step: dict, limit: int | None) -> dict[str, ir.Value]:
-    """NMS on class-shifted boxes, as ``nms.class_shifted_nms``, then rows packed per image."""
-    live = g.op("Unsqueeze", g.op("Greater", rows.scores, g.const(KEEP_ABOVE)), g.ints(2))
-    highest = g.op("Where", live, rows.boxes, g.const(-np.inf))
-    highest = g.op("ReduceMax", highest, g.ints(1, 2), keepdims=1)
-    labels = g.op("Unsqueeze", g.op("Cast", rows.labels, to=ir.DataType.FLOAT), g.ints(2))
-    shift = g.op("Mul", labels, g.op("Add", highest, g.const(1.0)))
-    selected = g.op(
-        "NonMaxSuppression",
-        g.op("Add", rows.boxes, shift),
-        g.op("Unsqueeze", rows.scores, g.ints(1)),
-        g.const(np.iinfo(np.int32).max if limit is None else limit, np.int64),
-        g.const(step["iou_threshold"]),
-        g.const(KEEP_ABOVE),
-    )
-    return _pack(g, rows, selected, limit)
-
-
-def _pack(g: Graph, rows: Rows, selected: ir.Value, limit: int | None) -> dict[str, ir.Value]:
-    """``selected`` ``(n, 3)`` (image, 0, row), grouped by image and best first, into padded outputs."""
-    batch = g.size(rows.scores, 0)
-    image = g.op("Gather", selected, g.const(0, np.int64), axis=1)
-    row = g.op("Gather", selected, g.const(2, np.int64), axis=1)
-    images = g.op("Range", g.const(0, np.int64), g.op("Squeeze", batch), g.const(1, np.int64))
-    member = g.op("Equal", g.op("Unsqueeze", image, g.ints(1)), images)
-    member = g.op("Cast", member, to=ir.DataType.INT64)
-    count = g.op("ReduceSum", member, g.ints(0), keepdims=0)
-    first = g.op("CumSum", count, g.const(0, np.int64), exclusive=1)
-    total = g.op("Squeeze", g.size(selected, 0))
-    position = g.op("Range", g.const(0, np.int64), total, g.const(1, np.int64))
-    position = g.op("Sub", position, g.op("Gather", first, image, axis=0))
-    width = g.ints(limit) if limit is not None else g.op("ReduceMax", count, g.ints(0), keepdims=1)
-    target, source = (
-        g.op("Concat", g.op("Unsqueeze", image, g.ints(1)), g.op("Unsqueeze", where, g.ints(1)), axis=1)
-        for where in (position, row)
-    )
-    shape = g.op("Concat", batch, width, axis=0)
-
-    def pack(values: ir.Value, padding: ir.TensorProtocol, *tail: int) -> ir.Value:
-        full = g.op("Concat", shape, g.ints(*tail), axis=0) if tail else shape
-        empty = g.op("ConstantOfShape", full, value=padding)
-        return g.op("ScatterND", empty, target, g.op("GatherND", values, source))
-
-    zero = ir.tensor(np.zeros(1, np.float32))
-    nobody = ir.tensor(np.full(1, PADDING_LABEL, np.int64))
-    return {
-        "boxes": pack(rows.boxes, zero, 4),
-        "scores": pack(rows.scores, zero),
-        "labels": pack(rows.labels, nobody),
-        "count": count,
-    }
 
 
 STEPS = {
