@@ -4,8 +4,10 @@ The arithmetic is mmdet's test pipeline with its data preprocessor, operation fo
 bit-equal tensors (a test holds it).
 """
 
+import hashlib
+import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,7 @@ class Pad:
 class InputRecipe:
     """How an image becomes a tensor. Sizes in pixels, channel order of ``mean``/``std`` as after the swap."""
 
-    scale: tuple[int, int]  # height, width of the resize target
+    scale: tuple[int, int] | None  # height, width of the resize target; null keeps the image's own size
     keep_ratio: bool
     interpolation: str
     pad: Pad | None
@@ -46,6 +48,12 @@ class InputRecipe:
     std: tuple[float, float, float] | None
     divisor: int  # the tensor's sides are padded to multiples of this, after normalisation
     pad_value: float
+    divide_by: float | None = None  # every pixel, before mean and std
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits that change with the recipe."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -59,6 +67,50 @@ class InputRecipe:
             pad = {k: tuple(v) if isinstance(v, list) else v for k, v in fields["pad"].items()}
             fields["pad"] = Pad(**pad)
         return cls(**fields)
+
+
+def named_input(name: str, own: InputRecipe, shape: tuple[int, int] | None) -> InputRecipe:
+    """An input recipe by its name in the config.
+
+    Args:
+        name: ``mmdet``, the model's own; ``stretch``, resized to the export's shape whatever its ratio, then
+            normalised as the model's own; ``seed-225``, the image's own size, RGB, divided by 225 (a slip for
+            255), then ImageNet's mean and deviation of the 0..1 scale; ``seed-unit``, stretched to 608x608
+            (or the export's shape), RGB, divided by 255, without mean and deviation.
+        own: the model's own input recipe.
+        shape: height and width of a static export, else null: ``stretch`` then takes the target of ``own``.
+
+    Source:
+        The seed's scripts, 2022. They padded nothing; the padding of ``own`` to multiples of ``divisor``
+        stays, since an exported graph takes no other sizes.
+
+    Raises:
+        UserError: an unknown name.
+    """
+    makers = {"mmdet": _own, "stretch": _stretch, "seed-225": _seed_225, "seed-unit": _seed_unit}
+    if name not in makers:
+        raise UserError(f"input {name!r}: unknown; known: {', '.join(makers)}")
+    return makers[name](own, shape)
+
+
+def _own(own: InputRecipe, shape: tuple[int, int] | None) -> InputRecipe:
+    return own
+
+
+def _stretch(own: InputRecipe, shape: tuple[int, int] | None) -> InputRecipe:
+    return replace(own, scale=shape or own.scale, keep_ratio=False, pad=None)
+
+
+def _seed_225(own: InputRecipe, shape: tuple[int, int] | None) -> InputRecipe:
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    return replace(
+        own, scale=None, keep_ratio=False, pad=None, bgr_to_rgb=True, divide_by=225.0, mean=mean, std=std
+    )
+
+
+def _seed_unit(own: InputRecipe, shape: tuple[int, int] | None) -> InputRecipe:
+    stretched = _stretch(own, shape or (608, 608))
+    return replace(stretched, bgr_to_rgb=True, divide_by=255.0, mean=None, std=None)
 
 
 @dataclass(frozen=True)
@@ -154,6 +206,8 @@ def resized_size(height: int, width: int, recipe: InputRecipe) -> tuple[int, int
     Source:
         ``rescale_size``, mmcv/image/geometric.py, mmcv 2.1.0: ``int(side * scale + 0.5)``.
     """
+    if recipe.scale is None:
+        return height, width
     if not recipe.keep_ratio:
         return recipe.scale
     long_side, short_side = max(recipe.scale), min(recipe.scale)
@@ -194,6 +248,8 @@ def _normalise(image: np.ndarray, recipe: InputRecipe) -> np.ndarray:
     if recipe.bgr_to_rgb:
         channels = channels[::-1]
     tensor = channels.astype(np.float32)
+    if recipe.divide_by is not None:
+        tensor /= np.float32(recipe.divide_by)
     if recipe.mean is not None:
         tensor -= np.asarray(recipe.mean, dtype=np.float32)[:, None, None]
         tensor /= np.asarray(recipe.std, dtype=np.float32)[:, None, None]

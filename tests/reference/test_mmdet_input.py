@@ -13,7 +13,7 @@ from PIL import Image
 from cutpoint.detector import build
 from cutpoint.detector.describe import describe_input
 from cutpoint.errors import UserError
-from cutpoint.image import Pad, clip_size, decode, prepare
+from cutpoint.image import Pad, clip_size, decode, named_input, prepare
 
 LOAD, PACK = {"type": "LoadImageFromFile"}, {"type": "PackDetInputs"}
 IMAGENET = {"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375], "bgr_to_rgb": True}
@@ -102,6 +102,42 @@ def test_tensors_are_bit_equal(photos, name):
         assert (found.scale_x, found.scale_y) == tuple(meta["scale_factor"])
         assert clip_size(found, recipe) == meta["img_shape"][:2]
         assert (found.padded_height, found.padded_width) == meta["batch_input_shape"]
+
+
+NAMED = {
+    "stretch": (
+        [{"type": "Resize", "scale": (96, 64), "keep_ratio": False}],
+        IMAGENET | {"pad_size_divisor": 32},
+    ),
+    "seed-unit": (
+        [{"type": "Resize", "scale": (96, 64), "keep_ratio": False}],
+        {"mean": [0.0] * 3, "std": [255.0] * 3, "bgr_to_rgb": True, "pad_size_divisor": 32},
+    ),
+    "seed-225": (
+        [{"type": "Resize", "scale_factor": 1.0, "keep_ratio": False}],
+        {
+            "mean": [225 * share for share in (0.485, 0.456, 0.406)],
+            "std": [225 * share for share in (0.229, 0.224, 0.225)],
+            "bgr_to_rgb": True,
+            "pad_size_divisor": 32,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_named_inputs_equal_a_pipeline_of_mmdets_that_does_the_same(photos, name):
+    transforms, preprocessor = copy.deepcopy(NAMED[name])
+    config = make_config("atss")
+    config.model.data_preprocessor = {"type": "DetDataPreprocessor", **preprocessor}
+    config.test_dataloader.dataset.pipeline = [LOAD, *transforms, PACK]
+    recipe = named_input(name, describe_input(make_config("atss")), (64, 96))
+    for path in photos[:2]:
+        expected, meta = run_mmdet(config, path)
+        tensor, found = prepare(decode(path), recipe)
+        np.testing.assert_allclose(tensor, expected.numpy(), rtol=0, atol=2e-6)
+        assert (found.scale_x, found.scale_y) == tuple(meta["scale_factor"])
+        assert clip_size(found, recipe) == meta["img_shape"][:2]
 
 
 def test_exif_turns_the_image(photos):
