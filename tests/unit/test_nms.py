@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cutpoint import nms
-from cutpoint.nms import class_shifted_nms, greedy_nms
+from cutpoint.nms import Overlap, class_shifted_nms, greedy_nms, per_class_nms
 
 
 def brute_force(boxes, scores, threshold):
@@ -129,3 +129,72 @@ def test_from_the_split_threshold_on_one_nms_a_class(monkeypatch):
     assert sorted(split) == sorted(whole)
     assert split.tolist() == sorted(whole.tolist(), key=lambda i: (-scores[i], i))
     assert nms.SPLIT_THRESHOLD == 200
+
+
+def test_per_class_equals_one_nms_a_class_without_any_shift():
+    rng = np.random.default_rng(6)
+    boxes, labels = random_boxes(rng, 200), rng.integers(0, 3, 200)
+    scores = rng.permutation(200).astype(np.float32) / 200
+    expected = []
+    for label in range(3):
+        members = np.flatnonzero(labels == label)
+        expected += members[brute_force(boxes[members], scores[members], 0.4)].tolist()
+    kept = per_class_nms(boxes, scores, labels, 0.4)
+    assert kept.tolist() == sorted(expected, key=lambda i: -scores[i])
+
+
+def test_per_class_does_not_round_as_the_shift_does():
+    # the case of test_the_shift_rounds_as_mmdet_does
+    boxes = np.array([[0, 0, 100, 100], [0, 0, 100, 60.003], [0, 0, 1333, 1]], np.float32)
+    scores = np.array([0.9, 0.8, 0.1], np.float32)
+    assert per_class_nms(boxes, scores, np.array([79, 79, 0]), 0.6).tolist() == [0, 2]
+
+
+def test_the_cap_of_a_class_counts_what_it_kept():
+    # class 0: the second is suppressed by the first, so the third is the second that is kept
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9], [50, 0, 60, 10], [90, 0, 99, 10]] * 2, np.float32)
+    scores = np.array([0.9, 0.8, 0.7, 0.6, 0.55, 0.5, 0.4, 0.3], np.float32)
+    labels = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    assert per_class_nms(boxes, scores, labels, 0.5, per_class_cap=2).tolist() == [0, 2, 4, 6]
+    assert per_class_nms(boxes, scores, labels, 0.5).tolist() == [0, 2, 3, 4, 6, 7]
+
+
+def test_equal_scores_of_several_classes_stay_in_the_order_of_the_classes():
+    boxes = np.array([[0, 0, 1, 1], [5, 5, 6, 6], [9, 9, 10, 10]], np.float32)
+    kept = per_class_nms(boxes, np.array([0.5, 0.5, 0.9], np.float32), np.array([1, 0, 0]), 0.5)
+    assert kept.tolist() == [2, 1, 0]
+
+
+def test_the_old_pixel_convention_makes_small_boxes_overlap_more():
+    # 9 x 9 and 9 x 4 with the offset 10 x 10 and 10 x 5: IoU 4/9 and 1/2
+    boxes = np.array([[0, 0, 9, 9], [0, 0, 9, 4]], np.float32)
+    scores = np.array([0.9, 0.8], np.float32)
+    assert greedy_nms(boxes, scores, 0.47).tolist() == [0, 1]
+    assert greedy_nms(boxes, scores, 0.47, Overlap(offset=1)).tolist() == [0]
+    assert greedy_nms(boxes, scores, 0.5, Overlap(offset=1)).tolist() == [0, 1]
+    # boxes that touch share a column of pixels
+    touching = np.array([[0, 0, 9, 9], [9, 0, 18, 9]], np.float32)
+    sides = Overlap(offset=1).sides(touching)
+    np.testing.assert_allclose(Overlap(offset=1).iou(sides.take(0), sides.take(slice(1, 2))), 10 / 190)
+
+
+def iou_of(one, other, **settings):
+    overlap = Overlap(**settings)
+    sides = overlap.sides(np.array([one, other], np.float32))
+    return float(overlap.iou(sides.take(0), sides.take(slice(1, 2)))[0])
+
+
+def test_corners_read_as_centre_and_size():
+    # (10, 10, 20, 20) is read as 0..20; (10, 10, 10, 20) as 5..15, 0..20: half of it
+    assert iou_of((10, 10, 20, 20), (10, 10, 10, 20), reading="cxcywh") == pytest.approx(0.5)
+    # read as corners the second is empty
+    assert iou_of((10, 10, 20, 20), (10, 10, 10, 20)) == 0
+
+
+def test_an_intersection_clipped_as_a_product_takes_two_gaps_for_an_overlap():
+    # gaps of 10 and 10 between boxes of 10 x 10: 100 / (100 + 100 - 100)
+    apart = (0, 0, 10, 10), (20, 20, 30, 30)
+    assert iou_of(*apart, intersection="product") == 1.0
+    assert iou_of(*apart) == 0.0
+    # one gap alone makes the product negative
+    assert iou_of((0, 0, 10, 10), (20, 0, 30, 10), intersection="product") == 0.0
