@@ -15,6 +15,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.utils import get_installed_path
 from torch import nn
 
+from cutpoint.detector import patches
 from cutpoint.errors import UserError
 
 
@@ -62,6 +63,7 @@ def build_detector(config: Config, checkpoint: str | None) -> nn.Module:
     register_all_modules(init_default_scope=True)
     model_config = _without_downloads(config.model)
     model = MODELS.build(model_config)
+    patches.apply(model)
     if checkpoint is None:
         model.init_weights()
     else:

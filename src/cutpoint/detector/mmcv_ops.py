@@ -1,8 +1,9 @@
 """Let mmdet run on mmcv-lite: its compiled operators as one small module.
 
 ``mmdet.models`` imports ``mmcv.ops``, which loads the compiled module ``mmcv._ext``. mmcv-lite does not
-have it. ``install`` registers a stand-in where it is missing: ``nms`` is real, every other operator
-raises when it is called. Compiled mmcv, where installed, is left alone.
+have it. ``install`` registers a stand-in where it is missing: ``nms`` and the two deformable convolutions
+(forward) are real, every other operator raises when it is called. Compiled mmcv, where installed, is left
+alone.
 """
 
 import importlib.machinery
@@ -11,6 +12,9 @@ import sys
 import types
 
 import torch
+from torch import Tensor
+
+from cutpoint.detector.deform import deform_conv2d
 
 STAND_IN = "cutpoint stand-in for mmcv._ext"
 
@@ -27,7 +31,7 @@ def install() -> None:
     sys.modules["mmcv._ext"] = _StandIn("mmcv._ext", STAND_IN)
 
 
-def nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float, offset: int):
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int):
     """Greedy NMS; returns the kept indices, best score first.
 
     Args:
@@ -63,6 +67,39 @@ def nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float, offset:
     return order[torch.tensor(kept, dtype=torch.long, device=order.device)]
 
 
+def deform_conv_forward(
+    features: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    output: Tensor,
+    columns: Tensor,
+    ones: Tensor,
+    **settings: int,
+) -> None:
+    """``deform_conv2d`` without mask and bias, written into ``output``; called by mmcv/ops/deform_conv.py."""
+    pairs = [[settings[f"{name}H"], settings[f"{name}W"]] for name in ("d", "pad", "dilation")]
+    groups, deform_groups = settings["group"], settings["deformable_group"]
+    output.copy_(deform_conv2d(features, offset, None, weight, None, *pairs, groups, deform_groups))
+
+
+def modulated_deform_conv_forward(
+    features: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    ones: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    output: Tensor,
+    columns: Tensor,
+    **settings: int,
+) -> None:
+    """``deform_conv2d``, written into ``output``; called by mmcv/ops/modulated_deform_conv.py."""
+    pairs = [[settings[f"{name}_h"], settings[f"{name}_w"]] for name in ("stride", "pad", "dilation")]
+    groups, deform_groups = settings["group"], settings["deformable_group"]
+    used_bias = bias if settings["with_bias"] else None
+    output.copy_(deform_conv2d(features, offset, mask, weight, used_bias, *pairs, groups, deform_groups))
+
+
 class _StandIn(types.ModuleType):
     def __init__(self, name: str, doc: str) -> None:
         super().__init__(name, doc)
@@ -70,6 +107,8 @@ class _StandIn(types.ModuleType):
         # mmengine's Runner asks for the loader of every module
         self.__spec__ = importlib.machinery.ModuleSpec(name, None)
         self.nms = nms
+        self.deform_conv_forward = deform_conv_forward
+        self.modulated_deform_conv_forward = modulated_deform_conv_forward
 
     def __getattr__(self, operator: str):
         # import machinery, inspect and pickle probe for dunder names: those are really absent

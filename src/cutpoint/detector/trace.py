@@ -6,19 +6,36 @@ import math
 import sys
 import warnings
 from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
 
+import onnx
+import onnx_ir as ir
 import torch
+from onnx_ir.passes import common as passes
 
+from cutpoint.detector import deform
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import Cuts
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing
-from cutpoint.headspec import ModelSpec
+from cutpoint.headspec import HeadSpec, ModelSpec
 
-OPSET = 20
+# What the steps of a recipe in the graph are written for, up to what the exporters write.
+OPSETS = {"dynamo": range(18, 23), "torchscript": range(18, 21)}
+DEFORMABLE_OPSET = 19
 
 
-def trace_model(*, config: str, checkpoint: str | None, spec: str, shape: str | list[int], out: str) -> None:
+def trace_model(
+    *,
+    config: str,
+    checkpoint: str | None,
+    spec: str,
+    shape: str | list[int],
+    out: str,
+    opset: int = 20,
+    exporter: str = "dynamo",
+) -> None:
     """Export a model with every cut's outputs in one graph.
 
     Args:
@@ -27,47 +44,90 @@ def trace_model(*, config: str, checkpoint: str | None, spec: str, shape: str | 
         spec: ``spec.json``.
         shape: ``"dynamic"`` (batch, height and width free) or ``[height, width]`` (batch 1).
         out: ONNX file to write; input ``images`` ``(B, 3, H, W)`` float32.
+        opset: 18 to 22.
+        exporter: ``dynamo``, or ``torchscript``, torch's older one: opset 18 to 20, no deformable convolutions.
 
     Raises:
-        UserError: a static shape that is no multiple of the model's divisor.
+        UserError: a static shape that is no multiple of the model's divisor, an opset that the exporter does not
+            write, or an operator that it does not know.
     """
+    if opset not in OPSETS[exporter]:
+        first, last = OPSETS[exporter][0], OPSETS[exporter][-1]
+        raise UserError(f"opset {opset}: the exporter {exporter} writes {first} to {last} here")
     model_spec = ModelSpec.from_dict(read_json(spec))
     detector = build_detector(load_config(config), checkpoint)
     cuts = Cuts(detector, model_spec.head).eval()
     dynamic = shape == "dynamic"
-    divisor = model_spec.input.divisor
-    if dynamic:
-        multiple = max(divisor, 1)
-        # The exporter takes a side of 1 for a constant, so the coarsest level has 3 x 4 cells.
-        coarsest = max(multiple, *(side for stride in model_spec.head.strides for side in stride))
-        height, width = (math.ceil(cells * coarsest / multiple) * multiple for cells in (3, 4))
-        sides = {2: _side("height", multiple), 3: _side("width", multiple)}
-        dynamic_shapes = {"images": {0: torch.export.Dim("batch"), **sides}}
-        # with an example batch of 1 the exporter may bake it in
-        example = torch.zeros(2, 3, height, width)
-    else:
-        height, width = shape
-        dynamic_shapes = None
-        example = torch.zeros(1, 3, height, width)
-    with _quiet(), torch.no_grad():
+    height, width = _example_size(model_spec) if dynamic else shape
+    # with an example batch of 1 the exporter may bake it in
+    example = torch.zeros(2 if dynamic else 1, 3, height, width)
+    multiple = max(model_spec.input.divisor, 1) if dynamic else None
+    export = _by_dynamo if exporter == "dynamo" else _by_torchscript
+    with _quiet(), torch.no_grad(), deform.exporting():
         try:
-            program = torch.onnx.export(
-                cuts,
-                (example,),
-                input_names=["images"],
-                output_names=[*model_spec.head.raw_names, *model_spec.head.decoded_names],
-                dynamic_shapes=dynamic_shapes,
-                opset_version=OPSET,
-                dynamo=True,
-                verbose=False,
-            )
+            model = export(cuts, example, _names(model_spec.head), multiple, opset)
+        except torch.onnx.errors.UnsupportedOperatorError as error:
+            raise UserError(f"exporter {exporter}, opset {opset}: {str(error).splitlines()[0]}") from error
         except RuntimeError as error:
             if dynamic:
                 raise
             raise UserError(f"shape {height}x{width}: the model does not run on it ({error})") from error
-    program.optimize()
+    if opset < DEFORMABLE_OPSET and any(node.op_type == "DeformConv" for node in model.graph):
+        raise UserError(f"opset {opset}: deformable convolutions need {DEFORMABLE_OPSET} or later")
+    passes.ClearMetadataAndDocStringPass()(model)
     with replacing(out) as temporary:
-        program.save(str(temporary), external_data=False)
+        ir.save(model, temporary)
+
+
+def _by_dynamo(
+    cuts: Cuts, example: torch.Tensor, names: dict[str, list[str]], multiple: int | None, opset: int
+) -> ir.Model:
+    sides = {2: _side("height", multiple), 3: _side("width", multiple)} if multiple else {}
+    program = torch.onnx.export(
+        cuts,
+        (example,),
+        **names,
+        dynamic_shapes={"images": {0: torch.export.Dim("batch"), **sides}} if multiple else None,
+        opset_version=opset,
+        custom_translation_table=deform.TRANSLATIONS,
+        dynamo=True,
+        verbose=False,
+    )
+    program.optimize()
+    return program.model
+
+
+def _by_torchscript(
+    cuts: Cuts, example: torch.Tensor, names: dict[str, list[str]], multiple: int | None, opset: int
+) -> ir.Model:
+    """The exporter gives every level's sides the same names, by which ONNX Runtime would share buffers wrongly."""
+    written = BytesIO()
+    axes: dict[str, Any] = {"images": {0: "batch", 2: "height", 3: "width"}} if multiple else {}
+    torch.onnx.export(
+        cuts, (example,), written, **names, dynamic_axes=axes, opset_version=opset, dynamo=False
+    )
+    model = onnx.load_from_string(written.getvalue())
+    _forget_names(model)
+    model = onnx.shape_inference.infer_shapes(model)
+    _forget_names(model)
+    return ir.from_proto(model)
+
+
+def _forget_names(model: onnx.ModelProto) -> None:
+    for value in [*model.graph.output, *model.graph.value_info]:
+        for side in value.type.tensor_type.shape.dim:
+            side.ClearField("dim_param")
+
+
+def _names(head: HeadSpec) -> dict[str, list[str]]:
+    return {"input_names": ["images"], "output_names": [*head.raw_names, *head.decoded_names]}
+
+
+def _example_size(spec: ModelSpec) -> tuple[int, int]:
+    """Height and width; the exporter takes a side of 1 for a constant, so the coarsest level has 3 x 4 cells."""
+    multiple = max(spec.input.divisor, 1)
+    coarsest = max(multiple, *(side for stride in spec.head.strides for side in stride))
+    return tuple(math.ceil(cells * coarsest / multiple) * multiple for cells in (3, 4))
 
 
 def _side(name: str, multiple: int) -> torch.export.Dim:

@@ -1,0 +1,57 @@
+"""What mmdet 3.3.0's dense heads need changed to run and to be exported; results stay the same."""
+
+import functools
+import inspect
+import textwrap
+import types
+from collections.abc import Callable
+
+import torch
+from mmdet.models.dense_heads import SSDHead, TOODHead, VFNetHead, tood_head
+from torch import Tensor, nn
+
+BAKED_BATCH = "torch.cat([anchor for _ in range(b)])"
+
+
+def apply(detector: nn.Module) -> None:
+    """Patch a built detector's dense head in place; other detectors stay as they are.
+
+    - ``SSDHead`` never sets ``loss_cls``, which ``BaseDenseHead`` reads in ``predict``: upstream issues
+      11063, 11305 and 11780, pull request 11524 (open). It becomes null.
+    - ``TOODHead.forward`` repeats the anchors in a Python loop over the batch, so that an exported graph has
+      the example's batch; no upstream issue is known. ``repeat`` does the same.
+    - ``VFNetHead.star_dcn_offset`` fills a tensor by twelve assignments a level, a scatter each in the graph;
+      most of the export's time went there. Stacking the channels gives the same bits.
+
+    Args:
+        detector: what ``MODELS.build`` returned.
+    """
+    head = getattr(detector, "bbox_head", None)
+    if isinstance(head, SSDHead):
+        head.loss_cls = None
+    elif isinstance(head, TOODHead):
+        head.forward = types.MethodType(_tood_forward(), head)
+    elif isinstance(head, VFNetHead):
+        head.star_dcn_offset = types.MethodType(_star_dcn_offset, head)
+
+
+@functools.cache
+def _tood_forward() -> Callable:
+    """mmdet's own source with the one expression replaced."""
+    source = textwrap.dedent(inspect.getsource(TOODHead.forward))
+    if source.count(BAKED_BATCH) != 1:
+        raise RuntimeError(f"mmdet's TOODHead.forward has changed: expected {BAKED_BATCH!r} in it once")
+    defined: dict[str, Callable] = {}
+    code = compile(source.replace(BAKED_BATCH, "anchor.repeat(b, 1)"), tood_head.__file__, "exec")
+    exec(code, vars(tood_head), defined)
+    return defined["forward"]
+
+
+def _star_dcn_offset(self: VFNetHead, bbox_pred: Tensor, gradient_mul: float, stride: int) -> Tensor:
+    """``VFNetHead.star_dcn_offset`` (mmdet/models/dense_heads/vfnet_head.py) without assignments."""
+    box = ((1 - gradient_mul) * bbox_pred.detach() + gradient_mul * bbox_pred) / stride
+    left, top, right, bottom = -1.0 * box[:, 0], -1.0 * box[:, 1], box[:, 2], box[:, 3]
+    same = torch.zeros_like(left)
+    rows = [(top, (left, same, right)), (same, (left, same, right)), (bottom, (left, same, right))]
+    star = torch.stack([shift for y, row in rows for x in row for shift in (y, x)], 1)
+    return star - self.dcn_base_offset.type_as(bbox_pred)
