@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from tiny import atss_head, raw_outputs, yolox_head
+from tiny import PAA_STEPS, atss_head, geometry, model_spec, raw_outputs, yolox_head
 
 from cutpoint.boxes import decode_boxes, level_priors
 from cutpoint.candidates import from_decoded, from_raw, passes
+from cutpoint.recipes import apply_recipe, resolve_recipe
 
 SIZES = [(3, 4), (2, 2)]
 
@@ -165,3 +166,60 @@ def test_a_head_without_a_factor():
     decoded = decode_everything(raw_outputs(atss_head(), SIZES), atss_head())
     decoded.pop("factors")
     assert_same(found, from_decoded(decoded, spec))
+
+
+def fuse(decoded, root=False):
+    scores = decoded["scores"] * decoded["factors"][..., None]
+    fused = {name: value for name, value in decoded.items() if name != "factors"}
+    return fused | {"scores": np.sqrt(scores) if root else scores}
+
+
+def test_fused_scores_are_products_with_the_floor_on_the_product():
+    spec = atss_head(floor={"on": "class", "value": 0.3, "inclusive": False})
+    decoded = decode_everything(raw_outputs(spec, SIZES), spec)
+    fused = from_decoded(fuse(decoded), spec)
+    on_product = atss_head(floor=spec.floor | {"on": "product"})
+    expected = from_decoded(decoded, on_product)
+    assert 3 < len(fused) < len(from_decoded(decoded, spec))
+    np.testing.assert_array_equal(fused.score, expected.score * expected.factor)
+    assert (fused.factor == 1).all()
+    for name in ("level", "prior", "label", "boxes"):
+        np.testing.assert_array_equal(getattr(fused, name), getattr(expected, name))
+
+
+PAA = atss_head(
+    head="PAAHead",
+    recipe=PAA_STEPS,
+    floor={"on": "product", "value": 0.3**2 * (1 - 1e-6), "inclusive": True},
+)
+
+
+@pytest.mark.parametrize(
+    ("spec", "names"),
+    [
+        (atss_head(), ["mmdet2-onnx", "mmdeploy", "seed-topk-nms", "seed-per-class"]),
+        (PAA, ["mmdet3", "mmdet2-onnx", "mmdeploy", "seed-topk-nms", "seed-per-class", "class-agnostic"]),
+    ],
+)
+def test_fused_scores_give_the_same_detections_where_they_are_served(spec, names):
+    decoded = decode_everything(raw_outputs(spec, [(6, 6), (3, 3)], seed=2), spec)
+    both = from_decoded(decoded, spec), from_decoded(fuse(decoded, root=spec.takes_root), spec)
+    for name in names:
+        definition = {"base": name, "score_thr": 0.35}
+        usual, fused = (
+            apply_recipe(resolve_recipe(definition, spec, scores), rows, geometry(), model_spec(spec))
+            for scores, rows in zip(("class", "fused"), both, strict=True)
+        )
+        assert len(usual) > 0
+        np.testing.assert_array_equal(usual.labels, fused.labels)
+        np.testing.assert_array_equal(usual.boxes, fused.boxes)
+        np.testing.assert_allclose(usual.scores, fused.scores, rtol=2e-7)
+
+
+def test_a_head_without_a_factor_has_nothing_to_fuse():
+    spec = atss_head(factor=None)
+    decoded = decode_everything(raw_outputs(atss_head(), SIZES), atss_head())
+    decoded.pop("factors")
+    found = from_decoded(decoded, spec)
+    assert spec.floor["on"] == "class"
+    assert len(found) == (decoded["scores"][0] > np.float32(0.05)).sum()

@@ -8,14 +8,11 @@ from tiny import (
     geometry,
     input_recipe,
     model_spec,
-    yolox_head,
 )
 
-from cutpoint.errors import UserError
 from cutpoint.headspec import ModelSpec
 from cutpoint.image import Pad
-from cutpoint.recipe_checks import check_served
-from cutpoint.recipes import Recipe, apply_recipe, floor_of, resolve_recipe
+from cutpoint.recipes import Recipe, apply_recipe, limit_top_k
 
 BOX = (0, 0, 8, 8)
 FAR = [(i * 100, 0, i * 100 + 8, 8) for i in range(10)]
@@ -95,6 +92,82 @@ def test_top_k_of_minus_one_drops_the_worst_pair_of_each_level():
     assert kept([{"step": "top_k", "k": -1}], rows) == [1, 2]
 
 
+def test_top_k_of_locations_keeps_all_their_pairs_and_ranks_by_the_best():
+    rows = [
+        (0, 0, 0, 0.3, 1, BOX),
+        (0, 1, 1, 0.4, 1, BOX),
+        (0, 1, 2, 0.2, 1, BOX),
+        (0, 2, 0, 0.35, 1, BOX),
+        (0, 2, 2, 0.34, 1, BOX),
+        (1, 9, 0, 0.1, 1, BOX),
+    ]
+    found = run([{"step": "top_k", "k": 2, "unit": "location"}], rows)
+    assert sorted(found.scores.round(2).tolist()) == pytest.approx([0.1, 0.2, 0.34, 0.35, 0.4])
+    assert kept([{"step": "top_k", "k": 1, "unit": "location"}], rows) == [1, 2, 0]
+
+
+def test_top_k_of_the_image_forgets_the_levels():
+    rows = [(0, 0, 0, 0.3, 1, BOX), (0, 1, 1, 0.5, 1, BOX), (1, 8, 2, 0.4, 1, BOX), (1, 9, 0, 0.1, 1, BOX)]
+    assert kept([{"step": "top_k", "k": 2, "per": "image"}], rows) == [1, 2]
+    assert kept([{"step": "top_k", "k": 3, "per": "image", "unit": "location"}], rows) == [1, 2, 0]
+
+
+@pytest.mark.parametrize(("inclusive", "expected"), [(False, [2]), (True, [1, 2])])
+def test_threshold_on_the_factor(inclusive, expected):
+    rows = [(0, 0, 0, 0.9, 0.2, BOX), (0, 1, 1, 0.1, 0.5, BOX), (0, 2, 2, 0.1, 0.6, BOX)]
+    step = {"step": "threshold", "on": "factor", "value": 0.5, "inclusive": inclusive}
+    assert kept([step], rows) == expected
+
+
+def test_clip_to_the_tensor_and_with_a_border():
+    rows = [(0, 0, 0, 0.5, 1, (-5, -5, 100, 100))]
+    sizes = {"padded_height": 64, "padded_width": 96}
+    assert run([{"step": "clip", "to": "tensor"}], rows, **sizes).boxes.tolist() == [[0, 0, 96, 64]]
+    assert run([{"step": "clip", "border": 1}], rows, **sizes).boxes.tolist() == [[0, 0, 39, 31]]
+
+
+def test_multiply_factor_with_root():
+    found = run([{"step": "multiply_factor", "root": True}], [(0, 0, 0, 0.5, 0.125, BOX)])
+    assert found.scores.tolist() == [0.25]
+    # the factor is used up: a second product changes nothing
+    twice = run([{"step": "multiply_factor"}] * 2, [(0, 0, 0, 0.5, 0.5, BOX)])
+    assert twice.scores.tolist() == [0.25]
+
+
+def test_score_voting_by_hand():
+    rows = [
+        (0, 0, 0, 0.8, 1, (0, 0, 10, 10)),
+        (0, 1, 0, 0.4, 1, (0, 0, 10, 5)),  # IoU 1/2
+        (0, 2, 0, 0.4, 1, (50, 50, 60, 60)),  # no overlap: no vote
+        (0, 3, 1, 0.8, 1, (0, 0, 10, 20)),  # another class: no vote
+    ]
+    steps = [{"step": "nms", "iou_threshold": 0.4}, {"step": "score_voting"}]
+    found = run(steps, rows)
+    assert found.labels.tolist() == [0, 1, 0]
+    weights = np.array([0.8, 0.4 * np.exp(-(0.5**2) / 0.025)])
+    bottom = (weights * [10, 5]).sum() / weights.sum()
+    np.testing.assert_allclose(found.boxes[0], [0, 0, 10, bottom], rtol=1e-6)
+    assert found.boxes[0, 3] < 10
+    np.testing.assert_array_equal(found.boxes[1:], [[0, 0, 10, 20], [50, 50, 60, 60]])
+    np.testing.assert_array_equal(found.scores, np.float32([0.8, 0.8, 0.4]))
+
+
+def test_the_spaces_of_nms():
+    # the same box in two classes, and a box of the first class that overlaps it
+    rows = [(0, 0, 0, 0.9, 1, BOX), (0, 1, 1, 0.8, 1, BOX), (0, 2, 0, 0.7, 1, (0, 0, 8, 7))]
+    nms = {"step": "nms", "iou_threshold": 0.5}
+    assert kept([nms], rows) == [0, 1]
+    assert kept([nms | {"space": "per_class"}], rows) == [0, 1]
+    assert kept([nms | {"space": "agnostic"}], rows) == [0]
+    loose = nms | {"iou_threshold": 0.9}
+    assert kept([loose], rows) == [0, 1, 0]
+    assert kept([loose | {"space": "per_class", "per_class_cap": 1}], rows) == [0, 1]
+    # 8 x 8 and 8 x 7: 7/8, with the old pixel 9 x 9 and 9 x 8: 8/9
+    tight = nms | {"iou_threshold": 0.88}
+    assert kept([tight], rows) == [0, 1, 0]
+    assert kept([tight | {"offset": 1}], rows) == [0, 1]
+
+
 def test_clip_takes_the_image_size_not_the_padded_one():
     rows = [(0, 0, 0, 0.5, 1, (-5, -5, 100, 100))]
     found = run([{"step": "clip"}], rows, padded_height=64, padded_width=64)
@@ -171,71 +244,6 @@ def test_no_candidates_give_no_detections(steps):
     assert len(found) == 0
 
 
-def test_mmdet3_is_the_heads_own_recipe():
-    assert resolve_recipe("mmdet3", atss_head()) == Recipe(ATSS_STEPS)
-    assert resolve_recipe({"base": "mmdet3"}, yolox_head()) == Recipe(YOLOX_STEPS)
-
-
-def test_overrides_change_their_step_alone():
-    definition = {"base": "mmdet3", "score_thr": 0.3, "nms_pre": 7, "iou_threshold": 0.5, "max_per_img": 9}
-    recipe = resolve_recipe(definition, atss_head())
-    assert recipe.get("threshold")["value"] == 0.3
-    assert recipe.get("top_k") == {"step": "top_k", "k": 7, "unit": "pair", "per": "level"}
-    assert recipe.get("nms")["iou_threshold"] == 0.5
-    assert recipe.get("cap")["k"] == 9
-    assert [step["step"] for step in recipe.steps] == [step["step"] for step in ATSS_STEPS]
-    # neither the head's own recipe nor the definition changed
-    assert atss_head().recipe[0]["value"] == 0.05
-    assert definition["base"] == "mmdet3"
-
-
-def test_an_override_without_its_step_is_refused():
-    with pytest.raises(UserError, match="nms_pre: YOLOXHead has no step 'top_k'"):
-        resolve_recipe({"base": "mmdet3", "nms_pre": 100}, yolox_head())
-
-
-def test_an_unknown_base_is_refused():
-    with pytest.raises(UserError, match="'mmdet4': unknown; known: mmdet3"):
-        resolve_recipe("mmdet4", atss_head())
-
-
-def test_a_threshold_below_the_floor_is_refused_and_the_message_tells_how_to_mend_it():
-    message = (
-        r"threshold 0.04: candidates end at class score 0.05; raise .*score_thr or lower .*candidate_floor"
-    )
-    with pytest.raises(UserError, match=message):
-        resolve_recipe({"base": "mmdet3", "score_thr": 0.04}, atss_head())
-    assert resolve_recipe({"base": "mmdet3", "score_thr": 0.05}, atss_head())
-
-
-def threshold(on, value, inclusive):
-    return Recipe(({"step": "threshold", "on": on, "value": value, "inclusive": inclusive},))
-
-
-def test_what_the_candidates_can_serve():
-    on_class = atss_head(floor={"on": "class", "value": 0.05, "inclusive": False})
-    on_product = yolox_head(floor={"on": "product", "value": 0.05, "inclusive": True})
-    check_served(threshold("class", 0.05, False).steps, on_class.floor)
-    # a product is at most the class score
-    check_served(threshold("product", 0.05, False).steps, on_class.floor)
-    check_served(threshold("product", 0.05, True).steps, on_product.floor)
-    check_served(threshold("product", 0.05, False).steps, on_product.floor)
-    for refused, head in (
-        (threshold("class", 0.05, True), on_class),  # one on the floor is missing
-        (threshold("product", 0.04, True), on_product),
-        (threshold("class", 0.9, True), on_product),  # a small factor hides any class score
-        (Recipe(()), on_class),
-    ):
-        with pytest.raises(UserError, match="candidates end at"):
-            check_served(refused.steps, head.floor)
-
-
-def test_floor_of_is_the_recipes_own_threshold():
-    recipe = resolve_recipe({"base": "mmdet3", "score_thr": 0.3}, atss_head())
-    assert floor_of(recipe) == {"on": "class", "value": 0.3, "inclusive": False}
-    check_served(recipe.steps, floor_of(recipe))
-
-
 def test_without_leaves_one_step_out():
     recipe = Recipe(ATSS_STEPS)
     assert [s["step"] for s in recipe.without("clip").steps] == [
@@ -243,3 +251,15 @@ def test_without_leaves_one_step_out():
     ]
     with pytest.raises(ValueError, match="no step 'best_class'"):
         recipe.without("best_class")
+
+
+def test_a_limit_of_top_k_caps_every_count_and_what_goes_into_nms():
+    recipe = limit_top_k(Recipe((*ATSS_STEPS[:-1], {"step": "cap", "k": 100})), 50)
+    assert [(step["step"], step.get("k")) for step in recipe.steps if "k" in step] == [
+        ("top_k", 3),
+        ("top_k", 50),
+        ("cap", 50),
+    ]
+    before_nms = recipe.steps[[step["step"] for step in recipe.steps].index("nms") - 1]
+    assert (before_nms["unit"], before_nms["per"]) == ("pair", "image")
+    assert limit_top_k(Recipe(YOLOX_STEPS), 50).get("cap")["k"] == 50
