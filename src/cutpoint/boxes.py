@@ -171,13 +171,13 @@ def _buckets(
     is_best = numbers == best[..., None]
     rest = xp.where(is_best, xp.asarray(-1.0, dtype=xp.float32), scores)
     second = xp.argmax(rest, axis=-1)
-    offset = xp.sum(xp.where(is_best, offsets, xp.asarray(0.0, dtype=xp.float32)), axis=-1)
+    steps = xp.arange(side, dtype=xp.float32) + 0.5 - offsets
+    steps = xp.sum(xp.where(is_best, steps, xp.asarray(0.0, dtype=xp.float32)), axis=-1)
 
     centre = (priors[..., :2] + priors[..., 2:]) * 0.5
     half = (priors[..., 2:] - priors[..., :2]) * coder["scale"] * 0.5
     low, high = centre - half, centre + half
     width = (high - low) / buckets
-    steps = 0.5 + best - offset
     left, right = low[..., 0] + steps[..., 0] * width[..., 0], high[..., 0] - steps[..., 1] * width[..., 0]
     top, down = low[..., 1] + steps[..., 2] * width[..., 1], high[..., 1] - steps[..., 3] * width[..., 1]
 

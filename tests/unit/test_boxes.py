@@ -2,9 +2,10 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from tiny import atss_head, yolox_head
 
-from cutpoint.boxes import clip_boxes, decode_boxes, level_priors, scale_to_original
+from cutpoint.boxes import CODERS, clip_boxes, decode_boxes, level_priors, scale_to_original
 
 
 def cells(*rows):
@@ -71,6 +72,112 @@ def test_centre_size_coder_by_hand():
     # centre 28, 12; size 16 x 4
     np.testing.assert_allclose(boxes, [[20, 10, 36, 14]], rtol=1e-6)
     assert boxes.dtype == np.float32
+
+
+def decode(coder, prior, values, stride=8):
+    """One box by one coder."""
+    head = atss_head(coder=coder, strides=((stride, stride),) * 2)
+    found = decode_boxes(head, 1, np.array([prior], np.float32), np.array([values], np.float32))
+    assert found[0].dtype == np.float32
+    return found[0][0], found[1]
+
+
+def test_distance_coder_by_hand():
+    plain = {"type": "distance", "bins": None, "exp": False, "unit": [1.0, 1.0]}
+    box, factor = decode(plain, (20, 30), (1, 2, 3, 4))  # left, top, right, bottom
+    assert box.tolist() == [19, 28, 23, 34]
+    assert factor is None
+    # of an anchor from its centre, in units of the level
+    box, _ = decode(plain | {"unit": [1.0, 10.0]}, (10, 20, 30, 40), (1, 2, 3, 1))
+    assert box.tolist() == [10, 10, 50, 40]
+    box, _ = decode(plain | {"exp": True, "unit": [1.0, 16.0]}, (20, 30), (0, math.log(2), 0, 0))
+    np.testing.assert_allclose(box, [4, -2, 36, 46], rtol=1e-6)
+
+
+def test_distance_coder_takes_the_mean_of_its_bins():
+    coder = {"type": "distance", "bins": 3, "exp": False, "unit": [1.0, 8.0]}
+    even, last, first = (0, 0, 0), (-50, -50, 50), (50, -50, -50)  # means 1, 2, 0
+    tilted = (0, 0, math.log(2))  # (0 + 1 + 2 * 2) / 4
+    box, _ = decode(coder, (0, 0, 200, 200), (*even, *last, *first, *tilted))
+    np.testing.assert_allclose(box, [92, 84, 100, 110], rtol=1e-6)
+
+
+def test_tblr_coder_by_hand():
+    # top, bottom, left, right in units of 4 x the anchor's side; the anchor is 10 x 20 around (15, 30)
+    coder = {"type": "tblr", "normalizer": [4.0] * 4}
+    box, _ = decode(coder, (10, 20, 20, 40), (0.25, 0.5, 0.1, 0.2))
+    np.testing.assert_allclose(box, [15 - 4, 30 - 20, 15 + 8, 30 + 40], rtol=1e-6)
+
+
+def test_corners_coder_by_hand():
+    values = (-1, -2, 3, 4)
+    origin = {"type": "corners", "from_point": False}
+    assert decode(origin, (40, 80), values)[0].tolist() == [-8, -16, 24, 32]
+    assert decode(origin | {"from_point": True}, (40, 80), values)[0].tolist() == [32, 64, 64, 112]
+
+
+def test_yolov3_coder_by_hand():
+    # centre (20, 30), size 8 x 12, stride 16; a sigmoid of log 3 moves by a quarter of it
+    box, _ = decode({"type": "yolov3"}, (16, 24, 24, 36), (0, math.log(3), math.log(2), 0), stride=16)
+    np.testing.assert_allclose(box, [12, 28, 28, 40], rtol=1e-6)
+
+
+def bucket_values(best, second, offset):
+    """Left, right, top, down: 7 bucket scores each, then 7 offsets each."""
+    scores, offsets = np.full((4, 7), -50.0), np.zeros((4, 7))
+    scores[:, second] = 0
+    scores[:, best] = math.log(3)
+    offsets[:, best] = offset
+    return np.concatenate([scores.ravel(), offsets.ravel()])
+
+
+def test_buckets_coder_by_hand():
+    # the anchor of 28 px grows to 84 px, 14 buckets of 6 px a side; best bucket 2, offset 0.25: 2.25 * 6 px
+    coder = {"type": "buckets", "buckets": 14, "scale": 3.0}
+    anchor = (100, 200, 128, 228)  # grows to 72..156, 172..256
+    box, factor = decode(coder, anchor, bucket_values(2, 3, 0.25))
+    np.testing.assert_allclose(box, [85.5, 185.5, 142.5, 242.5], rtol=1e-6)
+    # the neighbour's share counts as well: 3/4 + 1/4
+    np.testing.assert_allclose(factor, [1.0], rtol=1e-6)
+    box, factor = decode(coder, anchor, bucket_values(2, 5, 0.25))
+    np.testing.assert_allclose(box, [85.5, 185.5, 142.5, 242.5], rtol=1e-6)
+    np.testing.assert_allclose(factor, [0.75], rtol=1e-6)
+
+
+ALL_CODERS = {
+    "delta_xywh": (atss_head().coder, 4, 4),
+    "delta_xywh, centre clamp": (atss_head().coder | {"centre_clamp": 32.0}, 4, 4),
+    "centre_size": ({"type": "centre_size"}, 2, 4),
+    "distance": ({"type": "distance", "bins": None, "exp": True, "unit": [1.0, 16.0]}, 2, 4),
+    "distance, bins": ({"type": "distance", "bins": 17, "exp": False, "unit": [8.0, 16.0]}, 4, 68),
+    "tblr": ({"type": "tblr", "normalizer": [4.0] * 4}, 4, 4),
+    "corners": ({"type": "corners", "from_point": True}, 2, 4),
+    "yolov3": ({"type": "yolov3"}, 4, 4),
+    "buckets": ({"type": "buckets", "buckets": 14, "scale": 3.0}, 4, 56),
+}
+
+
+def test_every_coder_is_among_those_compared():
+    assert {coder["type"] for coder, _, _ in ALL_CODERS.values()} == set(CODERS)
+
+
+@pytest.mark.parametrize("name", ALL_CODERS)
+def test_numpy_and_torch_decode_alike(name):
+    coder, prior_width, width = ALL_CODERS[name]
+    rng = np.random.default_rng(0)
+    priors = rng.uniform(0, 100, (50, prior_width)).astype(np.float32)
+    priors[:, 2:] += 100
+    values = rng.normal(0, 1, (2, 50, width)).astype(np.float32)
+    head = atss_head(coder=coder)
+    ours = decode_boxes(head, 1, priors, values)
+    theirs = decode_boxes(head, 1, torch.from_numpy(priors), torch.from_numpy(values), torch)
+    assert ours[0].shape == (2, 50, 4)
+    assert theirs[0].dtype == torch.float32
+    np.testing.assert_allclose(ours[0], theirs[0].numpy(), rtol=1e-5, atol=1e-4)
+    assert (ours[1] is None) == (theirs[1] is None) == (coder["type"] != "buckets")
+    if ours[1] is not None:
+        assert ours[1].dtype == np.float32
+        np.testing.assert_allclose(ours[1], theirs[1].numpy(), rtol=1e-5)
 
 
 def test_unknown_coder_is_an_error():
