@@ -47,7 +47,7 @@ def describe_head(head: nn.Module, candidate_floor: float | None) -> HeadSpec:
     reading = HEADS[name]
     coder = reading.coder(head)
     recipe = (reading.recipe or _base_recipe)(head, reading)
-    generator = head.prior_generator
+    generator = _prior_generator(head)
     anchors = getattr(generator, "base_anchors", None)
     strides = tuple((int(x), int(y)) for x, y in generator.strides)
     activation = reading.activation or ("sigmoid" if head.use_sigmoid_cls else "softmax")
@@ -67,6 +67,11 @@ def describe_head(head: nn.Module, candidate_floor: float | None) -> HeadSpec:
         floor=_floor(recipe, candidate_floor),
         recipe=tuple(recipe),
     )
+
+
+def _prior_generator(head: nn.Module) -> Any:
+    """SABL has two, of which the square one is decoded from."""
+    return getattr(head, "square_anchor_generator", None) or head.prior_generator
 
 
 def _tensors(
