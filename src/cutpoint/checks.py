@@ -5,12 +5,13 @@ import hashlib
 import importlib.util
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from cutpoint.config import near, suggest
 from cutpoint.errors import UserError
-from cutpoint.plan import Dataset, Evaluation, Model, Plan
+from cutpoint.plan import Evaluation, Model, Plan
+from cutpoint.variants import Dataset, Variant
 
 # annotations/instances_val2017.json of COCO
 VAL2017_BYTES = 19_987_840
@@ -31,6 +32,8 @@ def check_files(plan: Plan, sources: Collection[str]) -> None:
         _check_model(model, sources)
     for dataset in plan.datasets:
         _check_dataset(dataset, sources)
+    for variant in dict.fromkeys(v for e in plan.evaluations for v in e.variants):
+        _check_variant(variant, sources)
     for index, evaluation in enumerate(plan.evaluations):
         if evaluation.published_ap is not None:
             _check_published(f"evaluations[{index}].published_ap", evaluation, sources)
@@ -54,6 +57,28 @@ def config_files(config: str) -> list[str]:
                 os.path.normpath(Path(path).parent / base) for base in _bases(path) if "::" not in base
             ]
     return found
+
+
+def module_files(modules: Iterable[str]) -> list[str]:
+    """The files of those modules that lie below the working directory.
+
+    Args:
+        modules: dotted names, the config's ``imports``.
+
+    Raises:
+        UserError: a module that is found neither there nor among the installed ones.
+    """
+    files = []
+    for module in modules:
+        parts = Path(*module.split("."))
+        local = [path for path in (parts.with_suffix(".py"), parts / "__init__.py") if path.is_file()]
+        files += [path.as_posix() for path in local[:1]]
+        # of an installed one the top package is found without running anything
+        if not local and importlib.util.find_spec(parts.parts[0]) is None:
+            raise UserError(
+                f"imports: no module {module!r} below {Path.cwd()} or among the installed ones"
+            )
+    return files
 
 
 def _bases(path: str) -> list[str]:
@@ -116,6 +141,13 @@ def _check_dataset(dataset: Dataset, sources: Collection[str]) -> None:
                 f"{where}.classes.{name}: {dataset.annotations} has no category {category!r}"
                 f"{suggest(category, categories)}"
             )
+
+
+def _check_variant(variant: Variant, sources: Collection[str]) -> None:
+    if variant.results:
+        _check_path(f"variants.{variant.name}.results", variant.results, "file", sources)
+    elif variant.export.foreign:
+        _check_path(f"variants.{variant.name}.onnx", variant.export.foreign.path, "file", sources)
 
 
 def _check_published(where: str, evaluation: Evaluation, sources: Collection[str]) -> None:

@@ -28,7 +28,7 @@ def complete_config(config: dict[str, Any], schema_path: str | Path) -> dict[str
     if errors:
         raise UserError(_describe(_innermost(errors[0])))
     complete = copy.deepcopy(config)
-    _fill(complete, schema)
+    _fill(complete, schema, schema["$defs"])
     return complete
 
 
@@ -121,17 +121,25 @@ def _describe(error: jsonschema.ValidationError) -> str:
                 TYPES.get(kind, f"a{'n' if kind[0] in 'aio' else ''} {kind}") for kind in kinds
             )
             return f"{prefix}{shown} must be {words}"
+        case "pattern" if "[.]" in rule:
+            return f"{prefix}{shown} is no dotted module name"
         case "pattern" if re.match(r"\^\[A-Z", rule):
             return f"{prefix}the name {value!r} may have letters, digits, _ and - only"
+        case "not":
+            return f"{prefix}{shown} is Cutpoint's own and cannot be defined anew; choose another name"
         case "anyOf":
             return f"{prefix}{shown} is not allowed. {error.schema['description']}"
+        case "maxProperties":
+            return f"{prefix}{error.schema['description']}; remove the other keys"
         case "uniqueItems":
             return f"{prefix}a name is there twice in {value!r}"
         case _:
             return f"{prefix}{error.message}"
 
 
-def _fill(node: Any, schema: dict[str, Any]) -> None:
+def _fill(node: Any, schema: dict[str, Any], defs: dict[str, Any]) -> None:
+    if "$ref" in schema:
+        schema = defs[schema["$ref"].removeprefix("#/$defs/")]
     if isinstance(node, dict):
         properties = schema.get("properties", {})
         for key, part in properties.items():
@@ -139,7 +147,7 @@ def _fill(node: Any, schema: dict[str, Any]) -> None:
                 node.setdefault(key, copy.deepcopy(part["default"]))
         others = schema.get("additionalProperties") or {}
         for key, value in node.items():
-            _fill(value, properties.get(key, others))
+            _fill(value, properties.get(key, others), defs)
     elif isinstance(node, list):
         for value in node:
-            _fill(value, schema.get("items", {}))
+            _fill(value, schema.get("items", {}), defs)

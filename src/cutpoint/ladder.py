@@ -11,8 +11,9 @@ def build_ladder(
     """Write the ladder JSON of one data set and model.
 
     Args:
-        rungs: in order, ``{variant, metrics, comparison, latency}``: the name and paths of its JSON files;
-            ``metrics`` null without annotations, ``comparison`` null for the reference.
+        rungs: in order, ``{variant, metrics, comparison, latency, changes}``: the name, the paths of its JSON
+            files (``metrics`` null without annotations, ``comparison`` null for the reference) and what
+            differs from the rung before, in words.
         reference: name of the reference variant.
         published_ap: the AP published for the model, a fraction; shown as rung 0 by itself.
         out: JSON file to write.
@@ -27,6 +28,7 @@ def build_ladder(
         rows.append(
             {
                 "variant": rung["variant"],
+                "changes": rung["changes"],
                 "AP": ap,
                 "delta_to_previous": _difference(ap, previous),
                 "delta_to_reference": None if rung["variant"] == reference else _difference(ap, reference_ap),

@@ -7,18 +7,9 @@ from typing import Any
 
 from cutpoint.config import suggest
 from cutpoint.errors import UserError
-from cutpoint.plan import (
-    OVERRIDES,
-    Dataset,
-    Evaluation,
-    Export,
-    Model,
-    Plan,
-    Recipe,
-    Run,
-    Variant,
-    differences,
-)
+from cutpoint.plan import Evaluation, Model, Plan
+from cutpoint.resolve_variant import resolve_variant
+from cutpoint.variants import Dataset, Export, Run, Variant, differences
 
 
 def build_plan(config: dict[str, Any], device: str) -> Plan:
@@ -31,13 +22,13 @@ def build_plan(config: dict[str, Any], device: str) -> Plan:
     Raises:
         UserError: a name that nothing defines, or a combination that has no meaning.
     """
+    models = {name: _resolve_model(name, entry) for name, entry in config["models"].items()}
+    datasets = {name: _resolve_dataset(name, entry) for name, entry in config["datasets"].items()}
     variants = {
-        name: _resolve_variant(name, entry, config["recipes"], device)
+        name: resolve_variant(name, entry, config["recipes"], datasets, device)
         for name, entry in config["variants"].items()
     }
     check_names(variants.values())
-    models = {name: _resolve_model(name, entry) for name, entry in config["models"].items()}
-    datasets = {name: _resolve_dataset(name, entry) for name, entry in config["datasets"].items()}
     evaluations: list[Evaluation] = []
     for index, entry in enumerate(config["evaluations"]):
         where = f"evaluations[{index}]"
@@ -60,7 +51,7 @@ def check_names(variants: Iterable[Variant]) -> None:
     """
     seen: dict[str, tuple[Export | Run, Variant]] = {}
     for variant in variants:
-        for thing in filter(None, (variant.run.export, variant.run)):
+        for thing in filter(None, (variant.run and variant.run.export, variant.run)):
             first, owner = seen.setdefault(f"{type(thing).__name__.lower()} {thing.name}", (thing, variant))
             if first != thing:
                 raise UserError(
@@ -86,55 +77,6 @@ def _resolve_dataset(name: str, entry: dict[str, Any]) -> Dataset:
     )
 
 
-def _resolve_variant(name: str, entry: dict[str, Any], recipes: dict[str, Any], device: str) -> Variant:
-    where, runtime, cut = f"variants.{name}", entry["runtime"], entry["cut"]
-    recipe = _resolve_recipe(f"{where}.recipe", entry["recipe"], recipes)
-    if runtime == "pytorch":
-        if cut == "decoded":
-            raise UserError(
-                f"{where}.cut: pytorch has the cuts raw and e2e; use one of them, or runtime onnxruntime"
-            )
-        for key, default in (("shape", "dynamic"), ("clip", "image")):
-            if entry[key] != default:
-                raise UserError(
-                    f"{where}.{key}: only an exported file has it; remove it, or use runtime onnxruntime"
-                )
-        if cut == "e2e" and recipe.overrides:
-            raise UserError(
-                f"{where}.recipe: pytorch e2e is mmdet's own predict, whose recipe is mmdet3; remove the "
-                "overrides, or use cut raw"
-            )
-    if entry["clip"] == "tensor" and cut != "e2e":
-        raise UserError(f"{where}.clip: tensor is a form of the cut e2e; remove it, or use cut e2e")
-
-    shape = "x".join(map(str, entry["shape"])) if isinstance(entry["shape"], list) else entry["shape"]
-    inside = recipe if cut == "e2e" else None
-    export = None
-    if runtime == "onnxruntime":
-        export = Export(cut, entry["precision"], shape, entry["clip"], inside)
-    provider = _provider(runtime, entry["provider"] or device)
-    suffix = "" if provider == _provider(runtime, device) else f"-{provider}"
-    run_name = f"{runtime}-{export.name if export else cut}{suffix}"
-    run = Run(run_name, runtime, cut, entry["precision"], provider, entry["input"], export)
-    return Variant(name, run, recipe)
-
-
-def _provider(runtime: str, provider: str) -> str:
-    return "cuda" if runtime == "pytorch" and provider == "tensorrt" else provider
-
-
-def _resolve_recipe(where: str, entry: str | dict[str, Any], named: dict[str, Any]) -> Recipe:
-    if isinstance(entry, str) and entry != "mmdet3":
-        if entry not in named:
-            raise UserError(f"{where}: unknown recipe {entry!r}{suggest(entry, ['mmdet3', *named])}")
-        entry = named[entry]
-    if isinstance(entry, str):
-        return Recipe(entry)
-    kinds = {"score_thr": float, "nms_pre": int, "iou_threshold": float, "max_per_img": int}
-    overrides = tuple((key, kinds[key](entry[key])) for key in OVERRIDES if key in entry)
-    return Recipe(entry["base"], overrides)
-
-
 def _resolve_evaluation(
     where: str,
     entry: dict[str, Any],
@@ -154,7 +96,7 @@ def _resolve_evaluation(
     if entry["reference"] is not None:
         reference = find("reference", entry["reference"], chosen, own)
     else:
-        natural = [v for v in chosen.values() if (v.run.runtime, v.run.cut) == ("pytorch", "e2e")]
+        natural = [v for v in chosen.values() if v.run and (v.run.runtime, v.run.cut) == ("pytorch", "e2e")]
         if not natural:
             raise UserError(
                 f"{where}.reference: no variant with runtime pytorch and cut e2e is listed; add one, or name "
@@ -162,23 +104,45 @@ def _resolve_evaluation(
             )
         reference = natural[0]
     ladder = tuple(find("ladder", name, chosen, own) for name in entry["ladder"])
+    _check_ladder(f"{where}.ladder", ladder)
+    _check_floor(where, model, chosen.values())
+    _check_calibration(where, dataset, chosen.values())
+    return Evaluation(model, dataset, tuple(chosen.values()), reference, ladder, entry["published_ap"])
+
+
+def _check_ladder(where: str, ladder: Iterable[Variant]) -> None:
+    for variant in ladder:
+        if variant.results:
+            raise UserError(
+                f"{where}: {variant.name} is a finished results file, and what it differs in from its "
+                "neighbours is not known; leave it out"
+            )
     for lower, upper in pairwise(ladder):
         found = differences(lower, upper)
         if len(found) != 1:
             raise UserError(
-                f"{where}.ladder: {lower.name} and {upper.name} must differ in one thing, but differ in "
+                f"{where}: {lower.name} and {upper.name} must differ in one thing, but differ in "
                 f"{', '.join(found) or 'nothing'}; put variants between them, or leave one out"
             )
-    _check_floor(where, model, chosen.values())
-    return Evaluation(model, dataset, tuple(chosen.values()), reference, ladder, entry["published_ap"])
 
 
 def _check_floor(where: str, model: Model, variants: Iterable[Variant]) -> None:
     floor = model.candidate_floor
     for variant in variants:
-        threshold = dict(variant.recipe.overrides).get("score_thr")
+        threshold = dict(variant.recipe.overrides).get("score_thr") if variant.recipe else None
         if None not in (floor, threshold) and threshold < floor:
             raise UserError(
                 f"{where}: variant {variant.name} thresholds at {threshold:g}, below the floor of the "
                 f"candidates; raise its score_thr, or lower models.{model.name}.candidate_floor ({floor:g})"
+            )
+
+
+def _check_calibration(where: str, dataset: Dataset, variants: Iterable[Variant]) -> None:
+    """Ranges taken from the images that are scored would flatter int8."""
+    for variant in variants:
+        calibration = variant.run and variant.run.export and variant.run.export.trace.calibration
+        if calibration and calibration.dataset.images == dataset.images:
+            raise UserError(
+                f"{where}: variant {variant.name} is calibrated on {calibration.dataset.name}, whose images "
+                f"{dataset.images} are those that are scored; calibrate it on other images"
             )

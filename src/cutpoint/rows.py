@@ -3,39 +3,65 @@
 from collections.abc import Iterable
 from typing import Any
 
-from cutpoint.plan import Evaluation, Plan, Run, Variant
+from cutpoint.plan import Evaluation, Plan
+from cutpoint.variants import COUNT, EXPORTER, OPSET, SCORES, Run, Variant, differences
+
+RUN_CELLS = (
+    *("runtime", "cut", "precision", "provider", "input"),
+    *("recipe", "shape", "batch", "onnx", "verify", "precision_report"),
+)
 
 
-def table_row(evaluation: Evaluation, variant: Variant, batch: int) -> dict[str, Any]:
+def table_row(evaluation: Evaluation, variant: Variant) -> dict[str, Any]:
     """The resolved cells of a variant's row, and the files that the others are read from (null: none)."""
-    dataset, model, run = evaluation.dataset.name, evaluation.model.name, variant.run
+    dataset, model = evaluation.dataset.name, evaluation.model.name
     own = f"{dataset}/{model}/{variant.name}.json"
-    onnx = onnx_file(model, run)
     return {
         "dataset": dataset,
         "model": model,
         "variant": variant.name,
-        "runtime": run.runtime,
-        "cut": run.cut,
-        "precision": run.precision,
-        "provider": run.provider,
-        "input": run.input,
-        "recipe": variant.recipe_text,
-        "shape": variant.shape,
-        "batch": batch,
+        **(_run_cells(model, variant) if variant.run else dict.fromkeys(RUN_CELLS)),
         "tf32": None,
+        "published_ap": evaluation.published_ap,
         "manifest": f"results/manifests/{dataset}.json",
         "metrics": f"results/metrics/{own}" if evaluation.dataset.annotations else None,
-        "latency": f"results/latency/{own}",
+        "latency": f"results/latency/{own}" if variant.run else None,
         "comparison": None if variant == evaluation.reference else f"results/comparisons/{own}",
-        "verify": onnx and onnx.replace(".onnx", ".verify.json"),
-        "onnx": onnx,
+        "remarks": _remarks(variant),
     }
 
 
-def table_rows(plan: Plan, batch: int) -> list[dict[str, Any]]:
+def _run_cells(model: str, variant: Variant) -> dict[str, Any]:
+    run, trace = variant.run, variant.export.trace
+    onnx = onnx_file(model, run)
+    values = (
+        *(run.runtime, run.cut, run.precision, run.provider, run.input),
+        *(variant.recipe_text, trace.shape, run.batch, onnx),
+        onnx and onnx.replace(".onnx", ".verify.json"),
+        precision_report(model, run),
+    )
+    return dict(zip(RUN_CELLS, values, strict=True))
+
+
+def _remarks(variant: Variant) -> list[str]:
+    """What no column says, where it is not the default."""
+    if variant.results:
+        return [f"made elsewhere: {variant.results}"]
+    export, trace = variant.export, variant.export.trace
+    if export.foreign:
+        return [f"made elsewhere: {export.foreign.path}"]
+    remarks = [f"scores {export.scores}"] * (export.scores != SCORES)
+    remarks += [f"{export.count} count"] * (export.count != COUNT)
+    remarks += [f"opset {trace.opset}"] * (trace.opset != OPSET)
+    remarks += [f"{trace.exporter} exporter"] * (trace.exporter != EXPORTER)
+    if trace.calibration:
+        remarks.append(f"calibrated on {trace.calibration.images} images of {trace.calibration.dataset.name}")
+    return remarks
+
+
+def table_rows(plan: Plan) -> list[dict[str, Any]]:
     """Every variant's row, in table order."""
-    return [table_row(e, variant, batch) for e in plan.evaluations for variant in e.variants]
+    return [table_row(e, variant) for e in plan.evaluations for variant in e.variants]
 
 
 def row_files(rows: Iterable[dict[str, Any]], *kinds: str) -> list[str]:
@@ -46,6 +72,13 @@ def row_files(rows: Iterable[dict[str, Any]], *kinds: str) -> list[str]:
 def onnx_file(model: str, run: Run) -> str | None:
     """The ONNX file of a run; null for PyTorch."""
     return f"results/models/{model}/{run.export.name}.onnx" if run.export else None
+
+
+def precision_report(model: str, run: Run) -> str | None:
+    """What the reduced precision did to a run's export; null in fp32 and for a file made elsewhere."""
+    if not run.export or run.export.foreign or run.precision == "fp32":
+        return None
+    return f"results/models/{model}/{run.export.trace.name}.precision.json"
 
 
 def detections_file(evaluation: Evaluation, variant: Variant) -> str:
@@ -59,8 +92,35 @@ def shard_files(evaluation: Evaluation, run: Run, ending: str) -> list[str]:
     return [f"{folder}/{shard}.{ending}" for shard in range(evaluation.dataset.shards)]
 
 
-def latency_jobs(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """What ``time_variants`` times, in table order."""
+def rungs(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """What ``build_ladder`` needs of each rung: files, and what differs from the rung before."""
+    found, keys = [], ("variant", "metrics", "comparison", "latency")
+    for index, variant in enumerate(evaluation.ladder):
+        row = table_row(evaluation, variant)
+        lower = evaluation.ladder[index - 1] if index else variant
+        found.append({key: row[key] for key in keys} | {"changes": _changes(lower, variant)})
+    return found
+
+
+def _changes(lower: Variant, upper: Variant) -> list[str]:
+    """``cut raw → decoded``."""
+    found, before, after = [], lower.aspects, upper.aspects
+    for key in differences(lower, upper):
+        if key.startswith("recipe "):
+            found.append(f"recipe {lower.recipe_text} → {upper.recipe_text}")
+        elif key == "calibration":
+            names = (f"{side[key].images} of {side[key].dataset.name}" for side in (before, after))
+            found.append("calibration " + " → ".join(names))
+        elif key == "onnx":
+            names = (side[key].path if side[key] else "Cutpoint's own" for side in (before, after))
+            found.append("file " + " → ".join(names))
+        else:
+            found.append(f"{key} {before[key]} → {after[key]}")
+    return found
+
+
+def latency_jobs(evaluation: Evaluation, imports: list[str]) -> list[dict[str, Any]]:
+    """What ``time_variants`` times, in table order. ``imports``: the config's."""
     model = evaluation.model
     return [
         {
@@ -73,8 +133,11 @@ def latency_jobs(evaluation: Evaluation) -> list[dict[str, Any]]:
             "checkpoint": model.checkpoint,
             "spec": f"results/models/{model.name}/spec.json",
             "recipe": variant.recipe.definition,
+            "input": variant.run.input,
+            "imports": imports,
         }
         for variant in evaluation.variants
+        if variant.run
     ]
 
 
@@ -83,7 +146,7 @@ def comparison_files(evaluation: Evaluation, variant: Variant) -> dict[str, str]
     sides = {"reference": evaluation.reference, "variant": variant}
     files = {side: detections_file(evaluation, chosen) for side, chosen in sides.items()}
     if evaluation.dataset.annotations:
-        files |= {f"{side}_metrics": table_row(evaluation, v, 1)["metrics"] for side, v in sides.items()}
+        files |= {f"{side}_metrics": table_row(evaluation, v)["metrics"] for side, v in sides.items()}
     return files
 
 
@@ -97,7 +160,8 @@ def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
             entries["ladders"].append({**pair, "path": f"results/ladders/{folder}.json"})
         for variant in e.variants:
             own = {**pair, "variant": variant.name}
-            entries["latencies"].append({**own, "path": f"results/latency/{folder}/{variant.name}.json"})
+            if variant.run:
+                entries["latencies"].append({**own, "path": f"results/latency/{folder}/{variant.name}.json"})
             if variant != e.reference:
                 picture_index = f"results/samples/{folder}/{variant.name}/index.json"
                 entries["samples"].append({**own, "path": picture_index})

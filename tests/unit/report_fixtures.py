@@ -148,7 +148,8 @@ def write_results(root: Path) -> dict:
             row |= {"runtime": cells["runtime"], "cut": cells["cut"], "provider": "cpu"}
             row |= {"precision": cells.get("precision", "fp32"), "input": "mmdet"}
             row |= {"recipe": "mmdet3", "shape": None if reference else "dynamic", "batch": 1}
-            row |= {"tf32": None, "manifest": manifest, "onnx": None if reference else str(onnx)}
+            row |= {"published_ap": 0.57 if dataset == "coco_like" else None, "remarks": []}
+            row |= {"precision_report": None, "tf32": None, "manifest": manifest, "onnx": None if reference else str(onnx)}
             row["latency"] = write(root / "latency" / place / name, timing)
             row["metrics"] = score and write(root / "metrics" / place / name, score)
             row["comparison"] = None
@@ -161,6 +162,12 @@ def write_results(root: Path) -> dict:
             rung = {"variant": variant, "AP": score and score["AP"]}
             rung |= {"delta_to_reference": None if reference else compared["delta_AP"]}
             rung |= {"agreement": None if reference else compared["agreement"]}
+            before = list(VARIANTS.values())[number - 1]
+            rung["changes"] = [
+                f"{key} {before.get(key, 'fp32')} → {cells.get(key, 'fp32')}"
+                for key in ("runtime", "cut", "precision")
+                if number and before.get(key) != cells.get(key)
+            ]
             rung["latency_p50_ms"] = timing["stages"]["total"]["p50"]
             last = rungs[-1]["AP"] if rungs else None
             rung["delta_to_previous"] = None if last is None else score["AP"] - last

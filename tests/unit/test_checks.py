@@ -5,12 +5,12 @@ import json
 import pytest
 
 from cutpoint import checks
-from cutpoint.checks import check_files, config_files
+from cutpoint.checks import check_files, config_files, module_files
 from cutpoint.errors import UserError
-from cutpoint.plan import Dataset, Evaluation, Model, Plan, Recipe, Run, Variant
+from cutpoint.plan import Evaluation, Model, Plan
+from cutpoint.variants import Dataset, Export, Foreign, RecipeChoice, Run, Variant
 
-RUN = Run("pytorch-e2e", "pytorch", "e2e", "fp32", "cpu", "mmdet", None)
-VARIANT = Variant("pytorch", RUN, Recipe())
+VARIANT = Variant("pytorch", Run("pytorch", "e2e", "cpu"), RecipeChoice())
 
 
 @pytest.fixture
@@ -24,13 +24,13 @@ def files(tmp_path, monkeypatch):
     return tmp_path
 
 
-def check(sources=(), published_ap=None, **changes):
+def check(sources=(), published_ap=None, variants=(), **changes):
     model = {"name": "m", "config": "mine.py", "checkpoint": "mine.pth", "candidate_floor": None}
     dataset = {"name": "d", "images": "images", "annotations": "truth.json", "classes": None, "limit": None}
     model |= {key: value for key, value in changes.items() if key in model}
     dataset |= {key: value for key, value in changes.items() if key in dataset}
     evaluation = Evaluation(
-        Model(**model), Dataset(**dataset, shards=1), (VARIANT,), VARIANT, (), published_ap
+        Model(**model), Dataset(**dataset, shards=1), (VARIANT, *variants), VARIANT, (), published_ap
     )
     check_files(Plan("cpu", (evaluation,)), sources)
 
@@ -94,3 +94,30 @@ def test_config_files(files):
     (files / "base.py").write_text("x = (\n")
     with pytest.raises(UserError, match=r"model config base.py: cannot be read as Python"):
         config_files("mine.py")
+
+
+def test_files_made_elsewhere_must_be_there(files):
+    results = Variant("theirs", None, None, "dets.json")
+    export = Export("raw", foreign=Foreign("theirs.onnx", "{}"))
+    onnx = Variant("v", Run("onnxruntime", "raw", "cpu", export), RecipeChoice())
+    with pytest.raises(UserError, match=r"variants.theirs.results: no file dets.json"):
+        check(variants=[results])
+    with pytest.raises(UserError, match=r"variants.v.onnx: no file theirs.onnx"):
+        check(variants=[onnx])
+    check(["theirs.onnx", "dets.json"], variants=[onnx, results])
+    (files / "theirs.onnx").touch()
+    (files / "dets.json").touch()
+    check(variants=[onnx, results])
+
+
+def test_module_files(files):
+    (files / "heads").mkdir()
+    (files / "heads/mine.py").touch()
+    (files / "heads/__init__.py").touch()
+    assert module_files(["heads.mine", "heads", "mine", "json"]) == [
+        "heads/mine.py",
+        "heads/__init__.py",
+        "mine.py",
+    ]
+    with pytest.raises(UserError, match="imports: no module 'hads\\.mine'"):
+        module_files(["hads.mine"])

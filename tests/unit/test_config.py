@@ -45,11 +45,21 @@ def test_defaults_fill_every_level():
         "cut": "e2e",
         "provider": None,
         "precision": "fp32",
+        "calibration": None,
         "shape": "dynamic",
+        "batch": 1,
+        "opset": 20,
+        "exporter": "dynamo",
         "input": "mmdet",
+        "scores": "class",
         "clip": "image",
+        "count": "fixed",
+        "topk_limit": None,
+        "onnx": None,
+        "outputs": None,
         "recipe": "mmdet3",
     }
+    assert (config["imports"], config["verify"]) == ([], "note")
     assert config["evaluations"][0]["ladder"] == []
     assert config["latency"] == {
         "images": 32,
@@ -63,7 +73,12 @@ def test_defaults_fill_every_level():
     assert "device" not in LEAST
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "coco.yaml"])
+def test_defaults_fill_a_calibration():
+    config = complete_config(changed(["variants", "v", "calibration"], {"dataset": "d"}), SCHEMA)
+    assert config["variants"]["v"]["calibration"] == {"dataset": "d", "images": 32}
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "coco.yaml", "zoo.yaml", "study.yaml"])
 def test_shipped_configs_are_valid(name):
     assert complete_config(yaml.safe_load((ROOT / "config" / name).read_text()), SCHEMA)
 
@@ -97,7 +112,20 @@ def test_traffic_block_of_coco_is_valid_when_uncommented():
             "variants.v.recipe: the key 'base' is missing",
         ),
         (changed(["variants", "v", "shape"], "608"), "variants.v.shape: '608' is not allowed"),
-        (changed(["variants", "v", "precision"], "fp16"), "variants.v.precision: 'fp16' is not allowed"),
+        (changed(["variants", "v", "precision"], "fp8"), "variants.v.precision: 'fp8' is not allowed"),
+        (changed(["variants", "v", "calibration"], {"images": 3}), "the key 'dataset' is missing"),
+        (changed(["variants", "v"], {"cut": "raw"}), "variants.v: the key 'runtime' is missing"),
+        (
+            changed(["variants", "v"], {"results": "x.json", "cut": "raw"}),
+            "variants.v: results is a finished file and stands alone; remove the other keys",
+        ),
+        (
+            changed(["variants", "v", "recipe"], {"steps": [{"step": "cap", "k": 1}], "base": "mmdet3"}),
+            "variants.v.recipe: steps are a whole recipe and stand alone",
+        ),
+        (changed(["variants", "v", "recipe"], {"steps": [{"k": 1}]}), "the key 'step' is missing"),
+        (changed(["recipes"], {"mmdeploy": {"base": "mmdet3"}}), "recipes: 'mmdeploy' is Cutpoint's own"),
+        (changed(["imports"], ["my heads"]), "imports[0]: 'my heads' is no dotted module name"),
         (
             changed(["evaluations", 0, "variants"], ["v", "v"]),
             "evaluations[0].variants: a name is there twice",

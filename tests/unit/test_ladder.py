@@ -10,7 +10,7 @@ APS = {"pytorch": 0.4, "raw": 0.375, "fp16": 0.25}
 def build(tmp_path, aps, published=None):
     rungs = []
     for number, (name, ap) in enumerate(aps.items()):
-        paths = {"variant": name, "metrics": None, "comparison": None}
+        paths = {"variant": name, "metrics": None, "comparison": None, "changes": [f"to {name}"]}
         values = {"latency": {"stages": {"total": {"p50": 10.0 + number}}}}
         if ap != "unlabelled":
             values["metrics"] = {"AP": ap}
@@ -32,6 +32,7 @@ def test_steps_telescope_to_the_total(tmp_path):
     rungs = found["rungs"]
     assert [r["variant"] for r in rungs] == list(APS)
     assert [r["AP"] for r in rungs] == list(APS.values())
+    assert [r["changes"] for r in rungs] == [["to pytorch"], ["to raw"], ["to fp16"]]
     assert rungs[0]["delta_to_previous"] is None
     assert rungs[1]["delta_to_previous"] == pytest.approx(-0.025)
     assert sum(r["delta_to_previous"] for r in rungs[1:]) == pytest.approx(APS["fp16"] - APS["pytorch"])

@@ -139,6 +139,14 @@ def test_the_verdict_is_in_words(page):
     assert "Agreement with pytorch is below 1 for raw-int8 (0.9100)." in short
 
 
+def test_a_baseline_that_is_off_is_the_first_thing_said(page, html):
+    verdict = [part for part in html.split('<div class="verdict">') if "coco_like" in part.split("</h3>")[0]]
+    assert (
+        verdict[-1].split("<p>")[1].startswith("Baseline off: AP 0.5800, published 0.5700, more than 0.0015")
+    )
+    assert page.text["short"].count("Baseline off") == 1
+
+
 def test_what_ran_without_compiled_nms_is_not_compared_in_speed(page):
     short = page.text["short"]
     assert short.count("pytorch ran without compiled NMS: not comparable.") == 3

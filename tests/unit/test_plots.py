@@ -74,3 +74,20 @@ def test_stages_draw_four_bars_a_variant_as_long_as_their_medians(made, tmp_path
     assert "median of each stage [ms]" in said
     assert "inference" in said
     assert "host to device" not in said
+
+
+def test_detections_made_elsewhere_are_drawn_without_a_latency(made, tmp_path):
+    theirs = dict(made["rows"][1], variant="theirs")
+    theirs |= dict.fromkeys(["runtime", "cut", "precision", "provider", "latency", "verify", "onnx", "batch"])
+    outs = {f"out_{key}": str(tmp_path / key) for key in ("csv", "md", "per_class")}
+    summarize(rows=[made["rows"][0], theirs], **outs)
+    found = made | {"summary": outs["out_csv"]}
+    assert "theirs" in texts(draw("ap", found, tmp_path / "ap.svg"))
+    said = texts(draw("latency", found, tmp_path / "latency.svg"))
+    assert not any("theirs" in text for text in said)
+    assert any("pytorch" in text for text in said)
+
+
+def test_figures_of_nothing_that_was_timed(made, tmp_path):
+    plots.plot_stages(rows=[], out=str(tmp_path / "stages.svg"))
+    ElementTree.fromstring((tmp_path / "stages.svg").read_text())

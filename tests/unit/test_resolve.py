@@ -6,18 +6,26 @@ import pytest
 
 from cutpoint.config import complete_config
 from cutpoint.errors import UserError
-from cutpoint.plan import Export, Recipe, Run, Variant, differences, shape_value
 from cutpoint.resolve import build_plan, check_names
+from cutpoint.rows import rungs, table_row
+from cutpoint.variants import Export, RecipeChoice, Run, Variant, differences, shape_value
 
 SCHEMA = Path(__file__).resolve().parents[2] / "workflow/schemas/config.schema.yaml"
 ONNX, TORCH = {"runtime": "onnxruntime"}, {"runtime": "pytorch"}
 REFERENCE = {"pytorch": {**TORCH, "cut": "e2e"}}
+OUTPUTS = {"boxes": "b"}
+INT8 = {"precision": "int8", "calibration": {"dataset": "other"}}
+FOREIGN = {**ONNX, "cut": "raw", "onnx": "theirs/yolo.v1.onnx", "outputs": OUTPUTS}
+STEPS = [{"step": "threshold", "on": "class", "value": 0.05}, {"step": "cap", "k": 5}]
 
 
 def plan_of(variants, device="cpu", evaluation=None, model=None, recipes=None):
     config = {
         "models": {"m": {"config": "m.py", "checkpoint": "m.pth", **(model or {})}},
-        "datasets": {"d": {"images": "d", "annotations": None}},
+        "datasets": {
+            "d": {"images": "d", "annotations": None},
+            "other": {"images": "o", "annotations": None},
+        },
         "recipes": recipes or {},
         "variants": variants,
         "evaluations": [{"model": "m", "dataset": "d", "variants": list(variants), **(evaluation or {})}],
@@ -60,6 +68,51 @@ def resolve(entry, device="cpu", **arguments):
             "mmdet3+score_thr=0.3+max_per_img=300",
         ),
         ({**TORCH, "cut": "raw"}, None, "pytorch-raw", "mmdet3"),
+        ({**TORCH, "cut": "raw", "batch": 4}, None, "pytorch-raw-batch4", "mmdet3"),
+        (
+            {**ONNX, "cut": "raw", "precision": "fp16", "opset": 19, "exporter": "torchscript", "batch": 2},
+            "raw-fp16-opset19-torchscript",
+            "onnxruntime-raw-fp16-opset19-torchscript-batch2",
+            "mmdet3",
+        ),
+        ({**ONNX, "cut": "e2e", **INT8}, "e2e-int8-other", "onnxruntime-e2e-int8-other", "mmdet3"),
+        (
+            {**ONNX, "cut": "raw", "precision": "int8", "calibration": {"dataset": "other", "images": 8}},
+            "raw-int8-other-8images",
+            "onnxruntime-raw-int8-other-8images",
+            "mmdet3",
+        ),
+        (
+            {**ONNX, "cut": "decoded", "scores": "fused", "recipe": "seed-topk-nms"},
+            "decoded-fp32-fused",
+            "onnxruntime-decoded-fp32-fused",
+            "seed-topk-nms",
+        ),
+        (
+            {**ONNX, "cut": "raw", "input": "stretch", "shape": [608, 608]},
+            "raw-fp32-608x608",
+            "onnxruntime-raw-fp32-608x608-stretch",
+            "mmdet3",
+        ),
+        (
+            {**ONNX, "cut": "e2e", "recipe": "mmdeploy", "topk_limit": 3840, "count": "free"},
+            "e2e-fp32-count-free-topk-3840-mmdeploy",
+            "onnxruntime-e2e-fp32-count-free-topk-3840-mmdeploy",
+            "mmdeploy+topk_limit=3840",
+        ),
+        (
+            {**ONNX, "cut": "e2e", "recipe": {"base": "mmdet3", "score_voting": False}},
+            "e2e-fp32-no-voting",
+            "onnxruntime-e2e-fp32-no-voting",
+            "mmdet3+no-voting",
+        ),
+        (FOREIGN, "raw-foreign-yolo_v1", "onnxruntime-raw-foreign-yolo_v1", "mmdet3"),
+        (
+            {**FOREIGN, "cut": "e2e"},
+            "e2e-foreign-yolo_v1",
+            "onnxruntime-e2e-foreign-yolo_v1",
+            "made elsewhere",
+        ),
         ({**TORCH, "cut": "raw", "provider": "cuda"}, None, "pytorch-raw-cuda", "mmdet3"),
         ({**ONNX, "cut": "raw", "provider": "cpu"}, "raw-fp32", "onnxruntime-raw-fp32", "mmdet3"),
     ],
@@ -113,14 +166,68 @@ def test_variants_share_a_run_and_runs_an_export():
     assert plan.wanted_providers == [("cpu", "device"), ("cuda", "variants.cuda.provider")]
 
 
+def test_steps_written_out_are_a_recipe():
+    variant = resolve({**ONNX, "cut": "raw", "recipe": "own"}, recipes={"own": {"steps": STEPS}})
+    assert (variant.recipe_text, variant.recipe.definition) == ("own", {"steps": STEPS})
+    nameless = resolve({**ONNX, "cut": "e2e", "recipe": {"steps": STEPS}})
+    assert nameless.recipe_text.startswith("steps-")
+    assert nameless.export.name == f"e2e-fp32-{nameless.recipe_text}"
+    other = resolve({**ONNX, "cut": "e2e", "recipe": {"steps": STEPS[:1]}})
+    assert other.export.name != nameless.export.name
+    with pytest.raises(UserError, match=r"variants.v.recipe: recipe step 2 'capp': unknown"):
+        resolve({**ONNX, "cut": "raw", "recipe": {"steps": [STEPS[0], {"step": "capp", "k": 5}]}})
+
+
+def test_cuts_share_a_trace_and_a_reduced_one_is_made_from_fp32():
+    entries = {cut: {**ONNX, "cut": cut, **INT8, "opset": 19} for cut in ("raw", "e2e")}
+    plan = plan_of({**REFERENCE, **entries})
+    assert {export.trace.name for export in plan.exports("m").values()} == {"trace-int8-other-opset19"}
+    trace = plan.trace("m", "trace-int8-other-opset19")
+    assert trace.full == plan.trace("m", "trace-fp32-opset19")
+    assert [dataset.name for dataset in plan.datasets] == ["d", "other"]
+    with pytest.raises(UserError, match="plans no trace of m 'trace-fp32'"):
+        plan.trace("m", "trace-fp32")
+
+
+def test_int8_is_not_calibrated_on_what_is_scored():
+    entry = {**ONNX, "cut": "raw", "precision": "int8", "calibration": {"dataset": "d"}}
+    with pytest.raises(
+        UserError, match=r"evaluations\[0\]: variant v is calibrated on d, whose images d are"
+    ):
+        resolve(entry)
+
+
+def test_a_results_file_is_a_variant_without_a_run():
+    plan = plan_of({**REFERENCE, "theirs": {"results": "./their//dets.json"}})
+    evaluation = plan.evaluations[0]
+    variant = evaluation.variant("theirs")
+    assert (variant.results, variant.run) == ("their/dets.json", None)
+    assert [run.name for run in evaluation.runs] == ["pytorch-e2e"]
+    row = table_row(evaluation, variant)
+    empty = ("runtime", "cut", "precision", "recipe", "batch", "latency", "onnx", "verify")
+    assert [row[key] for key in empty] == [None] * 8
+    assert row["comparison"] == "results/comparisons/d/m/theirs.json"
+    assert row["remarks"] == ["made elsewhere: their/dets.json"]
+    with pytest.raises(UserError, match="theirs is a finished results file, and what it differs in"):
+        plan_of(
+            {**REFERENCE, "theirs": {"results": "dets.json"}}, evaluation={"ladder": ["pytorch", "theirs"]}
+        )
+
+
+def test_remarks_say_what_no_column_says():
+    plan = plan_of({**REFERENCE, "v": {**ONNX, "cut": "e2e", **INT8, "opset": 19, "count": "free"}})
+    row = table_row(plan.evaluations[0], plan.evaluations[0].variant("v"))
+    assert row["remarks"] == ["free count", "opset 19", "calibrated on 32 images of other"]
+    assert row["precision_report"] == "results/models/m/trace-int8-other-opset19.precision.json"
+    assert table_row(plan.evaluations[0], plan.evaluations[0].variant("pytorch"))["remarks"] == []
+
+
 def test_two_definitions_of_one_name_are_refused():
     def variant(name, recipe):
-        export = Export("e2e", "fp32", "dynamic", "image", recipe)
-        run = Run(f"onnxruntime-{export.name}", "onnxruntime", "e2e", "fp32", "cpu", "mmdet", export)
-        return Variant(name, run, recipe)
+        return Variant(name, Run("onnxruntime", "e2e", "cpu", Export("e2e", recipe=recipe)), recipe)
 
     # both would be named e2e-fp32-score_thr-0_3
-    one, other = (Recipe("mmdet3", (("score_thr", value),)) for value in (0.3, "0_3"))
+    one, other = (RecipeChoice("mmdet3", (("score_thr", value),)) for value in (0.3, "0_3"))
     check_names([variant("a", one), variant("b", one)])
     with pytest.raises(UserError, match=r"variants.a and variants.b differ.*export e2e-fp32-score_thr-0_3"):
         check_names([variant("a", one), variant("b", other)])
@@ -132,7 +239,33 @@ def test_two_definitions_of_one_name_are_refused():
         ({**TORCH, "cut": "decoded"}, "variants.v.cut: pytorch has the cuts raw and e2e"),
         ({**TORCH, "cut": "raw", "shape": [608, 608]}, "variants.v.shape: only an exported file has it"),
         ({**TORCH, "cut": "e2e", "clip": "tensor"}, "variants.v.clip: only an exported file has it"),
+        ({**TORCH, "cut": "raw", "precision": "fp16"}, "variants.v.precision: only an exported file has it"),
+        ({**TORCH, "cut": "raw", "opset": 19}, "variants.v.opset: only an exported file has it"),
+        ({**TORCH, "cut": "e2e", "input": "seed-unit"}, "variants.v.input: pytorch e2e is mmdet's own test"),
+        ({**TORCH, "cut": "e2e", "recipe": "mmdeploy"}, "variants.v.recipe: pytorch e2e is mmdet's own"),
         ({**ONNX, "cut": "raw", "clip": "tensor"}, "variants.v.clip: tensor is a form of the cut e2e"),
+        ({**ONNX, "cut": "raw", "scores": "fused"}, "variants.v.scores: fused is a form of the cut decoded"),
+        ({**ONNX, "cut": "decoded", "count": "free"}, "variants.v.count: free is a form of the cut e2e"),
+        ({**ONNX, "cut": "raw", "topk_limit": 9}, "variants.v.topk_limit: 9 is a form of the cut e2e"),
+        ({**ONNX, "cut": "e2e", "recipe": "seed-per-class"}, "seed-per-class cannot be part of a graph"),
+        ({**ONNX, "cut": "raw", "shape": [32, 32], "batch": 2}, "variants.v.batch: a file of fixed shape"),
+        ({**ONNX, "cut": "raw", "precision": "int8"}, "variants.v: int8 takes its ranges from images"),
+        (
+            {**ONNX, "cut": "raw", "calibration": {"dataset": "d"}},
+            "variants.v.calibration: only int8 is calibrated, not fp32",
+        ),
+        (
+            {**ONNX, "cut": "raw", "precision": "int8", "calibration": {"dataset": "othr"}},
+            "variants.v.calibration.dataset: 'othr' is not among datasets; did you mean 'other'",
+        ),
+        (
+            {**ONNX, "cut": "raw", "input": "seed-225", "shape": [608, 608]},
+            "variants.v.input: seed-225 keeps each image's own size",
+        ),
+        ({**ONNX, "cut": "raw", "onnx": "x.onnx"}, "variants.v.onnx: .* needs both onnx and outputs"),
+        ({**ONNX, "cut": "raw", "outputs": OUTPUTS}, "variants.v.outputs: .* add onnx"),
+        ({**FOREIGN, "opset": 19}, "variants.v.opset: says how Cutpoint makes a file, and this one is made"),
+        ({**FOREIGN, "cut": "e2e", "recipe": "mmdeploy"}, "post-processing of an e2e file is inside it"),
         (
             {**TORCH, "cut": "e2e", "recipe": {"base": "mmdet3", "score_thr": 0.3}},
             "variants.v.recipe: pytorch e2e is mmdet's own predict",
@@ -157,6 +290,15 @@ LINE = {
     "tensor": {**ONNX, "cut": "e2e", "clip": "tensor"},
     "strict": {**ONNX, "cut": "raw", "recipe": {"base": "mmdet3", "score_thr": 0.5}},
     "stricter": {**ONNX, "cut": "raw", "recipe": {"base": "mmdet3", "score_thr": 0.6, "nms_pre": 5}},
+    "mmdeploy": {**ONNX, "cut": "raw", "recipe": "mmdeploy"},
+    "decoded": {**ONNX, "cut": "decoded", "recipe": "mmdeploy"},
+    "fused": {**ONNX, "cut": "decoded", "recipe": "mmdeploy", "scores": "fused"},
+    "int8": {**ONNX, "cut": "raw", **INT8},
+    "less": {**ONNX, "cut": "raw", "precision": "int8", "calibration": {"dataset": "other", "images": 8}},
+    "opset": {**ONNX, "cut": "raw", "opset": 19},
+    "batch": {**ONNX, "cut": "raw", "batch": 2},
+    "seed225": {**ONNX, "cut": "raw", "input": "seed-225"},
+    "theirs": FOREIGN,
 }
 
 
@@ -169,12 +311,36 @@ LINE = {
         ("e2e", "tensor", ["clip"]),
         ("raw", "strict", ["recipe score_thr"]),
         ("strict", "stricter", ["recipe score_thr", "recipe nms_pre"]),
+        ("raw", "mmdeploy", ["recipe base"]),
+        ("strict", "mmdeploy", ["recipe base", "recipe score_thr"]),
+        ("decoded", "fused", ["scores"]),
+        ("raw", "int8", ["precision"]),
+        ("int8", "less", ["calibration"]),
+        ("pytorch_raw", "opset", ["runtime", "opset"]),
+        ("opset", "batch", ["batch", "opset"]),
+        ("raw", "seed225", ["input"]),
+        ("raw", "theirs", ["onnx"]),
         ("raw", "raw", []),
     ],
 )
 def test_differences(one, other, found):
     evaluation = plan_of(LINE).evaluations[0]
     assert differences(evaluation.variant(one), evaluation.variant(other)) == found
+
+
+def test_rungs_say_what_changed():
+    ladder = ["fused", "decoded", "mmdeploy", "raw", "int8", "less"]
+    found = rungs(plan_of(LINE, evaluation={"ladder": ladder}).evaluations[0])
+    assert [rung["changes"] for rung in found] == [
+        [],
+        ["scores fused → class"],
+        ["cut decoded → raw"],
+        ["recipe mmdeploy → mmdet3"],
+        ["precision fp32 → int8"],
+        ["calibration 32 of other → 8 of other"],
+    ]
+    found = rungs(plan_of(LINE, evaluation={"ladder": ["raw", "theirs"]}).evaluations[0])
+    assert found[1]["changes"] == ["file Cutpoint's own → theirs/yolo.v1.onnx"]
 
 
 def test_pytorch_without_tensorrt_is_one_difference():

@@ -76,6 +76,43 @@ def test_every_failed_tensor_is_a_note_of_its_own(out):
     ]
 
 
+def test_a_reference_off_the_published_ap_is_noted_before_anything_else(out):
+    # published 0.57, the reference reaches 0.58
+    assert cells(out, "coco_like", "pytorch")["notes"] == (
+        "baseline off: AP 0.5800, published 0.5700; without compiled NMS"
+    )
+    assert cells(out, "coco_like", "raw")["notes"] == "baseline off"
+    assert cells(out, "coco_like", "raw-int8")["notes"].startswith("baseline off; failed: ")
+    assert "baseline" not in cells(out, "street", "pytorch")["notes"]
+    text = out["out_md"].read_text()
+    assert "images\n\nBaseline off: AP 0.5800, published 0.5700, more than 0.0015 apart" in text
+    assert text.count("Baseline off") == 1
+
+
+@pytest.mark.parametrize(("published", "off"), [(0.5815, False), (0.5785, False), (0.5816, True)])
+def test_the_published_ap_may_be_0_0015_away(made, tmp_path, published, off):
+    rows = [dict(row, published_ap=published) for row in made["rows"][:2]]
+    out = run(rows, tmp_path)
+    assert [("baseline off" in cells(out, "street", name)["notes"]) for name in ("pytorch", "raw")] == [
+        off
+    ] * 2
+
+
+def test_detections_made_elsewhere_have_neither_run_nor_latency(made, tmp_path):
+    row = dict(made["rows"][1], variant="theirs", remarks=["made elsewhere: x.json"])
+    row |= dict.fromkeys(["runtime", "cut", "precision", "provider", "input", "recipe", "shape", "batch"])
+    row |= dict.fromkeys(["latency", "verify", "onnx"])
+    text = cells(run([made["rows"][0], row], tmp_path), "street", "theirs")
+    empty = "runtime cut precision provider input recipe shape batch latency_p50_ms model_mb"
+    assert [text[key] for key in empty.split()] == [""] * 10
+    assert (float(text["AP"]), text["notes"]) == (pytest.approx(0.58001), "made elsewhere: x.json")
+
+
+def test_a_batch_that_was_not_timed_is_said(made, tmp_path):
+    rows = [made["rows"][0], dict(made["rows"][1], batch=4)]
+    assert "latency at batch 1" in cells(run(rows, tmp_path), "street", "raw")["notes"]
+
+
 def test_without_annotations_ap_is_empty_and_agreement_stays(out):
     row = cells(out, "unlabelled", "e2e")
     assert [row[key] for key in ("AP", "AP50", "AP75", "delta_AP")] == [""] * 4

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from snake import ROOT, copy_project, run_snakemake
+from snake import CONFIG, ROOT, copy_project, run_snakemake
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_recipes_share_a_run_and_runs_an_export(demo):
         "e2e-fp32-clip-tensor.onnx",
         "e2e-fp32.onnx",
         "raw-fp32.onnx",
-        "trace-dynamic.onnx",
+        "trace-fp32.onnx",
     ]
 
 
@@ -101,3 +101,82 @@ def test_coco_plans_every_job_on_a_clone_without_the_data(tmp_path):
         "draw_samples": 4,
         "render_report": 1,
     }
+
+
+def planned(folder, config):
+    result = run_snakemake(folder, "--dry-run", "--configfile", config, "--config", "device=cpu")
+    assert result.code == 0, result.text
+    return result
+
+
+def test_zoo_plans_every_head_on_a_clone_without_the_data(tmp_path):
+    jobs = planned(copy_project(tmp_path), "config/zoo.yaml").jobs
+    heads = jobs["describe_model"]
+    assert heads >= 30
+    # a file of weights a head, and COCO's annotations
+    assert (jobs["fetch"], jobs["fetch_folder"]) == (heads + 1, 1)
+    assert jobs["export_onnx"] == jobs["verify_export"] == 3 * heads
+    # PAA has two rows without its voting in place of e2e
+    assert jobs["evaluate"] == 5 * heads + 1
+
+
+def test_study_makes_each_precision_from_one_trace(tmp_path):
+    result = planned(copy_project(tmp_path), "config/study.yaml")
+    traces = [path.rpartition("/")[2] for path in result.outputs if "demo_coco/trace-" in path]
+    assert sorted(traces) == [
+        "trace-fp16.onnx",
+        "trace-fp16.precision.json",
+        "trace-fp32-opset19.onnx",
+        "trace-fp32-torchscript.onnx",
+        "trace-fp32.onnx",
+        "trace-int8-calibration-20images.onnx",
+        "trace-int8-calibration-20images.precision.json",
+    ]
+    assert result.jobs["trace_model"] == 6
+    assert (result.jobs["to_fp16"], result.jobs["to_int8"]) == (2, 2)
+    assert "results/manifests/calibration.json" in result.outputs
+
+
+ELSEWHERE = """\
+  theirs: {results: theirs.json}
+  foreign:
+    runtime: onnxruntime
+    cut: raw
+    onnx: theirs.onnx
+    outputs: OUTPUTS
+"""
+
+
+def test_files_made_elsewhere_are_imported(project):
+    outputs = "{tensors: []}"
+    text = CONFIG.replace("evaluations:", ELSEWHERE.replace("OUTPUTS", outputs) + "evaluations:")
+    text = text.replace("[pytorch, raw, raw_thr]", "[pytorch, raw, raw_thr, theirs, foreign]")
+    (project / "config/config.yaml").write_text(text)
+    (project / "theirs.json").write_text("[]")
+    (project / "theirs.onnx").touch()
+    result = run_snakemake(project, "--dry-run")
+    assert result.code == 0, result.text
+    assert (result.jobs["import_results"], result.jobs["import_onnx"]) == (1, 1)
+    # theirs has no latency; of both data sets: two and four of the others
+    assert (result.jobs["postprocess"], result.jobs["latency"], result.jobs["evaluate"]) == (6, 6, 5)
+    assert "results/models/demo/raw-foreign-theirs.onnx" in result.outputs
+
+
+def test_strict_waits_for_the_verification_of_each_export(project):
+    assert "accept_export" not in run_snakemake(project, "--dry-run").jobs
+    (project / "config/config.yaml").write_text("verify: strict\n" + CONFIG)
+    assert run_snakemake(project, "--dry-run").jobs["accept_export"] == 1
+    target = "results/predictions/traffic/demo/onnxruntime-raw-fp32/0.parquet"
+    assert "accept_export" in run_snakemake(project, "--dry-run", target).jobs
+
+
+def test_imported_modules_are_inputs_of_what_builds_the_model(project):
+    (project / "config/config.yaml").write_text("imports: [heads.mine]\n" + CONFIG)
+    assert "no module 'heads.mine'" in run_snakemake(project, "--dry-run").text
+    (project / "heads").mkdir()
+    (project / "heads/mine.py").touch()
+    result = run_snakemake(project, "--dry-run", "--printshellcmds")
+    assert result.code == 0, result.text
+    lines = [line for line in result.text.splitlines() if line.startswith("    input:")]
+    # describe, trace, verify, PyTorch's two runs, the timing of both data sets
+    assert sum("heads/mine.py" in line for line in lines) == 7

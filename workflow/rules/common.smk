@@ -1,13 +1,13 @@
+import json
 import re
 import sys
 from pathlib import Path
 
-from cutpoint.checks import check_files, config_files
+from cutpoint.checks import check_files, config_files, module_files
 from cutpoint.codes import get_code
 from cutpoint.config import check_unique_keys, complete_config
 from cutpoint.devices import check_providers, resolve_device
 from cutpoint.errors import UserError
-from cutpoint.plan import shape_value
 from cutpoint.resolve import build_plan
 from cutpoint.rows import (
     comparison_files,
@@ -16,11 +16,12 @@ from cutpoint.rows import (
     onnx_file,
     report_entries,
     row_files,
+    rungs,
     shard_files,
-    table_row,
     table_rows,
 )
 from cutpoint.sources import read_sources
+from cutpoint.variants import shape_value
 
 SCHEMA = Path(workflow.current_basedir) / "../schemas/config.schema.yaml"
 CONFIG_FILES = workflow.overwrite_configfiles or workflow.configfiles
@@ -41,12 +42,13 @@ try:
         CONFIG, resolve_device(CONFIG["device"], remote=workflow.remote_exec)
     )
     check_files(PLAN, SOURCES)
+    MODULES = module_files(CONFIG["imports"])
     # With --jobs the executor may be a remote one, which is known on start only.
     if workflow.resource_settings.nodes is None:
         check_providers(PLAN.wanted_providers)
 except UserError as error:
     stop(error)
-ROWS = table_rows(PLAN, CONFIG["latency"]["batch"])
+ROWS = table_rows(PLAN)
 ENTRIES = report_entries(PLAN)
 
 
@@ -54,8 +56,8 @@ wildcard_constraints:
     dataset=r"[A-Za-z0-9_-]+",
     model=r"[A-Za-z0-9_-]+",
     export=r"(raw|decoded|e2e)-[A-Za-z0-9_-]+",
+    trace=r"trace-[A-Za-z0-9_-]+",
     run=r"[A-Za-z0-9_-]+",
-    shape=r"dynamic|\d+x\d+",
     shard=r"\d+",
     variant=r"[A-Za-z0-9_-]+",
 
@@ -111,14 +113,15 @@ def get_run(wildcards):
     return get_evaluation(wildcards).run(wildcards.run)
 
 
+def get_runs(wildcards):
+    """The run that a job is about, or all of its evaluation."""
+    one = "run" in wildcards.keys()
+    return [get_run(wildcards)] if one else get_evaluation(wildcards).runs
+
+
 def get_gpu_count(wildcards):
     """1 where the job opens a session on a GPU."""
-    runs = (
-        [get_run(wildcards)]
-        if "run" in wildcards.keys()
-        else get_evaluation(wildcards).runs
-    )
-    return int(any(run.provider != "cpu" for run in runs))
+    return int(any(run.provider != "cpu" for run in get_runs(wildcards)))
 
 
 def get_dataset_files(wildcards):
@@ -130,9 +133,9 @@ def get_dataset_files(wildcards):
 
 
 def get_model_files(wildcards):
-    """Those of a model that lie here: its config with all bases, its checkpoint."""
+    """Those of a model that lie here: its config with all bases, its checkpoint, imported modules."""
     model = PLAN.model(wildcards.model)
-    return [*config_files(model.config), model.checkpoint]
+    return [*config_files(model.config), model.checkpoint, *MODULES]
 
 
 def get_model_settings(wildcards):
@@ -140,15 +143,51 @@ def get_model_settings(wildcards):
     return {"config": model.config, "checkpoint": model.checkpoint}
 
 
+def get_trace_settings(wildcards):
+    trace = PLAN.trace(wildcards.model, wildcards.trace)
+    return {
+        "shape": shape_value(trace.shape),
+        "opset": trace.opset,
+        "exporter": trace.exporter,
+    }
+
+
+def get_full_trace(wildcards):
+    """The fp32 trace that one in a reduced precision is made from."""
+    trace = PLAN.trace(wildcards.model, wildcards.trace).full
+    return f"results/models/{wildcards.model}/{trace.name}.onnx"
+
+
+def get_calibration(wildcards):
+    return PLAN.trace(wildcards.model, wildcards.trace).calibration
+
+
+def get_export(wildcards):
+    return PLAN.export(wildcards.model, wildcards.export)
+
+
 def get_trace(wildcards):
-    shape = PLAN.export(wildcards.model, wildcards.export).shape
-    return f"results/models/{wildcards.model}/trace-{shape}.onnx"
+    trace = get_export(wildcards).trace
+    return f"results/models/{wildcards.model}/{trace.name}.onnx"
 
 
 def get_export_settings(wildcards):
-    export = PLAN.export(wildcards.model, wildcards.export)
+    export = get_export(wildcards)
     recipe = export.recipe.definition if export.recipe else "mmdet3"
-    return {"cut": export.cut, "clip": export.clip, "recipe": recipe}
+    keys = ("cut", "clip", "scores", "count", "topk_limit")
+    return {**{key: getattr(export, key) for key in keys}, "recipe": recipe}
+
+
+def get_import_settings(wildcards):
+    export = get_export(wildcards)
+    return {"cut": export.cut, "outputs": json.loads(export.foreign.outputs)}
+
+
+def get_accepted(wildcards):
+    """What the use of exports waits for: their verification, where that is strict."""
+    runs = get_runs(wildcards) if CONFIG["verify"] == "strict" else []
+    folder = f"results/models/{wildcards.model}"
+    return [f"{folder}/{run.export.name}.accepted" for run in runs if run.export]
 
 
 def get_verify_manifest(wildcards):
@@ -156,10 +195,19 @@ def get_verify_manifest(wildcards):
 
 
 def get_run_settings(wildcards):
+    run = get_run(wildcards)
     return {
-        "provider": get_run(wildcards).provider,
+        "provider": run.provider,
         "shards": get_evaluation(wildcards).dataset.shards,
+        "input": run.input,
+        "batch": run.batch,
     }
+
+
+def get_results_variants():
+    """Matches the variants that are finished results files; where there is none, nothing."""
+    names = {v.name for e in PLAN.evaluations for v in e.variants if v.results}
+    return "|".join(sorted(names)) or "(?!)"
 
 
 def get_predictions(wildcards):
@@ -177,10 +225,3 @@ def get_recipe_settings(wildcards):
         "recipe": variant.recipe.definition,
         "classes": dict(classes) if classes else None,
     }
-
-
-def get_rungs(wildcards):
-    evaluation = get_evaluation(wildcards)
-    rows = [table_row(evaluation, variant, 1) for variant in evaluation.ladder]
-    keys = ("variant", "metrics", "comparison", "latency")
-    return [{key: row[key] for key in keys} for row in rows]

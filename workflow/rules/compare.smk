@@ -27,7 +27,7 @@ rule ladder:
     """The config's ladder: what each single difference between neighbours costs."""
     input:
         lambda wildcards: row_files(
-            get_rungs(wildcards), "metrics", "comparison", "latency"
+            rungs(get_evaluation(wildcards)), "metrics", "comparison", "latency"
         ),
     output:
         "results/ladders/{dataset}/{model}.json",
@@ -41,7 +41,7 @@ rule ladder:
     params:
         code=get_code("cutpoint.ladder"),
         settings=lambda wildcards: {
-            "rungs": get_rungs(wildcards),
+            "rungs": rungs(get_evaluation(wildcards)),
             "reference": get_evaluation(wildcards).reference.name,
             "published_ap": get_evaluation(wildcards).published_ap,
         },

@@ -12,6 +12,7 @@ rule describe_model:
         "../../environment.yml"
     params:
         code=get_code("cutpoint.detector.describe"),
+        imports=CONFIG["imports"],
         settings=lambda wildcards: {
             **get_model_settings(wildcards),
             "candidate_floor": PLAN.model(wildcards.model).candidate_floor,
@@ -26,21 +27,71 @@ rule trace_model:
         files=get_model_files,
         spec="results/models/{model}/spec.json",
     output:
-        temp("results/models/{model}/trace-{shape}.onnx"),
+        temp("results/models/{model}/{trace}.onnx"),
     log:
-        "logs/trace_model/{model}/{shape}.log",
+        "logs/trace_model/{model}/{trace}.log",
     benchmark:
-        "logs/benchmarks/trace_model/{model}/{shape}.tsv"
+        "logs/benchmarks/trace_model/{model}/{trace}.tsv"
+    wildcard_constraints:
+        trace=r"trace-fp32[A-Za-z0-9_-]*",
     conda:
         "../../environment.yml"
     params:
         code=get_code("cutpoint.detector.trace"),
+        imports=CONFIG["imports"],
         settings=lambda wildcards: {
             **get_model_settings(wildcards),
-            "shape": shape_value(wildcards.shape),
+            **get_trace_settings(wildcards),
         },
     script:
         "../scripts/trace_model.py"
+
+
+rule to_fp16:
+    """The same graph in half precision, and what that did to its tensors."""
+    input:
+        trace=get_full_trace,
+        spec="results/models/{model}/spec.json",
+        manifest=get_verify_manifest,
+    output:
+        trace=temp("results/models/{model}/{trace}.onnx"),
+        report="results/models/{model}/{trace}.precision.json",
+    log:
+        "logs/to_fp16/{model}/{trace}.log",
+    benchmark:
+        "logs/benchmarks/to_fp16/{model}/{trace}.tsv"
+    wildcard_constraints:
+        trace=r"trace-fp16[A-Za-z0-9_-]*",
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.detector.precision"),
+    script:
+        "../scripts/to_fp16.py"
+
+
+rule to_int8:
+    """The same graph with 8-bit weights and tensors, ranges taken from the calibration's images."""
+    input:
+        trace=get_full_trace,
+        spec="results/models/{model}/spec.json",
+        manifest=lambda wildcards: f"results/manifests/{get_calibration(wildcards).dataset.name}.json",
+    output:
+        trace=temp("results/models/{model}/{trace}.onnx"),
+        report="results/models/{model}/{trace}.precision.json",
+    log:
+        "logs/to_int8/{model}/{trace}.log",
+    benchmark:
+        "logs/benchmarks/to_int8/{model}/{trace}.tsv"
+    wildcard_constraints:
+        trace=r"trace-int8[A-Za-z0-9_-]*",
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.detector.precision"),
+        settings=lambda wildcards: {"images": get_calibration(wildcards).images},
+    script:
+        "../scripts/to_int8.py"
 
 
 rule export_onnx:
@@ -54,6 +105,8 @@ rule export_onnx:
         "logs/export_onnx/{model}/{export}.log",
     benchmark:
         "logs/benchmarks/export_onnx/{model}/{export}.tsv"
+    wildcard_constraints:
+        export=r"(raw|decoded|e2e)-(fp32|fp16|int8)[A-Za-z0-9_-]*",
     conda:
         "../../environment.yml"
     params:
@@ -61,6 +114,28 @@ rule export_onnx:
         settings=get_export_settings,
     script:
         "../scripts/export_onnx.py"
+
+
+rule import_onnx:
+    """An ONNX file made elsewhere, copied with the metadata that Cutpoint's own exports have."""
+    input:
+        onnx=lambda wildcards: get_export(wildcards).foreign.path,
+        spec="results/models/{model}/spec.json",
+    output:
+        "results/models/{model}/{export}.onnx",
+    log:
+        "logs/import_onnx/{model}/{export}.log",
+    benchmark:
+        "logs/benchmarks/import_onnx/{model}/{export}.tsv"
+    wildcard_constraints:
+        export=r"(raw|decoded|e2e)-foreign-[A-Za-z0-9_-]+",
+    conda:
+        "../../environment.yml"
+    params:
+        code=lambda wildcards: get_code("cutpoint.foreign"),
+        settings=get_import_settings,
+    script:
+        "../scripts/import_onnx.py"
 
 
 rule verify_export:
@@ -80,6 +155,26 @@ rule verify_export:
         "../../environment.yml"
     params:
         code=get_code("cutpoint.detector.verify"),
+        imports=CONFIG["imports"],
         settings=lambda wildcards: {**get_model_settings(wildcards), "images": 3},
     script:
         "../scripts/verify_export.py"
+
+
+rule accept_export:
+    """Stop at an export whose tensors are out of tolerance; only with `verify: strict`."""
+    input:
+        "results/models/{model}/{export}.verify.json",
+    output:
+        touch("results/models/{model}/{export}.accepted"),
+    log:
+        "logs/accept_export/{model}/{export}.log",
+    benchmark:
+        "logs/benchmarks/accept_export/{model}/{export}.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.acceptance"),
+    script:
+        "../scripts/accept_export.py"

@@ -3,8 +3,9 @@ rule time_variants:
     input:
         files=get_model_files,
         exports=lambda wildcards: row_files(
-            latency_jobs(get_evaluation(wildcards)), "model"
+            latency_jobs(get_evaluation(wildcards), []), "model"
         ),
+        accepted=get_accepted,
         spec="results/models/{model}/spec.json",
         manifest="results/manifests/{dataset}.json",
     output:
@@ -21,7 +22,7 @@ rule time_variants:
     params:
         code=get_code("cutpoint.latency"),
         settings=lambda wildcards: {
-            "jobs": latency_jobs(get_evaluation(wildcards)),
+            "jobs": latency_jobs(get_evaluation(wildcards), CONFIG["imports"]),
             **{
                 key: CONFIG["latency"][key]
                 for key in ("images", "min_seconds", "min_runs", "threads")

@@ -2,6 +2,7 @@ rule predict:
     """Candidates of raw and decoded, detections of e2e: an export over one shard of a data set."""
     input:
         model=lambda wildcards: onnx_file(wildcards.model, get_run(wildcards)),
+        accepted=get_accepted,
         manifest="results/manifests/{dataset}.json",
     output:
         predictions="results/predictions/{dataset}/{model}/{run}/{shard}.parquet",
@@ -46,6 +47,7 @@ rule predict_pytorch:
         gpu=get_gpu_count,
     params:
         code=get_code("cutpoint.detector.reference"),
+        imports=CONFIG["imports"],
         settings=lambda wildcards: {
             **get_model_settings(wildcards),
             **get_run_settings(wildcards),
@@ -53,6 +55,29 @@ rule predict_pytorch:
         },
     script:
         "../scripts/predict_pytorch.py"
+
+
+rule import_results:
+    """Detections made elsewhere, checked against the data set."""
+    input:
+        results=lambda wildcards: get_variant(wildcards).results,
+        manifest="results/manifests/{dataset}.json",
+        spec="results/models/{model}/spec.json",
+    output:
+        "results/detections/{dataset}/{model}/{variant}.json",
+    log:
+        "logs/import_results/{dataset}/{model}/{variant}.log",
+    benchmark:
+        "logs/benchmarks/import_results/{dataset}/{model}/{variant}.tsv"
+    wildcard_constraints:
+        variant=get_results_variants(),
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.results_file"),
+    script:
+        "../scripts/import_results.py"
 
 
 rule postprocess:
@@ -67,6 +92,8 @@ rule postprocess:
         "logs/postprocess/{dataset}/{model}/{variant}.log",
     benchmark:
         "logs/benchmarks/postprocess/{dataset}/{model}/{variant}.tsv"
+    wildcard_constraints:
+        variant=rf"(?!(?:{get_results_variants()})\.)[A-Za-z0-9_-]+",
     conda:
         "../../environment.yml"
     params:

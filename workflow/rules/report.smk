@@ -2,7 +2,9 @@ rule summarize:
     """One row per variant: AP, delta AP, agreement, latency, size."""
     input:
         row_files(
-            ROWS, "manifest", "metrics", "latency", "comparison", "verify", "onnx"
+            ROWS,
+            *("manifest", "metrics", "latency", "comparison"),
+            *("verify", "onnx", "precision_report"),
         ),
     output:
         csv=report(
@@ -104,6 +106,7 @@ rule plot_stages:
             "rows": [
                 {key: row[key] for key in ("dataset", "model", "variant", "latency")}
                 for row in ROWS
+                if row["latency"]
             ]
         },
     script:

@@ -11,7 +11,9 @@ if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
         from cutpoint.detector.describe import describe_model
+        from cutpoint.detector.imports import import_modules
 
+        import_modules(snakemake.params.imports)
         describe_model(
             model=snakemake.wildcards.model,
             **snakemake.params.settings,

@@ -10,8 +10,10 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
+        from cutpoint.detector.imports import import_modules
         from cutpoint.detector.verify import verify_export
 
+        import_modules(snakemake.params.imports)
         verify_export(
             export=snakemake.input.export,
             spec=snakemake.input.spec,

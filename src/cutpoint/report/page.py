@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from cutpoint.files import read_json, write_text
 from cutpoint.report.tables import read_per_class, read_summary
-from cutpoint.report.words import MEASURABLE_AP, fixed, is_reference, signed, verdict
+from cutpoint.report.words import BASELINE_OFF, MEASURABLE_AP, fixed, is_reference, signed, verdict
 
 # Heading -> column of summary.csv and number format (None: text). Columns that are empty for a
 # data set and model are left out there; text columns with one value are said once above the table.
@@ -41,7 +41,6 @@ COLUMNS = {
     "images/s": ("images_per_s", fixed(1)),
     "model [MB]": ("model_mb", fixed(1)),
 }
-AXES = ("runtime", "provider", "cut", "precision", "input", "recipe", "shape", "batch", "tf32")
 FIGURES = {
     "ap": "Distance to the reference, per variant: difference in AP, or agreement of the "
     "detections where there is no ground truth.",
@@ -140,7 +139,7 @@ def _group(
             cells.append({"text": text, "number": style is not None})
         notes = _text(row["notes"])
         line = {"variant": row["variant"], "cells": cells, "notes": notes, "reference": reference}
-        lines.append(line | {"failed": "failed:" in notes})
+        lines.append(line | {"failed": "failed:" in notes or BASELINE_OFF in notes})
     return {
         "id": f"set-{number}",
         "dataset": rows["dataset"].iloc[0],
@@ -152,7 +151,7 @@ def _group(
         "heads": [{"text": head, "number": COLUMNS[head][1] is not None} for head in heads],
         "lines": lines,
         "classes": _largest(classes),
-        "ladders": [_ladder(read_json(entry["path"]), rows) for entry in ladders],
+        "ladders": [read_json(entry["path"]) for entry in ladders],
         "samples": [_gallery(entry) for entry in samples],
     }
 
@@ -166,24 +165,6 @@ def _largest(classes: pd.DataFrame) -> list[dict[str, Any]]:
     moved = classes[(classes["delta_AP"].abs() >= 5e-5).fillna(False)]
     order = moved["delta_AP"].abs().sort_values(ascending=False, kind="stable").index
     return moved.loc[order].head(CLASSES_SHOWN).to_dict("records")
-
-
-def _ladder(ladder: dict[str, Any], rows: pd.DataFrame) -> dict[str, Any]:
-    """The ladder with, for each rung, what differs from the one before."""
-    cells = rows.set_index("variant")
-    previous = None
-    for rung in ladder["rungs"]:
-        own = cells.loc[rung["variant"]]
-        rung["changes"] = [
-            f"{axis} {previous[axis]} → {own[axis]}"
-            for axis in AXES
-            if previous is not None
-            and pd.notna(previous[axis])
-            and pd.notna(own[axis])
-            and previous[axis] != own[axis]
-        ]
-        previous = own
-    return ladder
 
 
 def _gallery(entry: dict[str, str]) -> dict[str, Any]:

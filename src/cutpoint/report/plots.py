@@ -22,6 +22,7 @@ from cutpoint.files import read_json, replacing
 from cutpoint.report.tables import read_summary
 from cutpoint.report.words import UNCOMPILED, fixed, is_reference, signed
 
+ELSEWHERE = ("#666666", "x")  # detections that were made elsewhere have no cut
 CUTS = {"raw": ("#0072B2", "s"), "decoded": ("#009E73", "D"), "e2e": ("#D55E00", "o")}
 STAGES = {
     "decode": "#56B4E9",
@@ -90,7 +91,8 @@ def plot_latency(*, summary: str, out: str) -> None:
         summary: path of summary.csv.
         out: path of the SVG.
     """
-    panels = _panels(read_summary(summary))
+    table = read_summary(summary)
+    panels = _panels(table[table["latency_p50_ms"].notna()])
     handles = [Patch(color=colour, label=cut) for cut, (colour, _) in CUTS.items()]
     handles.append(Patch(fc="white", ec="#444444", hatch="////", label="hatched: PyTorch"))
     handles.append(Line2D([], [], color="#222222", marker="|", label="to p99"))
@@ -176,7 +178,7 @@ def _agreement_panel(ax: Axes, rows: pd.DataFrame) -> str:
 
 def _dots(ax: Axes, rows: pd.DataFrame, values: pd.Series) -> None:
     for y, (value, cut, runtime) in enumerate(zip(values, rows["cut"], rows["runtime"], strict=True)):
-        colour, marker = CUTS[cut]
+        colour, marker = CUTS.get(cut, ELSEWHERE)
         face = "white" if runtime == "pytorch" else colour
         ax.plot([value], [y], marker=marker, ms=7, mew=1.6, mec=colour, mfc=face, ls="", zorder=3)
 
@@ -223,7 +225,7 @@ def _figure(out: str, lines: list[int], handles: list[Any]) -> Iterator[list[Axe
     heights = [PANEL_IN + LINE_IN * count for count in lines]
     with matplotlib.rc_context(STYLE), replacing(out) as temporary:
         figure = Figure(figsize=(WIDTH_IN, sum(heights) + LEGEND_IN), layout="constrained")
-        axes = figure.subplots(len(lines), height_ratios=heights, squeeze=False)[:, 0]
+        axes = figure.subplots(len(lines), height_ratios=heights, squeeze=False)[:, 0] if lines else []
         figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), frameon=False)
         figure.get_layout_engine().set(w_pad=0.06, h_pad=0.1)
         yield list(axes)

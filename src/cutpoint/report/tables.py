@@ -8,7 +8,7 @@ import pandas as pd
 
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing, write_text
-from cutpoint.report.words import fixed, signed
+from cutpoint.report.words import BASELINE_OFF, baseline_note, baseline_warning, fixed, signed
 
 COLUMNS = {
     "dataset": "str",
@@ -77,9 +77,10 @@ def summarize(*, rows: list[dict[str, Any]], out_csv: str, out_md: str, out_per_
 
     Args:
         rows: one dict per variant, in table order: the resolved cells ``dataset, model, variant,
-            runtime, cut, precision, provider, input, recipe, shape, batch, tf32`` and the paths
-            ``manifest, metrics, latency, comparison, verify, onnx`` (all but ``manifest`` and
-            ``latency`` may be None). The reference is the row without a comparison.
+            runtime, cut, precision, provider, input, recipe, shape, batch, tf32``, the paths
+            ``manifest, metrics, latency, comparison, verify, onnx, precision_report`` (all but ``manifest``
+            may be None), ``published_ap`` (fraction or None) and ``remarks``, notes that are known before.
+            The reference is the row without a comparison.
         out_csv: summary.csv, AP as fractions, latency in ms, empty = not applicable.
         out_md: the same for people, one table per data set and model.
         out_per_class: AP per class that has ground truth, fractions.
@@ -87,7 +88,7 @@ def summarize(*, rows: list[dict[str, Any]], out_csv: str, out_md: str, out_per_
     Raises:
         UserError: if metrics were computed over another number of images than the manifest lists.
     """
-    summary = _frame([_summary_row(row) for row in rows], COLUMNS)
+    summary = _frame([_summary_row(row, _baseline(row, rows)) for row in rows], COLUMNS)
     per_class = _frame([line for row in rows for line in _class_rows(row, rows)], PER_CLASS_COLUMNS)
     for frame, out in ((summary, out_csv), (per_class, out_per_class)):
         with replacing(out) as temporary:
@@ -119,7 +120,7 @@ def _load(path: str | None) -> dict[str, Any]:
     return read_json(path) if path else {}
 
 
-def _summary_row(row: dict[str, Any]) -> dict[str, Any]:
+def _summary_row(row: dict[str, Any], baseline: str | None) -> dict[str, Any]:
     images = len(read_json(row["manifest"])["images"])
     metrics, comparison = _load(row["metrics"]), _load(row["comparison"])
     if metrics and metrics["images"] != images:
@@ -127,8 +128,8 @@ def _summary_row(row: dict[str, Any]) -> dict[str, Any]:
             f"{row['metrics']} scores {metrics['images']} images but {row['manifest']} lists "
             f"{images}: rerun with --forcerun evaluate"
         )
-    latency = read_json(row["latency"])
-    total = latency["stages"]["total"]
+    latency = _load(row["latency"])
+    total = latency["stages"]["total"] if latency else {}
     low, high = comparison.get("delta_AP_ci95") or (None, None)
     shape = row["shape"]
     return {
@@ -140,26 +141,44 @@ def _summary_row(row: dict[str, Any]) -> dict[str, Any]:
         "delta_AP_hi": high,
         "images": images,
         "shape": "x".join(map(str, shape)) if isinstance(shape, list | tuple) else shape,
-        "latency_p50_ms": total["p50"],
-        "latency_p99_ms": total["p99"],
+        "latency_p50_ms": total.get("p50"),
+        "latency_p99_ms": total.get("p99"),
         "model_mb": Path(row["onnx"]).stat().st_size / 1e6 if row["onnx"] else None,
-        "notes": _notes(_load(row["verify"]), latency),
+        "notes": _notes(row, baseline, latency),
     }
 
 
-def _notes(verify: dict[str, Any], latency: dict[str, Any]) -> str | None:
-    failures = [f"failed: {failure}" for failure in verify.get("failures", [])]
-    notes = [note.replace(";", ",") for note in [*failures, *latency.get("notes", [])]]
-    return "; ".join(dict.fromkeys(notes)) or None
+def _notes(row: dict[str, Any], baseline: str | None, latency: dict[str, Any]) -> str | None:
+    """The baseline comes first: where it is off, everything else is said of another model."""
+    notes = [baseline] if baseline else []
+    notes += [f"failed: {failure}" for failure in _load(row["verify"]).get("failures", [])]
+    notes += row["remarks"]
+    notes += _load(row["precision_report"]).get("notes", [])
+    notes += latency.get("notes", [])
+    if latency and latency["batch"] != row["batch"]:
+        notes.append(f"latency at batch {latency['batch']}")
+    return "; ".join(dict.fromkeys(note.replace(";", ",") for note in notes)) or None
+
+
+def _baseline(row: dict[str, Any], rows: list[dict[str, Any]]) -> str | None:
+    """What the published AP says against the reference: in figures for itself, briefly for its variants."""
+    reference = row if not row["comparison"] else _reference_row(row, rows)
+    if row["published_ap"] is None or not reference["metrics"]:
+        return None
+    note = baseline_note(read_json(reference["metrics"])["AP"], row["published_ap"])
+    return note if note is None or reference is row else BASELINE_OFF
+
+
+def _reference_row(row: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    name = read_json(row["comparison"])["reference"]
+    key = (row["dataset"], row["model"], name)
+    return next(r for r in rows if (r["dataset"], r["model"], r["variant"]) == key)
 
 
 def _class_rows(row: dict[str, Any], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     reference = {}
     if row["comparison"]:
-        name = read_json(row["comparison"])["reference"]
-        key = (row["dataset"], row["model"], name)
-        found = next(r for r in rows if (r["dataset"], r["model"], r["variant"]) == key)
-        classes = _load(found["metrics"]).get("per_class", [])
+        classes = _load(_reference_row(row, rows)["metrics"]).get("per_class", [])
         reference = {entry["category_id"]: entry["AP"] for entry in classes}
     identity = {key: row[key] for key in ("dataset", "model", "variant")}
     lines = []
@@ -183,6 +202,7 @@ def _markdown(summary: pd.DataFrame) -> str:
             {title: _cells(rows[column], style) for title, (column, style) in MARKDOWN.items()}
         )
         parts.append(f"## {dataset}, {model}: {rows['images'].iloc[0]} images")
+        parts += baseline_warning(rows)
         right = ["right" if style else "left" for _, style in MARKDOWN.values()]
         parts.append(table.to_markdown(index=False, disable_numparse=True, colalign=right))
     return "\n\n".join(parts) + "\n"

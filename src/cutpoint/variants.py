@@ -1,0 +1,239 @@
+"""What a variant is made of: recipe, trace, export and run, named after what differs from the defaults."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from cutpoint.names import OVERRIDES
+
+# Named what differs from these; workflow/schemas/config.schema.yaml is where they are set.
+SHAPE, OPSET, EXPORTER, INPUT = "dynamic", 20, "dynamo", "mmdet"
+SCORES, CLIP, COUNT, CALIBRATION_IMAGES = "class", "image", "fixed", 32
+
+
+@dataclass(frozen=True)
+class RecipeChoice:
+    """Which recipe a variant uses: a base and named deviations, or steps written out in the config.
+
+    ``overrides`` are in the order of ``OVERRIDES``; ``steps`` is JSON, and ``base`` then the name that the
+    config gives them (null: none).
+    """
+
+    base: str | None = "mmdet3"
+    overrides: tuple[tuple[str, float | bool], ...] = ()
+    steps: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The base; steps without a name get one from their hash."""
+        return self.base or f"steps-{hashlib.sha256(self.steps.encode()).hexdigest()[:8]}"
+
+    @property
+    def definition(self) -> str | dict[str, Any]:
+        """As ``recipes.resolve_recipe`` takes it."""
+        if self.steps:
+            return {"steps": json.loads(self.steps)}
+        return {"base": self.base, **dict(self.overrides)} if self.overrides else self.base
+
+    @property
+    def text(self) -> str:
+        """The recipe cell of the tables: ``mmdet3+score_thr=0.3``."""
+        return "+".join([self.name, *(_override(key, value, "=") for key, value in self.overrides)])
+
+    @property
+    def suffix(self) -> str:
+        """What it adds to the name of an export: ``-mmdeploy``, ``-score_thr-0_3``."""
+        parts = [] if self.name == "mmdet3" else [self.name]
+        parts += [_override(key, value, "-") for key, value in self.overrides]
+        return "".join(f"-{part}".replace(".", "_") for part in parts)
+
+
+def _override(key: str, value: float | bool, between: str) -> str:
+    return "no-voting" if key == "score_voting" else f"{key}{between}{value}"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A folder of images and perhaps annotations. ``classes``: pairs of model class and category name."""
+
+    name: str
+    images: str
+    annotations: str | None
+    classes: tuple[tuple[str, str], ...] | None
+    limit: int | None
+    shards: int
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The images that int8 takes its ranges from: the first ``images`` of a data set."""
+
+    dataset: Dataset
+    images: int
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One graph with the outputs of all cuts; in a reduced precision it is made from the fp32 one."""
+
+    precision: str = "fp32"
+    shape: str = SHAPE  # or "608x608", height x width in pixels
+    opset: int = OPSET
+    exporter: str = EXPORTER
+    calibration: Calibration | None = None
+
+    @property
+    def label(self) -> str:
+        """Made of what differs from the defaults: ``fp32``, ``int8-street-608x608-opset19``."""
+        parts = [self.precision]
+        if self.calibration:
+            parts.append(self.calibration.dataset.name)
+            number = self.calibration.images
+            parts += [] if number == CALIBRATION_IMAGES else [f"{number}images"]
+        parts += [] if self.shape == SHAPE else [self.shape]
+        parts += [] if self.opset == OPSET else [f"opset{self.opset}"]
+        parts += [] if self.exporter == EXPORTER else [self.exporter]
+        return "-".join(parts)
+
+    @property
+    def name(self) -> str:
+        """``trace-fp32``; its file is that with ``.onnx``."""
+        return f"trace-{self.label}"
+
+    @property
+    def full(self) -> "Trace":
+        """The same in fp32."""
+        return Trace("fp32", self.shape, self.opset, self.exporter)
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """An ONNX file that Cutpoint did not make; ``outputs`` is the config's description of it, JSON."""
+
+    path: str
+    outputs: str
+
+
+@dataclass(frozen=True)
+class Export:
+    """One ONNX file of a model. Of a foreign one only ``cut`` and ``trace.precision`` are known."""
+
+    cut: str
+    trace: Trace = Trace()
+    scores: str = SCORES
+    clip: str = CLIP
+    count: str = COUNT
+    topk_limit: int | None = None
+    recipe: RecipeChoice | None = None  # only the cut e2e has one inside
+    foreign: Foreign | None = None
+
+    @property
+    def name(self) -> str:
+        """Made of what differs from the defaults."""
+        if self.foreign:
+            stem = re.sub(r"[^A-Za-z0-9_-]", "_", PurePosixPath(self.foreign.path).stem)
+            return f"{self.cut}-foreign-{stem}"
+        parts = [self.cut, self.trace.label]
+        parts += [] if self.scores == SCORES else [self.scores]
+        parts += [] if self.clip == CLIP else [f"clip-{self.clip}"]
+        parts += [] if self.count == COUNT else [f"count-{self.count}"]
+        parts += [f"topk-{self.topk_limit}"] if self.topk_limit else []
+        return "-".join(parts) + (self.recipe.suffix if self.recipe else "")
+
+
+@dataclass(frozen=True)
+class Run:
+    """An export, or the PyTorch model, on a provider: one set of predictions for each data set."""
+
+    runtime: str
+    cut: str
+    provider: str
+    export: Export | None = None
+    input: str = INPUT
+    batch: int = 1
+    moved: bool = False  # to another provider than the device
+
+    @property
+    def name(self) -> str:
+        """Made of what differs from the defaults."""
+        parts = [self.runtime, self.export.name if self.export else self.cut]
+        parts += [] if self.input == INPUT else [self.input]
+        parts += [] if self.batch == 1 else [f"batch{self.batch}"]
+        parts += [self.provider] if self.moved else []
+        return "-".join(parts)
+
+    @property
+    def precision(self) -> str:
+        """``fp32``, ``fp16`` or ``int8``."""
+        return self.export.trace.precision if self.export else "fp32"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the table: a run and a recipe, or a finished results file."""
+
+    name: str
+    run: Run | None
+    recipe: RecipeChoice | None
+    results: str | None = None
+
+    @property
+    def export(self) -> Export:
+        """The run's; PyTorch stands for the defaults."""
+        return self.run.export or Export(self.run.cut)
+
+    @property
+    def recipe_text(self) -> str:
+        """The recipe cell of the tables."""
+        if self.export.foreign and self.run.cut == "e2e":
+            return "made elsewhere"
+        parts = [self.recipe.text]
+        parts += ["clip-tensor"] if self.export.clip == "tensor" else []
+        parts += [f"topk_limit={self.export.topk_limit}"] if self.export.topk_limit else []
+        return "+".join(parts)
+
+    @property
+    def aspects(self) -> dict[str, Any]:
+        """All that can differ between two variants, by its name in messages."""
+        run, export, trace = self.run, self.export, self.export.trace
+        own = {
+            "runtime": run.runtime,
+            "provider": run.provider,
+            "precision": trace.precision,
+            "input": run.input,
+            "cut": run.cut,
+            "shape": trace.shape,
+            "batch": run.batch,
+            "clip": export.clip,
+            "scores": export.scores,
+            "count": export.count,
+            "topk_limit": export.topk_limit,
+            "opset": trace.opset,
+            "exporter": trace.exporter,
+            "calibration": trace.calibration,
+            "onnx": export.foreign,
+            "recipe base": self.recipe.steps or self.recipe.base,
+        }
+        overrides = dict(self.recipe.overrides)
+        return own | {f"recipe {key}": overrides.get(key) for key in OVERRIDES}
+
+
+def differences(one: Variant, other: Variant) -> list[str]:
+    """Name the things in which two variants with a run differ, each step of the recipe by itself."""
+    ours, theirs = one.aspects, other.aspects
+    found = [key for key in ours if ours[key] != theirs[key]]
+    # PyTorch has no TensorRT: it stands on cuda there, and that is not a difference of its own
+    if "runtime" in found and {one.run.provider, other.run.provider} == {"cuda", "tensorrt"}:
+        found.remove("provider")
+    # what int8 is calibrated on belongs to it
+    if "precision" in found and "calibration" in found:
+        found.remove("calibration")
+    return found
+
+
+def shape_value(text: str) -> str | list[int]:
+    """A shape as the config writes it: ``dynamic``, or ``[608, 608]`` for ``608x608``."""
+    return text if text == "dynamic" else [int(side) for side in text.split("x")]

@@ -1,0 +1,22 @@
+"""Adapter for rule import_results: unpack the Snakemake object, call the package, nothing else."""
+
+from typing import TYPE_CHECKING
+
+from cutpoint.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+if __name__ == "__main__":
+    with log_to(snakemake.log[0]):
+        # Imported after the redirect, so that a missing library shows up in this job's log.
+        from cutpoint.files import read_json
+        from cutpoint.results_file import import_results
+
+        import_results(
+            variant=snakemake.wildcards.variant,
+            results=snakemake.input.results,
+            manifest=snakemake.input.manifest,
+            classes=read_json(snakemake.input.spec)["classes"],
+            out=snakemake.output[0],
+        )
