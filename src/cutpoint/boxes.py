@@ -171,17 +171,23 @@ def _buckets(
     is_best = numbers == best[..., None]
     rest = xp.where(is_best, xp.asarray(-1.0, dtype=xp.float32), scores)
     second = xp.argmax(rest, axis=-1)
-    steps = xp.arange(side, dtype=xp.float32) + 0.5 - offsets
-    steps = xp.sum(xp.where(is_best, steps, xp.asarray(0.0, dtype=xp.float32)), axis=-1)
+    zero = xp.asarray(0.0, dtype=xp.float32)
+    middle = xp.arange(side, dtype=xp.float32) + 0.5
+    # in bucket widths from the prior's edge inwards; an offset moves every edge towards the origin
+    from_low, from_high = (
+        xp.sum(xp.where(is_best, steps, zero), axis=-1) for steps in (middle - offsets, middle + offsets)
+    )
 
     centre = (priors[..., :2] + priors[..., 2:]) * 0.5
     half = (priors[..., 2:] - priors[..., :2]) * coder["scale"] * 0.5
     low, high = centre - half, centre + half
     width = (high - low) / buckets
-    left, right = low[..., 0] + steps[..., 0] * width[..., 0], high[..., 0] - steps[..., 1] * width[..., 0]
-    top, down = low[..., 1] + steps[..., 2] * width[..., 1], high[..., 1] - steps[..., 3] * width[..., 1]
+    left = low[..., 0] + from_low[..., 0] * width[..., 0]
+    right = high[..., 0] - from_high[..., 1] * width[..., 0]
+    top = low[..., 1] + from_low[..., 2] * width[..., 1]
+    down = high[..., 1] - from_high[..., 3] * width[..., 1]
 
-    near = xp.where(xp.abs(best - second) == 1, xp.amax(rest, axis=-1), xp.asarray(0.0, dtype=xp.float32))
+    near = xp.where(xp.abs(best - second) == 1, xp.amax(rest, axis=-1), zero)
     confidence = xp.sum(xp.amax(scores, axis=-1) + near, axis=-1) / 4
     return xp.stack([left, top, right, down], axis=-1), confidence
 

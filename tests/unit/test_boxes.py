@@ -132,15 +132,15 @@ def bucket_values(best, second, offset):
 
 
 def test_buckets_coder_by_hand():
-    # the anchor of 28 px grows to 84 px, 14 buckets of 6 px a side; best bucket 2, offset 0.25: 2.25 * 6 px
+    # the anchor of 28 px grows to 84 px, 14 buckets of 6 px a side; from the low edge 2.5 - 0.25, from the high 2.5 + 0.25
     coder = {"type": "buckets", "buckets": 14, "scale": 3.0}
     anchor = (100, 200, 128, 228)  # grows to 72..156, 172..256
     box, factor = decode(coder, anchor, bucket_values(2, 3, 0.25))
-    np.testing.assert_allclose(box, [85.5, 185.5, 142.5, 242.5], rtol=1e-6)
+    np.testing.assert_allclose(box, [85.5, 185.5, 139.5, 239.5], rtol=1e-6)
     # the neighbour's share counts as well: 3/4 + 1/4
     np.testing.assert_allclose(factor, [1.0], rtol=1e-6)
     box, factor = decode(coder, anchor, bucket_values(2, 5, 0.25))
-    np.testing.assert_allclose(box, [85.5, 185.5, 142.5, 242.5], rtol=1e-6)
+    np.testing.assert_allclose(box, [85.5, 185.5, 139.5, 239.5], rtol=1e-6)
     np.testing.assert_allclose(factor, [0.75], rtol=1e-6)
 
 
