@@ -5,7 +5,7 @@ that the measured box difference and one float32 spacing at the shifted coordina
 threshold (never more than 2e-3); or a consequence of one.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -63,18 +63,22 @@ def fates(recipe: Recipe, candidates: Candidates, geometry: Geometry, spec: Mode
     """(prior, label) to ``Fate`` of every candidate of one side, by running the recipe step by step."""
     frame = Frame(geometry, clip_size(geometry, spec.input), candidates)
     found: dict[tuple[int, int], Fate] = {}
-    state = candidates
+    state = before_nms = candidates
     for step in recipe.steps:
+        if step["step"] == "nms":
+            before_nms, frame = state, replace(frame, before_nms=state)
         after = STEPS[step["step"]](state, step, frame)
-        kept = set(zip(after.prior.tolist(), after.label.tolist(), strict=True))
-        gone = [i for i, k in enumerate(_keys(state)) if k not in kept]
-        for i in gone:
-            found[_keys(state)[i]] = _why(state, i, after, step)
+        kept = set(_keys(after))
+        for i, key in enumerate(_keys(state)):
+            if key not in kept:
+                found[key] = _why(state, i, after, step)
         state = after
     border = recipe.get("nms")["iou_threshold"]
+    rows = {key: i for i, key in enumerate(_keys(before_nms))}
+    boxes = before_nms.boxes[[rows[key] for key in _keys(state)]]  # not moved by score voting
     for i, key in enumerate(_keys(state)):
         better = np.flatnonzero((state.label == state.label[i]) & (state.score > state.score[i]))
-        iou = box_iou(state.boxes[i : i + 1], state.boxes[better])[0]
+        iou = box_iou(boxes[i : i + 1], boxes[better])[0]
         found[key] = Fate("kept", float(state.score[i]), border - float(iou.max(initial=0)))
     on_product = spec.head.floor["on"] == "product"
     floored = candidates.score * candidates.factor if on_product else candidates.score
@@ -90,11 +94,16 @@ def _keys(c: Candidates) -> list[tuple[int, int]]:
 def _why(before: Candidates, i: int, after: Candidates, step: dict) -> Fate:
     kind, score = step["step"], float(before.score[i])
     if kind == "threshold":
-        value = score * float(before.factor[i]) if step["on"] == "product" else score
+        factor = float(before.factor[i])
+        value = {"class": score, "factor": factor, "product": score * factor}[step["on"]]
         return Fate(kind, score, abs(value - step["value"]))
     if kind == "top_k":
-        border = after.score[after.level == before.level[i]].min()
-        return Fate(kind, score, float(border) - score)
+        rank, ranks = score, after.score
+        group = after.level == before.level[i] if step["per"] == "level" else np.ones(len(after), bool)
+        if step["unit"] == "location":  # a location ranks by its best pair
+            rank = float(before.score[before.prior == before.prior[i]].max())
+            ranks = np.array([after.score[after.prior == prior].max() for prior in after.prior])
+        return Fate(kind, score, float(ranks[group].min()) - rank)
     if kind == "cap":
         return Fate(kind, score, float(after.score.min()) - score)
     if kind == "best_class":
@@ -130,7 +139,7 @@ def judge(
         return verdict
     sides = [reference_candidates, variant_candidates]
     both = [fates(recipe, side, geometry, spec) for side in sides]
-    score_tie, box_shift = _differences(*sides)
+    score_tie, box_shift = _differences(*sides, root=any(step.get("root") for step in recipe.steps))
     extent = float(max(side.boxes.max() for side in sides if len(side)))
     lines, capped = [], []
     for detections, i, text in extra:
@@ -151,32 +160,39 @@ def judge(
     return verdict
 
 
-def _differences(a: Candidates, b: Candidates) -> tuple[float, float]:
+def _differences(a: Candidates, b: Candidates, *, root: bool) -> tuple[float, float]:
     """Measured between the two sides for the candidates they share: tie width of scores, box shift in px."""
     where = {k: i for i, k in enumerate(_keys(b))}
     pairs = [(i, where[k]) for i, k in enumerate(_keys(a)) if k in where]
     if not pairs:
         return LEAST_SCORE_TIE, 0.0
     i, j = np.array(pairs).T
-    score = np.abs(a.score[i] * a.factor[i] - b.score[j] * b.factor[j]).max()
-    score = max(score, np.abs(a.score[i] - b.score[j]).max())
+    products = a.score[i] * a.factor[i], b.score[j] * b.factor[j]
+    pairs = [products, (a.score[i], b.score[j]), (a.factor[i], b.factor[j])]
+    if root:
+        pairs.append((np.sqrt(products[0]), np.sqrt(products[1])))
+    score = max(float(np.abs(left - right).max()) for left, right in pairs)
     shift = np.median(np.abs(a.boxes[i] - b.boxes[j]).max(axis=1))
-    return max(LEAST_SCORE_TIE, 2 * float(score)), float(shift)
+    return max(LEAST_SCORE_TIE, 2 * score), float(shift)
 
 
 def _find(detections, i, sides, recipe, geometry, spec) -> tuple[int, int] | None:
-    """The candidate that a detection came from: same label, the nearest box on its way back."""
+    """The candidate that a detection came from: same label, nearest in box and score on its way back.
+
+    Score voting moves boxes, so that the score alone tells.
+    """
     moves = [s for s in recipe.steps if s["step"] in ("clip", "rescale", "multiply_factor")]
-    frame = Frame(geometry, clip_size(geometry, spec.input), candidates)
+    voted = recipe.get("score_voting") is not None
     best, key = 0.05, None
     for side in sides:
-        moved = side
+        frame, moved = Frame(geometry, clip_size(geometry, spec.input), side), side
         for step in moves:
             moved = STEPS[step["step"]](moved, step, frame)
         same = np.flatnonzero(moved.label == detections.labels[i])
         if len(same):
-            distance = np.abs(moved.boxes[same] - detections.boxes[i]).max(axis=1)
-            distance = distance + 100 * np.abs(moved.score[same] - detections.scores[i])
+            distance = 100 * np.abs(moved.score[same] - detections.scores[i])
+            if not voted:
+                distance += np.abs(moved.boxes[same] - detections.boxes[i]).max(axis=1)
             nearest = int(np.argmin(distance))
             if distance[nearest] < best:
                 best, key = float(distance[nearest]), _keys(moved)[same[nearest]]

@@ -1,0 +1,20 @@
+"""Which heads are tested, each built once."""
+
+import pytest
+from zoo_models import FAMILY, ZOO
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--heads", default="family", help="family (one head a family), all, even, odd, or names with commas"
+    )
+    parser.addoption("--backbone", default="narrow", choices=["narrow", "zoo"], help="zoo: as in the config")
+    parser.addoption("--record", help="folder to write each head's worst differences to")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "bench" in metafunc.fixturenames:
+        # without this folder on the command line the options do not exist
+        chosen = metafunc.config.getoption("--heads", "family")
+        names = {"family": FAMILY, "all": list(ZOO), "even": list(ZOO)[::2], "odd": list(ZOO)[1::2]}
+        metafunc.parametrize("bench", names.get(chosen) or chosen.split(","), indirect=True, scope="session")

@@ -1,0 +1,58 @@
+"""The worst differences of every head and cut as a Markdown table: ``table.py FOLDER OUT TITLE``."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+HEADER = ["head", "cut", "candidates", "detections", "matched", "ties", "score", "box px", "tensor", "s"]
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """One line a head and cut; numbers right-aligned."""
+    lines = [HEADER, ["---", "---", *["---:"] * (len(HEADER) - 2)]]
+    lines += [cells(row) for row in rows if row["cut"] != "trace"]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    tensor = f"{row['tensor']:.1e}" if "tensor" in row else ""
+    counts = [str(row[key]) for key in ("candidates", "detections", "matched")]
+    differences = [f"{row['score']:.1e}", f"{row['box']:.1e}", tensor, f"{row['seconds']:.1f}"]
+    failed = f" + {len(row['unexplained'])} unexplained" if row["unexplained"] else ""
+    return [row["head"], row["cut"], *counts, f"{len(row['ties'])}{failed}", *differences]
+
+
+def text(folder: Path, backbones: str) -> str:
+    """The whole page."""
+    rows = [row for path in sorted(folder.glob("*.json")) for row in json.loads(path.read_text())]
+    tests = {row["head"] for row in rows}
+    traces = [row["seconds"] for row in rows if row["cut"] == "trace"]
+    ties = [f"- {row['head']}, {row['cut']}: {tie}" for row in rows for tie in row.get("ties", [])]
+    return f"""# Every dense head at every cut
+
+Written by `make {"heads" if backbones == "narrow" else "zoo"}`: {len(tests)} heads of mmdet 3.3.0's zoo, \
+{backbones} backbones, random weights spread so that about
+1500 pairs an image pass the head's threshold (`tests/heads/zoo_models.py`), three images of different sizes,
+CPU. The worst of all images against mmdet's own `predict`, matched both ways by class, IoU >= 0.99 or 0.02 px:
+
+- `numpy`: our recipe `mmdet3` on torch's raw tensors; `raw`, `decoded`, `e2e`: the ONNX files. PAA's `e2e` is compared
+  with numpy `mmdet3+no-voting`: score voting cannot be built into a graph.
+- `ties`: detections without a partner, each traced to a score or an IoU within rounding of a border (listed below).
+- `score`, `box px`: largest difference of matched detections; `tensor`: of the cut's outputs against torch, in their own
+  units (boxes in pixels). `s`: seconds for the three images with the judging; tracing and writing the three files took
+  {min(traces, default=0):.0f} to {max(traces, default=0):.0f} s a head.
+
+{table(rows)}
+## Ties
+
+{chr(10).join(ties) or "None."}
+"""
+
+
+if __name__ == "__main__":
+    folder, out, backbones = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    page = text(folder, backbones)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(page)
+    print(page)
