@@ -1,13 +1,16 @@
 """Image file to detections: the one path that ``predict`` and ``latency`` both use."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol
 
 import numpy as np
 
 from cutpoint.boxes import scale_to_original
 from cutpoint.candidates import Candidates, from_decoded, from_raw
+from cutpoint.errors import UserError
 from cutpoint.headspec import ModelSpec
-from cutpoint.image import Geometry, InputRecipe, clip_size, decode, prepare
+from cutpoint.image import Geometry, InputRecipe, clip_size, decode, named_input, prepare
 from cutpoint.recipes import Detections, Recipe, apply_recipe
 from cutpoint.runtime import Session
 
@@ -21,24 +24,29 @@ class Pipeline(Protocol):
     cut: str
     provider: str
 
-    def decode(self, path: str) -> np.ndarray:
+    def decode(self, path: str) -> Any:
         """Image file to ``(H, W, 3)`` uint8 BGR."""
 
-    def prepare(self, image: np.ndarray) -> tuple[object, Geometry]:
-        """Decoded image to network input and geometry."""
+    def prepare(self, image: Any) -> tuple[Any, Geometry]:
+        """Decoded image to network input (a batch of one) and geometry."""
 
-    def infer(self, tensor: object, geometry: Geometry) -> object:
+    def batch(self, prepared: Sequence[tuple[Any, Geometry]]) -> tuple[Any, list[Geometry]]:
+        """Several network inputs to one, padded to the largest; the geometries then say so."""
+
+    def infer(self, tensor: Any, *geometries: Geometry) -> Any:
         """Network input to the outputs of the cut."""
 
-    def read(self, outputs: object, geometry: Geometry) -> Candidates | Detections:
-        """Outputs to candidates (``raw``, ``decoded``) or detections (``e2e``)."""
+    def read(self, outputs: Any, geometry: Geometry, image: int = 0) -> Candidates | Detections:
+        """An image's outputs to candidates (``raw``, ``decoded``) or detections (``e2e``)."""
 
 
 class OnnxPipeline:
     """The stages of an ONNX export."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, input_name: str = "mmdet") -> None:
+        """``input_name``: the input recipe, see ``image.named_input``."""
         self._session = session
+        self._input = named_input(input_name, session.spec.input, session.shape)
         self.spec = session.spec
         self.cut = session.cut
         self.provider = session.provider
@@ -49,24 +57,69 @@ class OnnxPipeline:
 
     def prepare(self, image: np.ndarray) -> tuple[np.ndarray, Geometry]:
         """Decoded image to ``(1, 3, H', W')`` float32 and geometry."""
-        return prepare(image, self.spec.input, self._session.shape)
+        return prepare(image, self._input, self._session.shape)
 
-    def infer(self, tensor: np.ndarray, geometry: Geometry) -> dict[str, np.ndarray]:
+    def batch(self, prepared: Sequence[tuple[np.ndarray, Geometry]]) -> tuple[np.ndarray, list[Geometry]]:
+        """``(B, 3, H', W')`` float32 and geometries; see ``stack``.
+
+        Raises:
+            UserError: a static export of another batch.
+        """
+        if self._session.batch not in (None, len(prepared)):
+            raise UserError(
+                f"a batch of {len(prepared)}: the export takes {self._session.batch}; set `batch` to that, "
+                "or use `shape: dynamic`"
+            )
+        return stack(prepared, self._input.pad_value)
+
+    def infer(self, tensor: np.ndarray, *geometries: Geometry) -> dict[str, np.ndarray]:
         """Run the session."""
         feeds = {"images": tensor}
         if self._session.clip == "image":
-            feeds["image_sizes"] = image_sizes(geometry, self.spec.input)
+            feeds["image_sizes"] = np.concatenate([image_sizes(g, self._input) for g in geometries])
         return self._session.run(feeds)
 
-    def read(self, outputs: dict[str, np.ndarray], geometry: Geometry) -> Candidates | Detections:
+    def read(
+        self, outputs: dict[str, np.ndarray], geometry: Geometry, image: int = 0
+    ) -> Candidates | Detections:
         """Outputs to candidates, or to detections in original-image pixels."""
         if self.cut in READERS:
-            return READERS[self.cut](outputs, self.spec.head)
-        count = int(outputs["count"][0])
-        boxes = outputs["boxes"][0, :count]
+            return READERS[self.cut](outputs, self.spec.head, image)
+        count = int(outputs["count"][image])
+        boxes = outputs["boxes"][image, :count]
         if self._session.clip == "tensor":
             boxes = scale_to_original(boxes, geometry.scale_x, geometry.scale_y, "divide")
-        return Detections(boxes, outputs["scores"][0, :count], outputs["labels"][0, :count])
+        return Detections(boxes, outputs["scores"][image, :count], outputs["labels"][image, :count])
+
+
+def stack(
+    prepared: Sequence[tuple[np.ndarray, Geometry]], pad_value: float
+) -> tuple[np.ndarray, list[Geometry]]:
+    """Network inputs of several images as one batch.
+
+    Args:
+        prepared: ``(1, 3, H', W')`` float32 and geometry of each image.
+        pad_value: what the smaller ones are padded with, right and bottom, after normalisation.
+
+    Returns:
+        ``(B, 3, H', W')`` float32 of the largest height and width, and geometries with these as padded size.
+
+    Source:
+        ``stack_batch``, mmengine/model/utils.py, mmengine 0.10.7.
+    """
+    geometries = padded_together([geometry for _, geometry in prepared])
+    size = geometries[0].padded_height, geometries[0].padded_width
+    tensor = np.full((len(prepared), 3, *size), pad_value, dtype=np.float32)
+    for row, (single, _) in zip(tensor, prepared, strict=True):
+        row[:, : single.shape[2], : single.shape[3]] = single[0]
+    return tensor, geometries
+
+
+def padded_together(geometries: Sequence[Geometry]) -> list[Geometry]:
+    """Geometries with the batch's padded size: the largest height, the largest width."""
+    height = max(geometry.padded_height for geometry in geometries)
+    width = max(geometry.padded_width for geometry in geometries)
+    return [replace(geometry, padded_height=height, padded_width=width) for geometry in geometries]
 
 
 def image_sizes(geometry: Geometry, recipe: InputRecipe) -> np.ndarray:

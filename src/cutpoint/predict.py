@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from cutpoint.errors import UserError
 from cutpoint.files import read_json
+from cutpoint.image import Geometry
 from cutpoint.pipeline import READERS, OnnxPipeline, Pipeline
 from cutpoint.runtime import Session
 from cutpoint.store import PredictionWriter
@@ -21,6 +22,8 @@ def predict_onnx(
     threads: int,
     shard: int,
     shards: int,
+    input: str = "mmdet",
+    batch: int = 1,
     out: str,
     out_images: str,
 ) -> None:
@@ -32,14 +35,18 @@ def predict_onnx(
         provider: ``cpu``, ``cuda`` or ``tensorrt``.
         threads: intra-op threads.
         shard, shards: take every ``shards``-th image from number ``shard`` on.
+        input: name of the input recipe; see ``image.named_input``.
+        batch: number of images of one run of the network, in the order of the manifest.
         out, out_images: Parquet files to write.
 
     Raises:
         UserError: the session cannot be opened, or an image cannot be read.
     """
-    pipeline = OnnxPipeline(Session(model, provider, threads))
+    session = Session(model, provider, threads)
+    pipeline = OnnxPipeline(session, input)
     digest = hashlib.sha256(Path(model).read_bytes()).hexdigest()
-    write_predictions(pipeline, manifest, shard, shards, out, out_images, {"onnx_sha256": digest})
+    metadata = {"onnx_sha256": digest, "input": input, "scores": session.scores}
+    write_predictions(pipeline, manifest, shard, shards, batch, out, out_images, metadata)
 
 
 def write_predictions(
@@ -47,11 +54,12 @@ def write_predictions(
     manifest: str,
     shard: int,
     shards: int,
+    batch: int,
     out: str,
     out_images: str,
     metadata: dict[str, Any],
 ) -> None:
-    """Run any pipeline over one shard; see ``predict_onnx``."""
+    """Run any pipeline over one shard; see ``predict_onnx``. ``metadata`` goes into the files."""
     content = read_json(manifest)
     images = content["images"][shard::shards]
     metadata |= {
@@ -61,16 +69,24 @@ def write_predictions(
         "spec": pipeline.spec.digest,
     }
     writer = PredictionWriter(out, out_images, candidates=pipeline.cut in READERS, metadata=metadata)
-    with writer:
-        for entry in tqdm(images, desc=content["dataset"], unit="image", mininterval=1):
-            try:
-                tensor, geometry = pipeline.prepare(pipeline.decode(entry["path"]))
-            except UserError as error:
-                raise UserError(f"image id {entry['id']} ({entry['path']}): {error}") from error
-            if (geometry.height, geometry.width) != (entry["height"], entry["width"]):
-                raise UserError(
-                    f"image id {entry['id']} ({entry['path']}) is {geometry.height}x{geometry.width} pixels, "
-                    f"the annotations say {entry['height']}x{entry['width']}; its boxes would not fit"
-                )
-            outputs = pipeline.infer(tensor, geometry)
-            writer.add(entry["id"], geometry, pipeline.read(outputs, geometry))
+    with writer, tqdm(total=len(images), desc=content["dataset"], unit="image", mininterval=1) as progress:
+        for start in range(0, len(images), batch):
+            entries = images[start : start + batch]
+            tensor, geometries = pipeline.batch([_prepare(pipeline, entry) for entry in entries])
+            outputs = pipeline.infer(tensor, *geometries)
+            for number, (entry, geometry) in enumerate(zip(entries, geometries, strict=True)):
+                writer.add(entry["id"], geometry, pipeline.read(outputs, geometry, number))
+            progress.update(len(entries))
+
+
+def _prepare(pipeline: Pipeline, entry: dict[str, Any]) -> tuple[Any, Geometry]:
+    try:
+        tensor, geometry = pipeline.prepare(pipeline.decode(entry["path"]))
+    except UserError as error:
+        raise UserError(f"image id {entry['id']} ({entry['path']}): {error}") from error
+    if (geometry.height, geometry.width) != (entry["height"], entry["width"]):
+        raise UserError(
+            f"image id {entry['id']} ({entry['path']}) is {geometry.height}x{geometry.width} pixels, "
+            f"the annotations say {entry['height']}x{entry['width']}; its boxes would not fit"
+        )
+    return tensor, geometry

@@ -1,6 +1,7 @@
 """ONNX Runtime sessions: what was asked for is what runs, or a message."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ PROVIDERS = {
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
 }
+# The operators that carry a network's weights: on a GPU none of them may fall back to the CPU.
+WEIGHTED = ("Conv", "ConvTranspose", "DeformConv", "Gemm", "MatMul")
+LACKING = re.compile(r"Could not find an implementation for (\w+)\((\d+)\)")
 
 
 class Session:
@@ -24,7 +28,9 @@ class Session:
         provider: the provider that the session really has first: ``cpu``, ``cuda`` or ``tensorrt``.
         cut: ``raw``, ``decoded`` or ``e2e``.
         clip: ``image`` or ``tensor`` for ``e2e``, else null.
+        scores: ``class`` or ``fused`` for ``decoded``, else null.
         spec: the model specification that travels in the file.
+        batch: number of images of a static export, else null.
         shape: height and width of a static export, else null.
     """
 
@@ -37,10 +43,11 @@ class Session:
             threads: intra-op threads; null leaves ONNX Runtime's default (all cores).
 
         Raises:
-            UserError: the file cannot be loaded, or the provider is not the one asked for.
+            UserError: the file cannot be loaded, or the provider is not there or lacks an operator.
         """
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         if threads:
             options.intra_op_num_threads = threads
         wanted = PROVIDERS[provider]
@@ -49,6 +56,12 @@ class Session:
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # onnxruntime's own exception types share no base but this
+            lacking = LACKING.search(str(error))
+            if lacking:
+                raise UserError(
+                    f"{path}: the provider {provider} lacks the operator {lacking[1]} (opset {lacking[2]}) "
+                    f"in ONNX Runtime {onnxruntime.__version__}; use another provider, or a newer onnxruntime"
+                ) from error
             raise UserError(f"{path}: ONNX Runtime cannot load it ({str(error).splitlines()[0]})") from error
         got = self._session.get_providers()[0]
         if got != wanted:
@@ -56,20 +69,34 @@ class Session:
                 f"{path}: asked for {wanted}, ONNX Runtime fell back to {got}; "
                 "its log above names the library that is missing"
             )
+        if provider != "cpu":
+            self._check_operators(path, provider)
         self.provider = next(name for name, value in PROVIDERS.items() if value == got)
         content = read_metadata(self._session, path)
         self.cut = content["cut"]
         self.clip = content.get("clip")
+        self.scores = content.get("scores")
         self.recipe = content.get("recipe")
         self.spec = ModelSpec.from_dict(content["spec"])
         self._outputs = [value.name for value in self._session.get_outputs()]
-        height, width = self._session.get_inputs()[0].shape[2:]
+        batch, _, height, width = self._session.get_inputs()[0].shape
+        self.batch = batch if isinstance(batch, int) else None
         static = isinstance(height, int) and isinstance(width, int)
         self.shape = (height, width) if static else None
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run the graph: input name to array in, output name to array out."""
         return dict(zip(self._outputs, self._session.run(None, feeds), strict=True))
+
+    def _check_operators(self, path: str | Path, provider: str) -> None:
+        parts = self._session.get_provider_graph_assignment_info()
+        on_cpu = {n.op_type for p in parts if p.ep_name == PROVIDERS["cpu"] for n in p.get_nodes()}
+        lacking = sorted(on_cpu.intersection(WEIGHTED))
+        if lacking:
+            raise UserError(
+                f"{path}: the provider {provider} lacks {', '.join(lacking)} in ONNX Runtime "
+                f"{onnxruntime.__version__}, which would run on the CPU; use `provider: cpu`"
+            )
 
 
 def check_provider(provider: str) -> None:

@@ -1,12 +1,14 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny import atss_head, candidates, geometry, model_spec, raw_outputs
+from tiny import atss_head, candidates, geometry, input_recipe, model_spec, raw_outputs
 
 from cutpoint.candidates import from_raw
 from cutpoint.errors import UserError
 from cutpoint.files import read_json
+from cutpoint.image import Pad
 from cutpoint.postprocess import coco_results, postprocess
 from cutpoint.recipes import Detections, apply_recipe, resolve_recipe
 from cutpoint.store import PredictionWriter
@@ -24,15 +26,16 @@ MANIFEST = {
 def files(tmp_path):
     """Writes a spec, a manifest and shards; returns the arguments of ``postprocess``."""
 
-    def write(shards, cut="raw", manifest=MANIFEST, digest=SPEC.digest):
-        (tmp_path / "spec.json").write_text(json.dumps(SPEC.to_dict()))
+    def write(shards, cut="raw", manifest=MANIFEST, digest=SPEC.digest, spec=SPEC, sizes=None, **made):
+        made = {"spec": digest, "input": "mmdet", "scores": None, **made}
+        (tmp_path / "spec.json").write_text(json.dumps(spec.to_dict()))
         (tmp_path / "manifest.json").write_text(json.dumps(manifest))
         paths = []
         for number, images in enumerate(shards):
             pair = str(tmp_path / f"{number}.parquet"), str(tmp_path / f"{number}.images.parquet")
-            with PredictionWriter(*pair, candidates=cut != "e2e", metadata={"spec": digest}) as writer:
+            with PredictionWriter(*pair, candidates=cut != "e2e", metadata=made) as writer:
                 for image_id, rows in images:
-                    writer.add(image_id, geometry(), rows)
+                    writer.add(image_id, sizes or geometry(), rows)
             paths.append(pair)
         return {
             "predictions": [p for p, _ in paths],
@@ -137,3 +140,22 @@ def test_lines_are_exact():
         assert row["bbox"] == [box[0], box[1], box[2] - box[0], box[3] - box[1]]
     assert lines[0].startswith('{"image_id": 9, "category_id": 90, "bbox": [0.10000000149011612, ')
     assert coco_results(9, Detections(boxes, scores, np.int64([1, 0])), [None, 90]) == lines[:1]
+
+
+def test_a_fused_store_refuses_what_it_cannot_serve(files):
+    arguments = files([[(5, candidates())]], cut="decoded", scores="fused")
+    with pytest.raises(UserError, match="class score"):
+        postprocess(**arguments)
+
+
+def test_boxes_are_clipped_to_what_the_runs_input_recipe_says(files):
+    # the model's own recipe pads 20x48 to a square, 48x48; the run's (stretch) does not pad
+    spec = replace(SPEC, input=input_recipe(pad=Pad(to_square=True)))
+    rows = candidates((0, 0, 0, 0.9, 1, (0, 0, 60, 60)))
+    sizes = geometry(resized_height=20, resized_width=48, scale_x=1.0, scale_y=1.0)
+    heights = {}
+    for name in ("mmdet", "stretch"):
+        arguments = files([[(5, rows)]], digest=spec.digest, input=name, sizes=sizes, spec=spec)
+        postprocess(**arguments)
+        heights[name] = read_json(arguments["out"])[0]["bbox"][3]
+    assert heights == {"mmdet": 48, "stretch": 20}

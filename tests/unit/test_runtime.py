@@ -47,6 +47,7 @@ def test_a_static_export_tells_its_shape(onnx_file):
     session = Session(onnx_file([64, 96], {"cut": "raw", "spec": SPEC.to_dict()}), "cpu")
     assert session.shape == (64, 96)
     assert session.clip is None
+    assert session.batch is None
 
 
 def test_a_foreign_or_broken_file_is_one_message(onnx_file, tmp_path):
@@ -57,6 +58,56 @@ def test_a_foreign_or_broken_file_is_one_message(onnx_file, tmp_path):
         Session(tmp_path / "broken.onnx", "cpu")
     with pytest.raises(UserError, match=r"absent\.onnx: ONNX Runtime cannot load it \("):
         Session(tmp_path / "absent.onnx", "cpu")
+
+
+def test_an_operator_that_the_provider_lacks_is_named(onnx_file):
+    path = onnx_file([2, 2], {"cut": "raw", "spec": SPEC.to_dict()})
+    model = onnx.load(path)
+    # ONNX Runtime's CPU provider has no absolute value of bfloat16
+    model.graph.node[0].op_type = "Abs"
+    for value in [*model.graph.input, *model.graph.output]:
+        value.type.tensor_type.elem_type = TensorProto.BFLOAT16
+    onnx.save(model, path)
+    with pytest.raises(UserError, match=r"m\.onnx: the provider cpu lacks the operator Abs \(opset 13\)"):
+        Session(path, "cpu")
+
+
+@pytest.mark.parametrize(("operator", "refused"), [("DeformConv", True), ("Shape", False)])
+def test_a_weighted_operator_that_a_gpu_leaves_to_the_cpu_is_named(onnx_file, monkeypatch, operator, refused):
+    class Gpu:
+        """A session whose GPU ran a convolution, and left one operator to the CPU."""
+
+        def __init__(self, *arguments, **settings):
+            self._real = real(str(path), providers=["CPUExecutionProvider"])
+
+        def __getattr__(self, name):
+            return getattr(self._real, name)
+
+        def get_providers(self):
+            return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+        def get_provider_graph_assignment_info(self):
+            places = [("CUDAExecutionProvider", "Conv"), ("CPUExecutionProvider", operator)]
+            return [Part(provider, kind) for provider, kind in places]
+
+    class Part:
+        def __init__(self, provider, kind):
+            self.ep_name, self.op_type = provider, kind
+
+        def get_nodes(self):
+            return [self]
+
+    path = onnx_file([2, 2], {"cut": "raw", "spec": SPEC.to_dict()})
+    real = runtime.onnxruntime.InferenceSession
+    monkeypatch.setattr(runtime.onnxruntime, "InferenceSession", Gpu)
+    monkeypatch.setattr(runtime, "check_provider", lambda provider: None)
+    if refused:
+        with pytest.raises(
+            UserError, match=r"cuda lacks DeformConv in ONNX Runtime .* on the CPU"
+        ):
+            Session(path, "cuda")
+    else:
+        assert Session(path, "cuda").provider == "cuda"
 
 
 def test_a_provider_that_is_not_there_is_refused(monkeypatch):

@@ -2,12 +2,14 @@
 
 import copy
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.dataset import Compose, pseudo_collate
 from torch import nn
+from torch.utils._pytree import tree_map
 
 from cutpoint.candidates import Candidates, from_raw
 from cutpoint.detector.build import build_detector, load_config
@@ -15,7 +17,8 @@ from cutpoint.detector.cuts import head_tensors
 from cutpoint.errors import UserError
 from cutpoint.files import read_json
 from cutpoint.headspec import ModelSpec
-from cutpoint.image import Geometry, decode, prepare
+from cutpoint.image import Geometry, decode, named_input, prepare
+from cutpoint.pipeline import padded_together, stack
 from cutpoint.predict import write_predictions
 from cutpoint.recipes import Detections
 
@@ -46,7 +49,7 @@ class MmdetPipeline:
         except (OSError, AssertionError) as error:
             raise UserError(f"image {path}: mmdet cannot load it ({error})") from error
 
-    def prepare(self, image: dict[str, Any]) -> tuple[dict[str, Any], Geometry]:
+    def prepare(self, image: dict[str, Any]) -> tuple[list[dict[str, Any]], Geometry]:
         """The rest of the test pipeline; normalising and padding belong to ``infer``, as in mmdet."""
         data = self._transform(image)
         meta = data["data_samples"].metainfo
@@ -64,22 +67,32 @@ class MmdetPipeline:
             scale_x=scale_x,
             scale_y=scale_y,
         )
-        return data, geometry
+        return [data], geometry
+
+    def batch(
+        self, prepared: Sequence[tuple[list[dict[str, Any]], Geometry]]
+    ) -> tuple[list[dict[str, Any]], list[Geometry]]:
+        """The images' data in one list; the data preprocessor pads them in ``infer``."""
+        geometries = padded_together([geometry for _, geometry in prepared])
+        return [data for single, _ in prepared for data in single], geometries
 
     @torch.no_grad()
-    def infer(self, tensor: dict[str, Any], geometry: Geometry) -> tuple[Any, list[dict]]:
+    def infer(self, tensor: list[dict[str, Any]], *geometries: Geometry) -> tuple[Any, list[dict]]:
         """Data preprocessor, backbone, neck and head."""
-        data = self._detector.data_preprocessor(pseudo_collate([tensor]), training=False)
+        data = self._detector.data_preprocessor(pseudo_collate(tensor), training=False)
         outputs = self._detector.bbox_head(self._detector.extract_feat(data["inputs"]))
         if self.provider == "cuda":
             torch.cuda.synchronize()
         return outputs, [sample.metainfo for sample in data["data_samples"]]
 
     @torch.no_grad()
-    def read(self, outputs: tuple[Any, list[dict]], geometry: Geometry) -> Detections:
-        """mmdet's ``predict_by_feat``, boxes in original-image pixels."""
+    def read(self, outputs: tuple[Any, list[dict]], geometry: Geometry, image: int = 0) -> Detections:
+        """mmdet's ``predict_by_feat`` of one image, boxes in original-image pixels."""
         tensors, metas = outputs
-        found = self._detector.bbox_head.predict_by_feat(*tensors, batch_img_metas=metas, rescale=True)[0]
+        own = tree_map(lambda tensor: tensor[image : image + 1], tensors)
+        found = self._detector.bbox_head.predict_by_feat(
+            *own, batch_img_metas=metas[image : image + 1], rescale=True
+        )[0]
         return Detections(
             found.bboxes.cpu().numpy().reshape(-1, 4),
             found.scores.cpu().numpy(),
@@ -92,10 +105,12 @@ class HeadTensorPipeline:
 
     cut = "raw"
 
-    def __init__(self, detector: nn.Module, spec: ModelSpec, device: str) -> None:
+    def __init__(self, detector: nn.Module, spec: ModelSpec, device: str, input_name: str = "mmdet") -> None:
+        """``input_name``: the input recipe, see ``image.named_input``."""
         self.spec = spec
         self.provider = device
         self._detector = detector
+        self._input = named_input(input_name, spec.input, None)
 
     def decode(self, path: str) -> np.ndarray:
         """Image file to ``(H, W, 3)`` uint8 BGR."""
@@ -103,22 +118,32 @@ class HeadTensorPipeline:
 
     def prepare(self, image: np.ndarray) -> tuple[np.ndarray, Geometry]:
         """Decoded image to ``(1, 3, H', W')`` float32 and geometry."""
-        return prepare(image, self.spec.input)
+        return prepare(image, self._input)
+
+    def batch(self, prepared: Sequence[tuple[np.ndarray, Geometry]]) -> tuple[np.ndarray, list[Geometry]]:
+        """``(B, 3, H', W')`` float32 and geometries; see ``pipeline.stack``."""
+        return stack(prepared, self._input.pad_value)
 
     @torch.no_grad()
-    def infer(self, tensor: np.ndarray, geometry: Geometry) -> dict[str, np.ndarray]:
+    def infer(self, tensor: np.ndarray, *geometries: Geometry) -> dict[str, np.ndarray]:
         """Head tensors by the names of the ``raw`` cut, on the host."""
         tensors = head_tensors(self._detector, torch.from_numpy(tensor).to(self.provider))
         values = (value.cpu().numpy() for value in tensors)
         return dict(zip(self.spec.head.raw_names, values, strict=True))
 
-    def read(self, outputs: dict[str, np.ndarray], geometry: Geometry) -> Candidates:
-        """Head tensors to candidates."""
-        return from_raw(outputs, self.spec.head)
+    def read(self, outputs: dict[str, np.ndarray], geometry: Geometry, image: int = 0) -> Candidates:
+        """An image's head tensors to candidates."""
+        return from_raw(outputs, self.spec.head, image)
 
 
 def open_pytorch(
-    config: str, checkpoint: str | None, spec: ModelSpec, cut: str, provider: str, threads: int | None
+    config: str,
+    checkpoint: str | None,
+    spec: ModelSpec,
+    cut: str,
+    provider: str,
+    threads: int | None,
+    input_name: str = "mmdet",
 ) -> MmdetPipeline | HeadTensorPipeline:
     """Open the PyTorch side of a model.
 
@@ -129,10 +154,13 @@ def open_pytorch(
         cut: ``e2e`` or ``raw``.
         provider: ``cpu`` or ``cuda``; ``tensorrt`` is read as ``cuda``.
         threads: threads of one operator; null leaves torch's default.
+        input_name: the input recipe, see ``image.named_input``; ``e2e`` has only ``mmdet``.
 
     Raises:
-        UserError: CUDA asked for and not there.
+        UserError: CUDA asked for and not there, or another input recipe with ``e2e``.
     """
+    if cut == "e2e" and input_name != "mmdet":
+        raise UserError(f"input {input_name!r}: pytorch with cut e2e is mmdet's own pipeline; use cut raw")
     device = "cpu" if provider == "cpu" else "cuda"
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("device cuda: torch finds no CUDA device; set `device: cpu` or install a CUDA build")
@@ -142,7 +170,7 @@ def open_pytorch(
     mmdet_config = load_config(config)
     detector = build_detector(mmdet_config, checkpoint).to(device)
     if cut == "raw":
-        return HeadTensorPipeline(detector, spec, device)
+        return HeadTensorPipeline(detector, spec, device, input_name)
     return MmdetPipeline(detector, mmdet_config.test_dataloader.dataset.pipeline, spec, device)
 
 
@@ -157,10 +185,13 @@ def predict_pytorch(
     threads: int,
     shard: int,
     shards: int,
+    input: str = "mmdet",
+    batch: int = 1,
     out: str,
     out_images: str,
 ) -> None:
     """Run the PyTorch model over one shard of a data set; arguments as ``predict.predict_onnx``."""
     model_spec = ModelSpec.from_dict(read_json(spec))
-    pipeline = open_pytorch(config, checkpoint, model_spec, cut, provider, threads)
-    write_predictions(pipeline, manifest, shard, shards, out, out_images, {})
+    pipeline = open_pytorch(config, checkpoint, model_spec, cut, provider, threads, input)
+    metadata = {"input": input, "scores": None}
+    write_predictions(pipeline, manifest, shard, shards, batch, out, out_images, metadata)
