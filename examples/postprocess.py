@@ -56,116 +56,213 @@ def preprocess(image, recipe):
     return padded, clip, scale
 
 
-# --- network outputs to one table of pairs ---
+# --- network outputs to one table of locations ---
 
 
 def sigmoid(x):
     return f32(1) / (f32(1) + np.exp(-x))
 
 
+def softmax(x):
+    powers = np.exp(x - x.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+ACTIVATIONS = {"sigmoid": sigmoid, "softmax": lambda x: softmax(x)[..., :-1], "none": lambda x: x}
+
+
+def make_priors(head, level, height, width):
+    """Anchors (N, 4) around each cell, or points (N, 2); row-major y, x, anchor."""
+    stride = np.array(head["strides"][level], f32)
+    y, x = np.divmod(np.arange(height * width), width)
+    cells = np.stack([x, y], 1).astype(f32)
+    if head["anchors"] is None:
+        return (cells + f32(head["point_offset"])) * stride
+    shift = np.tile(cells * stride, 2)[:, None]
+    return (np.array(head["anchors"][level], f32) + shift).reshape(-1, 4)
+
+
+def decode(head, level, priors, values):
+    """What the box branch emits (N, channels) to boxes (N, 4), and the factor (N,) that SABL's gives."""
+    coder, stride = head["coder"], np.array(head["strides"][level], f32)
+    kind = coder["type"]
+    centre, size = priors, None
+    if priors.shape[1] == 4:
+        centre, size = (priors[:, :2] + priors[:, 2:]) * f32(0.5), priors[:, 2:] - priors[:, :2]
+
+    if kind == "delta_xywh":  # ATSS, RetinaNet, PAA, SSD, YOLOF ...
+        deltas = values * np.array(coder["stds"], f32) + np.array(coder["means"], f32)
+        move, ratio, limit = size * deltas[:, :2], deltas[:, 2:], f32(coder["max_ratio"])
+        if coder["centre_clamp"] is None:
+            ratio = np.clip(ratio, -limit, limit)
+        else:  # YOLOF
+            move = np.clip(move, -f32(coder["centre_clamp"]), f32(coder["centre_clamp"]))
+            ratio = np.minimum(ratio, limit)
+        centre, half = centre + move, size * np.exp(ratio) * f32(0.5)
+        return np.concatenate([centre - half, centre + half], 1), None
+    if kind == "centre_size":  # YOLOX
+        centre, half = values[:, :2] * stride + centre, np.exp(values[:, 2:]) * stride / f32(2)
+        return np.concatenate([centre - half, centre + half], 1), None
+    if kind == "yolov3":
+        centre = centre + (sigmoid(values[:, :2]) - f32(0.5)) * stride
+        half = size * f32(0.5) * np.exp(values[:, 2:])
+        return np.concatenate([centre - half, centre + half], 1), None
+    if kind == "distance":  # FCOS, GFL, RTMDet, VFNet, FoveaBox ...
+        if coder["bins"]:  # GFL: each side is the mean of a distribution
+            share = softmax(values.reshape(-1, 4, coder["bins"]))
+            values = (share * np.arange(coder["bins"], dtype=f32)).sum(-1)
+        values = (np.exp(values) if coder["exp"] else values) * f32(coder["unit"][level])
+        return np.concatenate([centre - values[:, :2], centre + values[:, 2:]], 1), None
+    if kind == "tblr":  # FSAF: top, bottom, left, right
+        values = values * np.array(coder["normalizer"], f32)
+        values = values * size[:, [1, 1, 0, 0]]
+        return np.concatenate([centre - values[:, [2, 0]], centre + values[:, [3, 1]]], 1), None
+    if kind == "corners":  # TOOD, RepPoints
+        boxes = values * stride[0]
+        return boxes + np.tile(priors, 2) if coder["from_point"] else boxes, None
+    if kind == "buckets":  # SABL: left, right, top, down
+        side = -(-coder["buckets"] // 2)
+        scores, offsets = np.split(values.reshape(-1, 8, side), 2, 1)
+        scores = softmax(scores)
+        best = scores.argmax(-1)[..., None]
+        rest = np.where(np.arange(side) == best, f32(-1), scores)
+        second = rest.argmax(-1)[..., None]
+        # in bucket widths inwards; an offset moves every edge towards the origin
+        offset = np.take_along_axis(offsets, best, 2)[..., 0] * np.array([-1, 1, -1, 1], f32)
+        steps = best[..., 0].astype(f32) + f32(0.5) + offset
+        half = size * f32(coder["scale"]) * f32(0.5)
+        low, high = centre - half, centre + half
+        steps = steps * ((high - low) / f32(coder["buckets"]))[:, [0, 0, 1, 1]]
+        boxes = np.concatenate([low + steps[:, [0, 2]], high - steps[:, [1, 3]]], 1)
+        near = np.where(np.abs(best - second) == 1, np.take_along_axis(rest, second, 2), f32(0))[..., 0]
+        return boxes, (scores.max(-1) + near).sum(-1) / f32(4)
+    raise SystemExit(f"this script cannot decode {kind!r}")
+
+
 def read_raw(outputs, head):
     """All locations: boxes (N, 4) in network pixels, class scores (N, C), factors (N,), levels (N,)."""
     boxes, scores, factors, levels = [], [], [], []
-    for level, (stride_x, stride_y) in enumerate(head["strides"]):
+    for level in range(len(head["strides"])):
 
-        def flat(kind, size, level=level):  # (A * size, H, W) -> (H * W * A, size): row-major y, x, anchor
-            return outputs[f"{kind}_{level}"][0].transpose(1, 2, 0).reshape(-1, size)
+        def read(part, level=level):  # (A * channels, H, W) -> (H * W * A, channels of this part)
+            tensor = outputs[f"{part['tensor']}_{level}"][0]
+            anchors = len(head["anchors"][level]) if head["anchors"] else 1
+            rows = tensor.transpose(1, 2, 0).reshape(-1, len(tensor) // anchors)
+            return rows[:, part["start"] : part["stop"]]
 
-        height, width = outputs[f"cls_{level}"].shape[2:]
-        x, y = np.meshgrid(np.arange(width, dtype=f32), np.arange(height, dtype=f32))
-        offset = f32(head["point_offset"])
-        x, y = (x.ravel() + offset) * f32(stride_x), (y.ravel() + offset) * f32(stride_y)
-        values = flat("box", 4)
-        if head["coder"]["type"] == "centre_size":  # points: YOLOX
-            stride = np.array([stride_x, stride_y], f32)
-            centre = values[:, :2] * stride + np.stack([x, y], 1)
-            half = np.exp(values[:, 2:]) * stride / f32(2)
-        else:  # anchors with deltas: ATSS
-            coder = head["coder"]
-            shift = np.stack([x, y, x, y], 1)[:, None]
-            anchors = (np.array(head["anchors"][level], f32) + shift).reshape(-1, 4)
-            deltas = values * np.array(coder["stds"], f32) + np.array(coder["means"], f32)
-            size = anchors[:, 2:] - anchors[:, :2]
-            move, limit = size * deltas[:, :2], f32(coder["max_ratio"])
-            low = -limit
-            if coder["centre_clamp"] is not None:
-                move, low = np.clip(move, -f32(coder["centre_clamp"]), f32(coder["centre_clamp"])), None
-            centre = (anchors[:, :2] + anchors[:, 2:]) * f32(0.5) + move
-            half = size * np.exp(np.clip(deltas[:, 2:], low, limit)) * f32(0.5)
-        boxes.append(np.concatenate([centre - half, centre + half], 1))
-        scores.append(sigmoid(flat("cls", head["num_classes"])))
-        factors.append(
-            sigmoid(flat(head["factor"], 1)[:, 0]) if head["factor"] else np.ones(len(values), f32)
-        )
-        levels.append(np.full(len(values), level))
+        height, width = outputs[f"{head['score']['tensor']}_{level}"].shape[2:]
+        values = np.concatenate([read(part) for part in head["box"]], 1)
+        decoded, factor = decode(head, level, make_priors(head, level, height, width), values)
+        if head["factor"]:
+            factor = ACTIVATIONS[head["factor_activation"]](read(head["factor"])[:, 0])
+        boxes.append(decoded)
+        scores.append(ACTIVATIONS[head["score_activation"]](read(head["score"])))
+        factors.append(np.ones(len(decoded), f32) if factor is None else factor)
+        levels.append(np.full(len(decoded), level))
     return [np.concatenate(part) for part in (boxes, scores, factors, levels)]
 
 
 def read_decoded(outputs, head):
     """The same table from the `decoded` cut, where the graph has done the work."""
     boxes, scores = outputs["boxes"][0], outputs["scores"][0]
-    factors = outputs["factors"][0] if head["factor"] else np.ones(len(boxes), f32)
+    if "factors" not in outputs and (head["factor"] or head["coder"]["type"] == "buckets"):
+        raise SystemExit("this file's scores are class x factor; export it with `scores: class`")
+    factors = outputs["factors"][0] if "factors" in outputs else np.ones(len(boxes), f32)
     return boxes, scores, factors, np.repeat(np.arange(len(outputs["level_counts"])), outputs["level_counts"])
 
 
 # --- the recipe ---
 
 
+def iou_with(box, boxes):
+    """IoU of one box with others, float32; NaN for two empty ones."""
+    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
+    overlap = np.maximum(high - low, f32(0)).prod(1)
+    area, areas = (box[2:] - box[:2]).prod(), (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return overlap / (area + areas - overlap)
+
+
 def nms(boxes, scores, iou_threshold):
     """Greedy NMS, IoU strictly above the threshold suppresses; kept indices, best first."""
     order, kept = np.argsort(-scores, kind="stable"), []
-    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     while len(order):
         best, order = order[0], order[1:]
         kept.append(best)
-        low = np.maximum(boxes[best, :2], boxes[order, :2])
-        high = np.minimum(boxes[best, 2:], boxes[order, 2:])
-        overlap = np.maximum(high - low, f32(0)).prod(1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            iou = overlap / (area[best] + area[order] - overlap)
-        order = order[~(iou > f32(iou_threshold))]
+        order = order[~(iou_with(boxes[best], boxes[order]) > f32(iou_threshold))]
     return np.array(kept, dtype=int)
+
+
+def top_k(step, score, level, row):
+    """Indices of the k best pairs, or of all pairs of the k best locations, of each level or of the image."""
+    keep = []
+    group = np.zeros_like(level) if step.get("per") == "image" else level
+    for number in np.unique(group):
+        members = np.flatnonzero(group == number)
+        members = members[np.argsort(-score[members], kind="stable")]
+        if step.get("unit") == "location":
+            locations, first = np.unique(row[members], return_index=True)
+            keep.extend(members[np.isin(row[members], locations[np.argsort(first)][: step["k"]])])
+        else:
+            keep.extend(members[: min(step["k"], len(members))])
+    return np.array(keep, dtype=int)
+
+
+def vote(step, boxes, labels, pool_boxes, pool_scores, pool_labels):
+    """PAA: each box becomes the weighted mean of the boxes of its class that overlapped it before NMS."""
+    voted = boxes.copy()
+    for i, (box, label) in enumerate(zip(boxes, labels, strict=True)):
+        same = pool_labels == label
+        iou = iou_with(box.astype(float), pool_boxes[same].astype(float))
+        near = iou > step.get("iou_threshold", 0.01)
+        weight = np.exp(-((1 - iou[near]) ** 2) / f32(step.get("variance", 0.025))) * pool_scores[same][near]
+        voted[i] = (weight[:, None] * pool_boxes[same][near]).sum(0) / weight.sum()
+    return voted
 
 
 def postprocess(table, head, clip, scale, score_thr=None):
     """Run the steps in the metadata; boxes (N, 4) in original-image pixels, scores (N,), labels (N,)."""
     all_boxes, all_scores, all_factors, all_levels = table
-    row, label = np.indices(all_scores.shape).reshape(2, -1)
-    for step in head["recipe"]:  # the first steps choose pairs, before anything is computed for them
-        if step["step"] == "best_class":
-            row, label = np.arange(len(all_scores)), all_scores.argmax(1)
-        elif step["step"] == "threshold":
-            value = all_scores[row, label]
-            if step["on"] == "product":
-                value = value * all_factors[row]
-            limit = f32(step["value"] if score_thr is None else score_thr)
-            keep = value >= limit if step["inclusive"] else value > limit
-            row, label = row[keep], label[keep]
+    floor = head["floor"]  # pairs below it cannot matter: everything that ranks, ranks them last
+    value = all_scores * all_factors[:, None] if floor["on"] == "product" else all_scores
+    row, label = np.nonzero(value >= f32(floor["value"]))
     boxes, score, factor, level = all_boxes[row], all_scores[row, label], all_factors[row], all_levels[row]
     for step in head["recipe"]:
-        keep = slice(None)
-        if step["step"] == "top_k":  # pairs, per level, by class score
-            keep = []
-            for number in np.unique(level):
-                members = np.flatnonzero(level == number)
-                best = members[np.argsort(-score[members], kind="stable")]
-                keep.extend(best[: min(step["k"], len(best))])
-        elif step["step"] == "clip":
-            boxes = np.clip(boxes, f32(0), np.array([clip[1], clip[0], clip[1], clip[0]], f32))
-        elif step["step"] == "rescale":
+        kind, keep = step["step"], slice(None)
+        if kind == "best_class":  # of each location
+            order = np.lexsort((label, -score, row))
+            keep = order[np.unique(row[order], return_index=True)[1]]
+        elif kind == "threshold":
+            value = {"class": score, "factor": factor, "product": score * factor}[step["on"]]
+            limit = f32(step["value"] if score_thr is None or step["on"] == "factor" else score_thr)
+            keep = value >= limit if step.get("inclusive") else value > limit
+        elif kind == "top_k":
+            keep = top_k(step, score, level, row)
+        elif kind == "clip":
+            height, width = (side - step.get("border", 0) for side in clip)
+            boxes = np.clip(boxes, f32(0), np.array([width, height] * 2, f32))
+        elif kind == "rescale":
             factors = np.array([*scale, *scale])
-            multiply = step["operation"] == "multiply"
+            multiply = step.get("operation", "multiply") == "multiply"
             boxes = boxes * (1 / factors).astype(f32) if multiply else boxes / factors.astype(f32)
-        elif step["step"] == "multiply_factor":
-            score = score * factor
-        elif step["step"] == "min_size":
+        elif kind == "multiply_factor":
+            score = np.sqrt(score * factor) if step.get("root") else score * factor
+            factor = np.ones_like(factor)
+        elif kind == "min_size":
             keep = ((boxes[:, 2:] - boxes[:, :2]) > f32(step["value"])).all(1)
-        elif step["step"] == "nms" and len(boxes):  # per class: boxes of other classes are shifted far away
+        elif kind == "nms" and len(boxes):  # per class: boxes of other classes are shifted far away
+            before = boxes, score, label
             shift = label.astype(f32) * (boxes.max() + f32(1))
             keep = nms(boxes + shift[:, None], score, step["iou_threshold"])
-        elif step["step"] == "cap":
+        elif kind == "cap":
             keep = np.argsort(-score, kind="stable")[: step["k"]]
-        boxes, score, factor, level, label = (a[keep] for a in (boxes, score, factor, level, label))
+        elif kind == "score_voting" and len(boxes):
+            boxes = vote(step, boxes, label, *before)
+        elif kind not in ("nms", "score_voting"):
+            raise SystemExit(f"this script does not know the step {kind!r}")
+        row, label, boxes, score, factor, level = (
+            array[keep] for array in (row, label, boxes, score, factor, level)
+        )
     return boxes, score, label
 
 
@@ -188,7 +285,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", help="ONNX file, cut raw or decoded")
     parser.add_argument("image", help="image file")
-    parser.add_argument("--score-thr", type=float, help="instead of the model's own threshold")
+    parser.add_argument("--score-thr", type=float, help="instead of the model's own threshold, and above it")
     arguments = parser.parse_args()
     image = cv2.imread(arguments.image)
     if image is None:

@@ -150,11 +150,13 @@ def candidates(*rows: tuple) -> Candidates:
 def raw_outputs(spec: HeadSpec, sizes: list[tuple[int, int]], seed: int = 0, batch: int = 1) -> dict:
     """Random raw tensors of a head, logits around 0; ``sizes`` height, width per level."""
     random = np.random.default_rng(seed)
+    channels: dict[str, int] = {}
+    for part in [spec.score, *spec.box, *([spec.factor] if spec.factor else [])]:
+        channels[part.tensor] = max(channels.get(part.tensor, 0), part.stop)
     outputs = {}
     for level, (height, width) in enumerate(sizes):
         anchors = spec.anchors_per_cell(level)
-        kinds = {"cls": spec.num_classes, "box": 4} | ({spec.factor.tensor: 1} if spec.factor else {})
-        for kind, channels in kinds.items():
-            shape = (batch, anchors * channels, height, width)
-            outputs[f"{kind}_{level}"] = random.normal(0, 1.5, shape).astype(np.float32)
+        for tensor, width_of_one in channels.items():
+            shape = (batch, anchors * width_of_one, height, width)
+            outputs[f"{tensor}_{level}"] = random.normal(0, 1.5, shape).astype(np.float32)
     return outputs
