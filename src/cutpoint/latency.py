@@ -99,7 +99,7 @@ def time_variants(
 
     Args:
         jobs: one dict a variant: ``variant, runtime, cut, provider, model`` (ONNX path or null), ``config,
-            checkpoint, spec`` (path), ``recipe``.
+            checkpoint, spec`` (path), ``recipe, input`` (the input recipe's name), ``imports`` (modules).
         manifest: manifest JSON; its first ``images`` images are timed, over and over.
         images: number of images.
         min_seconds: least measured seconds of each variant.

@@ -4,11 +4,13 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 from cutpoint.errors import UserError
 from cutpoint.files import read_json
 from cutpoint.headspec import ModelSpec
+from cutpoint.image import named_input
 from cutpoint.pipeline import READERS, Pipeline, detect
 from cutpoint.recipes import Recipe, floor_of, resolve_recipe
 
@@ -23,20 +25,27 @@ def open_variant(job: dict[str, Any]) -> tuple[Pipeline, Recipe | None]:
         job: see ``latency.time_variants``, with ``threads``.
     """
     if job["runtime"] == "pytorch":
+        from cutpoint.detector.imports import import_modules
         from cutpoint.detector.reference import open_pytorch
 
         spec = ModelSpec.from_dict(read_json(job["spec"]))
+        import_modules(job["imports"])
         arguments = job["config"], job["checkpoint"], spec, job["cut"], job["provider"], job["threads"]
-        pipeline: Pipeline = open_pytorch(*arguments)
+        pipeline: Pipeline = open_pytorch(*arguments, job["input"])
+        scores = "class"
     else:
         from cutpoint.pipeline import OnnxPipeline
         from cutpoint.runtime import Session
 
-        pipeline = OnnxPipeline(Session(job["model"], job["provider"], job["threads"]))
+        session = Session(job["model"], job["provider"], job["threads"])
+        pipeline = OnnxPipeline(session, job["input"])
+        scores = session.scores or "class"
     if pipeline.cut not in READERS:
         return pipeline, None
-    recipe = resolve_recipe(job["recipe"], pipeline.spec.head)
-    pipeline.spec = pipeline.spec.with_floor(floor_of(recipe))
+    recipe = resolve_recipe(job["recipe"], pipeline.spec.head, scores)
+    spec = pipeline.spec.with_floor(floor_of(recipe))
+    # what boxes are clipped to belongs to the input recipe of the run
+    pipeline.spec = replace(spec, input=named_input(job["input"], spec.input, None))
     return pipeline, recipe
 
 

@@ -26,8 +26,8 @@ from cutpoint.variants import (
     Variant,
 )
 
-# Those that can be part of a graph.
-IN_GRAPH = ("mmdet3", "mmdet2-onnx", "mmdeploy")
+# Their NMS computes an IoU that ONNX's does not.
+NOT_IN_GRAPH = ("seed-topk-nms", "seed-per-class")
 KINDS = {"score_thr": float, "nms_pre": int, "iou_threshold": float, "max_per_img": int, "score_voting": bool}
 # How Cutpoint makes a file, and the value that leaves it to the defaults.
 MAKING = {
@@ -144,10 +144,10 @@ def _resolve_export(
                 f"{where}.{key}: {entry[key]} is a form of the cut {owner}; remove it, or use cut {owner}"
             )
     inside = recipe if cut == "e2e" else None
-    if inside and not inside.steps and inside.base not in IN_GRAPH:
+    if inside and inside.base in NOT_IN_GRAPH:
         raise UserError(
-            f"{where}.recipe: {inside.base} cannot be part of a graph, which can have "
-            f"{', '.join(IN_GRAPH)}; use cut raw or decoded"
+            f"{where}.recipe: {inside.base} cannot be part of a graph, since ONNX has no NMS with its IoU; "
+            "use cut raw or decoded"
         )
     shape = "x".join(map(str, entry["shape"])) if isinstance(entry["shape"], list) else entry["shape"]
     if shape != SHAPE and entry["batch"] > 1:

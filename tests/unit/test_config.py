@@ -1,6 +1,7 @@
 """A config is completed with the schema's defaults, or refused with one readable line."""
 
 import copy
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 
 from cutpoint.config import check_unique_keys, complete_config
 from cutpoint.errors import UserError
+from cutpoint.sources import read_sources
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -147,3 +149,43 @@ def test_a_key_twice_is_refused_with_its_line(tmp_path):
         check_unique_keys(path)
     path.write_text("a: {raw: 1}\nb: {raw: 1}\n")
     check_unique_keys(path)
+
+
+def test_zoo_quotes_mmdets_own_model_index():
+    """Published AP and the address of the weights, from the metafiles that mmdet ships."""
+    config = yaml.safe_load((ROOT / "config/zoo.yaml").read_text())
+    published = {entry["model"]: entry["published_ap"] for entry in config["evaluations"]}
+    assert set(published) == set(config["models"])
+    sources = read_sources(ROOT / "data/sources.tsv")
+    shipped = Path(importlib.util.find_spec("mmdet").origin).parent / ".mim/configs"
+    for name, model in config["models"].items():
+        relative = model["config"].removeprefix("mmdet::")
+        metafile = yaml.safe_load((shipped / relative).with_name("metafile.yml").read_text())
+        entry = next(m for m in metafile["Models"] if m["Config"] == f"configs/{relative}")
+        box_ap = entry["Results"][0]["Metrics"]["box AP"]
+        assert published[name] == pytest.approx(box_ap / 100), name
+        source = sources[model["checkpoint"]]
+        assert source.url == entry["Weights"], name
+        assert source.url.endswith(f"-{source.sha256}.pth"), name
+
+
+def test_zoo_has_every_head_that_is_supported():
+    """Of each kind of head at least one model; mmdet's configs name the kinds."""
+    config = yaml.safe_load((ROOT / "config/zoo.yaml").read_text())
+    folders = {model["config"].removeprefix("mmdet::").split("/")[0] for model in config["models"].values()}
+    assert folders == {
+        *("atss", "retinanet", "free_anchor", "fsaf", "gfl", "ld", "paa", "fcos", "autoassign", "foveabox"),
+        *(
+            "yolox",
+            "rtmdet",
+            "ssd",
+            "yolo",
+            "yolof",
+            "sabl",
+            "vfnet",
+            "tood",
+            "ddod",
+            "reppoints",
+            "nas_fcos",
+        ),
+    }

@@ -13,6 +13,7 @@ from tiny import atss_head, geometry, model_spec, raw_outputs
 
 from cutpoint import latency, latency_worker
 from cutpoint.errors import UserError
+from cutpoint.image import named_input
 from cutpoint.latency import METADATA, STAGES, Worker, stage_statistics, summarize_latency, time_variants
 from cutpoint.pipeline import OnnxPipeline
 from cutpoint.recipes import resolve_recipe
@@ -134,11 +135,26 @@ def test_the_recipes_threshold_becomes_the_floor(monkeypatch):
     monkeypatch.setattr("cutpoint.runtime.Session", lambda *_: FakeSession(spec, "raw", outputs))
     recipe = {"base": "mmdet3", "score_thr": 0.5}
     job = {"runtime": "onnxruntime", "model": "m.onnx", "provider": "cpu", "threads": 1, "recipe": recipe}
+    job |= {"input": "mmdet", "imports": []}
     pipeline, resolved = latency_worker.open_variant(job)
     assert isinstance(pipeline, OnnxPipeline)
     assert resolved == resolve_recipe(recipe, spec.head)
     assert pipeline.spec.head.floor == {"on": "class", "value": 0.5, "inclusive": False}
     assert (pipeline.read(outputs, geometry()).score > 0.5).all()
+
+
+def test_the_input_recipe_of_the_run_is_what_is_timed(monkeypatch):
+    spec = model_spec(atss_head())
+    monkeypatch.setattr("cutpoint.runtime.Session", lambda *_: FakeSession(spec, "raw", {}))
+    job = {"runtime": "onnxruntime", "model": "m.onnx", "provider": "cpu", "threads": 1, "recipe": "mmdet3"}
+    opened = {
+        name: latency_worker.open_variant(job | {"input": name, "imports": []})[0]
+        for name in ("mmdet", "seed-225")
+    }
+    image = np.full((40, 50, 3), 225, np.uint8)
+    own, seed = (opened[name].prepare(image)[0] for name in ("mmdet", "seed-225"))
+    assert not np.array_equal(own, seed)
+    assert opened["seed-225"].spec.input == named_input("seed-225", spec.input, None)
 
 
 WORKER = """

@@ -19,6 +19,7 @@ class FakeSession:
     """Stands in for ``runtime.Session``: chosen outputs, remembers its feeds."""
 
     provider = "cpu"
+    scores = None
 
     def __init__(self, spec, cut, outputs, clip=None, shape=None, batch=None):
         self.spec, self.cut, self.clip, self.shape, self.batch = spec, cut, clip, shape, batch

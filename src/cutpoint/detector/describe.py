@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from mmdet.models.detectors import DetectionTransformer, TwoStageDetector
+from mmdet.registry import MODELS
+from mmdet.utils import register_all_modules
 from mmengine.config import Config
 
 from cutpoint.detector.build import build_detector, class_names, load_config
@@ -11,7 +14,10 @@ from cutpoint.files import write_json
 from cutpoint.headspec import ModelSpec
 from cutpoint.image import InputRecipe, Pad
 
+# What no dense head is part of, by the class that a detector inherits from.
+UNSUPPORTED = {TwoStageDetector: "a two-stage detector", DetectionTransformer: "a transformer detector"}
 # Transforms of a test pipeline that do not touch the pixels.
+ONLY_DENSE = "Cutpoint cuts detectors whose boxes come from one dense head, such as ATSS or YOLOX"
 NEUTRAL = {"LoadImageFromFile", "LoadAnnotations", "PackDetInputs"}
 
 
@@ -31,9 +37,10 @@ def describe_model(
         UserError: anything of the model that Cutpoint cannot reproduce, by name.
     """
     mmdet_config = load_config(config)
+    refuse_unsupported(model, mmdet_config)
     detector = build_detector(mmdet_config, checkpoint)
-    if not hasattr(detector, "bbox_head") or hasattr(detector, "roi_head"):
-        raise UserError(f"model {model}: {type(detector).__name__} is not a single-stage detector")
+    if not hasattr(detector, "bbox_head"):
+        raise UserError(f"model {model}: {type(detector).__name__} has no bbox_head; {ONLY_DENSE}")
     classes = class_names(mmdet_config, checkpoint)
     head = describe_head(detector.bbox_head, candidate_floor)
     if len(classes) != head.num_classes:
@@ -43,6 +50,19 @@ def describe_model(
         )
     spec = ModelSpec(model, tuple(classes), head, describe_input(mmdet_config))
     write_json(out, spec.to_dict())
+
+
+def refuse_unsupported(model: str, config: Config) -> None:
+    """Refuse, before it is built, a detector whose boxes do not come from one dense head.
+
+    Raises:
+        UserError: names the detector and its kind.
+    """
+    register_all_modules(init_default_scope=True)
+    detector = MODELS.get(config.model.type)
+    for base, kind in UNSUPPORTED.items():
+        if detector and issubclass(detector, base):
+            raise UserError(f"model {model}: {config.model.type} is {kind}; {ONLY_DENSE}")
 
 
 def describe_input(config: Config) -> InputRecipe:

@@ -1,0 +1,60 @@
+"""What is no dense detector is refused by name; a user's own classes are found."""
+
+import sys
+
+import pytest
+
+from cutpoint.detector.describe import describe_model
+from cutpoint.detector.imports import import_modules
+from cutpoint.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ("faster_rcnn/faster-rcnn_r50_fpn_1x_coco", "FasterRCNN is a two-stage detector"),
+        ("sparse_rcnn/sparse-rcnn_r50_fpn_1x_coco", "SparseRCNN is a two-stage detector"),
+        ("detr/detr_r50_8xb2-150e_coco", "DETR is a transformer detector"),
+        ("dino/dino-4scale_r50_8xb2-12e_coco", "DINO is a transformer detector"),
+    ],
+)
+def test_refused_by_name_before_the_weights_are_read(config, said, tmp_path):
+    with pytest.raises(UserError, match=rf"model mine: {said}; Cutpoint cuts detectors whose boxes"):
+        describe_model(
+            model="mine",
+            config=f"mmdet::{config}.py",
+            checkpoint="nowhere.pth",
+            candidate_floor=None,
+            out=str(tmp_path / "spec.json"),
+        )
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return tmp_path
+
+
+def test_a_users_own_head_is_registered(folder):
+    from mmdet.registry import MODELS
+
+    (folder / "own_heads").mkdir()
+    (folder / "own_heads/atss.py").write_text(
+        "from mmdet.models.dense_heads import ATSSHead\n"
+        "from mmdet.registry import MODELS\n\n\n"
+        "@MODELS.register_module()\nclass OwnATSSHead(ATSSHead):\n    pass\n"
+    )
+    assert MODELS.get("OwnATSSHead") is None
+    import_modules(["own_heads.atss"])
+    assert MODELS.get("OwnATSSHead").__module__ == "own_heads.atss"
+
+
+def test_a_module_that_cannot_be_imported_is_one_message(folder):
+    with pytest.raises(UserError, match=r"imports: module 'own_nothing' cannot be imported \(ModuleNotFound"):
+        import_modules(["own_nothing"])
+    (folder / "own_broken.py").write_text("1 / 0\n")
+    with pytest.raises(
+        UserError, match=r"module 'own_broken' cannot .* \(ZeroDivisionError: division by zero"
+    ):
+        import_modules(["own_broken"])
