@@ -153,6 +153,7 @@ def comparison_files(evaluation: Evaluation, variant: Variant) -> dict[str, str]
 def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
     """What the page shows beside the tables: ladders, sample folders, verifications, latencies."""
     entries: dict[str, list[dict[str, str]]] = {"ladders": [], "samples": [], "verifies": [], "latencies": []}
+    entries["precisions"] = []
     for e in plan.evaluations:
         pair = {"dataset": e.dataset.name, "model": e.model.name}
         folder = f"{e.dataset.name}/{e.model.name}"
@@ -170,4 +171,7 @@ def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
             {"model": model.name, "path": f"results/models/{model.name}/{name}.verify.json"}
             for name in plan.exports(model.name)
         ]
+        runs = [run for e in plan.evaluations if e.model == model for run in e.runs]
+        reports = dict.fromkeys(precision_report(model.name, run) for run in runs)
+        entries["precisions"] += [{"model": model.name, "path": path} for path in reports if path]
     return entries

@@ -122,9 +122,21 @@ def verify(export: str, failed: bool) -> dict:
     return {"export": export, "passed": not failed, "failures": failures, "tensors": tensors} | {"images": 3}
 
 
+def precision() -> dict:
+    saturated = [
+        {"tensor": "conv_0", "max_abs": 7.5, "range": [-7.0, 7.0], "share_outside": 0.0001},
+        {"tensor": "conv_1", "max_abs": 0.9, "range": [0.0, 0.8], "share_outside": 0.012},
+    ]
+    kept = {"operators": {"Add": 12, "Conv": 3}, "nodes": {"first convolution": ["conv_a"]}}
+    report = {"precision": "int8", "bytes": {"before": 4_200_000, "after": 1_300_000}}
+    return report | {"kept_fp32": kept, "quantised_tensors": 20, "saturated": saturated}
+
+
 def write_results(root: Path) -> dict:
     """Write everything; return the arguments: rows, ladders, verifies, latencies, manifests."""
     made = {"rows": [], "ladders": [], "verifies": [], "latencies": [], "manifests": {}}
+    conversion = write(root / "trace-int8-street.precision.json", precision())
+    made["precisions"] = [{"model": "det", "path": conversion}]
     for dataset, labelled in DATASETS.items():
         manifest = made["manifests"][dataset] = write_data(root, dataset, labelled)
         rungs = []
@@ -149,7 +161,12 @@ def write_results(root: Path) -> dict:
             row |= {"precision": cells.get("precision", "fp32"), "input": "mmdet"}
             row |= {"recipe": "mmdet3", "shape": None if reference else "dynamic", "batch": 1}
             row |= {"published_ap": 0.57 if dataset == "coco_like" else None, "remarks": []}
-            row |= {"precision_report": None, "tf32": None, "manifest": manifest, "onnx": None if reference else str(onnx)}
+            row |= {
+                "precision_report": conversion if int8 else None,
+                "tf32": None,
+                "manifest": manifest,
+                "onnx": None if reference else str(onnx),
+            }
             row["latency"] = write(root / "latency" / place / name, timing)
             row["metrics"] = score and write(root / "metrics" / place / name, score)
             row["comparison"] = None

@@ -79,7 +79,7 @@ def arguments(tmp_path_factory):
         "figures": figures,
         "samples": drawn,
         "config": {"device": "auto", "models": {"det": {"config": "</pre><script>"}}},
-        **{key: made[key] for key in ("ladders", "verifies", "latencies")},
+        **{key: made[key] for key in ("ladders", "verifies", "precisions", "latencies")},
     }
 
 
@@ -195,6 +195,14 @@ def test_exports_timing_and_machine_are_shown(page):
     assert "0.5 (street, det; coco_like, det) 0.9 (unlabelled, det)" in timing
     assert "libraries onnx 1.23.2, numpy 2.4" in timing
     assert "models: det:" in page.text["config"]
+
+
+def test_what_a_reduced_precision_breaks_is_listed(page):
+    text = page.text["precision"]
+    assert "det, int8-street: 4.20 to 1.30 MB, 2 tensors saturate" in text
+    assert "Operators kept in fp32: Add 12, Conv 3." in text
+    assert text.index("conv_1") < text.index("conv_0")
+    assert "conv_1 0.9 0 to 0.8 1.20e-02" in text
 
 
 def test_a_provider_other_than_the_one_asked_for_is_said(arguments, tmp_path):

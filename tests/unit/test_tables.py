@@ -73,7 +73,17 @@ def test_every_failed_tensor_is_a_note_of_its_own(out):
     assert [note.strip() for note in notes] == [
         "failed: cls_0, max abs 3.1e-2",
         "failed: cls_1, max abs 3.1e-2, worst",
+        "2 of 20 tensors saturate, most conv_1 (1.20%)",
     ]
+
+
+def test_tensors_that_overflow_are_noted(made, tmp_path):
+    report = {"overflows": [{"tensor": "reg", "max_abs": 123456.0}, {"tensor": "x", "max_abs": 7e4}]}
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps(report))
+    rows = [made["rows"][0], dict(made["rows"][1], precision_report=str(path))]
+    notes = cells(run(rows, tmp_path), "street", "raw")["notes"]
+    assert notes == "2 tensors overflow, most reg (1.23e+05)"
 
 
 def test_a_reference_off_the_published_ap_is_noted_before_anything_else(out):

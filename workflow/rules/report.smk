@@ -160,6 +160,7 @@ rule render_report:
             str(Path(path).parent) for path in row_files(ENTRIES["samples"], "path")
         ],
         verifies=row_files(ENTRIES["verifies"], "path"),
+        precisions=row_files(ENTRIES["precisions"], "path"),
         latencies=row_files(ROWS, "latency"),
     output:
         "results/report.html",

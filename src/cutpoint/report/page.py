@@ -49,6 +49,7 @@ FIGURES = {
     "the black mark is the median of the total.",
 }
 CLASSES_SHOWN = 10
+BROKEN_SHOWN = 10
 
 
 def render_report(
@@ -59,6 +60,7 @@ def render_report(
     figures: dict[str, str],
     samples: list[dict[str, str]],
     verifies: list[dict[str, str]],
+    precisions: list[dict[str, str]],
     latencies: list[dict[str, str]],
     config: dict[str, Any],
     out: str,
@@ -72,6 +74,7 @@ def render_report(
         figures: paths of the SVGs by name: ``ap``, ``latency``, ``stages``.
         samples: ``{dataset, model, variant, path}`` of every sample folder's index.json.
         verifies: ``{model, path}`` of every export's verify JSON.
+        precisions: ``{model, path}`` of the JSON of every trace in a reduced precision.
         latencies: ``{dataset, model, path}`` of every variant's latency JSON.
         config: the resolved config, shown as YAML.
         out: path of the HTML file.
@@ -96,6 +99,7 @@ def render_report(
             {"svg": _inline_svg(figures[name], name, text), "caption": text} for name, text in FIGURES.items()
         ],
         exports=[{**entry, **read_json(entry["path"])} for entry in verifies],
+        precisions=[_precision(entry) for entry in precisions],
         timings=timings,
         conditions=_facts_by_set(timings, _conditions),
         machine=_facts_by_set(timings, lambda timing: timing["machine"]),
@@ -174,6 +178,23 @@ def _gallery(entry: dict[str, str]) -> dict[str, Any]:
         data = base64.b64encode((folder / picture["file"]).read_bytes()).decode()
         pictures.append({"caption": picture["caption"], "uri": f"data:image/jpeg;base64,{data}"})
     return {"variant": entry["variant"], "pictures": pictures}
+
+
+def _precision(entry: dict[str, str]) -> dict[str, Any]:
+    """What a reduced precision did to a model: sizes, what stays in fp32, the tensors that it breaks most."""
+    report = read_json(entry["path"])
+    broken = report.get("overflows") or []
+    broken = sorted(report.get("saturated") or broken, key=lambda t: -t.get("share_outside", t["max_abs"]))
+    return {
+        "model": entry["model"],
+        "name": Path(entry["path"]).name.removeprefix("trace-").removesuffix(".precision.json"),
+        "before": report["bytes"]["before"] / 1e6,
+        "after": report["bytes"]["after"] / 1e6,
+        "kept": report["kept_fp32"]["operators"],
+        "what": "overflow" if report["precision"] == "fp16" else "saturate",
+        "count": len(broken),
+        "broken": broken[:BROKEN_SHOWN],
+    }
 
 
 def _inline_svg(path: str, name: str, text: str) -> Markup:

@@ -153,11 +153,28 @@ def _notes(row: dict[str, Any], baseline: str | None, latency: dict[str, Any]) -
     notes = [baseline] if baseline else []
     notes += [f"failed: {failure}" for failure in _load(row["verify"]).get("failures", [])]
     notes += row["remarks"]
-    notes += _load(row["precision_report"]).get("notes", [])
+    notes += _precision_notes(_load(row["precision_report"]))
     notes += latency.get("notes", [])
     if latency and latency["batch"] != row["batch"]:
         notes.append(f"latency at batch {latency['batch']}")
     return "; ".join(dict.fromkeys(note.replace(";", ",") for note in notes)) or None
+
+
+def _precision_notes(report: dict[str, Any]) -> list[str]:
+    """Which tensors a reduced precision breaks; the page lists more of each."""
+    notes = []
+    if report.get("overflows"):
+        worst = report["overflows"][0]
+        notes.append(
+            f"{len(report['overflows'])} tensors overflow, most {worst['tensor']} ({worst['max_abs']:.3g})"
+        )
+    if report.get("saturated"):
+        worst = max(report["saturated"], key=lambda found: found["share_outside"])
+        notes.append(
+            f"{len(report['saturated'])} of {report['quantised_tensors']} tensors saturate, most "
+            f"{worst['tensor']} ({worst['share_outside']:.2%})"
+        )
+    return notes
 
 
 def _baseline(row: dict[str, Any], rows: list[dict[str, Any]]) -> str | None:
