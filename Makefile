@@ -4,11 +4,13 @@ VENV := .venv/bin
 SMK := Snakefile workflow
 ARGS ?=
 
-.PHONY: help setup demo test lint format regenerate-demo clean
+.PHONY: help setup demo test heads heads-even heads-odd zoo lint format regenerate-demo clean
 
 help:
 	@echo "make demo             run the embedded demo; ends with results/report.html"
 	@echo "make test             run the tests (ARGS='-k name' selects)"
+	@echo "make heads            prove every dense head at every cut; writes docs/heads.md"
+	@echo "make zoo              the same with the zoo's own backbones; writes docs/zoo.md"
 	@echo "make lint             check style of Python and workflow files"
 	@echo "make format           rewrite them in that style"
 	@echo "make regenerate-demo  draw the demo's images and train its detectors again"
@@ -22,6 +24,21 @@ demo: setup
 
 test: setup
 	$(VENV)/pytest $(ARGS)
+
+# Two processes of one thread each: an export is single-threaded Python.
+BACKBONE ?= narrow
+heads: setup
+	rm -rf results/heads-$(BACKBONE)
+	$(MAKE) --jobs 2 --keep-going heads-even heads-odd BACKBONE=$(BACKBONE); status=$$?; \
+	$(VENV)/python tests/heads/table.py results/heads-$(BACKBONE) \
+	    docs/$(if $(filter zoo,$(BACKBONE)),zoo,heads).md $(BACKBONE); exit $$status
+
+heads-even heads-odd:
+	OMP_NUM_THREADS=1 $(VENV)/pytest tests/heads --heads $(@:heads-%=%) --backbone $(BACKBONE) \
+	    --record results/heads-$(BACKBONE) $(ARGS)
+
+zoo:
+	$(MAKE) heads BACKBONE=zoo
 
 lint: setup
 	$(VENV)/ruff check .

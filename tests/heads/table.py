@@ -26,27 +26,38 @@ def cells(row: dict[str, Any]) -> list[str]:
 def text(folder: Path, backbones: str) -> str:
     """The whole page."""
     rows = [row for path in sorted(folder.glob("*.json")) for row in json.loads(path.read_text())]
-    tests = {row["head"] for row in rows}
     traces = [row["seconds"] for row in rows if row["cut"] == "trace"]
     ties = [f"- {row['head']}, {row['cut']}: {tie}" for row in rows for tie in row.get("ties", [])]
-    return f"""# Every dense head at every cut
+    return PAGE.format(
+        target={"narrow": "heads", "zoo": "zoo"}[backbones],
+        heads=len({row["head"] for row in rows}),
+        backbones={"narrow": "narrow backbones", "zoo": "the zoo's backbones"}[backbones],
+        fastest=min(traces, default=0),
+        slowest=max(traces, default=0),
+        table=table(rows),
+        ties="\n".join(ties) or "None.",
+    )
 
-Written by `make {"heads" if backbones == "narrow" else "zoo"}`: {len(tests)} heads of mmdet 3.3.0's zoo, \
-{backbones} backbones, random weights spread so that about
-1500 pairs an image pass the head's threshold (`tests/heads/zoo_models.py`), three images of different sizes,
-CPU. The worst of all images against mmdet's own `predict`, matched both ways by class, IoU >= 0.99 or 0.02 px:
 
-- `numpy`: our recipe `mmdet3` on torch's raw tensors; `raw`, `decoded`, `e2e`: the ONNX files. PAA's `e2e` is compared
-  with numpy `mmdet3+no-voting`: score voting cannot be built into a graph.
-- `ties`: detections without a partner, each traced to a score or an IoU within rounding of a border (listed below).
-- `score`, `box px`: largest difference of matched detections; `tensor`: of the cut's outputs against torch, in their own
-  units (boxes in pixels). `s`: seconds for the three images with the judging; tracing and writing the three files took
-  {min(traces, default=0):.0f} to {max(traces, default=0):.0f} s a head.
+PAGE = """# Every dense head at every cut
 
-{table(rows)}
+Written by `make {target}`: {heads} configs of mmdet 3.3.0's zoo with {backbones}, random weights spread
+so that about 1500 pairs an image pass the head's threshold (`tests/heads/zoo_models.py`), three noise images
+of different sizes, CPU. Of all images the worst against mmdet's own `predict`, matched both ways (same class,
+IoU >= 0.99 or 0.02 px):
+
+- `numpy` is our recipe `mmdet3` on torch's raw tensors; `raw`, `decoded` and `e2e` are the ONNX files. PAA's
+  `e2e` is compared with numpy `mmdet3+no-voting`, since score voting cannot be built into a graph.
+- `ties`: detections without a partner, each traced to a score or an IoU within rounding of a border (below).
+- `score`, `box px`: the largest difference of matched detections; `tensor`: of the outputs from torch's,
+  in their own units (boxes in pixels).
+- `s`: seconds for the three images, judging included. Tracing and writing the files took {fastest:.0f} to
+  {slowest:.0f} s a head.
+
+{table}
 ## Ties
 
-{chr(10).join(ties) or "None."}
+{ties}
 """
 
 

@@ -25,6 +25,7 @@ from zoo_models import (
     class_logit_deviations,
     count_candidates,
     noise_images,
+    prepare,
 )
 
 from cutpoint.candidates import Candidates, from_raw
@@ -80,7 +81,9 @@ def bench(request, tmp_path_factory) -> Iterator[Bench]:
     config, checkpoint = build_zoo_model(request.param, backbone == "narrow", paths, folder)
     model = make_model(folder, config, checkpoint)
     pipeline = MmdetPipeline(model.detector, model.pipeline, model.spec, "cpu")
-    built = Bench(request.param, backbone, model, [run(pipeline, path) for path in paths[: len(SIZES)]])
+    built = Bench(
+        request.param, backbone, model, [run(pipeline, model, path) for path in paths[: len(SIZES)]]
+    )
     yield built
     record = request.config.getoption("--record", None)
     if record:
@@ -90,15 +93,15 @@ def bench(request, tmp_path_factory) -> Iterator[Bench]:
     shutil.rmtree(folder)
 
 
-def run(pipeline: MmdetPipeline, path: str) -> Image:
+def run(pipeline: MmdetPipeline, model: Model, path: str) -> Image:
     data, geometry = pipeline.prepare(pipeline.decode(path))
-    tensor = pipeline._detector.data_preprocessor({"inputs": [data["inputs"]], "data_samples": None})
     outputs, metas = pipeline.infer(data, geometry)
     head = pipeline.spec.head
     values = [value.numpy().copy() for value in pytree.tree_leaves(outputs)]
     raw = dict(zip(head.raw_names, values, strict=True))
     detections = pipeline.read((outputs, metas), geometry)
-    return Image(path, geometry, tensor["inputs"], raw, from_raw(raw, head), detections)
+    tensor = prepare(model.detector, model.pipeline, path)
+    return Image(path, geometry, tensor, raw, from_raw(raw, head), detections)
 
 
 @pytest.fixture(scope="session")

@@ -85,7 +85,7 @@ ZOO = {
 FAMILY = ["atss", "retinanet", "gfl", "paa", "yolox_tiny", "ssd300"]
 
 # Per output convolution of a head: deviation and mean of what each of its channels emits. A list repeats over
-# the channels. ``CLASS`` marks those that the common shift moves.
+# the channels. The mean null marks classes: the common shift moves them.
 CLASS = (1.5, None)
 OUTPUTS = {
     "atss": {"atss_cls": CLASS, "atss_reg": (1.5, 0.0), "atss_centerness": (1.5, 0.5)},
@@ -110,13 +110,13 @@ OUTPUTS = {
     "sabl": {"retina_cls": CLASS, "retina_bbox_cls": (2.0, 0.0), "retina_bbox_reg": (1.0, 0.0)},
     "vfnet": {"vfnet_cls": CLASS, "vfnet_reg": (0.4, -0.8), "vfnet_reg_refine": (0.2, 0.0)},
     "tood": {
-        "tood_cls": CLASS,
+        "tood_cls": (2.5, None),  # the score is the geometric mean of two sigmoids
         "tood_reg": (0.4, 1.0),
         "cls_prob_module": (1.5, 0.0),
         "reg_offset_module": (0.5, 0.0),
     },
     "tood_anchor": {
-        "tood_cls": CLASS,
+        "tood_cls": (2.5, None),  # the score is the geometric mean of two sigmoids
         "tood_reg": (1.5, 0.0),
         "cls_prob_module": (1.5, 0.0),
         "reg_offset_module": (0.5, 0.0),
@@ -250,6 +250,7 @@ def spread(detector: nn.Module, outputs: dict, images: Tensor) -> None:
         if isinstance(module, _BatchNorm):
             module.momentum = 1.0  # the statistics of this batch
             module.train()
+            module.eps = module.eps or 1e-5  # 0 is for inference alone
             module.weight.fill_(1.0)  # a residual branch starts at 0
             module.bias.fill_(1.0)  # more linear: a deep random network would amplify rounding
         elif isinstance(module, nn.Conv2d) and module.bias is not None:
