@@ -10,13 +10,14 @@ from models import geometry, noise, pixel_deviation
 from onnx import numpy_helper
 
 from cutpoint.candidates import from_decoded
+from cutpoint.detector.export import write_export
 from cutpoint.detector.verify import verify_export
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, write_json
 from cutpoint.headspec import METADATA_KEY
 from cutpoint.image import clip_size
 from cutpoint.pipeline import OnnxPipeline
-from cutpoint.recipes import apply_recipe, resolve_recipe
+from cutpoint.recipes import apply_recipe, limit_top_k, resolve_recipe
 from cutpoint.runtime import Session
 
 # batch, height, width: neither the example's nor each other's
@@ -171,6 +172,90 @@ def test_overrides_are_built_into_the_graph(atss_exports):
     _, usual = expected_detections(atss_exports, decoded, 0, sizes[0])
     assert len(expected) == 20 < len(usual)
     assert_rows(outputs, 0, expected)
+
+
+def export_more(model, cut, name, **arguments):
+    """A session of one more file from the model's dynamic trace."""
+    path = model.folder / f"{cut}-{name}.onnx"
+    arguments = {"clip": "image", "recipe": "mmdet3"} | arguments
+    write_export(
+        trace=str(model.folder / "trace-dynamic.onnx"),
+        spec=model.spec_file,
+        cut=cut,
+        out=str(path),
+        **arguments,
+    )
+    onnx.checker.check_model(onnx.load(path))
+    return Session(str(path), "cpu", 2)
+
+
+@pytest.mark.parametrize("recipe", ["mmdet2-onnx", "mmdeploy"])
+def test_the_deployed_recipes_in_the_graph_equal_numpy(exports, recipe):
+    session = export_more(exports.model, "e2e", recipe, recipe=recipe)
+    assert session.recipe == recipe
+    for shape in [(3, 64, 352), (1, 192, 256)]:
+        images = images_for(exports.model, *shape)
+        sizes, image_sizes = sizes_for(exports.model, *shape)
+        decoded = exports.decoded.run({"images": images})
+        outputs = session.run({"images": images, "image_sizes": image_sizes})
+        for image in range(shape[0]):
+            candidates, expected = expected_detections(exports, decoded, image, sizes[image], recipe)
+            assert len(candidates) >= len(expected) > 3
+            assert_rows(outputs, image, expected)
+            usual = expected_detections(exports, decoded, image, sizes[image])[1]
+            assert len(usual) != len(expected) or not np.array_equal(usual.boxes, expected.boxes)
+
+
+def test_a_free_count_and_a_limited_top_k(exports):
+    model, shape = exports.model, (2, 160, 96)
+    images = images_for(model, *shape)
+    sizes, image_sizes = sizes_for(model, *shape)
+    feeds = {"images": images, "image_sizes": image_sizes}
+    decoded = exports.decoded.run({"images": images})
+    recipe = {"base": "mmdet3", "score_thr": {"ATSSHead": 0.2, "YOLOXHead": 0.02}[model.spec.head.head]}
+    free = export_more(model, "e2e", "free", recipe=recipe, count="free").run(feeds)
+    limited_file = export_more(model, "e2e", "limited", recipe=recipe, topk_limit=7)
+    limited = limited_file.run(feeds)
+    resolved = resolve_recipe(recipe, model.spec.head)
+    for image in range(2):
+        candidates, expected = expected_detections(exports, decoded, image, sizes[image], recipe)
+        assert_rows(free, image, expected)
+        few = apply_recipe(limit_top_k(resolved, 7), candidates, sizes[image], model.spec)
+        assert 0 < len(few) <= 7 < len(expected)
+        assert_rows(limited, image, few)
+    assert free["boxes"].shape[1] == free["count"].max()
+    assert limited["boxes"].shape[1] == 7
+    metadata = json.loads(limited_file._session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+    assert (metadata["topk_limit"], metadata["count"]) == (7, "fixed")
+
+
+def test_fused_scores_are_class_times_factor(exports):
+    model, shape = exports.model, (2, 160, 96)
+    images = images_for(model, *shape)
+    session = export_more(model, "decoded", "fused", scores="fused")
+    assert session.scores == "fused"
+    decoded, fused = exports.decoded.run({"images": images}), session.run({"images": images})
+    assert list(fused) == ["boxes", "scores", "level_counts"]
+    np.testing.assert_array_equal(fused["scores"], decoded["scores"] * decoded["factors"][..., None])
+    np.testing.assert_array_equal(fused["boxes"], decoded["boxes"])
+    (sizes, *_), _ = sizes_for(model, *shape)
+    for recipe in ("mmdeploy", "seed-topk-nms", "seed-per-class"):
+        both = [
+            apply_recipe(
+                resolve_recipe(recipe, model.spec.head, scores),
+                from_decoded(outputs, model.spec.head),
+                sizes,
+                model.spec,
+            )
+            for scores, outputs in (("class", decoded), ("fused", fused))
+        ]
+        for name, value in vars(both[0]).items():
+            np.testing.assert_array_equal(getattr(both[1], name), value, err_msg=f"{recipe} {name}")
+
+
+def test_what_a_graph_cannot_hold_is_refused_by_name(atss_exports):
+    with pytest.raises(UserError, match=r"recipe 'seed-per-class': ONNX has no NMS with such an IoU"):
+        export_more(atss_exports.model, "e2e", "seed", recipe="seed-per-class")
 
 
 @pytest.mark.parametrize("override", [{"nms_pre": -1}, {"nms_pre": 0}, {"max_per_img": -1}])
