@@ -16,6 +16,7 @@ PROVIDERS = {
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
 }
+PRECISION_KEY = "cutpoint_precision"
 # The operators that carry a network's weights: on a GPU none of them may fall back to the CPU.
 WEIGHTED = ("Conv", "ConvTranspose", "DeformConv", "Gemm", "MatMul")
 LACKING = re.compile(r"Could not find an implementation for (\w+)\((\d+)\)")
@@ -29,6 +30,8 @@ class Session:
         cut: ``raw``, ``decoded`` or ``e2e``.
         clip: ``image`` or ``tensor`` for ``e2e``, else null.
         scores: ``class`` or ``fused`` for ``decoded``, else null.
+        probabilities: names of raw tensors whose logits were made from probabilities; see ``foreign``.
+        precision: ``fp32``, ``fp16`` or ``int8``.
         spec: the model specification that travels in the file.
         batch: number of images of a static export, else null.
         shape: height and width of a static export, else null.
@@ -77,6 +80,9 @@ class Session:
         self.clip = content.get("clip")
         self.scores = content.get("scores")
         self.recipe = content.get("recipe")
+        self.probabilities = content.get("probabilities", [])
+        properties = self._session.get_modelmeta().custom_metadata_map
+        self.precision = properties.get(PRECISION_KEY, "fp32")
         self.spec = ModelSpec.from_dict(content["spec"])
         self._outputs = [value.name for value in self._session.get_outputs()]
         batch, _, height, width = self._session.get_inputs()[0].shape

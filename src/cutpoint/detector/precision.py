@@ -25,6 +25,7 @@ from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing, write_json
 from cutpoint.headspec import ModelSpec
 from cutpoint.image import decode, prepare
+from cutpoint.runtime import PRECISION_KEY
 
 FP16_MAX = 65504.0
 # Of the calibration images every fifth sets no range: on it the share of values outside is measured.
@@ -58,7 +59,7 @@ def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, imag
     values = {i.name: float(np.abs(onnx.numpy_helper.to_array(i)).max(initial=0)) for i in constants}
     values |= {name: largest for name, (largest, _) in _measure(inner, limits, feeds).items()}
     converted = convert_float_to_float16(inner, keep_io_types=True)
-    _save(join(converted, model, rest), out)
+    _save(join(converted, model, rest), "fp16", out)
     blocked = [n for n in network + last if n.op_type in DEFAULT_OP_BLOCK_LIST]
     write_json(
         report,
@@ -129,7 +130,7 @@ def to_int8(*, trace: str, spec: str, manifest: str, images: int, out: str, repo
     used = {t for node in converted.graph.node if node.op_type == "QuantizeLinear" for t in node.input[:1]}
     limits = {name: limit for name, limit in limits.items() if name in used}
     measured = _measure(inner, limits, _feeds(held_out, model, model_spec))
-    _save(join(converted, model, [*last, *rest]), out)
+    _save(join(converted, model, [*last, *rest]), "int8", out)
     others = [node for node in inner.graph.node if node.op_type != "Conv"]
     write_json(
         report,
@@ -246,6 +247,7 @@ def _bytes(before: str, after: str) -> dict[str, int]:
     return {"before": Path(before).stat().st_size, "after": Path(after).stat().st_size}
 
 
-def _save(model: ir.Model, out: str) -> None:
+def _save(model: ir.Model, precision: str, out: str) -> None:
+    model.metadata_props[PRECISION_KEY] = precision
     with replacing(out) as temporary:
         ir.save(model, temporary)

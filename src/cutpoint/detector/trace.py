@@ -45,11 +45,11 @@ def trace_model(
         shape: ``"dynamic"`` (batch, height and width free) or ``[height, width]`` (batch 1).
         out: ONNX file to write; input ``images`` ``(B, 3, H, W)`` float32.
         opset: 18 to 22.
-        exporter: ``dynamo``, or ``torchscript``, torch's older one: opset 18 to 20, no deformable convolutions.
+        exporter: ``dynamo``, or ``torchscript``, torch's older one: opset 18 to 20, not deformable.
 
     Raises:
-        UserError: a static shape that is no multiple of the model's divisor, an opset that the exporter does not
-            write, or an operator that it does not know.
+        UserError: a static shape that is no multiple of the model's divisor, an opset that the exporter does
+            not write, or an operator that it does not know.
     """
     if opset not in OPSETS[exporter]:
         first, last = OPSETS[exporter][0], OPSETS[exporter][-1]
@@ -100,7 +100,7 @@ def _by_dynamo(
 def _by_torchscript(
     cuts: Cuts, example: torch.Tensor, names: dict[str, list[str]], multiple: int | None, opset: int
 ) -> ir.Model:
-    """The exporter gives every level's sides the same names, by which ONNX Runtime would share buffers wrongly."""
+    """All levels' sides get the same names from it, by which ONNX Runtime shares buffers wrongly."""
     written = BytesIO()
     axes: dict[str, Any] = {"images": {0: "batch", 2: "height", 3: "width"}} if multiple else {}
     torch.onnx.export(
@@ -124,7 +124,7 @@ def _names(head: HeadSpec) -> dict[str, list[str]]:
 
 
 def _example_size(spec: ModelSpec) -> tuple[int, int]:
-    """Height and width; the exporter takes a side of 1 for a constant, so the coarsest level has 3 x 4 cells."""
+    """Height and width: 3 x 4 cells of the coarsest level; a side of 1 is taken for a constant."""
     multiple = max(spec.input.divisor, 1)
     coarsest = max(multiple, *(side for stride in spec.head.strides for side in stride))
     return tuple(math.ceil(cells * coarsest / multiple) * multiple for cells in (3, 4))

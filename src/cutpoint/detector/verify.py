@@ -1,34 +1,70 @@
-"""Is the exported file the same detector? Its tensors against PyTorch's on real images."""
+"""Is the exported file the same detector? Its outputs against PyTorch's on real images."""
 
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 
 from cutpoint.agreement import match
+from cutpoint.candidates import from_decoded
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.reference import MmdetPipeline
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, write_json
-from cutpoint.headspec import ModelSpec
-from cutpoint.image import decode, prepare
-from cutpoint.pipeline import OnnxPipeline
-from cutpoint.recipes import Detections, resolve_recipe
+from cutpoint.headspec import HeadSpec, ModelSpec
+from cutpoint.image import decode
+from cutpoint.pipeline import OnnxPipeline, Pipeline
+from cutpoint.recipes import Detections, apply_recipe, resolve_recipe
 from cutpoint.runtime import Session
 
-# |ONNX - PyTorch| <= absolute + relative * |PyTorch|, for fp32. For decoded boxes |PyTorch| is the box's
-# largest coordinate: a corner near 0 is the difference of a centre and a half size that are not.
-ABSOLUTE, RELATIVE = 1e-3, 1e-4
-MATCH_IOU, SCORE_TOLERANCE, LEAST_AGREEMENT = 0.99, 1e-3, 0.98
+LEAST_SHAPES = 3
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What an export may differ by.
+
+    A value passes within ``absolute + relative * |PyTorch's|`` (null: any value), a tensor with at least
+    ``cosine`` besides. For decoded boxes |PyTorch's| is the box's largest coordinate: a corner near 0 is the
+    difference of a centre and a half size that are not. A detection matches one of its class with at least
+    ``iou`` whose score is within ``score``; of both sides' detections at least ``agreement`` must match.
+    """
+
+    absolute: float | None
+    relative: float | None
+    cosine: float
+    iou: float
+    score: float
+    agreement: float
+
+    @property
+    def of_tensors(self) -> str:
+        """In words."""
+        values = "" if self.absolute is None else f"{self.absolute:g} + {self.relative:g} x |value|, "
+        return f"{values}cosine {self.cosine:g}"
+
+
+TOLERANCES = {
+    "fp32": Tolerance(1e-3, 1e-4, 0.99999, iou=0.99, score=1e-3, agreement=0.98),
+    "fp16": Tolerance(2, 0.1, 0.9995, iou=0.95, score=0.01, agreement=0.95),
+    "int8": Tolerance(None, None, 0.95, iou=0.75, score=0.2, agreement=0.7),
+}
 
 
 def verify_export(
     *, export: str, config: str, checkpoint: str | None, spec: str, manifest: str, images: int, out: str
 ) -> None:
-    """Compare an ONNX file with PyTorch on the first images of distinct sizes of a data set.
+    """Compare an ONNX file with PyTorch on images of at least three sizes of a data set.
 
-    Values out of tolerance are recorded, not raised: explaining lossy exports is the job of the report.
+    The images are the first of distinct sizes; where there are fewer than three sizes, parts of the first
+    image besides. A dynamic export also gets them as one batch. Values out of tolerance are recorded, not
+    raised: explaining lossy exports is the job of the report. A table of them goes to standard output.
 
     Args:
         export: ONNX file.
@@ -36,7 +72,7 @@ def verify_export(
         spec: ``spec.json``.
         manifest: manifest JSON of a data set with real images.
         images: how many images.
-        out: JSON file to write: ``export, passed, failures, tensors, images``.
+        out: JSON file to write: ``export, precision, passed, failures, tensors, images, inputs``.
 
     Raises:
         UserError: the file cannot run: load failure, missing or misshapen outputs, NaN.
@@ -46,114 +82,199 @@ def verify_export(
         raise UserError(f"{export}: made with another specification than {spec}; rerun export_onnx")
     mmdet_config = load_config(config)
     detector = build_detector(mmdet_config, checkpoint)
-    paths = [entry["path"] for entry in _distinct(read_json(manifest)["images"], images)]
-    if session.cut == "e2e":
-        pipeline = mmdet_config.test_dataloader.dataset.pipeline
-        rows = _compare_detections(session, MmdetPipeline(detector, pipeline, session.spec, "cpu"), paths)
-    else:
-        rows = _compare_tensors(export, session, Cuts(detector, session.spec.head).eval(), paths)
+    cuts = Cuts(detector, session.spec.head).eval()
+    own, tolerance = OnnxPipeline(session), TOLERANCES[session.precision]
+    entries = _distinct(read_json(manifest)["images"], images)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = _with_parts([entry["path"] for entry in entries], folder)
+        groups = [[path] for path in paths] + ([paths] if session.batch is None else [])
+        if session.cut == "e2e":
+            steps = mmdet_config.test_dataloader.dataset.pipeline
+            mmdet = MmdetPipeline(detector, steps, session.spec, "cpu")
+            inputs, rows = _compare_detections(session, own, mmdet, cuts, groups, tolerance)
+        else:
+            inputs, rows = _compare_tensors(export, session, own, cuts, groups, tolerance)
     failures = [f"{row['name']}, {row['reason']}" for row in rows if not row["passed"]]
+    print(_table(export, session.precision, rows))
     write_json(
         out,
         {
             "export": export,
+            "precision": session.precision,
             "passed": not failures,
             "failures": failures,
             "tensors": rows,
-            "images": len(paths),
+            "images": len(entries),
+            "inputs": inputs,
         },
     )
 
 
+def _compare_tensors(
+    export: str,
+    session: Session,
+    pipeline: OnnxPipeline,
+    cuts: Cuts,
+    groups: list[list[str]],
+    tolerance: Tolerance,
+) -> tuple[list[list[int]], list[dict[str, Any]]]:
+    inputs: list[list[int]] = []
+    worst: dict[str, Differences] = {}
+    for paths in groups:
+        tensor, geometries = _load(pipeline, paths)
+        inputs.append(list(tensor.shape))
+        theirs = _torch_outputs(cuts, tensor, session)
+        ours = pipeline.infer(tensor, *geometries)
+        for name, value in theirs.items():
+            got = ours.get(name)
+            if got is None or got.shape != value.shape:
+                what = "missing" if got is None else f"shape {got.shape}"
+                raise UserError(f"{export}: output {name} is {what}, PyTorch gives {value.shape} on {paths}")
+            if not np.isfinite(got).all():
+                raise UserError(f"{export}: output {name} has NaN or infinite values on {paths}")
+            if name in session.probabilities:
+                got, value = (_probabilities(side, name, session.spec.head) for side in (got, value))
+            row = (-1, 4) if name == "boxes" else (-1, 1)
+            sides = (side.astype(np.float64).reshape(row) for side in (got, value))
+            worst.setdefault(name, Differences()).add(*sides, tolerance)
+    return inputs, [found.row(name, tolerance) for name, found in worst.items()]
+
+
 @torch.no_grad()
-def _compare_tensors(export: str, session: Session, cuts: Cuts, paths: list[str]) -> list[dict[str, Any]]:
+def _torch_outputs(cuts: Cuts, tensor: np.ndarray, session: Session) -> dict[str, np.ndarray]:
+    """What the export should return, by PyTorch."""
     head = session.spec.head
-    names = head.raw_names if session.cut == "raw" else head.decoded_names
-    pairs: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in names}
-    for path in paths:
-        tensor, _ = prepare(decode(path), session.spec.input, session.shape)
-        torch_outputs = dict(
-            zip([*head.raw_names, *head.decoded_names], cuts(torch.from_numpy(tensor)), strict=True)
-        )
-        outputs = session.run({"images": tensor})
-        for name in names:
-            ours, theirs = outputs.get(name), torch_outputs[name].numpy()
-            if ours is None or ours.shape != theirs.shape:
-                got = "missing" if ours is None else f"shape {ours.shape}"
-                raise UserError(f"{export}: output {name} is {got}, PyTorch gives {theirs.shape} on {path}")
-            if not np.isfinite(ours).all():
-                raise UserError(f"{export}: output {name} has NaN or infinite values on {path}")
-            rows = (-1, 4) if name == "boxes" else (-1, 1)
-            values = (side.astype(np.float64).reshape(rows) for side in (ours, theirs))
-            pairs[name].append(tuple(values))
-    return [
-        _tensor_row(name, *map(np.concatenate, zip(*parts, strict=True))) for name, parts in pairs.items()
-    ]
+    values = (value.numpy() for value in cuts(torch.from_numpy(tensor)))
+    outputs = dict(zip([*head.raw_names, *head.decoded_names], values, strict=True))
+    if session.cut == "raw":
+        return {name: outputs[name] for name in head.raw_names}
+    if session.scores == "fused" and head.has_factor:
+        fused = outputs["scores"] * outputs.pop("factors")[..., None]
+        outputs["scores"] = np.sqrt(fused) if head.takes_root else fused
+    return {name: outputs[name] for name in head.decoded_names if name in outputs}
 
 
-def _tensor_row(name: str, ours: np.ndarray, theirs: np.ndarray) -> dict[str, Any]:
-    error = np.abs(ours - theirs)
-    size = np.abs(theirs).max(axis=1, keepdims=True)
-    norm = float(np.linalg.norm(ours) * np.linalg.norm(theirs))
-    passed = bool((error <= ABSOLUTE + RELATIVE * size).all())
-    largest = float(error.max())
-    return {
-        "name": name,
-        "max_abs": largest,
-        "max_rel": float((error / np.maximum(size, ABSOLUTE)).max()),
-        "cosine": float((ours * theirs).sum() / norm) if norm else 1.0,
-        "tolerance": f"{ABSOLUTE:g} + {RELATIVE:g} x |value|",
-        "passed": passed,
-        "reason": "" if passed else f"max abs {largest:.2g}",
-    }
+def _probabilities(logits: np.ndarray, name: str, head: HeadSpec) -> np.ndarray:
+    """A foreign file may have had these alone: the logit of a probability near 0 is lost in its rounding."""
+    if head.score_activation != "softmax":
+        return 1 / (1 + np.exp(-logits))
+    batch, _, height, width = logits.shape
+    anchors = head.anchors_per_cell(int(name.rpartition("_")[2]))
+    powers = np.exp(logits.reshape(batch, anchors, -1, height, width))
+    return (powers / powers.sum(axis=2, keepdims=True)).reshape(logits.shape)
 
 
-def _compare_detections(session: Session, reference: MmdetPipeline, paths: list[str]) -> list[dict[str, Any]]:
-    """Detections as sets: NMS flips a pair now and then, so positions and counts prove nothing."""
-    pipeline = OnnxPipeline(session)
-    matched = total = 0
+class Differences:
+    """Of one tensor over all inputs: largest errors and the parts of the cosine."""
+
+    def __init__(self) -> None:
+        self.max_abs = self.max_rel = self._dot = self._ours = self._theirs = 0.0
+        self._within = True
+
+    def add(self, ours: np.ndarray, theirs: np.ndarray, tolerance: Tolerance) -> None:
+        """Compare two ``(N, K)`` float64 arrays; the size of a row is its largest |value| in ``theirs``."""
+        error, size = np.abs(ours - theirs), np.abs(theirs).max(axis=1, keepdims=True)
+        floor = TOLERANCES["fp32"].absolute
+        self.max_abs = max(self.max_abs, float(error.max()))
+        self.max_rel = max(self.max_rel, float((error / np.maximum(size, floor)).max()))
+        self._dot += float((ours * theirs).sum())
+        self._ours += float((ours**2).sum())
+        self._theirs += float((theirs**2).sum())
+        if tolerance.absolute is not None:
+            self._within &= bool((error <= tolerance.absolute + tolerance.relative * size).all())
+
+    def row(self, name: str, tolerance: Tolerance) -> dict[str, Any]:
+        """The tensor's row of the table."""
+        norm = np.sqrt(self._ours * self._theirs)
+        cosine = float(self._dot / norm) if norm else float(self._ours == self._theirs)
+        reasons = [] if self._within else [f"max abs {self.max_abs:.2g}"]
+        reasons += [] if cosine >= tolerance.cosine else [f"cosine {cosine:.5f}"]
+        return {
+            "name": name,
+            "max_abs": self.max_abs,
+            "max_rel": self.max_rel,
+            "cosine": cosine,
+            "tolerance": tolerance.of_tensors,
+            "passed": not reasons,
+            "reason": ", ".join(reasons),
+        }
+
+
+def _compare_detections(
+    session: Session,
+    pipeline: OnnxPipeline,
+    mmdet: MmdetPipeline,
+    cuts: Cuts,
+    groups: list[list[str]],
+    tolerance: Tolerance,
+) -> tuple[list[list[int]], list[dict[str, Any]]]:
+    """Detections as sets: NMS flips a pair now and then, so positions and counts prove nothing.
+
+    The other side is mmdet's ``predict``; for another recipe or a static shape, which mmdet has not, the
+    recipe in numpy on PyTorch's tensors. The one-input form clips to another frame and is not judged.
+    """
+    head = session.spec.head
+    recipe = resolve_recipe(session.recipe or "mmdet3", head)
+    by_mmdet = recipe == resolve_recipe("mmdet3", head) and session.shape is None
+    judged = session.clip == "image"
+    inputs, matched, total = [], 0, 0
     worst_box = worst_score = 0.0
-    own_recipe = resolve_recipe(session.recipe, session.spec.head) == resolve_recipe(
-        "mmdet3", session.spec.head
-    )
-    for path in paths:
-        ours, theirs = (_detect(side, path) for side in (pipeline, reference))
-        total += len(ours) + len(theirs)
-        for label in np.intersect1d(ours.labels, theirs.labels):
-            a, b = (_of_class(side, label) for side in (theirs, ours))
-            left, right = match(a.boxes, a.scores, b.boxes, MATCH_IOU)
-            near = np.abs(a.scores[left] - b.scores[right]) <= SCORE_TOLERANCE
-            left, right = left[near], right[near]
-            matched += len(left)
-            if len(left):
-                worst_box = max(worst_box, float(np.abs(a.boxes[left] - b.boxes[right]).max()))
-                worst_score = max(worst_score, float(np.abs(a.scores[left] - b.scores[right]).max()))
+    for paths in groups:
+        tensor, geometries = _load(pipeline, paths)
+        inputs.append(list(tensor.shape))
+        outputs = pipeline.infer(tensor, *geometries)
+        if by_mmdet:
+            data, _ = _load(mmdet, paths)
+            found = mmdet.infer(data, *geometries)
+        else:
+            with torch.no_grad():
+                values = cuts(torch.from_numpy(tensor))[len(head.raw_names) :]
+            found = dict(zip(head.decoded_names, (value.numpy() for value in values), strict=True))
+        for number, geometry in enumerate(geometries):
+            ours = pipeline.read(outputs, geometry, number)
+            if by_mmdet:
+                theirs = mmdet.read(found, geometry, number)
+            else:
+                candidates = from_decoded(found, head, number)
+                theirs = apply_recipe(recipe, candidates, geometry, session.spec)
+            total += len(ours) + len(theirs)
+            for box, score in _matches(theirs, ours, tolerance):
+                matched += 1
+                worst_box, worst_score = max(worst_box, box), max(worst_score, score)
     agreement = 2 * matched / total if total else 1.0
-    # another recipe or frame is meant to differ from mmdet's own predict
-    judged = own_recipe and session.clip == "image"
-    passed = agreement >= LEAST_AGREEMENT or not judged
+    passed = agreement >= tolerance.agreement or not judged
+    least = f"{tolerance.agreement:.0%} at IoU {tolerance.iou:g}, score within {tolerance.score:g}"
     row = {
         "cosine": None,
-        "tolerance": f"{LEAST_AGREEMENT:.0%} matched" if judged else "not judged: deviates by definition",
+        "tolerance": least if judged else "not judged: deviates by definition",
         "passed": passed,
         "reason": "" if passed else f"only {agreement:.1%} of the detections matched",
         "agreement": agreement,
         "max_rel": None,
     }
-    return [
+    return inputs, [
         {"name": "boxes", "max_abs": worst_box, **row},
         {"name": "scores", "max_abs": worst_score, **row},
     ]
 
 
-def _detect(pipeline: OnnxPipeline | MmdetPipeline, path: str) -> Detections:
-    tensor, geometry = pipeline.prepare(pipeline.decode(path))
-    return pipeline.read(pipeline.infer(tensor, geometry), geometry)
+def _matches(a: Detections, b: Detections, tolerance: Tolerance) -> Iterable[tuple[float, float]]:
+    """Of each matched pair the largest difference of a corner and the difference of the scores."""
+    for label in np.intersect1d(a.labels, b.labels):
+        ours, theirs = _of_class(a, label), _of_class(b, label)
+        for i, j in zip(*match(ours.boxes, ours.scores, theirs.boxes, tolerance.iou), strict=True):
+            score = float(abs(ours.scores[i] - theirs.scores[j]))
+            if score <= tolerance.score:
+                yield float(np.abs(ours.boxes[i] - theirs.boxes[j]).max()), score
 
 
 def _of_class(detections: Detections, label: int) -> Detections:
     chosen = detections.labels == label
     return Detections(detections.boxes[chosen], detections.scores[chosen], detections.labels[chosen])
+
+
+def _load(pipeline: Pipeline, paths: list[str]) -> tuple[Any, list[Any]]:
+    return pipeline.batch([pipeline.prepare(pipeline.decode(path)) for path in paths])
 
 
 def _distinct(images: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
@@ -164,3 +285,33 @@ def _distinct(images: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
         (rest if size in seen else first).append(entry)
         seen.add(size)
     return (first + rest)[:count]
+
+
+def _with_parts(paths: list[str], folder: str) -> list[str]:
+    """The images, and halves of the first one where these have fewer than three sizes."""
+    sizes = {decode(path).shape for path in paths}
+    first = decode(paths[0])
+    height, width = first.shape[0] // 2, first.shape[1] // 2
+    parts = []
+    for number, part in enumerate([first[:, :width], first[:height]][: max(0, LEAST_SHAPES - len(sizes))]):
+        parts.append(str(Path(folder) / f"part{number}.png"))
+        cv2.imwrite(parts[-1], part)
+    return paths + parts
+
+
+def _table(export: str, precision: str, rows: list[dict[str, Any]]) -> str:
+    """Markdown."""
+    lines = [f"{export} ({precision}) beside PyTorch", ""]
+    lines += [
+        "| output | max abs | max rel | cosine | matched | tolerance | |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        numbers = [f"{row['max_abs']:.3g}"]
+        numbers += ["" if row[key] is None else f"{row[key]:.7g}" for key in ("max_rel", "cosine")]
+        numbers.append(f"{row['agreement']:.2%}" if "agreement" in row else "")
+        verdict = "passed" if row["passed"] else f"**{row['reason']}**"
+        lines.append(
+            "| " + " | ".join([row["name"], *numbers, row["tolerance"].replace("|", "\\|"), verdict]) + " |"
+        )
+    return "\n".join(lines)
