@@ -79,7 +79,7 @@ def _mmdet2_onnx(spec: HeadSpec) -> list[Step]:
 
 
 def _mmdeploy(spec: HeadSpec) -> list[Step]:
-    """``base_dense_head__predict_by_feat`` and ``multiclass_nms`` of mmdeploy 1.3 for ONNX Runtime.
+    """``base_dense_head__predict_by_feat`` and ``multiclass_nms`` of mmdeploy 1.x for ONNX Runtime.
 
     As ``mmdet2-onnx``, but with PAA's root, and the 5000 best locations of all levels before NMS
     (``pre_top_k``). ``yolox_head__predict_by_feat``: several classes a location, and 100 boxes where mmdet
