@@ -13,7 +13,7 @@ from cutpoint.variants import Export, RecipeChoice, Run, Variant, differences, s
 SCHEMA = Path(__file__).resolve().parents[2] / "workflow/schemas/config.schema.yaml"
 ONNX, TORCH = {"runtime": "onnxruntime"}, {"runtime": "pytorch"}
 REFERENCE = {"pytorch": {**TORCH, "cut": "e2e"}}
-OUTPUTS = {"boxes": "b"}
+OUTPUTS = {"box": {"tensor": "b"}, "score": {"tensor": "s", "activated": True}}
 INT8 = {"precision": "int8", "calibration": {"dataset": "other"}}
 FOREIGN = {**ONNX, "cut": "raw", "onnx": "theirs/yolo.v1.onnx", "outputs": OUTPUTS}
 STEPS = [{"step": "threshold", "on": "class", "value": 0.05}, {"step": "cap", "k": 5}]
