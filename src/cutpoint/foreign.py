@@ -17,6 +17,13 @@ from cutpoint.runtime import PRECISION_KEY
 # Probabilities are turned back into logits no further than this from 0 and 1.
 TINY, NEXT_TO_ONE = 1e-37, 1 - 2**-24
 
+# Of the outputs but raw tensors, which have 4.
+RANKS = {
+    "raw": {},
+    "decoded": {"boxes": 3, "scores": 3, "factors": 2, "level_counts": 1},
+    "e2e": {"boxes": 3, "scores": 2, "labels": 2, "count": 1},
+}
+
 
 def import_onnx(*, onnx: str, outputs: dict[str, Any], spec: str, cut: str, out: str) -> None:
     """Give a foreign ONNX file the inputs, outputs and metadata of an export, its own nodes unchanged.
@@ -48,6 +55,7 @@ def import_onnx(*, onnx: str, outputs: dict[str, Any], spec: str, cut: str, out:
         value.name = name
         integer = name in ("labels", "count", "level_counts")
         value.type = ir.TensorType(ir.DataType.INT64 if integer else ir.DataType.FLOAT)
+        value.shape = ir.Shape([None] * RANKS[cut].get(name, 4))
     model.graph.outputs[:] = results.values()
     content = {"cut": cut, "spec": model_spec.to_dict(), "foreign": Path(onnx).name, **metadata}
     model.metadata_props[METADATA_KEY] = json.dumps(content, sort_keys=True)

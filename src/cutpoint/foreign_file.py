@@ -93,10 +93,10 @@ class ForeignFile:
                 channels = value.shape[1] // anchors
                 value = self.op("Transpose", value, perm=[0, 2, 3, 1])
                 value = self.op("Reshape", value, self.const([0, -1, channels]))
-            elif layout == "columns":
-                value = self.op("Transpose", value, perm=[0, 2, 1])
             elif rank == 2:
                 value = self.op("Reshape", value, self.const([0, -1, 1]))
+            elif layout == "columns":
+                value = self.op("Transpose", value, perm=[0, 2, 1])
             if described.get("channels"):
                 start, stop = described["channels"]
                 value = self.op("Slice", value, self.const([start]), self.const([stop]), self.const([2]))
@@ -107,6 +107,8 @@ class ForeignFile:
         """Height and width of each level in cells, ``(1,)`` int64: of the map, else the input's by stride."""
         if self.layout == "maps":
             maps = self.tensors(self.described["score"])
+            if len(maps) != self.head.levels:
+                raise self.error(f"outputs.layout maps: one output a level is needed: {self.head.levels}")
             return [(self.size(value, 2), self.size(value, 3)) for value in maps]
         sides = [self.size(self.images, axis) for axis in (2, 3)]
         found = []
