@@ -140,6 +140,8 @@ def _describe(error: jsonschema.ValidationError) -> str:
 def _fill(node: Any, schema: dict[str, Any], defs: dict[str, Any]) -> None:
     if "$ref" in schema:
         schema = defs[schema["$ref"].removeprefix("#/$defs/")]
+    for branch in schema.get("anyOf", ()):
+        _fill(node, branch, defs)
     if isinstance(node, dict):
         properties = schema.get("properties", {})
         for key, part in properties.items():

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from cutpoint.errors import UserError
 from cutpoint.plan import Evaluation, Plan
 from cutpoint.variants import COUNT, EXPORTER, OPSET, SCORES, Run, Variant, differences
 
@@ -90,6 +91,19 @@ def shard_files(evaluation: Evaluation, run: Run, ending: str) -> list[str]:
     """The files of a run's shards that end alike: ``parquet`` or ``images.parquet``."""
     folder = f"results/predictions/{evaluation.dataset.name}/{evaluation.model.name}/{run.name}"
     return [f"{folder}/{shard}.{ending}" for shard in range(evaluation.dataset.shards)]
+
+
+def check_one_store(first: Variant, second: Variant) -> None:
+    """Refuse a diff of recipes that do not read the same candidates.
+
+    Raises:
+        UserError: what differs.
+    """
+    if first.run != second.run or first.run is None or first.run.cut == "e2e":
+        raise UserError(
+            f"recipe diff of {first.name} and {second.name}: both must be recipes on the candidates of one "
+            "run (cut raw or decoded, all but the recipe the same)"
+        )
 
 
 def rungs(evaluation: Evaluation) -> list[dict[str, Any]]:

@@ -80,6 +80,16 @@ def test_defaults_fill_a_calibration():
     assert config["variants"]["v"]["calibration"] == {"dataset": "d", "images": 32}
 
 
+def test_defaults_fill_the_description_of_a_foreign_file():
+    outputs = {"box": {"tensor": "b"}, "score": {"tensor": "s", "activated": True}}
+    filled = complete_config(changed(["variants", "v", "outputs"], outputs), SCHEMA)["variants"]["v"][
+        "outputs"
+    ]
+    assert filled["layout"] == "rows"
+    assert filled["box"] == {"tensor": "b", "format": "xyxy", "normalised": False}
+    assert filled["score"] == outputs["score"]
+
+
 @pytest.mark.parametrize("name", ["config.yaml", "coco.yaml", "zoo.yaml", "study.yaml"])
 def test_shipped_configs_are_valid(name):
     assert complete_config(yaml.safe_load((ROOT / "config" / name).read_text()), SCHEMA)

@@ -148,7 +148,7 @@ ELSEWHERE = """\
 
 
 def test_files_made_elsewhere_are_imported(project):
-    outputs = "{tensors: []}"
+    outputs = "{box: {tensor: b}, score: {tensor: s, activated: true}}"
     text = CONFIG.replace("evaluations:", ELSEWHERE.replace("OUTPUTS", outputs) + "evaluations:")
     text = text.replace("[pytorch, raw, raw_thr]", "[pytorch, raw, raw_thr, theirs, foreign]")
     (project / "config/config.yaml").write_text(text)
@@ -180,3 +180,14 @@ def test_imported_modules_are_inputs_of_what_builds_the_model(project):
     lines = [line for line in result.text.splitlines() if line.startswith("    input:")]
     # describe, trace, verify, PyTorch's two runs, the timing of both data sets
     assert sum("heads/mine.py" in line for line in lines) == 7
+
+
+def test_a_recipe_diff_is_made_on_demand(project):
+    folder = "results/recipe_diffs/traffic/demo"
+    result = run_snakemake(project, "--dry-run", f"{folder}/raw--raw_thr.json")
+    assert result.code == 0, result.text
+    assert (result.jobs["recipe_diff"], result.jobs["predict"]) == (1, 1)
+    assert "recipe_diff" not in run_snakemake(project, "--dry-run").jobs
+    refused = run_snakemake(project, "--dry-run", f"{folder}/raw--pytorch.json")
+    assert refused.code == 1
+    assert "recipe diff of raw and pytorch: both must be recipes on the candidates of one" in refused.text

@@ -10,6 +10,7 @@ from cutpoint.devices import check_providers, resolve_device
 from cutpoint.errors import UserError
 from cutpoint.resolve import build_plan
 from cutpoint.rows import (
+    check_one_store,
     comparison_files,
     detections_file,
     latency_jobs,
@@ -202,6 +203,32 @@ def get_run_settings(wildcards):
         "input": run.input,
         "batch": run.batch,
     }
+
+
+def get_variants():
+    """Matches the names of all variants."""
+    return "|".join(sorted({v.name for e in PLAN.evaluations for v in e.variants}))
+
+
+def get_recipe_pair(wildcards):
+    """Two variants whose recipes read one store."""
+    evaluation = get_evaluation(wildcards)
+    pair = [evaluation.variant(name) for name in (wildcards.first, wildcards.second)]
+    check_one_store(*pair)
+    return evaluation, pair
+
+
+def get_diff_files(wildcards):
+    evaluation, pair = get_recipe_pair(wildcards)
+    return {
+        "predictions": shard_files(evaluation, pair[0].run, "parquet"),
+        "images": shard_files(evaluation, pair[0].run, "images.parquet"),
+    }
+
+
+def get_diff_settings(wildcards):
+    first, second = get_recipe_pair(wildcards)[1]
+    return {"first": first.recipe.definition, "second": second.recipe.definition}
 
 
 def get_results_variants():

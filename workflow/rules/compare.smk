@@ -47,3 +47,26 @@ rule ladder:
         },
     script:
         "../scripts/ladder.py"
+
+
+rule recipe_diff:
+    """Two recipes on one store, box by box, by the step that separates them; on demand, not part of `all`."""
+    input:
+        unpack(get_diff_files),
+        spec="results/models/{model}/spec.json",
+    output:
+        "results/recipe_diffs/{dataset}/{model}/{first}--{second}.json",
+    log:
+        "logs/recipe_diff/{dataset}/{model}/{first}--{second}.log",
+    benchmark:
+        "logs/benchmarks/recipe_diff/{dataset}/{model}/{first}--{second}.tsv"
+    wildcard_constraints:
+        first=get_variants(),
+        second=get_variants(),
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.recipe_diff"),
+        settings=get_diff_settings,
+    script:
+        "../scripts/recipe_diff.py"

@@ -132,7 +132,7 @@ rule import_onnx:
     conda:
         "../../environment.yml"
     params:
-        code=lambda wildcards: get_code("cutpoint.foreign"),
+        code=get_code("cutpoint.foreign"),
         settings=get_import_settings,
     script:
         "../scripts/import_onnx.py"
