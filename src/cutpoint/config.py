@@ -73,7 +73,10 @@ def _check_keys(node: Any, where: str) -> None:
     if isinstance(node, dict):
         for key, value in node.items():
             if not isinstance(key, str):
-                raise UserError(f"{where or 'top level'}: the name {key!r} must be text; put it in quotes")
+                why = " (YAML reads on, off, yes and no as truth values)" if isinstance(key, bool) else ""
+                raise UserError(
+                    f"{where or 'top level'}: the name {key!r} must be text; put it in quotes{why}"
+                )
             _check_keys(value, f"{where}.{key}" if where else key)
     elif isinstance(node, list):
         for index, value in enumerate(node):

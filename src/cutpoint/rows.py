@@ -37,7 +37,8 @@ def _run_cells(model: str, variant: Variant) -> dict[str, Any]:
     onnx = onnx_file(model, run)
     values = (
         *(run.runtime, run.cut, run.precision, run.provider, run.input),
-        *(variant.recipe_text, trace.shape, run.batch, onnx),
+        # of a file made elsewhere the plan does not know the shape
+        *(variant.recipe_text, None if variant.export.foreign else trace.shape, run.batch, onnx),
         onnx and onnx.replace(".onnx", ".verify.json"),
         precision_report(model, run),
     )

@@ -113,6 +113,7 @@ def test_traffic_block_of_coco_is_valid_when_uncommented():
         (changed(["models", "m"], {"config": "m.py"}), "models.m: the key 'checkpoint' is missing"),
         (changed(["models", "a b"], LEAST["models"]["m"]), "the name 'a b' may have letters"),
         (changed(["models", 1], LEAST["models"]["m"]), "models: the name 1 must be text"),
+        (changed(["models", True], {}), "the name True must be text; put it in quotes (YAML reads on, off,"),
         (changed(["models"], None), "models: null must be a mapping"),
         (changed(["datasets", "d", "limit"], "ten"), "datasets.d.limit: 'ten' must be an integer or null"),
         (

@@ -222,6 +222,13 @@ def test_remarks_say_what_no_column_says():
     assert table_row(plan.evaluations[0], plan.evaluations[0].variant("pytorch"))["remarks"] == []
 
 
+def test_the_shape_of_a_foreign_file_is_not_claimed():
+    plan = plan_of({**REFERENCE, "v": FOREIGN})
+    row = table_row(plan.evaluations[0], plan.evaluations[0].variant("v"))
+    assert (row["shape"], row["remarks"]) == (None, ["made elsewhere: theirs/yolo.v1.onnx"])
+    assert row["onnx"] == "results/models/m/raw-foreign-yolo_v1.onnx"
+
+
 def test_two_definitions_of_one_name_are_refused():
     def variant(name, recipe):
         return Variant(name, Run("onnxruntime", "e2e", "cpu", Export("e2e", recipe=recipe)), recipe)
