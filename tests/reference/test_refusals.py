@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from cutpoint.detector.describe import describe_model
-from cutpoint.detector.imports import import_modules
+from cutpoint.detector.heads import HEADS
+from cutpoint.detector.imports import head_name, import_modules
 from cutpoint.errors import UserError
 
 
@@ -58,3 +59,19 @@ def test_a_module_that_cannot_be_imported_is_one_message(folder):
         UserError, match=r"module 'own_broken' cannot .* \(ZeroDivisionError: division by zero"
     ):
         import_modules(["own_broken"])
+
+
+def test_a_users_own_head_is_read_as_the_one_that_it_extends(folder):
+    from mmdet.models.dense_heads import ATSSHead, CondInstBboxHead, FCOSHead
+
+    wider = type("WiderATSSHead", (ATSSHead,), {"_init_layers": lambda self: None})
+    assert head_name(wider, HEADS) == "ATSSHead"
+    other = type("OtherATSSHead", (wider,), {"_bbox_post_process": lambda self: None})
+    with pytest.raises(UserError, match=r"head OtherATSSHead: it changes ATSSHead\._bbox_post_process"):
+        head_name(other, HEADS)
+    # mmdet's own classes are known by their own name or not at all
+    assert issubclass(CondInstBboxHead, FCOSHead)
+    with pytest.raises(UserError, match="head CondInstBboxHead: not supported"):
+        head_name(CondInstBboxHead, HEADS)
+    with pytest.raises(UserError, match="head Linear: not supported"):
+        head_name(type("Linear", (), {}), HEADS)

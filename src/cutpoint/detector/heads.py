@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from cutpoint.detector.imports import head_name
 from cutpoint.errors import UserError
 from cutpoint.headspec import HeadSpec, Part
 
@@ -41,9 +42,7 @@ def describe_head(head: nn.Module, candidate_floor: float | None) -> HeadSpec:
     Raises:
         UserError: a head that Cutpoint does not read, or a setting of it that it cannot reproduce.
     """
-    name = type(head).__name__
-    if name not in HEADS:
-        raise UserError(f"head {name}: not supported; supported mmdet heads: {', '.join(sorted(HEADS))}")
+    name = head_name(type(head), HEADS)
     reading = HEADS[name]
     coder = reading.coder(head)
     recipe = (reading.recipe or _base_recipe)(head, reading)

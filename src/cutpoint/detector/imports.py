@@ -3,9 +3,12 @@
 import importlib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from cutpoint.errors import UserError
+
+# What a head does with its tensors; a user's own class may change what comes before them.
+BEHIND_THE_TENSORS = ("predict", "predict_by_feat", "_predict_by_feat_single", "_bbox_post_process")
 
 
 def import_modules(modules: Iterable[str]) -> None:
@@ -26,3 +29,31 @@ def import_modules(modules: Iterable[str]) -> None:
         except Exception as error:  # the user's file is Python: anything can go wrong in it
             reason = f"{type(error).__name__}: {error}"
             raise UserError(f"imports: module {module!r} cannot be imported ({reason})") from error
+
+
+def head_name(kind: type, known: Collection[str]) -> str:
+    """The name that a head's class is read by: its own, or that of mmdet's class that a user extends.
+
+    Args:
+        kind: the class of a built head.
+        known: names of mmdet's classes that Cutpoint reads.
+
+    Raises:
+        UserError: a class that extends none of them, or changes what is done with the tensors.
+    """
+    own = kind
+    while kind.__name__ not in known and not kind.__module__.startswith("mmdet.") and kind.__bases__:
+        kind = kind.__bases__[0]
+    if kind.__name__ not in known:
+        raise UserError(
+            f"head {own.__name__}: not supported; supported mmdet heads: {', '.join(sorted(known))}"
+        )
+    changed = [
+        name for name in BEHIND_THE_TENSORS if getattr(own, name, None) is not getattr(kind, name, None)
+    ]
+    if changed:
+        raise UserError(
+            f"head {own.__name__}: it changes {kind.__name__}.{changed[0]}, which Cutpoint cannot reproduce; "
+            "change only what comes before the head's tensors"
+        )
+    return kind.__name__
