@@ -47,7 +47,7 @@ class Cuts(nn.Module):
             boxes.append(decoded)
             scores.append(ACTIVATIONS[spec.score_activation](score))
             if spec.factor:
-                factor = _read(named, spec.factor, level, spec).squeeze(-1)
+                factor = _read(named, spec.factor, level, spec)[..., 0]
                 factors.append(ACTIVATIONS[spec.factor_activation](factor))
             elif spec.has_factor:
                 factors.append(confidence)

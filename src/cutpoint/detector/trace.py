@@ -110,7 +110,13 @@ def _by_torchscript(
     _forget_names(model)
     model = onnx.shape_inference.infer_shapes(model)
     _forget_names(model)
-    return ir.from_proto(model)
+    result = ir.from_proto(model)
+    for node in list(result.graph):
+        # a weight that levels share hides behind Identity nodes
+        if node.op_type == "Identity" and node.inputs[0].is_initializer():
+            node.outputs[0].replace_all_uses_with(node.inputs[0])
+            result.graph.remove(node, safe=True)
+    return result
 
 
 def _forget_names(model: onnx.ModelProto) -> None:
