@@ -10,8 +10,8 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 MARGIN = 0.001
 CORNER_PX = 0.05
 SCORE = 1e-4
-# standard normal quantiles: two-sided 95 %, one-sided 95 %, and what 80 % power adds
-Z95, Z90, POWER = 1.960, 1.645, 0.842
+# standard normal quantiles: of both intervals; what 80 % power adds, failing on one side or on either
+Z95, Z90, POWER, POWER_BOTH = 1.960, 1.645, 0.842, 1.282
 
 
 def lossless(
@@ -68,7 +68,7 @@ def decide(is_lossless: bool, delta: dict[str, Any] | None, margin: float = MARG
         outside the 95 % interval; else ``inconclusive``.
         ``suspicious``: different and better than the reference: a conversion does not improve a model.
         ``images_to_decide``: of an inconclusive one, about how many images would decide with 80 % probability
-        if the difference is what it seems, to two digits; null otherwise and without an interval.
+        or more if the difference is what it seems, to two digits; null otherwise and without an interval.
         ``margin``: as given.
     """
     verdict = {"verdict": "inconclusive", "suspicious": False, "images_to_decide": None, "margin": margin}
@@ -86,14 +86,14 @@ def decide(is_lossless: bool, delta: dict[str, Any] | None, margin: float = MARG
 
 
 def images_to_decide(delta: dict[str, Any], margin: float) -> int:
-    """Images at which 80 % of data sets show the difference, or that it is within the margin: the fewer.
+    """Images at which four data sets in five show the difference, or that it is within the margin: the fewer.
 
     The standard error falls with the root of the number of images.
     """
     size, error = abs(delta["delta_AP"]), delta["delta_AP_se"]
     ratios = [(Z95 + POWER) * error / size] if size else []
     if size < margin:
-        ratios.append((Z90 + POWER) * error / (margin - size))
+        ratios.append((Z90 + POWER_BOTH) * error / (margin - size))
     images = delta["images"] * min(ratios) ** 2
     step = 10 ** max(0, math.floor(math.log10(images)) - 1)
     return max(math.ceil(images / step) * step, delta["images"] + 1)
@@ -119,11 +119,11 @@ def _pair(
     group = np.unique(np.stack(keys, axis=1), axis=0, return_inverse=True)[1].ravel()
     scores = np.concatenate([reference["score"], variant["score"]])
     # one key for group and score: groups lie further apart than any two scores
-    key = group * (np.ptp(scores, initial=0) + 1) + scores if len(scores) else scores
+    key = group * (scores.max(initial=0) - scores.min(initial=0) + 1) + scores
     ours, theirs = key[: shapes[0]], key[shapes[0] :]
     order = np.argsort(theirs, kind="stable")
-    # wider by more than the key's rounding; the exact test follows
-    reach = score + 1e-6
+    # wider by more than the keys are rounded; the exact test follows
+    reach = score + 4 * np.spacing(np.abs(key).max(initial=1))
     start = np.searchsorted(theirs[order], ours - reach, side="left")
     count = np.searchsorted(theirs[order], ours + reach, side="right") - start
     left = np.repeat(np.arange(shapes[0]), count)

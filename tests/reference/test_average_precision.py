@@ -1,7 +1,9 @@
 """The weighted AP against pycocotools on really duplicated images."""
 
 import contextlib
+import importlib
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,8 +53,8 @@ def with_mean(ap):
 
 
 def many_boxes(seed):
-    """A hundred images of up to 8 boxes, detections in more than 100 of some class and image."""
-    truth = make_truth(seed, images=100)
+    """Images of up to 8 boxes; one has more than 100 detections of a class."""
+    truth = make_truth(seed, images=40)
     results = make_results(truth, seed + 1)
     random = np.random.default_rng(seed)
     for _ in range(130):
@@ -75,7 +77,28 @@ def test_multiplicities_are_real_copies(seed, decimals):
     found = with_mean(weighted_ap(match_images(truth, results, images), multiplicities))
     expected = np.array([official(*duplicated(truth, results, column)) for column in multiplicities.T])
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
-    # class 33 has nothing to find, all else has
+    # class 33 has nothing to find, the others have in every resample, but not of every size
     assert np.isnan(expected[:, :, 2]).all()
-    assert not np.isnan(np.delete(expected, 2, axis=2)).any()
+    assert not np.isnan(np.delete(expected[:, 0], 2, axis=1)).any()
+    assert np.isnan(np.delete(expected[:, 1:], 2, axis=2)).any()
     assert np.ptp(expected[:, 0, -1]) > 0.01
+
+
+@pytest.mark.slow
+def test_intervals_cover_the_population(monkeypatch):
+    """A small ``benchmarks/bootstrap_coverage.py``, and what counting an image drawn twice once would do."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    simulation = importlib.import_module("bootstrap_coverage")
+    population = simulation.make_population(simulation.SEED, 3000)
+    truth = simulation.deltas(population, np.ones((3000, 1), dtype=int))[0]
+    found, collapsed = (
+        simulation.simulate(population, 0, pairs, 200, 100, collapse)
+        for pairs, collapse in ((60, False), (10, True))
+    )
+    assert truth[0] < -0.01
+    # of 60 intervals at 95 %, fewer than 52 hold the truth once in a hundred times
+    assert simulation.coverage(found, truth, 200, "delta_AP_ci95")[0] >= 52 / 60
+    errors = found[:, 1:, 0].std(axis=1)
+    assert errors.mean() == pytest.approx(found[:, 0, 0].std(), rel=0.25)
+    # sqrt((1 - 0.632) / 0.632) = 0.763 of the right width
+    assert collapsed[:, 1:, 0].std(axis=1).mean() / errors[:10].mean() == pytest.approx(0.763, abs=0.08)
