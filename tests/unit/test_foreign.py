@@ -11,6 +11,7 @@ from tiny import atss_head, model_spec, raw_outputs, yolox_head
 from cutpoint.candidates import from_decoded, from_raw
 from cutpoint.errors import UserError
 from cutpoint.foreign import import_onnx
+from cutpoint.headspec import Part
 from cutpoint.pipeline import OnnxPipeline
 from cutpoint.runtime import Session
 
@@ -112,6 +113,47 @@ def test_raw_tensors_come_out_as_the_head_emits_them(foreign, head, activated, s
     assert len(theirs) > 20
     np.testing.assert_array_equal(ours.prior, theirs.prior)
     np.testing.assert_allclose(ours.score, theirs.score, atol=1e-6)
+
+
+def test_one_tensor_a_level_may_hold_several_kinds(foreign):
+    # YOLOv3: box, objectness and classes of each of two anchors in one map
+    head = atss_head(
+        strides=((8, 8), (16, 16)),
+        raw_names=("pred_0", "pred_1"),
+        box=(Part("pred", 0, 4),),
+        factor=Part("pred", 4, 5),
+        score=Part("pred", 5, 8),
+    )
+    raw = raw_outputs(head, SIZES, seed=4)
+    described = {"tensor": ["pred0", "pred1"], "activated": False}
+    channels = {"box": [0, 4], "factor": [4, 5], "score": [5, 8]}
+    outputs = {"layout": "maps"} | {key: described | {"channels": value} for key, value in channels.items()}
+    tensors = {f"pred{level}": raw[f"pred_{level}"] for level in range(2)}
+    for name, value in infer(foreign(tensors, outputs, "raw", head)).items():
+        np.testing.assert_array_equal(value, raw[name])
+
+
+@pytest.mark.parametrize("activated", [True, False])
+def test_softmax_scores_have_a_background_in_raw_and_none_in_decoded(foreign, activated):
+    head = yolox_head(
+        score=Part("cls", 0, 4),
+        score_activation="softmax",
+        factor=None,
+        raw_names=("cls_0", "cls_1", "box_0", "box_1"),
+    )
+    raw = raw_outputs(head, SIZES, seed=5)
+    logits = np.concatenate([rows_of(raw[f"cls_{level}"], 1) for level in range(2)], axis=1)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+    boxes = np.concatenate([rows_of(raw[f"box_{level}"], 1) for level in range(2)], axis=1)
+    described = {"box": {"tensor": "b"}, "score": {"tensor": "s", "activated": activated}}
+    session = foreign({"b": boxes, "s": shares if activated else logits}, described, "raw", head)
+    ours, theirs = from_raw(infer(session), head), from_raw(raw, head)
+    assert len(theirs) > 20
+    np.testing.assert_allclose(ours.score, theirs.score, atol=1e-6)
+    decoded = foreign(
+        {"b": boxes, "s": logits}, described | {"score": {"tensor": "s", "activated": False}}, "decoded", head
+    )
+    np.testing.assert_allclose(infer(decoded)["scores"], shares[..., :-1], atol=1e-6)
 
 
 def test_a_probability_of_zero_or_one_stays_finite(foreign):
