@@ -148,11 +148,12 @@ def _tied(
     score_thr: float | None,
     max_per_img: int | None,
 ) -> int:
-    ties = 0
-    for row in rows:
-        asked = -math.inf if score_thr is None else score_thr
-        found = other["score"][other["image"] == side["image"][row]]
-        if max_per_img is not None and len(found) >= max_per_img:
-            asked = max(asked, found.min())
-        ties += bool(side["score"][row] <= asked + score)
-    return ties
+    asked = np.full(len(rows), -math.inf if score_thr is None else score_thr)
+    if max_per_img is not None and len(other["image"]):
+        images, position, count = np.unique(other["image"], return_inverse=True, return_counts=True)
+        lowest = np.full(len(images), math.inf)
+        np.minimum.at(lowest, position, other["score"])
+        bar = np.where(count >= max_per_img, lowest, -math.inf)
+        here = np.searchsorted(images, side["image"][rows]).clip(max=len(images) - 1)
+        asked = np.where(images[here] == side["image"][rows], np.maximum(asked, bar[here]), asked)
+    return int((side["score"][rows] <= asked + score).sum())

@@ -105,6 +105,8 @@ def test_last_places_of_full_images_are_ties():
     assert not lossless(*sides)["lossless"]
     # not full: nothing was cut
     assert not lossless(*sides, max_per_img=4)["lossless"]
+    # another image being full is no excuse
+    assert lossless([detection(0, 0.1, image=7)], common, max_per_img=2)["ties"] == 0
     # full, but better than the last place
     better = [*common, detection(300, 0.31)]
     assert lossless(sides[0], better, max_per_img=3)["unmatched_variant"] == 1
