@@ -9,7 +9,7 @@ import numpy as np
 from pycocotools.cocoeval import COCOeval
 from scipy.sparse import csr_array
 
-from cutpoint.coco import _as_annotations, _coco
+from cutpoint.coco import as_annotations, as_coco
 
 AREAS = ("all", "small", "medium", "large")
 # pycocotools' largest maxDets: detections of one class that an image may keep
@@ -58,8 +58,8 @@ def match_images(
     boxes = [dict(a) for a in annotations["annotations"] if a["image_id"] in position]
     # pycocotools prints
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = _coco(annotations, boxes)
-        found = _coco(annotations, _as_annotations(r for r in results if r["image_id"] in position))
+        truth = as_coco(annotations, boxes)
+        found = as_coco(annotations, as_annotations(r for r in results if r["image_id"] in position))
         evaluation = COCOeval(truth, found, "bbox")
     entries = found.dataset["annotations"]
     # columns are result ids, which count from 1

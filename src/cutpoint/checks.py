@@ -75,9 +75,7 @@ def module_files(modules: Iterable[str]) -> list[str]:
         files += [path.as_posix() for path in local[:1]]
         # of an installed one the top package is found without running anything
         if not local and importlib.util.find_spec(parts.parts[0]) is None:
-            raise UserError(
-                f"imports: no module {module!r} below {Path.cwd()} or among the installed ones"
-            )
+            raise UserError(f"imports: no module {module!r} below {Path.cwd()} or among the installed ones")
     return files
 
 

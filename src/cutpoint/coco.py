@@ -42,8 +42,8 @@ def score(annotations: dict[str, Any], results: list[dict[str, Any]], images: li
     wanted = set(images)
     with contextlib.redirect_stdout(io.StringIO()):
         # COCOeval writes into the annotations: copies
-        truth = _coco(annotations, [dict(a) for a in annotations["annotations"] if a["image_id"] in wanted])
-        found = _coco(annotations, _as_annotations(r for r in results if r["image_id"] in wanted))
+        truth = as_coco(annotations, [dict(a) for a in annotations["annotations"] if a["image_id"] in wanted])
+        found = as_coco(annotations, as_annotations(r for r in results if r["image_id"] in wanted))
         evaluation = COCOeval(truth, found, "bbox")
         evaluation.params.imgIds = sorted(wanted)
         evaluation.evaluate()
@@ -86,14 +86,15 @@ def _fraction(value: float) -> float | None:
     return None if value == -1 else float(value)
 
 
-def _coco(annotations: dict[str, Any], boxes: list[dict[str, Any]]) -> COCO:
+def as_coco(annotations: dict[str, Any], boxes: list[dict[str, Any]]) -> COCO:
+    """A ``COCO`` of these annotations' images and categories with other boxes, silently indexed."""
     coco = COCO()
     coco.dataset = {**annotations, "annotations": boxes}
     coco.createIndex()
     return coco
 
 
-def _as_annotations(results: Any) -> list[dict[str, Any]]:
+def as_annotations(results: Any) -> list[dict[str, Any]]:
     """What ``COCO.loadRes`` makes of a result list; it fails on an empty one."""
     return [
         {**r, "id": number, "area": r["bbox"][2] * r["bbox"][3], "iscrowd": 0}

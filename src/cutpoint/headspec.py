@@ -31,7 +31,7 @@ class HeadSpec:
     by ``index * stride``; null for heads with points at ``(index + point_offset) * stride``.
     ``score``, ``box``, ``factor``: where class scores, box values and the factor that is multiplied with the
     class score stand; ``factor`` is null for heads without one and where the coder computes it.
-    ``score_activation``: ``sigmoid``, ``softmax`` (the last channel is the background and dropped) or ``none``
+    ``score_activation``: ``sigmoid``, ``softmax`` (the last channel, the background, is dropped) or ``none``
     (a probability already); ``factor_activation``: ``sigmoid`` or ``none``.
     ``coder``: ``{"type": ..., parameters}``; see ``boxes.CODERS``.
     ``floor``: ``{"on": "class" | "product", "value", "inclusive"}``: which pairs are candidates.

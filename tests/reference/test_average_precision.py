@@ -12,7 +12,7 @@ from test_pycocotools import make_results, make_truth
 
 from cutpoint.average_precision import match_images, weighted_ap
 from cutpoint.bootstrap import draw_multiplicities
-from cutpoint.coco import _as_annotations, _coco
+from cutpoint.coco import as_annotations, as_coco
 
 
 def duplicated(truth, results, multiplicities):
@@ -34,8 +34,8 @@ def duplicated(truth, results, multiplicities):
 def official(truth, results):
     """``(4, K + 1)``: AP of each class, then of all, in the four area ranges; NaN where COCO says -1."""
     with contextlib.redirect_stdout(io.StringIO()):
-        found = _coco(truth, _as_annotations(results))
-        evaluation = COCOeval(_coco(truth, [dict(a) for a in truth["annotations"]]), found, "bbox")
+        found = as_coco(truth, as_annotations(results))
+        evaluation = COCOeval(as_coco(truth, [dict(a) for a in truth["annotations"]]), found, "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

@@ -242,7 +242,7 @@ def test_onnx_variants_need_neither_torch_nor_mmdet(demo):
         "from cutpoint.latency_worker import open_variant, time_image\n"
         "from cutpoint.predict import predict_onnx\n"
         "job = {'runtime': 'onnxruntime', 'model': sys.argv[1], 'provider': 'cpu', 'threads': 1, "
-        "'recipe': 'mmdet3', 'cut': 'raw'}\n"
+        "'recipe': 'mmdet3', 'cut': 'raw', 'input': 'mmdet'}\n"
         "assert time_image(*open_variant(job), sys.argv[2])['total'] > 0\n"
         "print([name for name in ('torch', 'mmdet', 'mmengine') if name in sys.modules])\n"
     )
@@ -260,7 +260,14 @@ def test_latency_finds_the_same_detections(demo, dataset, model):
     from cutpoint.pipeline import detect
 
     path = str(demo / f"results/models/{model}/raw-fp32.onnx")
-    job = {"runtime": "onnxruntime", "model": path, "provider": "cpu", "threads": 2, "cut": "raw"}
+    job = {
+        "runtime": "onnxruntime",
+        "model": path,
+        "provider": "cpu",
+        "threads": 2,
+        "cut": "raw",
+        "input": "mmdet",
+    }
     pipeline, recipe = open_variant({**job, "recipe": {"base": "mmdet3", "score_thr": 0.3}})
     assert pipeline.spec.head.floor["value"] == 0.3
     detections = read_json(demo / f"results/detections/{dataset}/{model}/raw_thr03.json")
