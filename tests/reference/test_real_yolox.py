@@ -6,6 +6,7 @@ from models import YOLOX
 from cutpoint.coco import evaluate
 from cutpoint.detector.describe import describe_model
 from cutpoint.detector.export import write_export
+from cutpoint.detector.precision import to_fp16, to_int8
 from cutpoint.detector.reference import predict_pytorch
 from cutpoint.detector.trace import trace_model
 from cutpoint.detector.verify import verify_export
@@ -35,19 +36,38 @@ def job(real, tmp_path_factory):
     return folder, model, files
 
 
-def detect(job, runtime, cut):
+@pytest.fixture(scope="module")
+def precisions(job, real, tmp_path_factory):
+    """The trace in fp16 and int8; calibrated on twelve real images that are not scored."""
+    folder, _, files = job
+    images = tmp_path_factory.mktemp("calibration")
+    scored = {path.name for path in (real / "coco-dev" / "images").iterdir()}
+    for path in [*(real / "seed" / "images").iterdir(), *(real / "kitti-sample" / "images").iterdir()]:
+        if path.name not in scored:
+            (images / path.name).symlink_to(path.resolve())
+    manifest = str(images / "manifest.json")
+    build_manifest(dataset="rest", images=str(images), annotations=None, limit=None, out=manifest)
+    assert len(read_json(manifest)["images"]) == 12
+    traces = {name: str(folder / f"trace-{name}.onnx") for name in ("fp16", "int8")}
+    common = {"trace": files["trace.onnx"], "spec": files["spec.json"], "manifest": manifest, "images": 32}
+    to_fp16(**common, out=traces["fp16"], report=str(folder / "fp16.json"))
+    to_int8(**common, out=traces["int8"], report=str(folder / "int8.json"))
+    return traces
+
+
+def detect(job, runtime, cut, trace=None, name=""):
     """Predictions and detections of one variant; the path of its ONNX file, if any, and of its detections."""
     folder, model, files = job
-    name = f"{runtime}-{cut}"
+    name = f"{runtime}-{cut}{name}"
     run = {"manifest": files["manifest.json"], "provider": "cpu", "threads": 2, "shard": 0, "shards": 1}
     run |= {"out": str(folder / f"{name}.parquet"), "out_images": str(folder / f"{name}.images.parquet")}
     onnx = None
     if runtime == "pytorch":
         predict_pytorch(**model, spec=files["spec.json"], cut=cut, **run)
     else:
-        onnx = str(folder / f"{cut}.onnx")
+        onnx = str(folder / f"{name}.onnx")
         write_export(
-            trace=files["trace.onnx"],
+            trace=trace or files["trace.onnx"],
             spec=files["spec.json"],
             cut=cut,
             clip="image",
@@ -104,3 +124,29 @@ def test_the_measured_ap_is_reached(job, runtime, cut):
             out=verified,
         )
         assert read_json(verified)["failures"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("precision", "most"), [("fp16", 0.001), ("int8", 0.02)])
+def test_a_lower_precision_loses_no_more_than_its_goal(job, precisions, precision, most):
+    folder, model, files = job
+    onnx, detections = detect(job, "onnxruntime", "raw", precisions[precision], f"-{precision}")
+    metrics = str(folder / f"{precision}.metrics.json")
+    evaluate(manifest=files["manifest.json"], detections=detections, out=metrics)
+    difference = read_json(metrics)["AP"] - MEASURED["AP"]
+    assert 0 < abs(difference) <= most
+    report = read_json(folder / f"{precision}.json")
+    assert report["bytes"]["after"] < 0.7 * report["bytes"]["before"]
+    if precision == "int8":
+        # without these two kinds in fp32 AP falls by more than 0.07
+        assert len(report["kept_fp32"]["nodes"]["depthwise convolution"]) == 30
+        assert len(report["kept_fp32"]["nodes"]["first convolution"]) == 1
+        assert 0 < len(report["saturated"]) < report["quantised_tensors"]
+    else:
+        assert report["overflows"] == []
+    verified = str(folder / f"{precision}.verify.json")
+    common = {"spec": files["spec.json"], "manifest": files["manifest.json"], "images": 3, "out": verified}
+    verify_export(export=onnx, **model, **common)
+    found = read_json(verified)
+    assert (found["precision"], found["failures"]) == (precision, [])
+    assert max(row["max_abs"] for row in found["tensors"]) > 0.1
