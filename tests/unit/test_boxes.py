@@ -132,7 +132,8 @@ def bucket_values(best, second, offset):
 
 
 def test_buckets_coder_by_hand():
-    # the anchor of 28 px grows to 84 px, 14 buckets of 6 px a side; from the low edge 2.5 - 0.25, from the high 2.5 + 0.25
+    # the anchor of 28 px grows to 84 px, 14 buckets of 6 px a side; best bucket 2, offset 0.25:
+    # 2.5 - 0.25 buckets from the low edge, 2.5 + 0.25 from the high one
     coder = {"type": "buckets", "buckets": 14, "scale": 3.0}
     anchor = (100, 200, 128, 228)  # grows to 72..156, 172..256
     box, factor = decode(coder, anchor, bucket_values(2, 3, 0.25))
