@@ -46,8 +46,9 @@ so that about 1500 pairs an image pass the head's threshold (`tests/heads/zoo_mo
 of different sizes, CPU. Of all images the worst against mmdet's own `predict`, matched both ways (same class,
 IoU >= 0.99 or 0.02 px):
 
-- `numpy` is our recipe `mmdet3` on torch's raw tensors; `raw`, `decoded` and `e2e` are the ONNX files. PAA's
-  `e2e` is compared with numpy `mmdet3+no-voting`, since score voting cannot be built into a graph.
+- `numpy` is our recipe `mmdet3` on torch's raw tensors; `raw`, `decoded` and `e2e` are the ONNX files; for
+  `batch 3` both sides pad the images together. PAA's `e2e` is compared with numpy `mmdet3+no-voting`, since
+  score voting cannot be built into a graph.
 - `ties`: detections without a partner, each traced to a score or an IoU within rounding of a border (below).
 - `score`, `box px`: the largest difference of matched detections; `tensor`: of the outputs from torch's,
   in their own units (boxes in pixels).

@@ -22,9 +22,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from cutpoint.detector.build import build_detector, load_config
 
 CANDIDATES = 1500
-# Small enough that top-k and cap both have work: pairs of a level (YOLOv3: of an image; PAA: locations) that
-# go on, and detections of an image.
+# Small enough that top-k and cap both have work: pairs of a level (PAA: locations) that go on, and detections
+# of an image. YOLOF has one level, YOLOv3 one top-k over all.
 NMS_PRE, MAX_PER_IMG = 100, 200
+SINGLE_NMS_PRE = 300
 SIDES = (320, 416)  # short and long side of the network input, where the config's scale is larger
 SIZES = ((427, 640), (640, 480), (500, 460))  # height, width of the images
 SEED = 0
@@ -143,7 +144,7 @@ def zoo_config(name: str, narrow: bool = True) -> Config:
         for key in [key for key in model if key.startswith(("teacher", "eval_teacher", "output_feature"))]:
             del model[key]
     if "nms_pre" in model.test_cfg:
-        model.test_cfg.nms_pre = NMS_PRE
+        model.test_cfg.nms_pre = SINGLE_NMS_PRE if model.type in ("YOLOF", "YOLOV3") else NMS_PRE
         model.test_cfg.max_per_img = MAX_PER_IMG
     _limit_sides(config.test_dataloader.dataset.pipeline)
     if narrow and model.backbone.type == "ResNet":
@@ -223,7 +224,10 @@ def prepare(detector: nn.Module, pipeline: list[dict], path: str) -> Tensor:
 
 def spread(detector: nn.Module, outputs: dict, images: Tensor) -> None:
     """Rescale normalisation layers and convolutions in the order of one forward pass."""
-    targets = {}
+    # the offsets of a deformable convolution: fractions of a pixel, as dozens of them amplify rounding else
+    targets = {
+        module: [(0.3, 0.0)] for name, module in detector.named_modules() if name.endswith("conv_offset")
+    }
     for name, target in outputs.items():
         for conv in output_convs(getattr(detector.bbox_head, name)):
             targets[conv] = target if isinstance(target, list) else [target]
@@ -259,9 +263,9 @@ def spread(detector: nn.Module, outputs: dict, images: Tensor) -> None:
     for hook in hooks:
         hook.remove()
     detector.eval()
-    missing = set(targets) - done
+    missing = {conv for conv in targets if conv.bias is not None} - done
     if missing:
-        raise ValueError(f"output convolutions that the forward pass does not use: {missing}")
+        raise ValueError(f"convolutions that the forward pass does not use: {missing}")
 
 
 def output_convs(module: nn.Module) -> list[nn.Conv2d]:
