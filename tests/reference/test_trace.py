@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from models import noise
+from models import SMALL_ATSS, make_model, noise
 
 from cutpoint.detector.export import write_export
 from cutpoint.detector.trace import trace_model
@@ -89,3 +89,33 @@ def test_dynamo_writes_other_opsets(atss, trace, tmp_path, version):
 def test_an_opset_that_the_exporter_does_not_write_is_refused(trace, settings, message):
     with pytest.raises(UserError, match=message):
         trace(**settings)
+
+
+@pytest.fixture(scope="module")
+def deformable(tmp_path_factory):
+    """The small ATSS with deformable convolutions in its head."""
+    folder = tmp_path_factory.mktemp("deformable")
+    convolutions = 'stacked_convs=1, conv_cfg=dict(type="DCN", deform_groups=1)'
+    assert SMALL_ATSS.count("stacked_convs=1") == 1
+    (folder / "config.py").write_text(SMALL_ATSS.replace("stacked_convs=1", convolutions))
+    return make_model(folder, str(folder / "config.py"))
+
+
+@pytest.mark.parametrize(
+    ("exporter", "opset", "message"),
+    [
+        ("torchscript", 20, "exporter torchscript: it writes mmcv:.*Deform.*, not in the ONNX standard"),
+        pytest.param(
+            "dynamo", 18, "opset 18: deformable convolutions need 19 or later", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_deformable_convolutions_are_refused_where_the_standard_has_none(
+    deformable, tmp_path, exporter, opset, message
+):
+    model = deformable
+    arguments = {"config": model.config_name, "checkpoint": model.checkpoint, "spec": model.spec_file}
+    out = tmp_path / "trace.onnx"
+    with pytest.raises(UserError, match=message):
+        trace_model(**arguments, shape="dynamic", opset=opset, exporter=exporter, out=str(out))
+    assert not out.exists()
