@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from cutpoint.candidates import from_decoded
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.reference import MmdetPipeline
+from cutpoint.detector.tolerance import TOLERANCES, Differences, Tolerance
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, write_json
 from cutpoint.headspec import HeadSpec, ModelSpec
@@ -24,37 +24,6 @@ from cutpoint.recipes import Detections, apply_recipe, resolve_recipe
 from cutpoint.runtime import Session
 
 LEAST_SHAPES = 3
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """What an export may differ by.
-
-    A value passes within ``absolute + relative * |PyTorch's|`` (null: any value), a tensor with at least
-    ``cosine`` besides. For decoded boxes |PyTorch's| is the box's largest coordinate: a corner near 0 is the
-    difference of a centre and a half size that are not. A detection matches one of its class with at least
-    ``iou`` whose score is within ``score``; of both sides' detections at least ``agreement`` must match.
-    """
-
-    absolute: float | None
-    relative: float | None
-    cosine: float
-    iou: float
-    score: float
-    agreement: float
-
-    @property
-    def of_tensors(self) -> str:
-        """In words."""
-        values = "" if self.absolute is None else f"{self.absolute:g} + {self.relative:g} x |value|, "
-        return f"{values}cosine {self.cosine:g}"
-
-
-TOLERANCES = {
-    "fp32": Tolerance(1e-3, 1e-4, 0.99999, iou=0.99, score=1e-3, agreement=0.98),
-    "fp16": Tolerance(2, 0.1, 0.9995, iou=0.95, score=0.01, agreement=0.95),
-    "int8": Tolerance(None, None, 0.95, iou=0.75, score=0.2, agreement=0.7),
-}
 
 
 def verify_export(
@@ -162,42 +131,6 @@ def _probabilities(logits: np.ndarray, name: str, head: HeadSpec) -> np.ndarray:
     anchors = head.anchors_per_cell(int(name.rpartition("_")[2]))
     powers = np.exp(logits.reshape(batch, anchors, -1, height, width))
     return (powers / powers.sum(axis=2, keepdims=True)).reshape(logits.shape)
-
-
-class Differences:
-    """Of one tensor over all inputs: largest errors and the parts of the cosine."""
-
-    def __init__(self) -> None:
-        self.max_abs = self.max_rel = self._dot = self._ours = self._theirs = 0.0
-        self._within = True
-
-    def add(self, ours: np.ndarray, theirs: np.ndarray, tolerance: Tolerance) -> None:
-        """Compare two ``(N, K)`` float64 arrays; the size of a row is its largest |value| in ``theirs``."""
-        error, size = np.abs(ours - theirs), np.abs(theirs).max(axis=1, keepdims=True)
-        floor = TOLERANCES["fp32"].absolute
-        self.max_abs = max(self.max_abs, float(error.max()))
-        self.max_rel = max(self.max_rel, float((error / np.maximum(size, floor)).max()))
-        self._dot += float((ours * theirs).sum())
-        self._ours += float((ours**2).sum())
-        self._theirs += float((theirs**2).sum())
-        if tolerance.absolute is not None:
-            self._within &= bool((error <= tolerance.absolute + tolerance.relative * size).all())
-
-    def row(self, name: str, tolerance: Tolerance) -> dict[str, Any]:
-        """The tensor's row of the table."""
-        norm = np.sqrt(self._ours * self._theirs)
-        cosine = float(self._dot / norm) if norm else float(self._ours == self._theirs)
-        reasons = [] if self._within else [f"max abs {self.max_abs:.2g}"]
-        reasons += [] if cosine >= tolerance.cosine else [f"cosine {cosine:.5f}"]
-        return {
-            "name": name,
-            "max_abs": self.max_abs,
-            "max_rel": self.max_rel,
-            "cosine": cosine,
-            "tolerance": tolerance.of_tensors,
-            "passed": not reasons,
-            "reason": ", ".join(reasons),
-        }
 
 
 def _compare_detections(
