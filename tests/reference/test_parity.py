@@ -24,9 +24,7 @@ BEFORE = Candidates(
     [
         pytest.param({"step": "top_k", "k": 2}, 1, 0.5 - 0.2, id="pairs-of-a-level"),
         pytest.param({"step": "top_k", "k": 2, "per": "image"}, 3, 0.5 - 0.4, id="pairs-of-the-image"),
-        pytest.param(
-            {"step": "top_k", "k": 1, "unit": "location"}, 2, 0.6 - 0.5, id="a-location-by-its-best"
-        ),
+        pytest.param({"step": "top_k", "k": 1, "unit": "location"}, 2, 0.6 - 0.5, id="locations-of-a-level"),
         pytest.param(
             {"step": "threshold", "on": "factor", "value": 0.3, "inclusive": True}, 2, 0.2, id="factor"
         ),
