@@ -100,7 +100,7 @@ OUTPUTS = {
     "fovea": {"conv_cls": CLASS, "conv_reg": (0.4, 0.3)},
     "yolox": {
         "multi_level_conv_cls": CLASS,
-        "multi_level_conv_reg": (0.4, 0.8),
+        "multi_level_conv_reg": (0.3, 1.8),
         "multi_level_conv_obj": (1.5, -1.0),
     },
     "rtmdet": {"rtm_cls": CLASS, "rtm_reg": (1.0, 3.0)},
