@@ -15,6 +15,12 @@ VARIANTS = {
     "e2e": {"runtime": "onnxruntime", "cut": "e2e", "ap": -0.0002},
     "raw-int8": {"runtime": "onnxruntime", "cut": "raw", "precision": "int8", "ap": -0.0213},
 }
+# verdict and 95 % interval with ground truth
+VERDICTS = {
+    "raw": ("lossless", [-0.0001, 0.0002]),
+    "e2e": ("equivalent", [-0.0007, 0.0003]),
+    "raw-int8": ("different", [-0.03, -0.012]),
+}
 MEDIANS = {"decode": 2.4, "preprocess": 1.6, "inference": 9.5, "postprocess": 0.8}
 SIZES = [(240, 320), (180, 320), (320, 200), (150, 600)]  # height, width in pixels
 
@@ -132,6 +138,23 @@ def precision() -> dict:
     return report | {"kept_fp32": kept, "quantised_tensors": 20, "saturated": saturated}
 
 
+def verdict_of(variant: str, labelled: bool, delta: float) -> dict:
+    verdict, limits = VERDICTS.get(variant, (None, None))
+    if not labelled:
+        verdict, limits = "lossless" if verdict == "lossless" else "inconclusive", None
+    classes = [
+        {"category_id": 10, "delta_AP": delta, "delta_AP_ci95": limits, "different": verdict == "different"},
+        {"category_id": 20, "delta_AP": delta, "delta_AP_ci95": None, "different": None},
+    ]
+    return {
+        "delta_AP_ci95": limits,
+        "per_class": classes if labelled else None,
+        "verdict": verdict,
+        "suspicious": False,
+        "images_to_decide": None,
+    }
+
+
 def write_results(root: Path) -> dict:
     """Write everything; return the arguments: rows, ladders, verifies, latencies, manifests."""
     made = {"rows": [], "ladders": [], "verifies": [], "latencies": [], "manifests": {}}
@@ -148,8 +171,7 @@ def write_results(root: Path) -> dict:
             compared = {
                 "reference": "pytorch",
                 "delta_AP": cells["ap"] if labelled else None,
-                "delta_AP_ci95": None,
-                "verdict": None,
+                **verdict_of(variant, labelled, cells["ap"]),
                 "agreement": 0.91 if int8 else 1.0,
                 "autopsy": None,
             }
@@ -178,7 +200,14 @@ def write_results(root: Path) -> dict:
             made["latencies"].append({"dataset": dataset, "model": "det", "path": row["latency"]})
             rung = {"variant": variant, "AP": score and score["AP"]}
             rung |= {"delta_to_reference": None if reference else compared["delta_AP"]}
+            rung |= {"delta_to_reference_ci95": None if reference else compared["delta_AP_ci95"]}
             rung |= {"agreement": None if reference else compared["agreement"]}
+            rung |= {"agreement_to_previous": None if reference else compared["agreement"]}
+            tensors = {"name": "box_1", "max_abs": 3.1e-6}
+            rung |= {"tensor_difference": None if reference else tensors}
+            alone = {"variant": "raw-int8", "delta_AP": -0.0211, "delta_AP_ci95": [-0.03, -0.01]}
+            rung["alone"] = alone if int8 and labelled else None
+            rung["latency_difference_ms"] = -7.15 if number > 1 else None
             before = list(VARIANTS.values())[number - 1]
             rung["changes"] = [
                 f"{key} {before.get(key, 'fp32')} → {cells.get(key, 'fp32')}"
@@ -187,7 +216,9 @@ def write_results(root: Path) -> dict:
             ]
             rung["latency_p50_ms"] = timing["stages"]["total"]["p50"]
             last = rungs[-1]["AP"] if rungs else None
-            rung["delta_to_previous"] = None if last is None else score["AP"] - last
+            step = None if last is None else score["AP"] - last
+            rung["delta_to_previous"] = step
+            rung["delta_to_previous_ci95"] = step and [step - 0.001, step + 0.001]
             rungs.append(rung)
         ladder = {"reference": "pytorch", "rungs": rungs}
         ladder["published_ap"] = 0.57 if dataset == "coco_like" else None

@@ -28,12 +28,14 @@ def test_demo_plans_the_whole_line(demo):
         "predict_pytorch": 5,
         "postprocess": 18,
         "evaluate": 14,
+        "resample": 14,
         "time_variants": 3,
         "latency": 18,
         "compare": 15,
         "ladder": 2,
         "summarize": 1,
         "plot_ap": 1,
+        "plot_ladder": 1,
         "plot_latency": 1,
         "plot_stages": 1,
         "draw_samples": 15,
@@ -52,6 +54,15 @@ def test_without_annotations_nothing_is_scored(demo):
     metrics = [path for path in demo.outputs if path.startswith("results/metrics/")]
     assert len(metrics) == 14
     assert not any("traffic_unlabelled" in path for path in metrics)
+    resampled = [path for path in demo.outputs if path.startswith("results/resamples/")]
+    assert len(resampled) == 14
+    assert not any("traffic_unlabelled" in path for path in resampled)
+
+
+def test_without_a_ladder_none_is_drawn(project):
+    jobs = run_snakemake(project, "--dry-run").jobs
+    assert jobs["plot_ap"] == 1
+    assert not {"ladder", "plot_ladder"} & set(jobs)
 
 
 def test_recipes_share_a_run_and_runs_an_export(demo):
@@ -90,12 +101,14 @@ def test_coco_plans_every_job_on_a_clone_without_the_data(tmp_path):
         "predict_pytorch": 8,
         "postprocess": 5,
         "evaluate": 5,
+        "resample": 5,
         "time_variants": 1,
         "latency": 5,
         "compare": 4,
         "ladder": 1,
         "summarize": 1,
         "plot_ap": 1,
+        "plot_ladder": 1,
         "plot_latency": 1,
         "plot_stages": 1,
         "draw_samples": 4,

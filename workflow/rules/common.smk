@@ -13,11 +13,14 @@ from cutpoint.rows import (
     check_one_store,
     comparison_files,
     detections_file,
+    known_recipe,
+    ladder_files,
     latency_jobs,
     onnx_file,
     report_entries,
     row_files,
     rungs,
+    samples_file,
     shard_files,
     table_rows,
 )
@@ -76,6 +79,12 @@ def check_executor():
 
 def get_all_targets():
     return ["results/report.html", "results/tables/summary.csv"]
+
+
+def get_figures():
+    """Those of the report; a ladder only where the config has one."""
+    names = ["ap", *(["ladder"] if ENTRIES["ladders"] else []), "latency", "stages"]
+    return [f"results/figures/{name}.svg" for name in names]
 
 
 def get_all_cores(wildcards):
@@ -251,4 +260,26 @@ def get_recipe_settings(wildcards):
         "cut": variant.run.cut,
         "recipe": variant.recipe.definition,
         "classes": dict(classes) if classes else None,
+    }
+
+
+def get_comparison_settings(wildcards):
+    reference = get_evaluation(wildcards).reference
+    return {
+        "reference_name": reference.name,
+        "recipes": [known_recipe(v) for v in (reference, get_variant(wildcards))],
+        **CONFIG["comparison"],
+    }
+
+
+def get_ladder_settings(wildcards):
+    evaluation = get_evaluation(wildcards)
+    reference = evaluation.reference
+    return {
+        "rungs": rungs(evaluation),
+        "reference": {
+            "variant": reference.name,
+            "samples": samples_file(evaluation, reference),
+        },
+        "published_ap": evaluation.published_ap,
     }

@@ -1,11 +1,13 @@
 rule compare:
-    """A variant beside the reference: delta AP and agreement of the detections."""
+    """A variant beside the reference: delta AP with its interval, the verdict, agreement of the detections."""
     input:
         unpack(
             lambda wildcards: comparison_files(
                 get_evaluation(wildcards), get_variant(wildcards)
             )
         ),
+        manifest="results/manifests/{dataset}.json",
+        spec="results/models/{model}/spec.json",
     output:
         "results/comparisons/{dataset}/{model}/{variant}.json",
     log:
@@ -15,10 +17,8 @@ rule compare:
     conda:
         "../../environment.yml"
     params:
-        code=get_code("cutpoint.agreement"),
-        settings=lambda wildcards: {
-            "reference": get_evaluation(wildcards).reference.name
-        },
+        code=get_code("cutpoint.compare"),
+        settings=get_comparison_settings,
     script:
         "../scripts/compare.py"
 
@@ -26,9 +26,7 @@ rule compare:
 rule ladder:
     """The config's ladder: what each single difference between neighbours costs."""
     input:
-        lambda wildcards: row_files(
-            rungs(get_evaluation(wildcards)), "metrics", "comparison", "latency"
-        ),
+        lambda wildcards: ladder_files(get_evaluation(wildcards)),
     output:
         "results/ladders/{dataset}/{model}.json",
     log:
@@ -40,11 +38,7 @@ rule ladder:
         "../../environment.yml"
     params:
         code=get_code("cutpoint.ladder"),
-        settings=lambda wildcards: {
-            "rungs": rungs(get_evaluation(wildcards)),
-            "reference": get_evaluation(wildcards).reference.name,
-            "published_ap": get_evaluation(wildcards).published_ap,
-        },
+        settings=get_ladder_settings,
     script:
         "../scripts/ladder.py"
 
