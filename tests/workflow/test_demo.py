@@ -125,7 +125,8 @@ def test_every_cut_keeps_the_ap(summary, dataset, model):
     rows = summary[(summary.dataset == dataset) & summary.variant.isin([*EXACT, "pytorch_raw"])]
     assert len(rows) == 4
     assert (rows.delta_AP.abs() <= 0.0005).all()
-    assert (rows.verdict == "lossless").all()
+    # a candidate at the threshold itself may be kept by one side: then equivalent
+    assert set(rows.verdict) <= {"lossless", "equivalent"}
 
 
 @pytest.mark.parametrize(("dataset", "model"), PAIRS)

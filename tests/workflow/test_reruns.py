@@ -52,7 +52,7 @@ def test_forcerun_evaluate(changed):
 
 def test_a_margin_reruns_the_comparisons_alone(changed):
     result = changed("config/config.yaml", "device: cpu", "device: cpu\ncomparison: {margin: 0.01}")
-    assert result.triggered == {"compare", "render_report"}
+    assert result.triggered == {"compare"}
     assert set(result.jobs) == AFTER_METRICS | {"compare"}
 
 
