@@ -86,6 +86,7 @@ def test_the_ladders_steps_hang_on_each_other(made, tmp_path, monkeypatch):
     # the interval of a step stands where its bar starts from
     assert pytest.approx([-0.0223, -0.0203]) in lines
     assert "pytorch (reference)" in said
+    assert sum("precision fp32 → int8" in text for text in said) == 3
     assert "coco_like, det (published AP 0.5700)" in said
     assert "unlabelled, det (no ground truth)" in said
     assert "AP of the rung - AP of the first (fraction)" in said

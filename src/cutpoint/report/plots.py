@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from cutpoint.files import read_json, replacing
 from cutpoint.names import UNCOMPILED
@@ -75,7 +76,6 @@ def plot_ap(*, summary: str, out: str) -> None:
     handles += [
         Line2D([], [], **hollow, label="filled: ONNX Runtime"),
         Line2D([], [], **hollow, mfc="white", label="hollow: PyTorch"),
-        Line2D([], [], color="#222222", marker="|", label="95 % interval"),
     ]
     with _figure(out, [len(rows) for _, rows in panels], handles) as axes:
         for ax, (title, rows) in zip(axes, panels, strict=True):
@@ -107,7 +107,11 @@ def plot_ladder(*, ladders: list[dict[str, str]], out: str) -> None:
             else:
                 title, xlabel = f"{title} (no ground truth)", _matches_panel(ax, ladder)
             names = [
-                rung["variant"] + " (reference)" * (rung["variant"] == ladder["reference"]) for rung in rungs
+                "\n".join(
+                    [rung["variant"] + " (reference)" * (rung["variant"] == ladder["reference"])]
+                    + rung["changes"]
+                )
+                for rung in rungs
             ]
             _finish(ax, title, names, xlabel)
 
@@ -187,13 +191,14 @@ def _delta_panel(ax: Axes, rows: pd.DataFrame) -> str:
     _ap_limits(ax, [*lows, *highs])
     _column(ax, 46, "AP", map(fixed(4), rows["AP"]), bold=True)
     _column(ax, 96, "delta AP", map(signed, rows["delta_AP"]))
-    return "AP of the variant - AP of the reference (fraction)"
+    return "AP of the variant - AP of the reference (fraction), 95 % interval"
 
 
 def _ap_limits(ax: Axes, values: list[float]) -> None:
     low, high = min(*values, -SMALLEST_AP_RANGE), max(*values, SMALLEST_AP_RANGE)
     margin = 0.04 * (high - low)
     ax.set_xlim(low - margin, high + margin)
+    ax.xaxis.set_major_locator(MaxNLocator(6))
 
 
 def _steps_panel(ax: Axes, ladder: dict[str, Any]) -> str:
