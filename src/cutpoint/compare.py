@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from cutpoint.agreement import measure_agreement
+from cutpoint.autopsy import count_steps
 from cutpoint.bootstrap import delta, read_samples
 from cutpoint.files import read_json, write_json
 from cutpoint.headspec import HeadSpec, ModelSpec
@@ -22,6 +23,7 @@ def compare(
     variant: str,
     reference_samples: str | None,
     variant_samples: str | None,
+    autopsy: str,
     recipes: list[str | dict[str, Any] | None],
     margin: float,
     corner_px: float,
@@ -36,13 +38,15 @@ def compare(
         spec: the model's ``spec.json``.
         reference, variant: COCO results JSON of both.
         reference_samples, variant_samples: npz of ``bootstrap.sample_ap``; null without annotations.
+        autopsy: Parquet of ``autopsy.autopsy``.
         recipes: of reference and variant, as ``recipe_bases.steps_of`` takes it; null where it is not known.
         margin: largest difference in AP that does not matter, a fraction.
         corner_px, score: how far the corners (original-image pixels) and scores of partners may be apart in
             two variants that are lossless.
         out: JSON file to write: ``reference``; what ``bootstrap.delta`` returns, null without annotations;
             what ``verdict.decide`` returns; ``lossless``, what ``verdict.lossless`` returns but the word;
-            ``agreement`` and ``boxes``, of ``agreement.measure_agreement``; ``autopsy``, null: not built yet.
+            ``agreement`` and ``boxes``, of ``agreement.measure_agreement``; ``autopsy``, what
+            ``autopsy.count_steps`` returns.
     """
     theirs, ours = read_json(reference), read_json(variant)
     head = ModelSpec.from_dict(read_json(spec)).head
@@ -59,7 +63,7 @@ def compare(
             **{key: difference and difference[key] for key in DELTA_KEYS},
             **decide(same.pop("lossless"), difference, margin),
             "agreement": boxes.pop("agreement"),
-            "autopsy": None,
+            "autopsy": count_steps(autopsy),
             "lossless": same,
             "boxes": boxes,
         },

@@ -204,6 +204,25 @@ def comparison_files(evaluation: Evaluation, variant: Variant) -> dict[str, str]
     return files
 
 
+def autopsy_files(evaluation: Evaluation, variant: Variant) -> dict[str, str | list[str]]:
+    """What ``autopsy`` reads of both sides: detections, and the shards with candidates."""
+    files: dict[str, str | list[str]] = {}
+    for side, chosen in {"reference": evaluation.reference, "variant": variant}.items():
+        run = chosen.run and chosen.run.candidates
+        files[side] = detections_file(evaluation, chosen)
+        for kind, ending in {"predictions": "parquet", "images": "images.parquet"}.items():
+            files[f"{side}_{kind}"] = shard_files(evaluation, run, ending) if run else []
+    return files
+
+
+def autopsy_recipe(variant: Variant) -> dict[str, Any]:
+    """How a variant's candidates become its detections."""
+    if known_recipe(variant) is None:
+        return {"recipe": None}
+    export = variant.export
+    return {"recipe": known_recipe(variant), "clip": export.clip, "topk_limit": export.topk_limit}
+
+
 def known_recipe(variant: Variant) -> str | dict[str, Any] | None:
     """A variant's recipe as the config defines it; null where its detections were made elsewhere."""
     made_elsewhere = variant.results or (variant.export.foreign and variant.run.cut == "e2e")
@@ -213,7 +232,7 @@ def known_recipe(variant: Variant) -> str | dict[str, Any] | None:
 def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
     """What the page shows beside the tables: ladders, sample folders, verifications, latencies."""
     entries: dict[str, list[dict[str, str]]] = {"ladders": [], "samples": [], "verifies": [], "latencies": []}
-    entries["precisions"] = []
+    entries |= {"precisions": [], "comparisons": [], "points": []}
     for e in plan.evaluations:
         pair = {"dataset": e.dataset.name, "model": e.model.name}
         folder = f"{e.dataset.name}/{e.model.name}"
@@ -221,9 +240,12 @@ def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
             entries["ladders"].append({**pair, "path": f"results/ladders/{folder}.json"})
         for variant in e.variants:
             own = {**pair, "variant": variant.name}
+            place = f"{folder}/{variant.name}.json"
+            entries["points"].append({**own, "path": f"results/operating_points/{place}"})
             if variant.run:
-                entries["latencies"].append({**own, "path": f"results/latency/{folder}/{variant.name}.json"})
+                entries["latencies"].append({**own, "path": f"results/latency/{place}"})
             if variant != e.reference:
+                entries["comparisons"].append({**own, "path": f"results/comparisons/{place}"})
                 picture_index = f"results/samples/{folder}/{variant.name}/index.json"
                 entries["samples"].append({**own, "path": picture_index})
     for model in plan.models:

@@ -155,9 +155,32 @@ def verdict_of(variant: str, labelled: bool, delta: float) -> dict:
     }
 
 
+def operating_points(variant: str, labelled: bool) -> dict:
+    int8, reference = variant == "raw-int8", variant == "pytorch"
+    errors = {"correct": 90 - 5 * int8, "class": 3, "place": 7} | dict.fromkeys(("both", "duplicate"), 0)
+    errors |= {"background": 4, "missed": 2 + 5 * int8}
+    point = {"score_thr": 0.35, "precision": 0.9, "recall": 0.8, "f1": 0.847, "boxes_per_image": 7.125}
+    point["regains_at"] = None if reference else 0.2875 if int8 else 0.35
+    drift = None if reference else -0.0125 if int8 else 0.0
+    empty = {"detections": 0, "mean_score": None, "correct": None}
+    return {
+        "score_thr": 0.35 if labelled else None,
+        "points": [point | {"score_thr": 0.3}, point] if labelled else None,
+        "errors": errors if labelled else None,
+        "error_changes": {kind: 5 * int8 * (kind == "missed") for kind in errors}
+        if labelled and not reference
+        else None,
+        "scores": [
+            {"from": 0.8, **empty, "pairs": None if reference else 0, "drift": None},
+            {"from": 0.9, **empty, "pairs": None if reference else 40, "drift": drift},
+        ],
+    }
+
+
 def write_results(root: Path) -> dict:
     """Write everything; return the arguments: rows, ladders, verifies, latencies, manifests."""
     made = {"rows": [], "ladders": [], "verifies": [], "latencies": [], "manifests": {}}
+    made |= {"comparisons": [], "points": []}
     conversion = write(root / "trace-int8-street.precision.json", precision())
     made["precisions"] = [{"model": "det", "path": conversion}]
     for dataset, labelled in DATASETS.items():
@@ -173,7 +196,7 @@ def write_results(root: Path) -> dict:
                 "delta_AP": cells["ap"] if labelled else None,
                 **verdict_of(variant, labelled, cells["ap"]),
                 "agreement": 0.91 if int8 else 1.0,
-                "autopsy": None,
+                "autopsy": {"reference": {"nms": 3, "cap": 1} if int8 else {}, "variant": {}},
             }
             score = metrics(cells["ap"]) if labelled else None
             onnx = root / f"{variant}.onnx"
@@ -194,6 +217,10 @@ def write_results(root: Path) -> dict:
             row["comparison"] = None
             if not reference:
                 row["comparison"] = write(root / "comparisons" / place / name, compared)
+                own = {"dataset": dataset, "model": "det", "variant": variant}
+                made["comparisons"].append({**own, "path": row["comparison"]})
+            points = write(root / "points" / place / name, operating_points(variant, labelled))
+            made["points"].append({"dataset": dataset, "model": "det", "variant": variant, "path": points})
             path = root / "verify" / name
             row["verify"] = None if reference else write(path, verify(variant, int8))
             made["rows"].append(row)

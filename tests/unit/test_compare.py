@@ -2,6 +2,8 @@
 
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tiny import ATSS_STEPS, PAA_STEPS, YOLOV3_STEPS, atss_head, model_spec, yolox_head
 
@@ -56,7 +58,9 @@ def run(folder, reference, variant, labelled=True, recipes=("mmdet3", "mmdet3"),
         for side in ("reference", "variant"):
             sample_ap(manifest=paths["manifest"], detections=paths[side], out=samples[f"{side}_samples"])
     del paths["truth"]
-    settings = {"margin": 0.001, "corner_px": 0.05, "score": 1e-4} | changes
+    autopsy = str(folder / "autopsy.parquet")
+    pq.write_table(pa.table({"side": ["variant", "variant"], "step": ["nms", "cap"]}), autopsy)
+    settings = {"autopsy": autopsy, "margin": 0.001, "corner_px": 0.05, "score": 1e-4} | changes
     out = folder / "out.json"
     compare(reference_name="pytorch", recipes=list(recipes), **paths, **samples, **settings, out=str(out))
     return json.loads(out.read_text())
@@ -67,7 +71,7 @@ def test_keys_are_the_contract_and_more(tmp_path):
         found = run(tmp_path, detections(), detections(), labelled)
         assert set(found) == CONTRACT | ADDED | {"lossless", "boxes"}
         assert found["reference"] == "pytorch"
-        assert found["autopsy"] is None
+        assert found["autopsy"] == {"reference": {}, "variant": {"nms": 1, "cap": 1}}
         assert "agreement" not in found["boxes"]
 
 

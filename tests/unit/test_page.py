@@ -1,3 +1,4 @@
+import inspect
 import json
 import re
 from collections import Counter
@@ -8,6 +9,9 @@ import pandas as pd
 import pytest
 from report_fixtures import CLASSES, DATASETS, write_detections, write_results
 
+from cutpoint import causes, follow
+from cutpoint.follow import REASONS
+from cutpoint.report.boxes import STEPS
 from cutpoint.report.page import render_report
 from cutpoint.report.plots import plot_ap, plot_ladder, plot_latency, plot_stages
 from cutpoint.report.samples import draw_samples
@@ -84,7 +88,10 @@ def arguments(tmp_path_factory):
             "models": {"det": {"config": "</pre><script>"}},
             "comparison": {"margin": 0.001, "corner_px": 0.05, "score": 0.0001},
         },
-        **{key: made[key] for key in ("ladders", "verifies", "precisions", "latencies")},
+        **{
+            key: made[key]
+            for key in ("ladders", "verifies", "precisions", "latencies", "comparisons", "points")
+        },
     }
 
 
@@ -242,6 +249,34 @@ def test_the_verdicts_rules_and_tolerances_are_said(page):
     method = page.text["method"]
     assert "corners within 0.05 px and scores within 0.0001" in method
     assert "lies within ± 0.001" in method
+
+
+def test_where_boxes_went_and_what_is_wrong_with_them(page):
+    labelled, blind = (page.text[f"set-{list(DATASETS).index(name)}"] for name in ("street", "unlabelled"))
+    for text in (labelled, blind):
+        table = text.split("Where boxes went")[1].split("Drift of the scores")[0]
+        assert "in all suppressed cut by the cap" in table
+        assert "raw-int8 4 / 0 3 / 0 1 / 0" in table
+        assert "from 0.9" in text
+        assert "from 0.8" not in text
+        assert "raw-int8 -0.0125" in text
+    errors = labelled.split("Operating point and errors")[1].split("Drift of")[0]
+    assert "At score 0.35" in errors
+    assert "raw-int8 0.9000 0.8000 0.8470 7.12 0.2875 3 7 0 0 4 7 (+5)" in errors
+    assert "Operating point" not in blind
+
+
+def test_without_cases_or_points_their_tables_are_absent(arguments, tmp_path):
+    out = tmp_path / "report.html"
+    render_report(**(arguments | {"comparisons": [], "points": []}), out=str(out))
+    text = Page(out.read_text()).text["set-0"]
+    assert not any(words in text for words in ("Where boxes went", "Operating point", "Drift of"))
+
+
+def test_every_cause_has_words():
+    text = inspect.getsource(causes) + inspect.getsource(follow)
+    assert all(f'"{step}"' in text for step in STEPS)
+    assert set(REASONS) <= set(STEPS)
 
 
 def test_without_a_ladder_there_is_no_figure_of_it(arguments, tmp_path):

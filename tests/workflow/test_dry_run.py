@@ -25,13 +25,15 @@ def test_demo_plans_the_whole_line(demo):
         "export_onnx": 8,
         "verify_export": 8,
         "predict": 10,
-        "predict_pytorch": 5,
+        "predict_pytorch": 6,
         "postprocess": 18,
         "evaluate": 14,
         "resample": 14,
         "time_variants": 3,
         "latency": 18,
+        "autopsy": 15,
         "compare": 15,
+        "measure_operating_points": 18,
         "ladder": 2,
         "summarize": 1,
         "plot_ap": 1,
@@ -104,6 +106,8 @@ def test_coco_plans_every_job_on_a_clone_without_the_data(tmp_path):
         "resample": 5,
         "time_variants": 1,
         "latency": 5,
+        "autopsy": 4,
+        "measure_operating_points": 5,
         "compare": 4,
         "ladder": 1,
         "summarize": 1,
@@ -191,8 +195,8 @@ def test_imported_modules_are_inputs_of_what_builds_the_model(project):
     result = run_snakemake(project, "--dry-run", "--printshellcmds")
     assert result.code == 0, result.text
     lines = [line for line in result.text.splitlines() if line.startswith("    input:")]
-    # describe, trace, verify, PyTorch's two runs, the timing of both data sets
-    assert sum("heads/mine.py" in line for line in lines) == 7
+    # describe, trace, verify, PyTorch's two runs and what their autopsies add, the timing of both data sets
+    assert sum("heads/mine.py" in line for line in lines) == 9
 
 
 def test_a_recipe_diff_is_made_on_demand(project):

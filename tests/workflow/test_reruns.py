@@ -30,8 +30,9 @@ def test_swapping_two_values_is_a_change(changed):
 def test_a_deep_module_reruns_only_what_reaches_it(changed):
     result = changed("src/cutpoint/coco.py", "", "\n# edited\n")
     # the resamples are scored by the same code
-    assert result.triggered == {"evaluate", "resample", "compare"}
-    assert set(result.jobs) == AFTER_METRICS | {"evaluate", "resample", "compare"}
+    scored = {"evaluate", "resample", "compare", "measure_operating_points"}
+    assert result.triggered == scored
+    assert set(result.jobs) == AFTER_METRICS | scored
 
 
 def test_a_page_template_reruns_the_page_alone(changed):

@@ -10,6 +10,8 @@ from cutpoint.devices import check_providers, resolve_device
 from cutpoint.errors import UserError
 from cutpoint.resolve import build_plan
 from cutpoint.rows import (
+    autopsy_files,
+    autopsy_recipe,
     check_one_store,
     comparison_files,
     detections_file,
@@ -261,6 +263,25 @@ def get_recipe_settings(wildcards):
         "recipe": variant.recipe.definition,
         "classes": dict(classes) if classes else None,
     }
+
+
+def get_autopsy_settings(wildcards):
+    evaluation = get_evaluation(wildcards)
+    classes = evaluation.dataset.classes
+    return {
+        "reference": autopsy_recipe(evaluation.reference),
+        "variant": autopsy_recipe(get_variant(wildcards)),
+        "classes": dict(classes) if classes else None,
+    }
+
+
+def get_operating_files(wildcards):
+    """A variant's detections, and the reference's beside them."""
+    evaluation, variant = get_evaluation(wildcards), get_variant(wildcards)
+    files = {"variant": detections_file(evaluation, variant)}
+    if variant != evaluation.reference:
+        files["reference"] = detections_file(evaluation, evaluation.reference)
+    return files
 
 
 def get_comparison_settings(wildcards):

@@ -8,6 +8,7 @@ rule compare:
         ),
         manifest="results/manifests/{dataset}.json",
         spec="results/models/{model}/spec.json",
+        autopsy="results/autopsies/{dataset}/{model}/{variant}.parquet",
     output:
         "results/comparisons/{dataset}/{model}/{variant}.json",
     log:
@@ -21,6 +22,50 @@ rule compare:
         settings=get_comparison_settings,
     script:
         "../scripts/compare.py"
+
+
+rule autopsy:
+    """Every box that a variant or the reference lacks, by the step that removed it."""
+    input:
+        unpack(
+            lambda wildcards: autopsy_files(
+                get_evaluation(wildcards), get_variant(wildcards)
+            )
+        ),
+        manifest="results/manifests/{dataset}.json",
+        spec="results/models/{model}/spec.json",
+    output:
+        "results/autopsies/{dataset}/{model}/{variant}.parquet",
+    log:
+        "logs/autopsy/{dataset}/{model}/{variant}.log",
+    benchmark:
+        "logs/benchmarks/autopsy/{dataset}/{model}/{variant}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.autopsy"),
+        settings=get_autopsy_settings,
+    script:
+        "../scripts/autopsy.py"
+
+
+rule measure_operating_points:
+    """A variant at each score threshold, its errors against ground truth, the drift of its scores."""
+    input:
+        unpack(get_operating_files),
+        manifest="results/manifests/{dataset}.json",
+    output:
+        "results/operating_points/{dataset}/{model}/{variant}.json",
+    log:
+        "logs/measure_operating_points/{dataset}/{model}/{variant}.log",
+    benchmark:
+        "logs/benchmarks/measure_operating_points/{dataset}/{model}/{variant}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.operating_points"),
+    script:
+        "../scripts/measure_operating_points.py"
 
 
 rule ladder:

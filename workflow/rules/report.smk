@@ -185,6 +185,8 @@ rule render_report:
         verifies=row_files(ENTRIES["verifies"], "path"),
         precisions=row_files(ENTRIES["precisions"], "path"),
         latencies=row_files(ROWS, "latency"),
+        comparisons=row_files(ENTRIES["comparisons"], "path"),
+        points=row_files(ENTRIES["points"], "path"),
     output:
         "results/report.html",
     log:

@@ -19,6 +19,7 @@ if __name__ == "__main__":
             reference=snakemake.input.reference,
             variant=snakemake.input.variant,
             reference_samples=snakemake.input.get("reference_samples"),
+            autopsy=snakemake.input.autopsy,
             variant_samples=snakemake.input.get("variant_samples"),
             out=snakemake.output[0],
         )

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cutpoint.files import read_json, write_text
+from cutpoint.report.boxes import autopsy_table, drift_table, operating_table
 from cutpoint.report.tables import read_per_class, read_summary
 from cutpoint.report.words import BASELINE_OFF, SUSPICIOUS, fixed, interval, is_reference, signed, verdict
 
@@ -64,6 +65,8 @@ def render_report(
     verifies: list[dict[str, str]],
     precisions: list[dict[str, str]],
     latencies: list[dict[str, str]],
+    comparisons: list[dict[str, str]],
+    points: list[dict[str, str]],
     config: dict[str, Any],
     out: str,
 ) -> None:
@@ -78,6 +81,7 @@ def render_report(
         verifies: ``{model, path}`` of every export's verify JSON.
         precisions: ``{model, path}`` of the JSON of every trace in a reduced precision.
         latencies: ``{dataset, model, path}`` of every variant's latency JSON.
+        comparisons, points: ``{dataset, model, variant, path}`` of the comparison and operating-points JSON.
         config: the resolved config, shown as YAML.
         out: path of the HTML file.
     """
@@ -96,6 +100,11 @@ def render_report(
     page = environment.get_template("report.html.j2").render(
         groups=[
             _group(number, rows, _same(classes, rows), _of(ladders, rows), _of(samples, rows))
+            | {
+                "autopsy": autopsy_table(_of(comparisons, rows)),
+                "operating": operating_table(_of(points, rows)),
+                "drift": drift_table(_of(points, rows)),
+            }
             for number, (_, rows) in enumerate(table.groupby(["dataset", "model"], sort=False))
         ],
         figures=[
