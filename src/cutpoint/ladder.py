@@ -5,42 +5,57 @@ from typing import Any
 from cutpoint.agreement import AGREEMENT_IOU, find_overlaps, pair
 from cutpoint.bootstrap import Samples, delta, read_samples
 from cutpoint.files import read_json, write_json
+from cutpoint.headspec import ModelSpec
 from cutpoint.names import UNCOMPILED
+from cutpoint.recipe_bases import steps_of
+from cutpoint.recipe_changes import step_changes
+from cutpoint.recipe_checks import Step
 
 
 def build_ladder(
-    *, rungs: list[dict[str, Any]], reference: dict[str, Any], published_ap: float | None, out: str
+    *,
+    rungs: list[dict[str, Any]],
+    reference: dict[str, Any],
+    published_ap: float | None,
+    spec: str,
+    out: str,
 ) -> None:
     """Write the ladder JSON of one data set and model.
 
     Args:
-        rungs: in order, ``{variant, changes, detections, metrics, samples, comparison, latency, verify,
-            alone}``: the name; what differs from the rung before, in words; the paths of the files
+        rungs: in order, ``{variant, changes, recipe, detections, metrics, samples, comparison, latency,
+            verify, alone}``: the name; what differs from the rung before, in words; the recipe as
+            ``recipe_bases.steps_of`` takes it, null where it is not known; the paths of the files
             (``metrics`` and ``samples``, npz of ``bootstrap.sample_ap``, null without annotations,
             ``comparison`` null for the reference, ``verify`` null for PyTorch); and the variant that differs
             from the reference in this step's change alone, ``{variant, comparison}`` or null.
         reference: the reference variant, ``{variant, samples}``.
         published_ap: the AP published for the model, a fraction; shown as rung 0 by itself.
+        spec: the model's ``spec.json``.
         out: JSON file to write: ``reference``, ``published_ap`` and ``rungs``, of each ``variant, changes,
-            AP``; ``delta_to_previous`` and ``delta_to_reference`` with ``_ci95`` (null without annotations,
+            AP``; ``recipe_steps``, the steps in which the recipe differs from that of the rung before;
+            ``delta_to_previous`` and ``delta_to_reference`` with ``_ci95`` (null without annotations, for
             the first or the reference itself); ``agreement`` (with the reference) and
             ``agreement_to_previous``; ``latency_p50_ms`` and ``latency_difference_ms`` to the rung before
             (null where only one of the two ran without compiled NMS); ``tensor_difference``, the tensor of
             its export that is furthest from PyTorch's, ``{name, max_abs}``; ``alone``, ``{variant, delta_AP,
             delta_AP_ci95}`` of the variant with this change alone.
     """
+    head = ModelSpec.from_dict(read_json(spec)).head
     base = read_samples(reference["samples"]) if reference["samples"] else None
     rows: list[dict[str, Any]] = []
     lower: dict[str, Any] | None = None
     for rung in rungs:
         is_reference = rung["variant"] == reference["variant"]
         content = {kind: _read(rung[kind]) for kind in ("detections", "metrics", "comparison", "latency")}
+        content["steps"] = steps_of(rung["recipe"], head) if rung["recipe"] else None
         content["samples"] = read_samples(rung["samples"]) if rung["samples"] else None
         before = lower or dict.fromkeys(content)
         rows.append(
             {
                 "variant": rung["variant"],
                 "changes": rung["changes"],
+                "recipe_steps": _step_changes(before["steps"], content["steps"]),
                 "AP": content["metrics"] and content["metrics"]["AP"],
                 **_delta("delta_to_previous", before["samples"], content["samples"]),
                 **_delta("delta_to_reference", None if is_reference else base, content["samples"]),
@@ -58,6 +73,10 @@ def build_ladder(
 
 def _read(path: str | None) -> Any:
     return read_json(path) if path else None
+
+
+def _step_changes(lower: list[Step] | None, upper: list[Step] | None) -> list[str]:
+    return step_changes(lower, upper) if lower and upper else []
 
 
 def _delta(name: str, base: Samples | None, samples: Samples | None) -> dict[str, Any]:

@@ -126,6 +126,7 @@ def rungs(evaluation: Evaluation) -> list[dict[str, Any]]:
             | {
                 "detections": detections_file(evaluation, variant),
                 "changes": _changes(lower, variant),
+                "recipe": known_recipe(variant),
                 "alone": _alone(evaluation, lower, variant),
             }
         )

@@ -149,6 +149,22 @@ def verdict_of(variant: str, labelled: bool, delta: float) -> dict:
     return {
         "delta_AP_ci95": limits,
         "per_class": classes if labelled else None,
+        "per_size": [
+            {"size": size, "delta_AP": delta, "delta_AP_ci95": limits, "different": verdict == "different"}
+            for size in ("small", "medium")
+        ]
+        if labelled
+        else None,
+        "boxes": {
+            "reference": 100,
+            "variant": 98,
+            "missing": 3,
+            "extra": 1,
+            "shares": [{"iou": 0.5, "pairs": 97, "share": 0.98}, {"iou": 0.99, "pairs": 90, "share": 0.91}],
+            "score_drift": {"p50": 1e-7, "p90": 2e-7, "p99": 3e-4, "max": 0.01, "mean": 0.0},
+            "box_drift_px": {"p50": 0.001, "p90": 0.1, "p99": 1.5, "max": 22.0},
+            "f1": [{"score_thr": 0.3, "reference": 50, "variant": 50, "f1": 0.99}],
+        },
         "verdict": verdict,
         "suspicious": False,
         "images_to_decide": None,
@@ -234,6 +250,7 @@ def write_results(root: Path) -> dict:
             rung |= {"tensor_difference": None if reference else tensors}
             alone = {"variant": "raw-int8", "delta_AP": -0.0211, "delta_AP_ci95": [-0.03, -0.01]}
             rung["alone"] = alone if int8 and labelled else None
+            rung["recipe_steps"] = ["cap k 2 → 3", "cap left out"] if int8 else []
             rung["latency_difference_ms"] = -7.15 if number > 1 else None
             before = list(VARIANTS.values())[number - 1]
             rung["changes"] = [

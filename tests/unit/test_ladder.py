@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from tiny import atss_head, model_spec
 
 from cutpoint.bootstrap import Samples
 from cutpoint.ladder import build_ladder
@@ -30,7 +31,7 @@ def detection(x):
     return {"image_id": 1, "category_id": 1, "bbox": [x, 0, 10, 10], "score": 0.5}
 
 
-def build(folder, aps, published=None, notes=(), labelled=True, alone=None, reference="pytorch"):
+def build(folder, aps, published=None, notes=(), labelled=True, alone=None, reference="pytorch", recipes=()):
     rungs = []
     for number, (name, ap) in enumerate(aps.items()):
         timed = {
@@ -38,6 +39,7 @@ def build(folder, aps, published=None, notes=(), labelled=True, alone=None, refe
             "notes": ["without compiled NMS"] * (name in notes),
         }
         rung = {"variant": name, "changes": [f"to {name}"], "alone": None}
+        rung["recipe"] = dict(recipes).get(name, "mmdet3")
         rung |= dict.fromkeys(["metrics", "samples", "comparison", "verify"])
         rung["latency"] = write(folder / f"{name}.latency.json", timed)
         # each rung loses one detection of four
@@ -57,8 +59,8 @@ def build(folder, aps, published=None, notes=(), labelled=True, alone=None, refe
             rung["verify"] = write(folder / f"{name}.verify.json", verified)
         rungs.append(rung)
     base = {"variant": reference, "samples": str(folder / f"{reference}.npz") if labelled else None}
-    out = folder / "ladder.json"
-    build_ladder(rungs=rungs, reference=base, published_ap=published, out=str(out))
+    out, spec = folder / "ladder.json", write(folder / "spec.json", model_spec(atss_head()).to_dict())
+    build_ladder(rungs=rungs, reference=base, published_ap=published, spec=spec, out=str(out))
     return json.loads(out.read_text())
 
 
@@ -104,6 +106,12 @@ def test_a_pytorch_without_compiled_nms_is_not_compared_in_speed(tmp_path):
     assert [r["latency_difference_ms"] for r in rungs] == [None, None, 3.0]
     rungs = build(tmp_path, APS, notes=["pytorch", "raw"])["rungs"]
     assert [r["latency_difference_ms"] for r in rungs] == [None, 1.0, None]
+
+
+def test_the_steps_of_a_recipe_that_differ_are_named(tmp_path):
+    recipes = {"raw": "class-agnostic", "fp16": None}
+    rungs = build(tmp_path, APS, recipes=recipes)["rungs"]
+    assert [r["recipe_steps"] for r in rungs] == [[], ["nms space shifted → agnostic"], []]
 
 
 def test_a_change_alone_stands_beside_the_steps_so_far(tmp_path):

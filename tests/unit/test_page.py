@@ -179,7 +179,7 @@ def test_the_ladder_says_what_changed_and_shows_the_published_ap(page):
     text = page.text["set-0"]
     assert "2 raw runtime pytorch → onnxruntime, cut e2e → raw 0.5800" in text
     step = "-0.0211 -0.0221 to -0.0201 -0.0213 -0.0300 to -0.0120 -0.0211 -0.0300 to -0.0100, raw-int8"
-    assert f"precision fp32 → int8 0.5587 {step} 0.9100 3.1e-06" in text
+    assert f"precision fp32 → int8 2 steps: cap k 2 → 3; cap left out 0.5587 {step} 0.9100 3.1e-06" in text
     assert "-7.15" in text
     assert "published" not in page.text["set-0"]
     assert "0 published as reported by the model's authors 0.5700" in page.text["set-1"]
@@ -249,6 +249,15 @@ def test_the_verdicts_rules_and_tolerances_are_said(page):
     method = page.text["method"]
     assert "corners within 0.05 px and scores within 0.0001" in method
     assert "lies within ± 0.001" in method
+
+
+def test_agreement_and_sizes_are_tabulated(page):
+    labelled, blind = (page.text[f"set-{list(DATASETS).index(name)}"] for name in ("street", "unlabelled"))
+    for text in (labelled, blind):
+        row = "raw-int8 0.9800 0.9100 3 of 100 1 of 98 1.0e-07 3.0e-04 1.0e-02 0.001 1.5 22 0.9900 0.3"
+        assert row in text.split("Agreement of the detections")[1]
+    assert "raw-int8 -0.0213 (-0.0300 to -0.0120) ≠" in labelled.split("Sizes")[1]
+    assert "Sizes" not in blind
 
 
 def test_where_boxes_went_and_what_is_wrong_with_them(page):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cutpoint.config import complete_config
+from cutpoint.errors import UserError
 from cutpoint.resolve import build_plan
 from cutpoint.rows import comparison_files, known_recipe, ladder_files, rungs, table_row
 
@@ -24,12 +25,12 @@ VARIANTS = {
 }
 
 
-def evaluation(annotations="a.json", **changes):
+def evaluation(annotations="a.json", variants=VARIANTS, **changes):
     config = {
         "models": {"m": {"config": "m.py", "checkpoint": "m.pth"}},
         "datasets": {"d": {"images": "d", "annotations": annotations}},
-        "variants": VARIANTS,
-        "evaluations": [{"model": "m", "dataset": "d", "variants": list(VARIANTS), **changes}],
+        "variants": variants,
+        "evaluations": [{"model": "m", "dataset": "d", "variants": list(variants), **changes}],
     }
     return build_plan(complete_config(config, SCHEMA), "cpu").evaluations[0]
 
@@ -83,3 +84,27 @@ def test_the_recipe_of_detections_made_elsewhere_is_not_known():
     recipes = {name: known_recipe(e.variant(name)) for name in VARIANTS}
     assert (recipes["theirs"], recipes["foreign"]) == (None, None)
     assert (recipes["foreign_raw"], recipes["raw_agnostic"]) == ("mmdet3", "class-agnostic")
+
+
+STEPS = [
+    {"step": "threshold", "on": "class", "value": 0.05},
+    {"step": "multiply_factor"},
+    {"step": "cap", "k": 5},
+]
+MOVED = [{"step": "multiply_factor"}, {"step": "threshold", "on": "product", "value": 0.05}, STEPS[2]]
+
+
+def test_recipes_written_out_may_differ_in_one_step():
+    steps = {"own": STEPS, "moved": MOVED, "shorter": MOVED[:2], "shortest": MOVED[1:2]}
+    variants = {name: {**ONNX, "cut": "raw", "recipe": {"steps": value}} for name, value in steps.items()}
+
+    def ladder(*names):
+        return evaluation(variants={**VARIANTS, **variants}, ladder=list(names)).ladder
+
+    assert len(ladder("own", "moved", "shorter", "shortest")) == 4
+    message = (
+        "own and shorter must differ in one thing, but differ in threshold moved, on class → product, "
+        "cap left out; put variants between them"
+    )
+    with pytest.raises(UserError, match=message):
+        ladder("own", "shorter")

@@ -72,6 +72,7 @@ rule ladder:
     """The config's ladder: what each single difference between neighbours costs."""
     input:
         lambda wildcards: ladder_files(get_evaluation(wildcards)),
+        spec="results/models/{model}/spec.json",
     output:
         "results/ladders/{dataset}/{model}.json",
     log:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from cutpoint.files import read_json, write_text
 from cutpoint.report.boxes import autopsy_table, drift_table, operating_table
+from cutpoint.report.comparisons import agreement_table, size_table
 from cutpoint.report.tables import read_per_class, read_summary
 from cutpoint.report.words import BASELINE_OFF, SUSPICIOUS, fixed, interval, is_reference, signed, verdict
 
@@ -101,6 +102,8 @@ def render_report(
         groups=[
             _group(number, rows, _same(classes, rows), _of(ladders, rows), _of(samples, rows))
             | {
+                "agreement": agreement_table(_of(comparisons, rows)),
+                "sizes": size_table(_of(comparisons, rows)),
                 "autopsy": autopsy_table(_of(comparisons, rows)),
                 "operating": operating_table(_of(points, rows)),
                 "drift": drift_table(_of(points, rows)),
