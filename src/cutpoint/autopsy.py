@@ -70,7 +70,9 @@ def autopsy(
             ``follow.Followed.fate``, ``number`` theirs, from 1; ``no_candidate``: its score there is below
             the floor of the candidates; ``label_changed``: another category's box is in its place (IoU 0.9),
             or ``drifted``: the same candidate's box is elsewhere (IoU below 0.9), or a box of its category
-            that nothing else pairs with (IoU 0.5), where its score is what removed it; ``partner_taken``: its
+            that nothing else pairs with is near (IoU 0.5), both only where the network's other scores are
+            what removed it: it is no candidate, or its score fell by the margin or more, or its location's best class
+            is another one on either side; ``partner_taken``: its
             candidate stays, as the partner of another box; ``graph``: the recipe keeps it on the raw run's
             candidates, the graph or PyTorch does not; ``not_followed``: the other has no candidates.
             ``followed_by``: ``location`` or ``overlap``, ``level``, ``prior`` there. ``value``, ``there``:

@@ -14,8 +14,6 @@ from cutpoint.follow import Followed, Key, what_changed
 # how far a graph or PyTorch may be from the recipe on the raw run's candidates and still mean the same box:
 # original-image pixels, score
 NEAR_BOX, NEAR_SCORE = 1.0, 0.01
-# the box's own score is what removed it; a box that stands in its place then says more
-OF_SCORE = ("threshold", "best_class", "no_candidate", "graph", "not_followed")
 BOX = ("x1", "y1", "x2", "y2")
 
 
@@ -116,7 +114,7 @@ def _explain(i: int, ours: View, theirs: View, other: tuple[int, str] | None) ->
         key = own if own and alike else _overlapping(i, ours, theirs)
         found = {"step": "no_candidate"} if key is None else _fate(i, key, own, ours, theirs)
         found["followed_by"] = key and ("location" if own and alike else "overlap")
-    if other and found["step"] in OF_SCORE:
+    if other and _is_replaced(found):
         found = found | {"step": other[1], "other": other[0]}
     place = found.pop("other", None)
     if place is not None:
@@ -127,6 +125,18 @@ def _explain(i: int, ours: View, theirs: View, other: tuple[int, str] | None) ->
             "shift_px": float(np.abs(ours.boxes[i] - theirs.boxes[place]).max()),
         }
     return found
+
+
+def _is_replaced(found: dict[str, Any]) -> bool:
+    """Whether a box in its place says more than the step: the networks differ there, not the recipes."""
+    if found["step"] == "threshold":
+        return (
+            None not in (found["value"], found["there"])
+            and found["value"] - found["there"] >= found["margin"]
+        )
+    if found["step"] == "best_class":
+        return found["by_otherwise"] == "best_class"
+    return found["step"] in ("no_candidate", "graph", "not_followed")
 
 
 def _fate(i: int, key: Key, own: Key | None, ours: View, theirs: View) -> dict[str, Any]:

@@ -212,6 +212,37 @@ def test_a_box_that_another_one_suppresses_has_not_drifted(bench):
     assert {row["by_otherwise"] for row in rows} == {"nms"}
 
 
+@pytest.mark.parametrize(("before", "step"), [(0.25, "threshold"), (0.4, "drifted")])
+def test_a_threshold_is_the_cause_unless_the_network_changed(bench, before, step):
+    """With the best box gone the one that it suppressed stays, in its place."""
+    side, run = bench
+    rest = (0, 1, 0, 0.35, 0.5, SMALLER)
+    first = side("one", {7: [(0, 0, 0, before, 1, BOX), rest], 9: []}, "mmdet3")
+    second = side("two", {7: [(0, 0, 0, 0.25, 1, BOX), rest], 9: []}, {"base": "mmdet3", "score_thr": 0.3})
+    (ours, theirs) = run(first, second)
+    assert (ours["step"], ours["margin"], ours["other_iou"]) == (
+        step,
+        pytest.approx(0.05),
+        pytest.approx(0.75) if step == "drifted" else None,
+    )
+    assert (theirs["side"], theirs["step"], theirs["by_otherwise"]) == ("variant", "nms", "threshold")
+
+
+def test_another_best_class_is_a_changed_label(bench):
+    side, run = bench
+    recipe = steps({"step": "best_class"}, NMS)
+    sides = [
+        side(name, {7: [(0, 0, 0, a, 1, BOX), (0, 0, 2, b, 1, BOX)], 9: []}, recipe)
+        for name, a, b in (("one", 0.9, 0.3), ("two", 0.4, 0.8))
+    ]
+    rows = run(*sides)
+    assert [(r["step"], r["label"], r["other_category_id"]) for r in rows] == [
+        ("label_changed", 0, 30),
+        ("label_changed", 2, 10),
+    ]
+    assert (rows[0]["value"], rows[0]["there"]) == (pytest.approx(0.9), pytest.approx(0.4))
+
+
 def test_a_clip_that_only_moves_a_side(bench):
     side, run = bench
     rows = {7: [(0, 0, 0, 0.9, 1, (30, 0, 48, 20))], 9: []}
