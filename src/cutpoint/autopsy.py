@@ -69,12 +69,12 @@ def autopsy(
             (original-image pixels). ``step``, one of: the steps of a recipe and ``per_class_cap``, see
             ``follow.Followed.fate``, ``number`` theirs, from 1; ``no_candidate``: its score there is below
             the floor of the candidates; ``label_changed``: another category's box is in its place (IoU 0.9),
-            or ``drifted``: the same candidate's box is elsewhere (IoU below 0.9), or a box of its category
-            that nothing else pairs with is near (IoU 0.5), both only where the network's other scores are
-            what removed it: it is no candidate, or its score fell by the margin or more, or its location's best class
-            is another one on either side; ``partner_taken``: its
-            candidate stays, as the partner of another box; ``graph``: the recipe keeps it on the raw run's
-            candidates, the graph or PyTorch does not; ``not_followed``: the other has no candidates.
+            ``drifted``: a box of its category is near (IoU 0.5), both without a partner and only where the
+            network, not the recipe, removed it (no candidate, its score fell by the margin or more, or
+            another class of its location is best), ``drifted`` also where the same candidate stays with its
+            box elsewhere (IoU below 0.9); ``partner_taken``: its candidate stays, as the partner of another
+            box; ``graph``: the recipe keeps it on the raw run's candidates, the graph or PyTorch does not;
+            ``not_followed``: the other has no candidates.
             ``followed_by``: ``location`` or ``overlap``, ``level``, ``prior`` there. ``value``, ``there``:
             what the floor is on (class score or its product with the factor), of the side's own candidate and
             of the other's. ``margin``: see there; of ``no_candidate`` how far the value fell at least.
