@@ -6,6 +6,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 CLASSES = ["pedestrian", "car", "traffic <light>"]
 DATASETS = {"street": True, "coco_like": True, "unlabelled": False}
@@ -74,6 +76,25 @@ def write_detections(path: Path, labelled: bool, images: int = 4, lost: tuple = 
                 results.append({"image_id": image, "category_id": category})
                 results[-1] |= {"bbox": (box + 0.5).tolist(), "score": 0.9 - 0.1 * index}
     return write(path, results)
+
+
+def write_autopsy(path: Path, reference: str, causes: dict[tuple[int, float], str]) -> str:
+    """A file that names the cause of the reference's detections of an image and score."""
+    rows = [
+        {
+            "side": "reference",
+            "step": causes[d["image_id"], d["score"]],
+            "x1": d["bbox"][0],
+            "y1": d["bbox"][1],
+        }
+        | {key: d[key] for key in ("image_id", "category_id", "score")}
+        for d in json.loads(Path(reference).read_text())
+        if (d["image_id"], d["score"]) in causes
+    ]
+    columns = {"side": pa.string(), "step": pa.string(), "image_id": pa.int64(), "category_id": pa.int64()}
+    columns |= dict.fromkeys(("score", "x1", "y1"), pa.float64())
+    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(list(columns.items()))), path)
+    return str(path)
 
 
 def metrics(delta: float, images: int = 4) -> dict:

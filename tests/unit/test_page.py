@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from report_fixtures import CLASSES, DATASETS, write_detections, write_results
+from report_fixtures import CLASSES, DATASETS, write_autopsy, write_detections, write_results
 
 from cutpoint import causes, follow
 from cutpoint.follow import REASONS
@@ -69,6 +69,7 @@ def arguments(tmp_path_factory):
             manifest=made["manifests"][dataset],
             reference_detections=write_detections(root / "a.json", labelled),
             variant_detections=write_detections(root / "b.json", labelled, lost=((2, 1),)),
+            autopsy=write_autopsy(root / "autopsy.parquet", str(root / "a.json"), {}),
             reference_name="pytorch",
             variant_name="raw",
             classes=CLASSES,

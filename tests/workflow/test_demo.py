@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import onnxruntime
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from snake import ROOT, copy_project, run_snakemake
 
@@ -311,3 +312,33 @@ def test_files_keep_the_contract(demo):
     steps = [rung["delta_to_previous"] for rung in ladder["rungs"][1:]]
     assert sum(steps) == pytest.approx(ladder["rungs"][-1]["delta_to_reference"], abs=1e-12)
     assert all(rung["delta_to_previous_ci95"] for rung in ladder["rungs"][1:])
+
+
+def test_autopsies_add_up_and_name_the_planted_differences(demo):
+    for path in sorted((demo / "results/comparisons").rglob("*.json")):
+        found = read_json(path)
+        pairs = next(share["pairs"] for share in found["boxes"]["shares"] if share["iou"] == 0.9)
+        for side, steps in found["autopsy"].items():
+            assert sum(steps.values()) == found["boxes"][side] - pairs, path
+            # every graph does what the recipe does on the raw run's candidates, and so does PyTorch
+            assert not {"graph", "not_followed"} & set(steps), path
+        if path.stem == "raw_thr03":
+            assert set(found["autopsy"]["reference"]) <= {"threshold", "nms"}
+            assert set(found["autopsy"]["variant"]) == {"nms"}
+    folder = demo / "results/autopsies/traffic/demo_traffic"
+    cases = pq.read_table(folder / "e2e_clip_tensor.parquet").to_pylist()
+    assert {row["moved_by"] for row in cases if row["step"] == "drifted"} == {"clip"}
+
+
+def test_operating_points_of_a_threshold(demo):
+    folder = demo / "results/operating_points/traffic/demo_traffic"
+    reference, higher = (read_json(folder / f"{name}.json") for name in ("pytorch", "raw_thr03"))
+    assert [reference["error_changes"], higher["score_thr"]] == [None, reference["score_thr"]]
+    # above the threshold the same boxes are left
+    assert higher["points"][-8:] == [
+        point | {"regains_at": other["regains_at"]}
+        for point, other in zip(reference["points"][-8:], higher["points"][-8:], strict=True)
+    ]
+    blind = read_json(demo / "results/operating_points/traffic_unlabelled/demo_traffic/raw.json")
+    assert blind["points"] is None
+    assert sum(row["pairs"] for row in blind["scores"]) > 0

@@ -145,6 +145,7 @@ rule draw_samples:
             get_evaluation(wildcards), get_evaluation(wildcards).reference
         ),
         variant="results/detections/{dataset}/{model}/{variant}.json",
+        autopsy="results/autopsies/{dataset}/{model}/{variant}.parquet",
         spec="results/models/{model}/spec.json",
         manifest="results/manifests/{dataset}.json",
     output:
