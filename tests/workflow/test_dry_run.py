@@ -154,6 +154,13 @@ def test_study_makes_each_precision_from_one_trace(tmp_path):
     assert "results/manifests/calibration.json" in result.outputs
 
 
+def test_the_long_ladder_is_of_few_runs(tmp_path):
+    result = planned(copy_project(tmp_path), "config/ladder.yaml")
+    # PyTorch's two, and one of each input: all else are recipes on the same candidates
+    assert (result.jobs["predict_pytorch"], result.jobs["predict"]) == (2, 2)
+    assert (result.jobs["postprocess"], result.jobs["ladder"]) == (14, 1)
+
+
 ELSEWHERE = """\
   theirs: {results: theirs.json}
   foreign:
