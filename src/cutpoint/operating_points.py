@@ -34,7 +34,7 @@ def measure_operating_points(*, manifest: str, reference: str | None, variant: s
         base = judge(truth, theirs, images) if theirs is not None else None
         best = [(point["f1"] or 0, point["score_thr"]) for point in trace_points(base or judged)]
         found["score_thr"] = max(best)[1]
-        found["points"] = trace_points(judged, base)
+        found["points"] = trace_points(judged, base or judged)
         found["errors"] = count_errors(judged, found["score_thr"])
         if base:
             before = count_errors(base, found["score_thr"])
@@ -50,7 +50,8 @@ def trace_points(judged: Judged, reference: Judged | None = None) -> list[dict[s
         ``recall``: correct / boxes to find; ``f1``: their harmonic mean, 2 correct / (correct + wrong + boxes
         to find) (both null without boxes to find); ``boxes_per_image``, ignored ones included;
         ``regains_at``: the highest threshold at which the recall is at least the reference's at
-        ``score_thr``, null where none is, or where that recall is 0.
+        ``score_thr``, null where none is, or where that recall is 0; of the reference itself the lowest score
+        of what it finds there, which the others are read against.
     """
     correct = np.sort(judged.scores[judged.kinds == CORRECT])[::-1]
     points = []

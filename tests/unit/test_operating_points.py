@@ -214,6 +214,7 @@ def test_the_reference_itself_and_no_ground_truth(measure):
     alone = measure(None, list(RESULTS.values()))
     assert alone["error_changes"] is None
     assert alone["errors"]["correct"] == 1
+    assert alone["points"][0]["regains_at"] == 0.9
     assert {row["drift"] for row in alone["scores"]} == {None}
     blind = measure([RESULTS["correct"]], [RESULTS["correct"] | {"score": 0.8}], annotated=False)
     assert [blind[key] for key in ("score_thr", "points", "errors", "error_changes")] == [None] * 4

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from cutpoint.files import read_json
-from cutpoint.report.words import fixed
+from cutpoint.report.words import fixed, signed
 
 # The causes of an autopsy in words.
 STEPS = {
@@ -80,7 +80,7 @@ def drift_table(points: list[dict[str, str]]) -> dict[str, Any] | None:
         bins = read_json(entry["path"])["scores"]
         lows = [row["from"] for row in bins]
         if any(row["pairs"] for row in bins):
-            cells = ["" if row["drift"] is None else f"{row['drift']:+.4f}" for row in bins]
+            cells = [signed(row["drift"]) for row in bins]
             rows.append({"variant": entry["variant"], "cells": cells})
     used = [i for i in range(len(lows)) if any(row["cells"][i] for row in rows)]
     for row in rows:
