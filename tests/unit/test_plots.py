@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from report_fixtures import write_results
 
+from cutpoint.files import read_json, write_json
 from cutpoint.report import plots
 from cutpoint.report.tables import summarize
 
@@ -92,6 +93,16 @@ def test_the_ladders_steps_hang_on_each_other(made, tmp_path, monkeypatch):
     assert "AP of the rung - AP of the first (fraction)" in said
     assert said.count("-0.0211") == 2
     assert "0.9100" in said
+
+
+def test_a_single_step_of_a_recipe_is_named(made, tmp_path):
+    ladder = read_json(made["ladders"][0]["path"])
+    ladder["rungs"][1] |= {"changes": ["recipe a → b"], "recipe_steps": ["cap k 2 → 3"]}
+    write_json(tmp_path / "ladder.json", ladder)
+    entry = made["ladders"][0] | {"path": str(tmp_path / "ladder.json")}
+    said = texts(draw("ladder", made | {"ladders": [entry]}, tmp_path / "a.svg"))
+    assert "cap k 2 → 3" in said
+    assert "recipe a → b" not in said
 
 
 def test_latency_axes_have_units_and_pytorch_its_caveat(made, tmp_path):

@@ -106,13 +106,7 @@ def plot_ladder(*, ladders: list[dict[str, str]], out: str) -> None:
                 xlabel = _steps_panel(ax, ladder)
             else:
                 title, xlabel = f"{title} (no ground truth)", _matches_panel(ax, ladder)
-            names = [
-                "\n".join(
-                    [rung["variant"] + " (reference)" * (rung["variant"] == ladder["reference"])]
-                    + rung["changes"]
-                )
-                for rung in rungs
-            ]
+            names = [_rung_name(rung, rung["variant"] == ladder["reference"]) for rung in rungs]
             _finish(ax, title, names, xlabel)
 
 
@@ -192,6 +186,12 @@ def _delta_panel(ax: Axes, rows: pd.DataFrame) -> str:
     _column(ax, 46, "AP", map(fixed(4), rows["AP"]), bold=True)
     _column(ax, 96, "delta AP", map(signed, rows["delta_AP"]))
     return "AP of the variant - AP of the reference (fraction), 95 % interval"
+
+
+def _rung_name(rung: dict[str, Any], reference: bool) -> str:
+    """The variant, and below what changed: the step where it is one of the recipe."""
+    changes = rung["recipe_steps"] if len(rung["recipe_steps"]) == 1 else rung["changes"]
+    return "\n".join([rung["variant"] + " (reference)" * reference, *changes])
 
 
 def _ap_limits(ax: Axes, values: list[float]) -> None:
