@@ -112,7 +112,8 @@ def _explain(i: int, ours: View, theirs: View, other: tuple[int, str] | None) ->
     if theirs.followed:
         alike = ours.followed is not None and ours.followed.geometry == theirs.followed.geometry
         key = own if own and alike else _overlapping(i, ours, theirs)
-        found = {"step": "no_candidate"} if key is None else _fate(i, key, own, ours, theirs)
+        value = own and _value(ours.followed, own, theirs.floor)
+        found = {"step": "no_candidate", "value": value} if key is None else _fate(i, key, own, ours, theirs)
         found["followed_by"] = key and ("location" if own and alike else "overlap")
     if other and _is_replaced(found):
         found = found | {"step": other[1], "other": other[0]}

@@ -303,6 +303,7 @@ def test_other_geometry_is_followed_by_overlap(bench):
     second = side("two", {7: [rows[0], rows[2]], 9: []}, steps(NMS), double)
     row = run(first, second)[0]
     assert (row["step"], row["prior"], row["margin"]) == ("no_candidate", None, None)
+    assert (row["value"], row["there"]) == (pytest.approx(0.8), None)
 
 
 def test_one_box_for_two(bench):
