@@ -37,10 +37,10 @@ def bench(tmp_path):
     paths = {name: str(tmp_path / f"{name}.json") for name in ("spec", "manifest")}
     write_json(paths["manifest"], manifest)
 
-    def side(name, images, recipe, sizes=None, spec=SPEC, kept=None):
+    def side(name, images, recipe, sizes=None, spec=SPEC, kept=None, scores=None):
         write_json(paths["spec"], spec.to_dict())
         files = [str(tmp_path / f"{name}.{ending}") for ending in ("parquet", "images.parquet", "json")]
-        metadata = {"spec": spec.digest, "cut": "raw", "input": "mmdet", "scores": None}
+        metadata = {"spec": spec.digest, "cut": "raw", "input": "mmdet", "scores": scores}
         with PredictionWriter(*files[:2], candidates=True, metadata=metadata) as writer:
             for image_id, rows in images.items():
                 rows = candidates(*rows) if isinstance(rows, list) else rows
@@ -283,6 +283,20 @@ def test_a_results_file_cannot_be_followed_but_its_boxes_can_be_seen(bench):
     assert rows[1]["label"] == 1
     rows = run(Side(first.detections), Side(second.detections))
     assert Counter(row["step"] for row in rows) == {"drifted": 2, "not_followed": 2}
+
+
+def test_what_never_passed_the_other_floor_fell_below_a_threshold_and_not_by_the_network(bench):
+    """Fused candidates end at class score x factor, which mmdet's own recipe does not threshold."""
+    side, run = bench
+    best = (0, 0, 0, 0.9, 1, BOX)
+    first = side("one", {7: [best, (0, 1, 1, 0.5, 0.08, FAR)], 9: []}, "mmdet3")
+    (row,) = run(first, side("two", {7: [best], 9: []}, "mmdeploy", scores="fused"))
+    assert (row["step"], row["margin"], row["value"], row["there"]) == (
+        "threshold",
+        pytest.approx(0.01),
+        pytest.approx(0.04),
+        None,
+    )
 
 
 def test_other_geometry_is_followed_by_overlap(bench):
