@@ -17,8 +17,9 @@ def step_changes(before: list[Step], after: list[Step]) -> list[str]:
         out``, ``nms iou_threshold 0.6 → 0.5``. Empty for recipes that are the same.
     """
     sides = [[complete_step(step) for step in steps] for steps in (before, after)]
-    texts = [[str(sorted(step.items())) for step in steps] for steps in sides]
-    blocks = SequenceMatcher(None, *texts, autojunk=False).get_matching_blocks()
+    # hashable, and 0 as equal to 0.0
+    keys = [[tuple(sorted(step.items())) for step in steps] for steps in sides]
+    blocks = SequenceMatcher(None, *keys, autojunk=False).get_matching_blocks()
     kept = [(block.a + i, block.b + i) for block in blocks for i in range(block.size)]
     gone, new = (_others(steps, [pair[side] for pair in kept]) for side, steps in enumerate(sides))
     found = []

@@ -13,6 +13,7 @@ THRESHOLD, TOP_K, CLIP, RESCALE, FACTOR, SIZE, NMS, CAP = STEPS
     [
         pytest.param(STEPS, [], id="same"),
         pytest.param([THRESHOLD, TOP_K | {"unit": "pair"}, *STEPS[2:]], [], id="a default written out"),
+        pytest.param([*STEPS[:5], SIZE | {"value": 0}, NMS, CAP], [], id="0 is 0.0"),
         pytest.param([*STEPS[:7], {**CAP, "k": 3}], ["cap k 2 → 3"], id="parameter"),
         pytest.param(
             [*STEPS[:6], NMS | {"space": "per_class", "per_class_cap": 200}, CAP],
