@@ -1,68 +1,135 @@
-"""Compare two variants' detections, with or without ground truth."""
+"""How alike two variants' detections are, without ground truth."""
 
-from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from cutpoint.boxes import box_iou
-from cutpoint.files import read_json, write_json
 
 AGREEMENT_IOU = 0.9
+# the least IoU of a pair at all: what has no partner there is extra or missing
+PAIR_IOU = 0.5
+SHARE_IOUS = (0.5, 0.9, 0.99)
+SCORE_THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+QUANTILES = {"p50": 50, "p90": 90, "p99": 99, "max": 100}
+# all images are listed up to the first number; of more, the worst
+IMAGES_LISTED, WORST_LISTED = 100, 20
 
 
-def compare(
-    *,
-    reference_name: str,
-    reference: str,
-    variant: str,
-    reference_metrics: str | None,
-    variant_metrics: str | None,
-    out: str,
-) -> None:
-    """Write the comparison JSON of a variant with its reference.
+@dataclass(frozen=True)
+class Overlaps:
+    """Two variants' detections, and which of them overlap.
 
     Args:
-        reference_name: the reference variant's name.
-        reference, variant: COCO results JSON of both.
-        reference_metrics, variant_metrics: metrics JSON of both; null without annotations.
-        out: JSON file to write. ``delta_AP_ci95``, ``verdict`` and ``autopsy`` are null: not built yet.
+        images: ``(n + m,)`` image id of each detection, the reference's first.
+        corners: ``(n + m, 4)`` float64 ``x1, y1, x2, y2``, original-image pixels.
+        scores: ``(n + m,)`` float64.
+        reference: n, how many are the reference's.
+        left, right: ``(P,)`` the pairs of the same image and class with an IoU of at least ``PAIR_IOU``:
+            indices into the n of the reference and the m of the variant, in the order of choosing.
+        iou: ``(P,)`` their IoU.
     """
-    delta = None
-    if reference_metrics and variant_metrics:
-        before, after = read_json(reference_metrics)["AP"], read_json(variant_metrics)["AP"]
-        delta = after - before if before is not None and after is not None else None
-    ours, theirs = read_json(variant), read_json(reference)
-    matched = count_matches(theirs, ours, AGREEMENT_IOU)
-    total = len(ours) + len(theirs)
-    write_json(
-        out,
-        {
-            "reference": reference_name,
-            "delta_AP": delta,
-            "delta_AP_ci95": None,
-            "verdict": None,
-            # two empty lists agree
-            "agreement": 2 * matched / total if total else 1.0,
-            "autopsy": None,
-        },
-    )
+
+    images: np.ndarray
+    corners: np.ndarray
+    scores: np.ndarray
+    reference: int
+    left: np.ndarray
+    right: np.ndarray
+    iou: np.ndarray
 
 
-def count_matches(reference: list[dict[str, Any]], variant: list[dict[str, Any]], iou: float) -> int:
-    """Number of one-to-one pairs of the same image and class with at least this IoU."""
-    groups = defaultdict(lambda: ([], []))
-    for side, detections in enumerate((reference, variant)):
-        for d in detections:
-            groups[d["image_id"], d["category_id"]][side].append((*d["bbox"], d["score"]))
-    matched = 0
-    for ours, theirs in groups.values():
-        if ours and theirs:
-            a, b = np.array(ours), np.array(theirs)
-            for boxes in (a, b):
-                boxes[:, 2:4] += boxes[:, :2]
-            matched += len(match(a[:, :4], a[:, 4], b[:, :4], iou)[0])
-    return matched
+def measure_agreement(
+    reference: list[dict[str, Any]], variant: list[dict[str, Any]], images: Iterable[int]
+) -> dict[str, Any]:
+    """Compare detections of the same images.
+
+    Pairs are one to one, of the same image and class: the reference's best score chooses first, and takes the
+    free partner with the highest IoU.
+
+    Args:
+        reference, variant: COCO results, ``bbox`` ``[x, y, w, h]``, original-image pixels.
+        images: ids of all images, also those without detections.
+
+    Returns:
+        ``agreement``: 2 x pairs / (detections of both) at IoU 0.9; two empty sides agree.
+        ``reference``, ``variant``: numbers of detections. ``missing``, ``extra``: the reference's and the
+        variant's that have no partner at IoU 0.5.
+        ``shares``: ``{iou, pairs, share}``, share as in ``agreement``.
+        ``score_drift``, ``box_drift_px``: of the pairs at IoU 0.5 the quantiles ``p50, p90, p99, max`` of the
+        absolute difference of the scores, and of the corners' coordinate that moved most (original-image
+        pixels); of the scores also the ``mean`` difference, variant - reference. Null without pairs.
+        ``f1``: ``{score_thr, reference, variant, f1}``: the same share at IoU 0.9 of the detections with at
+        least this score on either side, matched anew; null where there are none.
+        ``images``: how many; ``per_image``: ``image_id, reference, variant, agreement, missing, extra,
+        score_drift, box_drift_px`` (the largest; null without pairs), all images up to 100, of more the 20
+        that agree least.
+    """
+    found = find_overlaps(reference, variant)
+    pairs = {iou: pair(found, iou) for iou in SHARE_IOUS}
+    counts = found.reference, len(found.scores) - found.reference
+    left, right = pairs[PAIR_IOU]
+    score_drift = found.scores[found.reference + right] - found.scores[left]
+    box_drift = np.abs(found.corners[found.reference + right] - found.corners[left]).max(axis=1, initial=0)
+    return {
+        "agreement": _share(len(pairs[AGREEMENT_IOU][0]), sum(counts)),
+        "reference": counts[0],
+        "variant": counts[1],
+        "missing": counts[0] - len(left),
+        "extra": counts[1] - len(left),
+        "shares": [
+            {"iou": iou, "pairs": len(rows[0]), "share": _share(len(rows[0]), sum(counts))}
+            for iou, rows in pairs.items()
+        ],
+        "score_drift": _quantiles(np.abs(score_drift), mean=score_drift),
+        "box_drift_px": _quantiles(box_drift),
+        "f1": [_f1(found, threshold) for threshold in SCORE_THRESHOLDS],
+        **_per_image(found, pairs, np.abs(score_drift), box_drift, images),
+    }
+
+
+def find_overlaps(reference: list[dict[str, Any]], variant: list[dict[str, Any]]) -> Overlaps:
+    """Overlapping detections of the same image and class; arguments as of ``measure_agreement``."""
+    both, n = [*reference, *variant], len(reference)
+    images, labels = (np.array([d[key] for d in both], dtype=np.int64) for key in ("image_id", "category_id"))
+    scores = np.array([d["score"] for d in both], dtype=np.float64)
+    corners = np.array([d["bbox"] for d in both], dtype=np.float64).reshape(-1, 4)
+    corners[:, 2:] += corners[:, :2]
+    left, right, overlap = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
+    for rows in _by_value(images):
+        ours, theirs = rows[rows < n], rows[rows >= n]
+        iou = box_iou(corners[ours], corners[theirs])
+        i, j = np.nonzero((iou >= PAIR_IOU) & (labels[ours][:, None] == labels[theirs][None]))
+        left.append(ours[i])
+        right.append(theirs[j] - n)
+        overlap.append(iou[i, j])
+    left, right, iou = np.concatenate(left), np.concatenate(right), np.concatenate(overlap)
+    order = np.lexsort((right, -iou, left, -scores[left]))
+    return Overlaps(images, corners, scores, n, left[order], right[order], iou[order])
+
+
+def pair(found: Overlaps, iou: float, score_thr: float = 0) -> tuple[np.ndarray, np.ndarray]:
+    """One-to-one pairs of the detections with at least this score.
+
+    Args:
+        iou: the least IoU of a pair, ``PAIR_IOU`` or more.
+
+    Returns:
+        indices into the reference's and into the variant's detections, ``(K,)`` int64 each.
+    """
+    scores = np.minimum(found.scores[found.left], found.scores[found.reference + found.right])
+    usable = (found.iou >= iou) & (scores >= score_thr)
+    taken: tuple[set[int], set[int]] = (set(), set())
+    chosen = []
+    for i, j in zip(found.left[usable].tolist(), found.right[usable].tolist(), strict=True):
+        if i not in taken[0] and j not in taken[1]:
+            taken[0].add(i)
+            taken[1].add(j)
+            chosen.append((i, j))
+    left, right = np.array(chosen, dtype=np.int64).reshape(-1, 2).T
+    return left, right
 
 
 def match(
@@ -88,3 +155,64 @@ def match(
             right.append(best)
             overlap[:, best] = -1
     return np.array(left, dtype=np.int64), np.array(right, dtype=np.int64)
+
+
+def _by_value(values: np.ndarray) -> list[np.ndarray]:
+    """Indices of the equal values, each group ascending."""
+    order = np.argsort(values, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(values[order])) + 1) if len(order) else []
+
+
+def _share(pairs: int, detections: int) -> float:
+    return 2 * pairs / detections if detections else 1.0
+
+
+def _quantiles(values: np.ndarray, mean: np.ndarray | None = None) -> dict[str, float | None]:
+    known = np.percentile(values, list(QUANTILES.values())).tolist() if len(values) else [None] * 4
+    found = dict(zip(QUANTILES, known, strict=True))
+    return found if mean is None else found | {"mean": float(mean.mean()) if len(mean) else None}
+
+
+def _f1(found: Overlaps, threshold: float) -> dict[str, Any]:
+    high = found.scores >= threshold
+    reference, variant = int(high[: found.reference].sum()), int(high[found.reference :].sum())
+    pairs = len(pair(found, AGREEMENT_IOU, threshold)[0])
+    share = 2 * pairs / (reference + variant) if reference + variant else None
+    return {"score_thr": threshold, "reference": reference, "variant": variant, "f1": share}
+
+
+def _per_image(
+    found: Overlaps,
+    pairs: dict[float, tuple[np.ndarray, np.ndarray]],
+    score_drift: np.ndarray,
+    box_drift: np.ndarray,
+    images: Iterable[int],
+) -> dict[str, Any]:
+    ids = np.unique(list(images))
+
+    def count(of: np.ndarray) -> np.ndarray:
+        return np.bincount(np.searchsorted(ids, of), minlength=len(ids))
+
+    left = found.images[pairs[PAIR_IOU][0]]
+    numbers = count(found.images[: found.reference]), count(found.images[found.reference :])
+    close, near = count(found.images[pairs[AGREEMENT_IOU][0]]), count(left)
+    drifts = np.full((2, len(ids)), -1.0)
+    for row, drift in zip(drifts, (score_drift, box_drift), strict=True):
+        np.maximum.at(row, np.searchsorted(ids, left), drift)
+    lines = [
+        {
+            "image_id": int(image),
+            "reference": int(numbers[0][i]),
+            "variant": int(numbers[1][i]),
+            "agreement": _share(int(close[i]), int(numbers[0][i] + numbers[1][i])),
+            "missing": int(numbers[0][i] - near[i]),
+            "extra": int(numbers[1][i] - near[i]),
+            "score_drift": float(drifts[0, i]) if near[i] else None,
+            "box_drift_px": float(drifts[1, i]) if near[i] else None,
+        }
+        for i, image in enumerate(ids)
+    ]
+    if len(lines) > IMAGES_LISTED:
+        lines = sorted(lines, key=lambda x: (x["agreement"], -x["missing"] - x["extra"], x["image_id"]))
+        lines = lines[:WORST_LISTED]
+    return {"images": len(ids), "per_image": lines}

@@ -11,6 +11,7 @@ from cutpoint.errors import UserError
 from cutpoint.files import read_json
 from cutpoint.headspec import ModelSpec
 from cutpoint.image import named_input
+from cutpoint.names import UNCOMPILED
 from cutpoint.pipeline import READERS, Pipeline, detect
 from cutpoint.recipes import Recipe, floor_of, resolve_recipe
 
@@ -78,7 +79,7 @@ def serve(job: dict[str, Any], requests: Any, answers: Any) -> None:
         from cutpoint.detector.mmcv_ops import has_compiled_ops
 
         if not has_compiled_ops():
-            notes.append("without compiled NMS")
+            notes.append(UNCOMPILED)
     facts = {
         "provider_got": pipeline.provider,
         "notes": notes,

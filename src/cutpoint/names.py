@@ -1,5 +1,8 @@
-"""Names that a config may use for recipes and inputs; imports nothing, so that a plan is quick to make."""
+"""Names that several modules share; imports nothing, so that a plan is quick to make."""
 
+# the note of a latency whose NMS ran in Python
+UNCOMPILED = "without compiled NMS"
+# what a config may name
 RECIPES = (
     "mmdet3",
     "mmdet2-onnx",

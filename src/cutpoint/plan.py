@@ -38,8 +38,9 @@ class Evaluation:
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """Each run once."""
-        return tuple(dict.fromkeys(variant.run for variant in self.variants if variant.run))
+        """Each run once, those of the variants first, then those that only the autopsies need."""
+        runs = [variant.run for variant in self.variants if variant.run]
+        return tuple(dict.fromkeys([*runs, *(run.candidates for run in runs if run.candidates)]))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The config in, the plan out: names resolved, combinations without meaning refused."""
 
+import json
 import os
 from collections.abc import Iterable
 from itertools import pairwise
@@ -8,6 +9,7 @@ from typing import Any
 from cutpoint.config import suggest
 from cutpoint.errors import UserError
 from cutpoint.plan import Evaluation, Model, Plan
+from cutpoint.recipe_changes import step_changes
 from cutpoint.resolve_variant import resolve_variant
 from cutpoint.variants import Dataset, Export, Run, Variant, differences
 
@@ -119,6 +121,8 @@ def _check_ladder(where: str, ladder: Iterable[Variant]) -> None:
             )
     for lower, upper in pairwise(ladder):
         found = differences(lower, upper)
+        if found == ["recipe base"] and lower.recipe.steps and upper.recipe.steps:
+            found = step_changes(json.loads(lower.recipe.steps), json.loads(upper.recipe.steps))
         if len(found) != 1:
             raise UserError(
                 f"{where}: {lower.name} and {upper.name} must differ in one thing, but differ in "

@@ -26,6 +26,7 @@ def table_row(evaluation: Evaluation, variant: Variant) -> dict[str, Any]:
         "published_ap": evaluation.published_ap,
         "manifest": f"results/manifests/{dataset}.json",
         "metrics": f"results/metrics/{own}" if evaluation.dataset.annotations else None,
+        "samples": samples_file(evaluation, variant),
         "latency": f"results/latency/{own}" if variant.run else None,
         "comparison": None if variant == evaluation.reference else f"results/comparisons/{own}",
         "remarks": _remarks(variant),
@@ -88,6 +89,13 @@ def detections_file(evaluation: Evaluation, variant: Variant) -> str:
     return f"results/detections/{evaluation.dataset.name}/{evaluation.model.name}/{variant.name}.json"
 
 
+def samples_file(evaluation: Evaluation, variant: Variant) -> str | None:
+    """AP of a variant on resamples of its data set; null without annotations."""
+    if not evaluation.dataset.annotations:
+        return None
+    return f"results/resamples/{evaluation.dataset.name}/{evaluation.model.name}/{variant.name}.npz"
+
+
 def shard_files(evaluation: Evaluation, run: Run, ending: str) -> list[str]:
     """The files of a run's shards that end alike: ``parquet`` or ``images.parquet``."""
     folder = f"results/predictions/{evaluation.dataset.name}/{evaluation.model.name}/{run.name}"
@@ -109,12 +117,44 @@ def check_one_store(first: Variant, second: Variant) -> None:
 
 def rungs(evaluation: Evaluation) -> list[dict[str, Any]]:
     """What ``build_ladder`` needs of each rung: files, and what differs from the rung before."""
-    found, keys = [], ("variant", "metrics", "comparison", "latency")
+    found, keys = [], ("variant", "metrics", "samples", "comparison", "latency", "verify")
     for index, variant in enumerate(evaluation.ladder):
         row = table_row(evaluation, variant)
         lower = evaluation.ladder[index - 1] if index else variant
-        found.append({key: row[key] for key in keys} | {"changes": _changes(lower, variant)})
+        found.append(
+            {key: row[key] for key in keys}
+            | {
+                "detections": detections_file(evaluation, variant),
+                "changes": _changes(lower, variant),
+                "recipe": known_recipe(variant),
+                "alone": _alone(evaluation, lower, variant),
+            }
+        )
     return found
+
+
+def ladder_files(evaluation: Evaluation) -> list[str]:
+    """What ``build_ladder`` reads."""
+    rows = rungs(evaluation)
+    kinds = ("detections", "metrics", "samples", "comparison", "latency", "verify")
+    alone = [rung["alone"]["comparison"] for rung in rows if rung["alone"]]
+    base = samples_file(evaluation, evaluation.reference)
+    return list(dict.fromkeys([*row_files(rows, *kinds), *alone, *([base] if base else [])]))
+
+
+def _alone(evaluation: Evaluation, lower: Variant, upper: Variant) -> dict[str, str] | None:
+    """The variant that differs from the reference in what this step changes, and in nothing else."""
+    reference, step = evaluation.reference, differences(lower, upper)
+    if reference.results or not step:
+        return None
+    for variant in evaluation.variants:
+        same = variant.run and variant.aspects[step[0]] == upper.aspects[step[0]]
+        if same and differences(reference, variant) == step:
+            return {
+                "variant": variant.name,
+                "comparison": table_row(evaluation, variant)["comparison"],
+            }
+    return None
 
 
 def _changes(lower: Variant, upper: Variant) -> list[str]:
@@ -157,18 +197,43 @@ def latency_jobs(evaluation: Evaluation, imports: list[str]) -> list[dict[str, A
 
 
 def comparison_files(evaluation: Evaluation, variant: Variant) -> dict[str, str]:
-    """What ``compare`` reads; the metrics only where there are annotations."""
+    """What ``compare`` reads of both sides; the resamples only where there are annotations."""
     sides = {"reference": evaluation.reference, "variant": variant}
     files = {side: detections_file(evaluation, chosen) for side, chosen in sides.items()}
     if evaluation.dataset.annotations:
-        files |= {f"{side}_metrics": table_row(evaluation, v)["metrics"] for side, v in sides.items()}
+        files |= {f"{side}_samples": samples_file(evaluation, chosen) for side, chosen in sides.items()}
     return files
+
+
+def autopsy_files(evaluation: Evaluation, variant: Variant) -> dict[str, str | list[str]]:
+    """What ``autopsy`` reads of both sides: detections, and the shards with candidates."""
+    files: dict[str, str | list[str]] = {}
+    for side, chosen in {"reference": evaluation.reference, "variant": variant}.items():
+        run = chosen.run and chosen.run.candidates
+        files[side] = detections_file(evaluation, chosen)
+        for kind, ending in {"predictions": "parquet", "images": "images.parquet"}.items():
+            files[f"{side}_{kind}"] = shard_files(evaluation, run, ending) if run else []
+    return files
+
+
+def autopsy_recipe(variant: Variant) -> dict[str, Any]:
+    """How a variant's candidates become its detections."""
+    if known_recipe(variant) is None:
+        return {"recipe": None}
+    export = variant.export
+    return {"recipe": known_recipe(variant), "clip": export.clip, "topk_limit": export.topk_limit}
+
+
+def known_recipe(variant: Variant) -> str | dict[str, Any] | None:
+    """A variant's recipe as the config defines it; null where its detections were made elsewhere."""
+    made_elsewhere = variant.results or (variant.export.foreign and variant.run.cut == "e2e")
+    return None if made_elsewhere else variant.recipe.definition
 
 
 def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
     """What the page shows beside the tables: ladders, sample folders, verifications, latencies."""
     entries: dict[str, list[dict[str, str]]] = {"ladders": [], "samples": [], "verifies": [], "latencies": []}
-    entries["precisions"] = []
+    entries |= {"precisions": [], "comparisons": [], "points": []}
     for e in plan.evaluations:
         pair = {"dataset": e.dataset.name, "model": e.model.name}
         folder = f"{e.dataset.name}/{e.model.name}"
@@ -176,9 +241,12 @@ def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
             entries["ladders"].append({**pair, "path": f"results/ladders/{folder}.json"})
         for variant in e.variants:
             own = {**pair, "variant": variant.name}
+            place = f"{folder}/{variant.name}.json"
+            entries["points"].append({**own, "path": f"results/operating_points/{place}"})
             if variant.run:
-                entries["latencies"].append({**own, "path": f"results/latency/{folder}/{variant.name}.json"})
+                entries["latencies"].append({**own, "path": f"results/latency/{place}"})
             if variant != e.reference:
+                entries["comparisons"].append({**own, "path": f"results/comparisons/{place}"})
                 picture_index = f"results/samples/{folder}/{variant.name}/index.json"
                 entries["samples"].append({**own, "path": picture_index})
     for model in plan.models:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -169,6 +169,18 @@ class Run:
     def precision(self) -> str:
         """``fp32``, ``fp16`` or ``int8``."""
         return self.export.trace.precision if self.export else "fp32"
+
+    @property
+    def candidates(self) -> "Run | None":
+        """The run whose candidates tell where detections came from: itself, or for ``e2e`` the ``raw`` run.
+
+        All but the cut is the same; null for a file made elsewhere that ends in detections.
+        """
+        if self.cut != "e2e":
+            return self
+        if self.export and self.export.foreign:
+            return None
+        return replace(self, cut="raw", export=self.export and Export("raw", self.export.trace))
 
 
 @dataclass(frozen=True)

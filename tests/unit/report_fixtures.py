@@ -6,6 +6,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 CLASSES = ["pedestrian", "car", "traffic <light>"]
 DATASETS = {"street": True, "coco_like": True, "unlabelled": False}
@@ -14,6 +16,12 @@ VARIANTS = {
     "raw": {"runtime": "onnxruntime", "cut": "raw", "ap": 0.00001},
     "e2e": {"runtime": "onnxruntime", "cut": "e2e", "ap": -0.0002},
     "raw-int8": {"runtime": "onnxruntime", "cut": "raw", "precision": "int8", "ap": -0.0213},
+}
+# verdict and 95 % interval with ground truth
+VERDICTS = {
+    "raw": ("lossless", [-0.0001, 0.0002]),
+    "e2e": ("equivalent", [-0.0007, 0.0003]),
+    "raw-int8": ("different", [-0.03, -0.012]),
 }
 MEDIANS = {"decode": 2.4, "preprocess": 1.6, "inference": 9.5, "postprocess": 0.8}
 SIZES = [(240, 320), (180, 320), (320, 200), (150, 600)]  # height, width in pixels
@@ -68,6 +76,25 @@ def write_detections(path: Path, labelled: bool, images: int = 4, lost: tuple = 
                 results.append({"image_id": image, "category_id": category})
                 results[-1] |= {"bbox": (box + 0.5).tolist(), "score": 0.9 - 0.1 * index}
     return write(path, results)
+
+
+def write_autopsy(path: Path, reference: str, causes: dict[tuple[int, float], str]) -> str:
+    """A file that names the cause of the reference's detections of an image and score."""
+    rows = [
+        {
+            "side": "reference",
+            "step": causes[d["image_id"], d["score"]],
+            "x1": d["bbox"][0],
+            "y1": d["bbox"][1],
+        }
+        | {key: d[key] for key in ("image_id", "category_id", "score")}
+        for d in json.loads(Path(reference).read_text())
+        if (d["image_id"], d["score"]) in causes
+    ]
+    columns = {"side": pa.string(), "step": pa.string(), "image_id": pa.int64(), "category_id": pa.int64()}
+    columns |= dict.fromkeys(("score", "x1", "y1"), pa.float64())
+    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(list(columns.items()))), path)
+    return str(path)
 
 
 def metrics(delta: float, images: int = 4) -> dict:
@@ -132,9 +159,65 @@ def precision() -> dict:
     return report | {"kept_fp32": kept, "quantised_tensors": 20, "saturated": saturated}
 
 
+def verdict_of(variant: str, labelled: bool, delta: float) -> dict:
+    verdict, limits = VERDICTS.get(variant, (None, None))
+    if not labelled:
+        verdict, limits = "lossless" if verdict == "lossless" else "inconclusive", None
+    classes = [
+        {"category_id": 10, "delta_AP": delta, "delta_AP_ci95": limits, "different": verdict == "different"},
+        {"category_id": 20, "delta_AP": delta, "delta_AP_ci95": None, "different": None},
+    ]
+    return {
+        "delta_AP_ci95": limits,
+        "per_class": classes if labelled else None,
+        "per_size": [
+            {"size": size, "delta_AP": delta, "delta_AP_ci95": limits, "different": verdict == "different"}
+            for size in ("small", "medium")
+        ]
+        if labelled
+        else None,
+        "boxes": {
+            "reference": 100,
+            "variant": 98,
+            "missing": 3,
+            "extra": 1,
+            "shares": [{"iou": 0.5, "pairs": 97, "share": 0.98}, {"iou": 0.99, "pairs": 90, "share": 0.91}],
+            "score_drift": {"p50": 1e-7, "p90": 2e-7, "p99": 3e-4, "max": 0.01, "mean": 0.0},
+            "box_drift_px": {"p50": 0.001, "p90": 0.1, "p99": 1.5, "max": 22.0},
+            "f1": [{"score_thr": 0.3, "reference": 50, "variant": 50, "f1": 0.99}],
+        },
+        "verdict": verdict,
+        "suspicious": False,
+        "images_to_decide": None,
+    }
+
+
+def operating_points(variant: str, labelled: bool) -> dict:
+    int8, reference = variant == "raw-int8", variant == "pytorch"
+    errors = {"correct": 90 - 5 * int8, "class": 3, "place": 7} | dict.fromkeys(("both", "duplicate"), 0)
+    errors |= {"background": 4, "missed": 2 + 5 * int8}
+    point = {"score_thr": 0.35, "precision": 0.9, "recall": 0.8, "f1": 0.847, "boxes_per_image": 7.125}
+    point["regains_at"] = None if reference else 0.2875 if int8 else 0.35
+    drift = None if reference else -0.0125 if int8 else 0.0
+    empty = {"detections": 0, "mean_score": None, "correct": None}
+    return {
+        "score_thr": 0.35 if labelled else None,
+        "points": [point | {"score_thr": 0.3}, point] if labelled else None,
+        "errors": errors if labelled else None,
+        "error_changes": {kind: 5 * int8 * (kind == "missed") for kind in errors}
+        if labelled and not reference
+        else None,
+        "scores": [
+            {"from": 0.8, **empty, "pairs": None if reference else 0, "drift": None},
+            {"from": 0.9, **empty, "pairs": None if reference else 40, "drift": drift},
+        ],
+    }
+
+
 def write_results(root: Path) -> dict:
     """Write everything; return the arguments: rows, ladders, verifies, latencies, manifests."""
     made = {"rows": [], "ladders": [], "verifies": [], "latencies": [], "manifests": {}}
+    made |= {"comparisons": [], "points": []}
     conversion = write(root / "trace-int8-street.precision.json", precision())
     made["precisions"] = [{"model": "det", "path": conversion}]
     for dataset, labelled in DATASETS.items():
@@ -148,10 +231,9 @@ def write_results(root: Path) -> dict:
             compared = {
                 "reference": "pytorch",
                 "delta_AP": cells["ap"] if labelled else None,
-                "delta_AP_ci95": None,
-                "verdict": None,
+                **verdict_of(variant, labelled, cells["ap"]),
                 "agreement": 0.91 if int8 else 1.0,
-                "autopsy": None,
+                "autopsy": {"reference": {"nms": 3, "cap": 1} if int8 else {}, "variant": {}},
             }
             score = metrics(cells["ap"]) if labelled else None
             onnx = root / f"{variant}.onnx"
@@ -172,13 +254,25 @@ def write_results(root: Path) -> dict:
             row["comparison"] = None
             if not reference:
                 row["comparison"] = write(root / "comparisons" / place / name, compared)
+                own = {"dataset": dataset, "model": "det", "variant": variant}
+                made["comparisons"].append({**own, "path": row["comparison"]})
+            points = write(root / "points" / place / name, operating_points(variant, labelled))
+            made["points"].append({"dataset": dataset, "model": "det", "variant": variant, "path": points})
             path = root / "verify" / name
             row["verify"] = None if reference else write(path, verify(variant, int8))
             made["rows"].append(row)
             made["latencies"].append({"dataset": dataset, "model": "det", "path": row["latency"]})
             rung = {"variant": variant, "AP": score and score["AP"]}
             rung |= {"delta_to_reference": None if reference else compared["delta_AP"]}
+            rung |= {"delta_to_reference_ci95": None if reference else compared["delta_AP_ci95"]}
             rung |= {"agreement": None if reference else compared["agreement"]}
+            rung |= {"agreement_to_previous": None if reference else compared["agreement"]}
+            tensors = {"name": "box_1", "max_abs": 3.1e-6}
+            rung |= {"tensor_difference": None if reference else tensors}
+            alone = {"variant": "raw-int8", "delta_AP": -0.0211, "delta_AP_ci95": [-0.03, -0.01]}
+            rung["alone"] = alone if int8 and labelled else None
+            rung["recipe_steps"] = ["cap k 2 → 3", "cap left out"] if int8 else []
+            rung["latency_difference_ms"] = -7.15 if number > 1 else None
             before = list(VARIANTS.values())[number - 1]
             rung["changes"] = [
                 f"{key} {before.get(key, 'fp32')} → {cells.get(key, 'fp32')}"
@@ -187,7 +281,9 @@ def write_results(root: Path) -> dict:
             ]
             rung["latency_p50_ms"] = timing["stages"]["total"]["p50"]
             last = rungs[-1]["AP"] if rungs else None
-            rung["delta_to_previous"] = None if last is None else score["AP"] - last
+            step = None if last is None else score["AP"] - last
+            rung["delta_to_previous"] = step
+            rung["delta_to_previous_ci95"] = step and [step - 0.001, step + 0.001]
             rungs.append(rung)
         ladder = {"reference": "pytorch", "rungs": rungs}
         ladder["published_ap"] = 0.57 if dataset == "coco_like" else None

@@ -90,7 +90,7 @@ def test_defaults_fill_the_description_of_a_foreign_file():
     assert filled["score"] == outputs["score"]
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "coco.yaml", "zoo.yaml", "study.yaml"])
+@pytest.mark.parametrize("name", ["config.yaml", "coco.yaml", "zoo.yaml", "study.yaml", "ladder.yaml"])
 def test_shipped_configs_are_valid(name):
     assert complete_config(yaml.safe_load((ROOT / "config" / name).read_text()), SCHEMA)
 

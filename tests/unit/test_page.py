@@ -1,3 +1,4 @@
+import inspect
 import json
 import re
 from collections import Counter
@@ -6,10 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from report_fixtures import CLASSES, DATASETS, write_detections, write_results
+from report_fixtures import CLASSES, DATASETS, write_autopsy, write_detections, write_results
 
+from cutpoint import causes, follow
+from cutpoint.follow import REASONS
+from cutpoint.report.boxes import STEPS
 from cutpoint.report.page import render_report
-from cutpoint.report.plots import plot_ap, plot_latency, plot_stages
+from cutpoint.report.plots import plot_ap, plot_ladder, plot_latency, plot_stages
 from cutpoint.report.samples import draw_samples
 from cutpoint.report.tables import read_summary, summarize
 from cutpoint.report.words import verdict
@@ -53,7 +57,8 @@ def arguments(tmp_path_factory):
     made = write_results(root)
     outs = {f"out_{key}": str(root / key) for key in ("csv", "md", "per_class")}
     summarize(rows=made["rows"], **outs)
-    figures = {name: str(root / f"{name}.svg") for name in ("ap", "latency", "stages")}
+    figures = {name: str(root / f"{name}.svg") for name in ("ap", "ladder", "latency", "stages")}
+    plot_ladder(ladders=made["ladders"], out=figures["ladder"])
     plot_ap(summary=outs["out_csv"], out=figures["ap"])
     plot_latency(summary=outs["out_csv"], out=figures["latency"])
     plot_stages(rows=made["rows"], out=figures["stages"])
@@ -64,6 +69,7 @@ def arguments(tmp_path_factory):
             manifest=made["manifests"][dataset],
             reference_detections=write_detections(root / "a.json", labelled),
             variant_detections=write_detections(root / "b.json", labelled, lost=((2, 1),)),
+            autopsy=write_autopsy(root / "autopsy.parquet", str(root / "a.json"), {}),
             reference_name="pytorch",
             variant_name="raw",
             classes=CLASSES,
@@ -78,8 +84,15 @@ def arguments(tmp_path_factory):
         "per_class": outs["out_per_class"],
         "figures": figures,
         "samples": drawn,
-        "config": {"device": "auto", "models": {"det": {"config": "</pre><script>"}}},
-        **{key: made[key] for key in ("ladders", "verifies", "precisions", "latencies")},
+        "config": {
+            "device": "auto",
+            "models": {"det": {"config": "</pre><script>"}},
+            "comparison": {"margin": 0.001, "corner_px": 0.05, "score": 0.0001},
+        },
+        **{
+            key: made[key]
+            for key in ("ladders", "verifies", "precisions", "latencies", "comparisons", "points")
+        },
     }
 
 
@@ -124,7 +137,7 @@ def test_pictures_tables_and_figures_can_be_heard(page):
     assert all("raw beside its reference, image" in image["alt"] for image in page.all("img"))
     assert all(head.get("scope") in ("col", "row") for head in page.all("th"))
     drawings = page.all("svg")
-    assert len(drawings) == 3
+    assert len(drawings) == 4
     assert all(a["role"] == "img" and "tabulated" in a["aria-label"] for a in drawings)
     assert [tag for tag, _ in page.tags].count("h1") == 1
 
@@ -132,10 +145,11 @@ def test_pictures_tables_and_figures_can_be_heard(page):
 def test_the_verdict_is_in_words(page):
     short = page.text["short"]
     assert "The reference pytorch reaches AP 0.5800 on 4 images." in short
-    assert "raw and e2e lose nothing measurable: largest |delta AP| 0.0002." in short
-    assert "AP is lower with raw-int8 (-0.0213)." in short
+    assert "raw is lossless: the same detections." in short
+    assert "e2e is equivalent: largest |delta AP| 0.0002." in short
+    assert "AP is lower with raw-int8 (-0.0213, 95 % interval -0.0300 to -0.0120)." in short
     assert "Export verification failed for raw-int8." in short
-    assert "raw and e2e agree with pytorch in every detection." in short
+    assert "e2e agrees with pytorch in every detection." in short
     assert "Agreement with pytorch is below 1 for raw-int8 (0.9100)." in short
 
 
@@ -163,8 +177,11 @@ def test_the_summary_marks_the_reference_and_the_failure(page):
 
 
 def test_the_ladder_says_what_changed_and_shows_the_published_ap(page):
-    assert "2 raw runtime pytorch → onnxruntime, cut e2e → raw 0.5800" in page.text["set-0"]
-    assert "precision fp32 → int8" in page.text["set-0"]
+    text = page.text["set-0"]
+    assert "2 raw runtime pytorch → onnxruntime, cut e2e → raw 0.5800" in text
+    step = "-0.0211 -0.0221 to -0.0201 -0.0213 -0.0300 to -0.0120 -0.0211 -0.0300 to -0.0100, raw-int8"
+    assert f"precision fp32 → int8 2 steps: cap k 2 → 3; cap left out 0.5587 {step} 0.9100 3.1e-06" in text
+    assert "-7.15" in text
     assert "published" not in page.text["set-0"]
     assert "0 published as reported by the model's authors 0.5700" in page.text["set-1"]
 
@@ -172,7 +189,8 @@ def test_the_ladder_says_what_changed_and_shows_the_published_ap(page):
 def test_classes_are_listed_by_how_much_they_moved(page):
     text = page.text["set-0"]
     start = text.index("Classes that moved most")
-    assert "pedestrian raw-int8 0.5887 -0.0213 12" in text[start:]
+    assert "pedestrian raw-int8 0.5887 -0.0213 -0.0300 to -0.0120 yes 12" in text[start:]
+    assert "car raw-int8 0.5287 -0.0213 30" in text[start:]
     assert text.index("-0.0213", start) < text.index("-0.0002", start)
     assert "bus" not in text
 
@@ -228,31 +246,115 @@ def test_the_page_is_the_same_bytes_again(arguments, html, tmp_path):
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == html
 
 
+def test_the_verdicts_rules_and_tolerances_are_said(page):
+    method = page.text["method"]
+    assert "corners within 0.05 px and scores within 0.0001" in method
+    assert "lies within ± 0.001" in method
+
+
+def test_agreement_and_sizes_are_tabulated(page):
+    labelled, blind = (page.text[f"set-{list(DATASETS).index(name)}"] for name in ("street", "unlabelled"))
+    for text in (labelled, blind):
+        row = "raw-int8 0.9800 0.9100 3 of 100 1 of 98 1.0e-07 3.0e-04 1.0e-02 0.001 1.5 22 0.9900 0.3"
+        assert row in text.split("Agreement of the detections")[1]
+    assert "raw-int8 -0.0213 (-0.0300 to -0.0120) ≠" in labelled.split("Sizes")[1]
+    assert "Sizes" not in blind
+
+
+def test_where_boxes_went_and_what_is_wrong_with_them(page):
+    labelled, blind = (page.text[f"set-{list(DATASETS).index(name)}"] for name in ("street", "unlabelled"))
+    for text in (labelled, blind):
+        table = text.split("Where boxes went")[1].split("Drift of the scores")[0]
+        assert "in all suppressed cut by the cap" in table
+        assert "raw-int8 4 / 0 3 / 0 1 / 0" in table
+        assert "from 0.9" in text
+        assert "from 0.8" not in text
+        assert "raw-int8 -0.0125" in text
+    errors = labelled.split("Operating point and errors")[1].split("Drift of")[0]
+    assert "At score 0.35" in errors
+    assert "raw-int8 0.9000 0.8000 0.8470 7.12 0.2875 3 7 0 0 4 7 (+5)" in errors
+    assert "Operating point" not in blind
+
+
+def test_without_cases_or_points_their_tables_are_absent(arguments, tmp_path):
+    out = tmp_path / "report.html"
+    render_report(**(arguments | {"comparisons": [], "points": []}), out=str(out))
+    text = Page(out.read_text()).text["set-0"]
+    assert not any(words in text for words in ("Where boxes went", "Operating point", "Drift of"))
+
+
+def test_every_cause_has_words():
+    text = inspect.getsource(causes) + inspect.getsource(follow)
+    assert all(f'"{step}"' in text for step in STEPS)
+    assert set(REASONS) <= set(STEPS)
+
+
+def test_without_a_ladder_there_is_no_figure_of_it(arguments, tmp_path):
+    figures = {name: path for name, path in arguments["figures"].items() if name != "ladder"}
+    out = tmp_path / "report.html"
+    render_report(**(arguments | {"figures": figures, "ladders": []}), out=str(out))
+    assert len(Page(out.read_text()).all("svg")) == 3
+
+
+def said_of(arguments, changes):
+    rows = read_summary(arguments["summary"])
+    rows = rows[(rows["dataset"] == "street") & rows["variant"].isin(["pytorch", *changes])].copy()
+    for variant, cells in changes.items():
+        rows.loc[rows["variant"] == variant, list(cells)] = list(cells.values())
+    return " ".join(verdict(rows))
+
+
 @pytest.mark.parametrize(
-    ("delta", "low", "high", "said"),
+    ("word", "delta", "low", "high", "said"),
     [
-        pytest.param(0.0005, None, None, "e2e loses nothing measurable", id="at-the-limit"),
-        pytest.param(0.0012, None, None, "AP is higher with e2e (+0.0012).", id="higher"),
-        pytest.param(-0.01, -0.02, -0.004, "(-0.0100, 95 % interval -0.0200 to -0.0040)", id="interval"),
+        pytest.param("equivalent", 0.0005, -0.0001, 0.0009, "e2e is equivalent", id="equivalent"),
+        pytest.param(
+            "different",
+            0.0042,
+            0.001,
+            0.0072,
+            "AP is higher with e2e (+0.0042, 95 % interval +0.0010 to +0.0072), which is suspicious: a "
+            "conversion does not improve a model",
+            id="higher",
+        ),
+        pytest.param(
+            "different",
+            -0.01,
+            -0.02,
+            -0.004,
+            "AP is lower with e2e (-0.0100, 95 % interval -0.0200 to -0.0040).",
+            id="lower",
+        ),
+        pytest.param(
+            "inconclusive",
+            -0.003,
+            -0.008,
+            0.002,
+            "Too few images to judge e2e (-0.0030, 95 % interval -0.0080 to +0.0020).",
+            id="inconclusive",
+        ),
     ],
 )
-def test_verdict(arguments, delta, low, high, said):
-    rows = read_summary(arguments["summary"])
-    rows = rows[(rows["dataset"] == "street") & rows["variant"].isin(["pytorch", "e2e"])].copy()
-    columns = ["delta_AP", "delta_AP_lo", "delta_AP_hi"]
-    rows.loc[rows["variant"] == "e2e", columns] = [delta, low or pd.NA, high or pd.NA]
-    assert said in " ".join(verdict(rows))
+def test_verdict(arguments, word, delta, low, high, said):
+    cells = {"verdict": word, "delta_AP": delta, "delta_AP_lo": low, "delta_AP_hi": high}
+    assert said in said_of(arguments, {"e2e": cells})
+
+
+def test_an_inconclusive_verdict_says_how_many_images_would_decide(arguments):
+    cells = {"verdict": "inconclusive", "delta_AP": -0.003, "delta_AP_lo": pd.NA, "delta_AP_hi": pd.NA}
+    cells["notes"] = "opset 19; about 1200 images would decide"
+    said = said_of(arguments, {"e2e": cells})
+    assert "Too few images to judge e2e (-0.0030; about 1200 images would decide)." in said
 
 
 @pytest.mark.parametrize(
     ("deltas", "said"),
     [
         ([-0.01, -0.03], "AP is lower with raw-int8 (-0.0300) and e2e (-0.0100)."),
-        ([0.01, 0.03], "AP is higher with raw-int8 (+0.0300) and e2e (+0.0100)."),
+        ([0.01, 0.03], "AP is higher with raw-int8 (+0.0300) and e2e (+0.0100), which are suspicious"),
     ],
 )
 def test_verdict_names_the_largest_difference_first(arguments, deltas, said):
-    rows = read_summary(arguments["summary"])
-    rows = rows[(rows["dataset"] == "street") & rows["variant"].isin(["e2e", "raw-int8"])].copy()
-    rows["delta_AP"] = deltas
-    assert said in verdict(rows)
+    cells = {"verdict": "different", "delta_AP_lo": pd.NA, "delta_AP_hi": pd.NA}
+    changes = {name: cells | {"delta_AP": d} for name, d in zip(("e2e", "raw-int8"), deltas, strict=True)}
+    assert said in said_of(arguments, changes)

@@ -1,9 +1,11 @@
+import itertools
 import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 from report_fixtures import write_results
 
+from cutpoint.files import read_json, write_json
 from cutpoint.report import plots
 from cutpoint.report.tables import summarize
 
@@ -20,6 +22,8 @@ def made(tmp_path_factory):
 def draw(name, made, out):
     if name == "stages":
         plots.plot_stages(rows=made["rows"], out=str(out))
+    elif name == "ladder":
+        plots.plot_ladder(ladders=made["ladders"], out=str(out))
     else:
         getattr(plots, f"plot_{name}")(summary=made["summary"], out=str(out))
     return out.read_text()
@@ -30,7 +34,7 @@ def texts(svg: str) -> list[str]:
     return [text.strip() for text in re.findall(r"<!--(.*?)-->", svg, re.S)]
 
 
-@pytest.mark.parametrize("name", ["ap", "latency", "stages"])
+@pytest.mark.parametrize("name", ["ap", "ladder", "latency", "stages"])
 def test_the_same_numbers_give_the_same_bytes_and_no_date(name, made, tmp_path):
     first = draw(name, made, tmp_path / "a.svg")
     assert first == draw(name, made, tmp_path / "b.svg")
@@ -56,6 +60,49 @@ def test_ap_shows_numbers_or_agreement_where_there_is_no_ground_truth(made, tmp_
     assert "0.9100" in said
     assert "pytorch (reference)" in said
     assert any("failed verification" in text for text in said)
+
+
+def test_ap_draws_the_interval_of_each_variant(made, tmp_path, monkeypatch):
+    drawn, plot = [], plots.Axes.plot
+    monkeypatch.setattr(
+        plots.Axes, "plot", lambda self, x, y, **k: drawn.append((list(x), y)) or plot(self, x, y, **k)
+    )
+    draw("ap", made, tmp_path / "a.svg")
+    assert drawn.count(([-0.03, -0.012], [3, 3])) == 2
+    assert drawn.count(([-0.0007, 0.0003], [2, 2])) == 2
+
+
+def test_the_ladders_steps_hang_on_each_other(made, tmp_path, monkeypatch):
+    bars, lines, plot = [], [], plots.Axes.plot
+    monkeypatch.setattr(plots.Axes, "barh", lambda self, y, width, **k: bars.append((y, k["left"], width)))
+    monkeypatch.setattr(
+        plots.Axes, "plot", lambda self, x, y, **k: lines.append(list(x)) or plot(self, x, y, **k)
+    )
+    said = texts(draw("ladder", made, tmp_path / "a.svg"))
+    street = bars[:4]
+    assert [y for y, _, _ in street] == [0, 1, 2, 3]
+    for (_, left, width), (_, following, _) in itertools.pairwise(street):
+        assert following == pytest.approx(left + width)
+    assert street[3][1] + street[3][2] == pytest.approx(-0.0213)
+    # the interval of a step stands where its bar starts from
+    assert pytest.approx([-0.0223, -0.0203]) in lines
+    assert "pytorch (reference)" in said
+    assert sum("precision fp32 → int8" in text for text in said) == 3
+    assert "coco_like, det (published AP 0.5700)" in said
+    assert "unlabelled, det (no ground truth)" in said
+    assert "AP of the rung - AP of the first (fraction)" in said
+    assert said.count("-0.0211") == 2
+    assert "0.9100" in said
+
+
+def test_a_single_step_of_a_recipe_is_named(made, tmp_path):
+    ladder = read_json(made["ladders"][0]["path"])
+    ladder["rungs"][1] |= {"changes": ["recipe a → b"], "recipe_steps": ["cap k 2 → 3"]}
+    write_json(tmp_path / "ladder.json", ladder)
+    entry = made["ladders"][0] | {"path": str(tmp_path / "ladder.json")}
+    said = texts(draw("ladder", made | {"ladders": [entry]}, tmp_path / "a.svg"))
+    assert "cap k 2 → 3" in said
+    assert "recipe a → b" not in said
 
 
 def test_latency_axes_have_units_and_pytorch_its_caveat(made, tmp_path):

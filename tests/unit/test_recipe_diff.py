@@ -160,7 +160,7 @@ def store(tmp_path):
     write_json(paths["spec.json"], SPEC.to_dict())
 
     def write(**metadata):
-        metadata = {"spec": SPEC.digest, "cut": "decoded"} | metadata
+        metadata = {"spec": SPEC.digest, "cut": "decoded", "input": "mmdet", "scores": None} | metadata
         with PredictionWriter(
             paths["0.parquet"], paths["0.images.parquet"], candidates=True, metadata=metadata
         ) as w:

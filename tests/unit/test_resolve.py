@@ -7,7 +7,7 @@ import pytest
 from cutpoint.config import complete_config
 from cutpoint.errors import UserError
 from cutpoint.resolve import build_plan, check_names
-from cutpoint.rows import rungs, table_row
+from cutpoint.rows import autopsy_files, autopsy_recipe, rungs, table_row
 from cutpoint.variants import Export, RecipeChoice, Run, Variant, differences, shape_value
 
 SCHEMA = Path(__file__).resolve().parents[2] / "workflow/schemas/config.schema.yaml"
@@ -161,9 +161,45 @@ def test_variants_share_a_run_and_runs_an_export():
         "pytorch-e2e",
         "onnxruntime-raw-fp32",
         "onnxruntime-raw-fp32-cuda",
+        "pytorch-raw",
     ]
     assert list(plan.exports("m")) == ["raw-fp32"]
     assert plan.wanted_providers == [("cpu", "device"), ("cuda", "variants.cuda.provider")]
+
+
+def test_e2e_brings_the_raw_run_that_is_otherwise_the_same():
+    same = {"precision": "fp16", "opset": 21, "input": "stretch", "batch": 2}
+    e2e = {**ONNX, "cut": "e2e", "recipe": "mmdeploy", "clip": "tensor", "topk_limit": 3840, **same}
+    own, name = {**ONNX, "cut": "raw", **same}, "onnxruntime-raw-fp16-opset21-stretch-batch2"
+    for variants, runs in (
+        ({"e2e": e2e}, ["pytorch-raw", name]),
+        ({"e2e": e2e, "raw": own}, [name, "pytorch-raw"]),
+    ):
+        plan = plan_of({**REFERENCE, **variants})
+        evaluation = plan.evaluations[0]
+        raw = evaluation.variant("e2e").run.candidates
+        assert raw == resolve(own).run
+        assert [run.name for run in evaluation.runs if run.cut == "raw"] == runs
+        assert plan.export("m", "raw-fp16-opset21") == raw.export
+    files = autopsy_files(evaluation, evaluation.variant("e2e"))
+    assert files["variant_predictions"] == [f"results/predictions/d/m/{raw.name}/0.parquet"]
+    assert files["reference_images"] == ["results/predictions/d/m/pytorch-raw/0.images.parquet"]
+    assert autopsy_recipe(evaluation.variant("e2e")) == {
+        "recipe": "mmdeploy",
+        "clip": "tensor",
+        "topk_limit": 3840,
+    }
+
+
+def test_what_was_made_elsewhere_brings_no_run():
+    foreign = {**FOREIGN, "cut": "e2e", "outputs": {**OUTPUTS, "label": {"tensor": "l"}}}
+    plan = plan_of({**REFERENCE, "theirs": foreign, "file": {"results": "theirs.json"}})
+    evaluation = plan.evaluations[0]
+    assert [run.name for run in evaluation.runs if run.cut == "raw"] == ["pytorch-raw"]
+    for name in ("theirs", "file"):
+        variant = evaluation.variant(name)
+        assert autopsy_files(evaluation, variant)["variant_predictions"] == []
+        assert autopsy_recipe(variant) == {"recipe": None}
 
 
 def test_steps_written_out_are_a_recipe():
@@ -202,7 +238,7 @@ def test_a_results_file_is_a_variant_without_a_run():
     evaluation = plan.evaluations[0]
     variant = evaluation.variant("theirs")
     assert (variant.results, variant.run) == ("their/dets.json", None)
-    assert [run.name for run in evaluation.runs] == ["pytorch-e2e"]
+    assert [run.name for run in evaluation.runs] == ["pytorch-e2e", "pytorch-raw"]
     row = table_row(evaluation, variant)
     empty = ("runtime", "cut", "precision", "recipe", "batch", "latency", "onnx", "verify")
     assert [row[key] for key in empty] == [None] * 8

@@ -102,9 +102,7 @@ def test_a_weighted_operator_that_a_gpu_leaves_to_the_cpu_is_named(onnx_file, mo
     monkeypatch.setattr(runtime.onnxruntime, "InferenceSession", Gpu)
     monkeypatch.setattr(runtime, "check_provider", lambda provider: None)
     if refused:
-        with pytest.raises(
-            UserError, match=r"cuda lacks DeformConv in ONNX Runtime .* on the CPU"
-        ):
+        with pytest.raises(UserError, match=r"cuda lacks DeformConv in ONNX Runtime .* on the CPU"):
             Session(path, "cuda")
     else:
         assert Session(path, "cuda").provider == "cuda"

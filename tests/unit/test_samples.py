@@ -4,7 +4,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from report_fixtures import CLASSES, write_data, write_detections
+from report_fixtures import CLASSES, write_autopsy, write_data, write_detections
 
 from cutpoint.errors import UserError
 from cutpoint.report import samples
@@ -15,7 +15,7 @@ from cutpoint.report.samples import draw_samples
 def draw(tmp_path):
     """Draw the samples of a variant that lost some boxes; return the index and the folder."""
 
-    def call(labelled=True, lost=(), count=9, score_thr=0.3, reference=(), **other):
+    def call(labelled=True, lost=(), count=9, score_thr=0.3, reference=(), causes=(), **other):
         detections = {
             f"{side}_detections": write_detections(tmp_path / f"{side}.json", labelled, lost=gone)
             for side, gone in (("reference", reference), ("variant", lost))
@@ -23,6 +23,8 @@ def draw(tmp_path):
         manifest = write_data(tmp_path, f"set{labelled}", labelled)
         out = tmp_path / "samples"
         arguments = {"reference_name": "pytorch", "variant_name": "raw", "classes": CLASSES}
+        first = detections["reference_detections"]
+        arguments["autopsy"] = write_autopsy(tmp_path / "autopsy.parquet", first, dict(causes))
         arguments |= {"count": count, "score_thr": score_thr, "out_dir": str(out)}
         draw_samples(**({"manifest": manifest} | detections | arguments | other))
         return json.loads((out / "index.json").read_text()), out
@@ -114,6 +116,14 @@ def test_without_annotations_names_come_from_the_model(draw, monkeypatch):
     monkeypatch.setattr(samples, "_label", lambda *a: seen.append(label(*a)) or seen[-1])
     draw(labelled=False, count=1)
     assert sorted(set(seen)) == ["car 0.80", "pedestrian 0.90", "traffic <light> 0.70"]
+
+
+def test_an_unmatched_box_says_what_became_of_it(draw, monkeypatch):
+    seen = []
+    label = samples._label
+    monkeypatch.setattr(samples, "_label", lambda *a: seen.append(label(*a)) or seen[-1])
+    draw(lost=((2, 0), (2, 1)), count=1, causes={(2, 0.9): "no_candidate"})
+    assert {text for text in seen if "≠" in text} == {"≠ pedestrian 0.90 no candidate", "≠ car 0.80"}
 
 
 def test_an_unreadable_image_is_named(draw, tmp_path):

@@ -152,6 +152,35 @@ def test_per_class_lists_only_classes_with_ground_truth(out):
     assert table[table["variant"] == "pytorch"]["delta_AP"].isna().all()
 
 
+def test_intervals_and_verdicts_are_written(out):
+    row = cells(out, "street", "raw-int8")
+    assert (row["verdict"], row["delta_AP_lo"], row["delta_AP_hi"]) == ("different", "-0.03", "-0.012")
+    row = cells(out, "unlabelled", "e2e")
+    assert (row["verdict"], row["delta_AP_lo"], row["delta_AP_hi"]) == ("inconclusive", "", "")
+    assert "| -0.0300 to -0.0120 |" in out["out_md"].read_text()
+
+
+def test_what_a_verdict_needs_or_doubts_is_a_note(made, tmp_path):
+    row = dict(next(r for r in made["rows"] if r["variant"] == "e2e"))
+    compared = json.loads(Path(row["comparison"]).read_text())
+    row["comparison"] = str(tmp_path / "c.json")
+    for change, said in (
+        ({"suspicious": True}, "suspicious: better than the reference"),
+        ({"images_to_decide": 1200}, "about 1200 images would decide"),
+    ):
+        Path(row["comparison"]).write_text(json.dumps(compared | change))
+        assert cells(run([made["rows"][0], row], tmp_path), "street", "e2e")["notes"] == said
+
+
+def test_classes_have_intervals_of_their_own(out):
+    table = read_per_class(out["out_per_class"])
+    rows = table[(table["dataset"] == "street") & (table["variant"] == "raw-int8")]
+    assert rows["delta_AP_lo"].fillna(9).tolist() == [-0.03, 9, 9]
+    assert rows["different"].iloc[0]
+    assert rows["different"].isna().tolist() == [False, True, True]
+    assert table[table["variant"] == "pytorch"]["different"].isna().all()
+
+
 def test_reading_back_keeps_a_variant_called_none(made, tmp_path):
     rows = [dict(made["rows"][0], variant="none"), dict(made["rows"][4], variant="007")]
     summary = read_summary(run(rows, tmp_path)["out_csv"])

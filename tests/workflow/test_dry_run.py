@@ -25,15 +25,19 @@ def test_demo_plans_the_whole_line(demo):
         "export_onnx": 8,
         "verify_export": 8,
         "predict": 10,
-        "predict_pytorch": 5,
+        "predict_pytorch": 6,
         "postprocess": 18,
         "evaluate": 14,
+        "resample": 14,
         "time_variants": 3,
         "latency": 18,
+        "autopsy": 15,
         "compare": 15,
+        "measure_operating_points": 18,
         "ladder": 2,
         "summarize": 1,
         "plot_ap": 1,
+        "plot_ladder": 1,
         "plot_latency": 1,
         "plot_stages": 1,
         "draw_samples": 15,
@@ -52,6 +56,15 @@ def test_without_annotations_nothing_is_scored(demo):
     metrics = [path for path in demo.outputs if path.startswith("results/metrics/")]
     assert len(metrics) == 14
     assert not any("traffic_unlabelled" in path for path in metrics)
+    resampled = [path for path in demo.outputs if path.startswith("results/resamples/")]
+    assert len(resampled) == 14
+    assert not any("traffic_unlabelled" in path for path in resampled)
+
+
+def test_without_a_ladder_none_is_drawn(project):
+    jobs = run_snakemake(project, "--dry-run").jobs
+    assert jobs["plot_ap"] == 1
+    assert not {"ladder", "plot_ladder"} & set(jobs)
 
 
 def test_recipes_share_a_run_and_runs_an_export(demo):
@@ -90,12 +103,16 @@ def test_coco_plans_every_job_on_a_clone_without_the_data(tmp_path):
         "predict_pytorch": 8,
         "postprocess": 5,
         "evaluate": 5,
+        "resample": 5,
         "time_variants": 1,
         "latency": 5,
+        "autopsy": 4,
+        "measure_operating_points": 5,
         "compare": 4,
         "ladder": 1,
         "summarize": 1,
         "plot_ap": 1,
+        "plot_ladder": 1,
         "plot_latency": 1,
         "plot_stages": 1,
         "draw_samples": 4,
@@ -135,6 +152,13 @@ def test_study_makes_each_precision_from_one_trace(tmp_path):
     assert result.jobs["trace_model"] == 6
     assert (result.jobs["to_fp16"], result.jobs["to_int8"]) == (2, 2)
     assert "results/manifests/calibration.json" in result.outputs
+
+
+def test_the_long_ladder_is_of_few_runs(tmp_path):
+    result = planned(copy_project(tmp_path), "config/ladder.yaml")
+    # PyTorch's two, and one of each input: all else are recipes on the same candidates
+    assert (result.jobs["predict_pytorch"], result.jobs["predict"]) == (2, 2)
+    assert (result.jobs["postprocess"], result.jobs["ladder"]) == (14, 1)
 
 
 ELSEWHERE = """\
@@ -178,8 +202,8 @@ def test_imported_modules_are_inputs_of_what_builds_the_model(project):
     result = run_snakemake(project, "--dry-run", "--printshellcmds")
     assert result.code == 0, result.text
     lines = [line for line in result.text.splitlines() if line.startswith("    input:")]
-    # describe, trace, verify, PyTorch's two runs, the timing of both data sets
-    assert sum("heads/mine.py" in line for line in lines) == 7
+    # describe, trace, verify, PyTorch's two runs and what their autopsies add, the timing of both data sets
+    assert sum("heads/mine.py" in line for line in lines) == 9
 
 
 def test_a_recipe_diff_is_made_on_demand(project):

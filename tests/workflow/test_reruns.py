@@ -4,16 +4,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-AFTER_DETECTIONS = {
-    "evaluate",
-    "compare",
-    "ladder",
-    "summarize",
-    "plot_ap",
-    "plot_latency",
-    "draw_samples",
-    "render_report",
-}
+AFTER_METRICS = {"summarize", "plot_ap", "plot_latency", "render_report"}
 
 
 def test_nothing_is_to_be_done(changed):
@@ -26,7 +17,7 @@ def test_a_threshold_reruns_postprocess_and_what_follows(changed):
     result = changed("config/config.yaml", "score_thr: 0.3", "score_thr: 0.4")
     assert result.jobs["postprocess"] == 1
     assert "results/detections/traffic/demo/raw_thr.json" in result.outputs
-    assert {"evaluate", "compare", "time_variants", "summarize", "render_report"} <= set(result.jobs)
+    assert {"evaluate", "resample", "compare", "time_variants"} | AFTER_METRICS <= set(result.jobs)
     assert not {"predict", "predict_pytorch", "export_onnx", "trace_model"} & set(result.jobs)
 
 
@@ -38,8 +29,10 @@ def test_swapping_two_values_is_a_change(changed):
 
 def test_a_deep_module_reruns_only_what_reaches_it(changed):
     result = changed("src/cutpoint/coco.py", "", "\n# edited\n")
-    assert result.triggered == {"evaluate"}
-    assert set(result.jobs) == AFTER_DETECTIONS - {"draw_samples", "ladder"}
+    # the resamples are scored by the same code
+    scored = {"evaluate", "resample", "compare", "measure_operating_points"}
+    assert result.triggered == scored
+    assert set(result.jobs) == AFTER_METRICS | scored
 
 
 def test_a_page_template_reruns_the_page_alone(changed):
@@ -55,7 +48,13 @@ def test_the_time_of_a_source_is_no_change(changed, tmp_path):
 def test_forcerun_evaluate(changed):
     result = changed("", "", "", "--forcerun", "evaluate")
     assert result.jobs["evaluate"] == 3
-    assert set(result.jobs) == AFTER_DETECTIONS - {"draw_samples", "ladder"}
+    assert set(result.jobs) == AFTER_METRICS | {"evaluate"}
+
+
+def test_a_margin_reruns_the_comparisons_alone(changed):
+    result = changed("config/config.yaml", "device: cpu", "device: cpu\ncomparison: {margin: 0.01}")
+    assert result.triggered == {"compare"}
+    assert set(result.jobs) == AFTER_METRICS | {"compare"}
 
 
 def test_another_device_reruns_what_touches_it(changed, monkeypatch):

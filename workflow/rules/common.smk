@@ -10,14 +10,19 @@ from cutpoint.devices import check_providers, resolve_device
 from cutpoint.errors import UserError
 from cutpoint.resolve import build_plan
 from cutpoint.rows import (
+    autopsy_files,
+    autopsy_recipe,
     check_one_store,
     comparison_files,
     detections_file,
+    known_recipe,
+    ladder_files,
     latency_jobs,
     onnx_file,
     report_entries,
     row_files,
     rungs,
+    samples_file,
     shard_files,
     table_rows,
 )
@@ -76,6 +81,12 @@ def check_executor():
 
 def get_all_targets():
     return ["results/report.html", "results/tables/summary.csv"]
+
+
+def get_figures():
+    """Those of the report; a ladder only where the config has one."""
+    names = ["ap", *(["ladder"] if ENTRIES["ladders"] else []), "latency", "stages"]
+    return [f"results/figures/{name}.svg" for name in names]
 
 
 def get_all_cores(wildcards):
@@ -251,4 +262,45 @@ def get_recipe_settings(wildcards):
         "cut": variant.run.cut,
         "recipe": variant.recipe.definition,
         "classes": dict(classes) if classes else None,
+    }
+
+
+def get_autopsy_settings(wildcards):
+    evaluation = get_evaluation(wildcards)
+    classes = evaluation.dataset.classes
+    return {
+        "reference": autopsy_recipe(evaluation.reference),
+        "variant": autopsy_recipe(get_variant(wildcards)),
+        "classes": dict(classes) if classes else None,
+    }
+
+
+def get_operating_files(wildcards):
+    """A variant's detections, and the reference's beside them."""
+    evaluation, variant = get_evaluation(wildcards), get_variant(wildcards)
+    files = {"variant": detections_file(evaluation, variant)}
+    if variant != evaluation.reference:
+        files["reference"] = detections_file(evaluation, evaluation.reference)
+    return files
+
+
+def get_comparison_settings(wildcards):
+    reference = get_evaluation(wildcards).reference
+    return {
+        "reference_name": reference.name,
+        "recipes": [known_recipe(v) for v in (reference, get_variant(wildcards))],
+        **CONFIG["comparison"],
+    }
+
+
+def get_ladder_settings(wildcards):
+    evaluation = get_evaluation(wildcards)
+    reference = evaluation.reference
+    return {
+        "rungs": rungs(evaluation),
+        "reference": {
+            "variant": reference.name,
+            "samples": samples_file(evaluation, reference),
+        },
+        "published_ap": evaluation.published_ap,
     }

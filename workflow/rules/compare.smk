@@ -1,11 +1,14 @@
 rule compare:
-    """A variant beside the reference: delta AP and agreement of the detections."""
+    """A variant beside the reference: delta AP with its interval, the verdict, agreement of the detections."""
     input:
         unpack(
             lambda wildcards: comparison_files(
                 get_evaluation(wildcards), get_variant(wildcards)
             )
         ),
+        manifest="results/manifests/{dataset}.json",
+        spec="results/models/{model}/spec.json",
+        autopsy="results/autopsies/{dataset}/{model}/{variant}.parquet",
     output:
         "results/comparisons/{dataset}/{model}/{variant}.json",
     log:
@@ -15,20 +18,61 @@ rule compare:
     conda:
         "../../environment.yml"
     params:
-        code=get_code("cutpoint.agreement"),
-        settings=lambda wildcards: {
-            "reference": get_evaluation(wildcards).reference.name
-        },
+        code=get_code("cutpoint.compare"),
+        settings=get_comparison_settings,
     script:
         "../scripts/compare.py"
+
+
+rule autopsy:
+    """Every box that a variant or the reference lacks, by the step that removed it."""
+    input:
+        unpack(
+            lambda wildcards: autopsy_files(
+                get_evaluation(wildcards), get_variant(wildcards)
+            )
+        ),
+        manifest="results/manifests/{dataset}.json",
+        spec="results/models/{model}/spec.json",
+    output:
+        "results/autopsies/{dataset}/{model}/{variant}.parquet",
+    log:
+        "logs/autopsy/{dataset}/{model}/{variant}.log",
+    benchmark:
+        "logs/benchmarks/autopsy/{dataset}/{model}/{variant}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.autopsy"),
+        settings=get_autopsy_settings,
+    script:
+        "../scripts/autopsy.py"
+
+
+rule measure_operating_points:
+    """A variant at each score threshold, its errors against ground truth, the drift of its scores."""
+    input:
+        unpack(get_operating_files),
+        manifest="results/manifests/{dataset}.json",
+    output:
+        "results/operating_points/{dataset}/{model}/{variant}.json",
+    log:
+        "logs/measure_operating_points/{dataset}/{model}/{variant}.log",
+    benchmark:
+        "logs/benchmarks/measure_operating_points/{dataset}/{model}/{variant}.tsv"
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.operating_points"),
+    script:
+        "../scripts/measure_operating_points.py"
 
 
 rule ladder:
     """The config's ladder: what each single difference between neighbours costs."""
     input:
-        lambda wildcards: row_files(
-            rungs(get_evaluation(wildcards)), "metrics", "comparison", "latency"
-        ),
+        lambda wildcards: ladder_files(get_evaluation(wildcards)),
+        spec="results/models/{model}/spec.json",
     output:
         "results/ladders/{dataset}/{model}.json",
     log:
@@ -40,11 +84,7 @@ rule ladder:
         "../../environment.yml"
     params:
         code=get_code("cutpoint.ladder"),
-        settings=lambda wildcards: {
-            "rungs": rungs(get_evaluation(wildcards)),
-            "reference": get_evaluation(wildcards).reference.name,
-            "published_ap": get_evaluation(wildcards).published_ap,
-        },
+        settings=get_ladder_settings,
     script:
         "../scripts/ladder.py"
 

@@ -15,3 +15,23 @@ rule evaluate:
         code=get_code("cutpoint.coco"),
     script:
         "../scripts/evaluate.py"
+
+
+rule resample:
+    """AP of a variant on its data set and on resamples of the images, the same for all variants."""
+    input:
+        manifest="results/manifests/{dataset}.json",
+        detections="results/detections/{dataset}/{model}/{variant}.json",
+    output:
+        "results/resamples/{dataset}/{model}/{variant}.npz",
+    log:
+        "logs/resample/{dataset}/{model}/{variant}.log",
+    benchmark:
+        "logs/benchmarks/resample/{dataset}/{model}/{variant}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        code=get_code("cutpoint.bootstrap"),
+    script:
+        "../scripts/resample.py"

@@ -58,6 +58,31 @@ rule plot_ap:
         "../scripts/plot_ap.py"
 
 
+rule plot_ladder:
+    """What each step of the ladders costs in AP."""
+    input:
+        row_files(ENTRIES["ladders"], "path"),
+    output:
+        report(
+            "results/figures/ladder.svg",
+            caption="../report/ladder.rst",
+            category="Figures",
+            labels={"figure": "ladder"},
+        ),
+    log:
+        "logs/plot_ladder.log",
+    benchmark:
+        "logs/benchmarks/plot_ladder.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.report.plots"),
+        settings={"ladders": ENTRIES["ladders"]},
+    script:
+        "../scripts/plot_ladder.py"
+
+
 rule plot_latency:
     """Latency of each variant, from the image file to the detections."""
     input:
@@ -120,6 +145,7 @@ rule draw_samples:
             get_evaluation(wildcards), get_evaluation(wildcards).reference
         ),
         variant="results/detections/{dataset}/{model}/{variant}.json",
+        autopsy="results/autopsies/{dataset}/{model}/{variant}.parquet",
         spec="results/models/{model}/spec.json",
         manifest="results/manifests/{dataset}.json",
     output:
@@ -152,9 +178,7 @@ rule render_report:
     input:
         summary="results/tables/summary.csv",
         per_class="results/tables/per_class.csv",
-        ap="results/figures/ap.svg",
-        latency="results/figures/latency.svg",
-        stages="results/figures/stages.svg",
+        figures=get_figures(),
         ladders=row_files(ENTRIES["ladders"], "path"),
         samples=[
             str(Path(path).parent) for path in row_files(ENTRIES["samples"], "path")
@@ -162,6 +186,8 @@ rule render_report:
         verifies=row_files(ENTRIES["verifies"], "path"),
         precisions=row_files(ENTRIES["precisions"], "path"),
         latencies=row_files(ROWS, "latency"),
+        comparisons=row_files(ENTRIES["comparisons"], "path"),
+        points=row_files(ENTRIES["points"], "path"),
     output:
         "results/report.html",
     log:

@@ -10,13 +10,16 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
-        from cutpoint.agreement import compare
+        from cutpoint.compare import compare
 
         compare(
-            reference_name=snakemake.params.settings["reference"],
+            **snakemake.params.settings,
+            manifest=snakemake.input.manifest,
+            spec=snakemake.input.spec,
             reference=snakemake.input.reference,
             variant=snakemake.input.variant,
-            reference_metrics=snakemake.input.get("reference_metrics"),
-            variant_metrics=snakemake.input.get("variant_metrics"),
+            reference_samples=snakemake.input.get("reference_samples"),
+            autopsy=snakemake.input.autopsy,
+            variant_samples=snakemake.input.get("variant_samples"),
             out=snakemake.output[0],
         )

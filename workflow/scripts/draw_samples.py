@@ -17,6 +17,7 @@ if __name__ == "__main__":
             manifest=snakemake.input.manifest,
             reference_detections=snakemake.input.reference,
             variant_detections=snakemake.input.variant,
+            autopsy=snakemake.input.autopsy,
             reference_name=snakemake.params.settings["reference"],
             variant_name=snakemake.wildcards.variant,
             classes=read_json(snakemake.input.spec)["classes"],

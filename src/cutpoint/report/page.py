@@ -13,8 +13,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cutpoint.files import read_json, write_text
+from cutpoint.report.boxes import autopsy_table, drift_table, operating_table
+from cutpoint.report.comparisons import agreement_table, size_table
 from cutpoint.report.tables import read_per_class, read_summary
-from cutpoint.report.words import BASELINE_OFF, MEASURABLE_AP, fixed, is_reference, signed, verdict
+from cutpoint.report.words import BASELINE_OFF, SUSPICIOUS, fixed, interval, is_reference, signed, verdict
 
 # Heading -> column of summary.csv and number format (None: text). Columns that are empty for a
 # data set and model are left out there; text columns with one value are said once above the table.
@@ -42,8 +44,10 @@ COLUMNS = {
     "model [MB]": ("model_mb", fixed(1)),
 }
 FIGURES = {
-    "ap": "Distance to the reference, per variant: difference in AP, or agreement of the "
-    "detections where there is no ground truth.",
+    "ap": "Distance to the reference, per variant: difference in AP with its 95 % interval, or agreement of "
+    "the detections where there is no ground truth.",
+    "ladder": "The ladder, step by step: difference in AP to the rung before, with its 95 % interval, or "
+    "agreement with it where there is no ground truth.",
     "latency": "Latency from image file to detections: median, and whisker to the 99th percentile.",
     "stages": "Where the time goes: the median of each stage. Medians do not add up exactly; "
     "the black mark is the median of the total.",
@@ -62,6 +66,8 @@ def render_report(
     verifies: list[dict[str, str]],
     precisions: list[dict[str, str]],
     latencies: list[dict[str, str]],
+    comparisons: list[dict[str, str]],
+    points: list[dict[str, str]],
     config: dict[str, Any],
     out: str,
 ) -> None:
@@ -71,11 +77,12 @@ def render_report(
         summary: path of summary.csv.
         per_class: path of per_class.csv.
         ladders: ``{dataset, model, path}`` of every ladder JSON.
-        figures: paths of the SVGs by name: ``ap``, ``latency``, ``stages``.
+        figures: paths of the SVGs by name: ``ap``, ``latency``, ``stages``, ``ladder`` if there is one.
         samples: ``{dataset, model, variant, path}`` of every sample folder's index.json.
         verifies: ``{model, path}`` of every export's verify JSON.
         precisions: ``{model, path}`` of the JSON of every trace in a reduced precision.
         latencies: ``{dataset, model, path}`` of every variant's latency JSON.
+        comparisons, points: ``{dataset, model, variant, path}`` of the comparison and operating-points JSON.
         config: the resolved config, shown as YAML.
         out: path of the HTML file.
     """
@@ -89,21 +96,31 @@ def render_report(
         lstrip_blocks=True,
     )
     environment.filters |= {"fixed4": fixed(4), "fixed2": fixed(2), "signed": signed}
-    environment.filters["facts"] = _facts
+    environment.filters |= {"facts": _facts, "interval": lambda limits: interval(*(limits or (None, None)))}
+    environment.filters["truth"] = lambda value: "" if pd.isna(value) else "yes" if value else "no"
     page = environment.get_template("report.html.j2").render(
         groups=[
             _group(number, rows, _same(classes, rows), _of(ladders, rows), _of(samples, rows))
+            | {
+                "agreement": agreement_table(_of(comparisons, rows)),
+                "sizes": size_table(_of(comparisons, rows)),
+                "autopsy": autopsy_table(_of(comparisons, rows)),
+                "operating": operating_table(_of(points, rows)),
+                "drift": drift_table(_of(points, rows)),
+            }
             for number, (_, rows) in enumerate(table.groupby(["dataset", "model"], sort=False))
         ],
         figures=[
-            {"svg": _inline_svg(figures[name], name, text), "caption": text} for name, text in FIGURES.items()
+            {"svg": _inline_svg(figures[name], name, text), "caption": text}
+            for name, text in FIGURES.items()
+            if name in figures
         ],
         exports=[{**entry, **read_json(entry["path"])} for entry in verifies],
         precisions=[_precision(entry) for entry in precisions],
         timings=timings,
         conditions=_facts_by_set(timings, _conditions),
         machine=_facts_by_set(timings, lambda timing: timing["machine"]),
-        measurable=MEASURABLE_AP,
+        comparison=config["comparison"],
         config=yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False, allow_unicode=True),
     )
     write_text(out, page)
@@ -143,7 +160,7 @@ def _group(
             cells.append({"text": text, "number": style is not None})
         notes = _text(row["notes"])
         line = {"variant": row["variant"], "cells": cells, "notes": notes, "reference": reference}
-        lines.append(line | {"failed": "failed:" in notes or BASELINE_OFF in notes})
+        lines.append(line | {"failed": any(text in notes for text in ("failed:", BASELINE_OFF, SUSPICIOUS))})
     return {
         "id": f"set-{number}",
         "dataset": rows["dataset"].iloc[0],

@@ -17,10 +17,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from cutpoint.files import read_json, replacing
+from cutpoint.names import UNCOMPILED
 from cutpoint.report.tables import read_summary
-from cutpoint.report.words import UNCOMPILED, fixed, is_reference, signed
+from cutpoint.report.words import fixed, is_reference, signed
 
 ELSEWHERE = ("#666666", "x")  # detections that were made elsewhere have no cut
 CUTS = {"raw": ("#0072B2", "s"), "decoded": ("#009E73", "D"), "e2e": ("#D55E00", "o")}
@@ -55,6 +57,7 @@ STYLE = {
 WIDTH_IN, LINE_IN, PANEL_IN, LEGEND_IN = 7.0, 0.34, 0.95, 0.45
 # A panel whose differences are all below this many AP shows them as small, not blown up.
 SMALLEST_AP_RANGE = 0.002
+LOSS, GAIN = "#D55E00", "#0072B2"
 
 
 def plot_ap(*, summary: str, out: str) -> None:
@@ -82,6 +85,29 @@ def plot_ap(*, summary: str, out: str) -> None:
                 title += " (no ground truth)"
                 xlabel = _agreement_panel(ax, rows)
             _finish(ax, title, _names(rows, "failed:", "failed verification"), xlabel)
+
+
+def plot_ladder(*, ladders: list[dict[str, str]], out: str) -> None:
+    """Draw each ladder as steps in AP (fraction), or in agreement without ground truth.
+
+    Args:
+        ladders: ``{dataset, model, path}`` of every ladder JSON.
+        out: path of the SVG.
+    """
+    read = [(entry, read_json(entry["path"])) for entry in ladders]
+    handles = [Patch(color=LOSS, label="loss"), Patch(color=GAIN, label="gain")]
+    handles.append(Line2D([], [], color="#222222", marker="|", label="95 % interval of the step"))
+    with _figure(out, [len(ladder["rungs"]) for _, ladder in read], handles) as axes:
+        for ax, (entry, ladder) in zip(axes, read, strict=True):
+            title, rungs = _title(entry["dataset"], entry["model"]), ladder["rungs"]
+            if ladder["published_ap"] is not None:
+                title += f" (published AP {ladder['published_ap']:.4f})"
+            if any(rung["AP"] is not None for rung in rungs):
+                xlabel = _steps_panel(ax, ladder)
+            else:
+                title, xlabel = f"{title} (no ground truth)", _matches_panel(ax, ladder)
+            names = [_rung_name(rung, rung["variant"] == ladder["reference"]) for rung in rungs]
+            _finish(ax, title, names, xlabel)
 
 
 def plot_latency(*, summary: str, out: str) -> None:
@@ -154,14 +180,57 @@ def _delta_panel(ax: Axes, rows: pd.DataFrame) -> str:
     ax.axvline(0, color="#444444", lw=1)
     for y, (delta, low, high) in enumerate(zip(deltas, lows, highs, strict=True)):
         ax.plot([0, delta], [y, y], color="#bbbbbb", lw=1.2, zorder=1)
-        ax.plot([low, high], [y, y], color="#222222", lw=1.2, zorder=2)
+        ax.plot([low, high], [y, y], color="#222222", lw=1.2, marker="|", ms=7, zorder=2)
     _dots(ax, rows, deltas)
-    low, high = min(lows.min(), -SMALLEST_AP_RANGE), max(highs.max(), SMALLEST_AP_RANGE)
-    margin = 0.04 * (high - low)
-    ax.set_xlim(low - margin, high + margin)
+    _ap_limits(ax, [*lows, *highs])
     _column(ax, 46, "AP", map(fixed(4), rows["AP"]), bold=True)
     _column(ax, 96, "delta AP", map(signed, rows["delta_AP"]))
-    return "AP of the variant - AP of the reference (fraction)"
+    return "AP of the variant - AP of the reference (fraction), 95 % interval"
+
+
+def _rung_name(rung: dict[str, Any], reference: bool) -> str:
+    """The variant, and below what changed: the step where it is one of the recipe."""
+    changes = rung["recipe_steps"] if len(rung["recipe_steps"]) == 1 else rung["changes"]
+    return "\n".join([rung["variant"] + " (reference)" * reference, *changes])
+
+
+def _ap_limits(ax: Axes, values: list[float]) -> None:
+    low, high = min(*values, -SMALLEST_AP_RANGE), max(*values, SMALLEST_AP_RANGE)
+    margin = 0.04 * (high - low)
+    ax.set_xlim(low - margin, high + margin)
+    ax.xaxis.set_major_locator(MaxNLocator(6))
+
+
+def _steps_panel(ax: Axes, ladder: dict[str, Any]) -> str:
+    """Bars that hang on each other: from the AP of the rung before to that of this one."""
+    total, reached = 0.0, [0.0]
+    ax.axvline(0, color="#444444", lw=1)
+    for y, rung in enumerate(ladder["rungs"]):
+        step, limits = rung["delta_to_previous"] or 0.0, rung["delta_to_previous_ci95"]
+        ax.plot([total, total], [y - 1, y], color="#bbbbbb", lw=1, zorder=1) if y else None
+        ax.barh(y, step, left=total, height=0.5, fc=LOSS if step < 0 else GAIN, zorder=2)
+        if limits:
+            limits = [total + limit for limit in limits]
+            ax.plot(limits, [y, y], color="#222222", lw=1.2, marker="|", ms=7, zorder=3)
+        total += step
+        reached += [total, *(limits or [])]
+    _ap_limits(ax, reached)
+    _column(ax, 46, "step", [signed(rung["delta_to_previous"]) for rung in ladder["rungs"]], bold=True)
+    _column(ax, 96, "AP", [fixed(4)(rung["AP"]) for rung in ladder["rungs"]])
+    return "AP of the rung - AP of the first (fraction)"
+
+
+def _matches_panel(ax: Axes, ladder: dict[str, Any]) -> str:
+    """Without ground truth: what share of the detections each step keeps."""
+    values = [rung["agreement_to_previous"] for rung in ladder["rungs"]]
+    ax.axvline(1, color="#444444", lw=1)
+    for y, value in enumerate(values):
+        if value is not None:
+            ax.barh(y, value - 1, left=1, height=0.5, fc=LOSS, zorder=2)
+    span = max(1 - min(value for value in [1.0, *values] if value is not None), 0.005)
+    ax.set_xlim(1 - 1.15 * span, 1 + 0.1 * span)
+    _column(ax, 96, "agreement", [fixed(4)(value) for value in values], bold=True)
+    return "agreement with the rung before (1 = all matched)"
 
 
 def _agreement_panel(ax: Axes, rows: pd.DataFrame) -> str:

@@ -1,11 +1,13 @@
 """Pictures that show ground truth, reference and variant side by side, drawn by supervision."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import matplotlib
 import numpy as np
+import pyarrow.parquet as pq
 import supervision as sv
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
@@ -44,6 +46,7 @@ def draw_samples(
     manifest: str,
     reference_detections: str,
     variant_detections: str,
+    autopsy: str,
     reference_name: str,
     variant_name: str,
     classes: list[str] | None,
@@ -57,13 +60,14 @@ def draw_samples(
     most first, then those with detections before those without, then by image id. A detection is
     matched by one of the same class with IoU >= 0.9, one to one, at any score: a score that
     rounding moves across ``score_thr`` is no difference. Unmatched ones are drawn thick and
-    labelled with ≠.
+    labelled with ≠ and what became of their candidate on the other side.
 
     Args:
         manifest: path of the data set's manifest JSON. Without annotations there is no panel of
             ground truth.
         reference_detections: path of the reference's detections, COCO results format.
         variant_detections: the same of the variant.
+        autopsy: path of the variant's Parquet of ``autopsy.autopsy``, for the labels of unmatched ones.
         reference_name: the reference's name, for the caption.
         variant_name: the variant's name, for the caption.
         classes: the model's class names, index = label, for data sets without annotations, whose
@@ -77,7 +81,11 @@ def draw_samples(
         UserError: if an image cannot be read.
     """
     data = read_json(manifest)
-    sides = [_by_image(read_json(path)) for path in (reference_detections, variant_detections)]
+    causes = _read_causes(autopsy)
+    sides = [
+        _by_image(_with_cause(d, causes[side]) for d in read_json(path))
+        for side, path in (("reference", reference_detections), ("variant", variant_detections))
+    ]
     names = {entry["id"]: entry["name"] for entry in data["categories"]} or {
         label + 1: name for label, name in enumerate(classes or [])
     }
@@ -111,7 +119,21 @@ def draw_samples(
     write_json(folder / "index.json", index)
 
 
-def _by_image(items: list[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
+def _read_causes(autopsy: str) -> dict[str, dict[tuple[float, ...], str]]:
+    """By side and detection: the step that the other side's candidate ended at."""
+    columns = ("image_id", "category_id", "score", "x1", "y1")
+    causes: dict[str, dict[tuple[float, ...], str]] = {"reference": {}, "variant": {}}
+    for row in pq.read_table(autopsy, columns=["side", "step", *columns]).to_pylist():
+        causes[row["side"]][tuple(row[name] for name in columns)] = row["step"].replace("_", " ")
+    return causes
+
+
+def _with_cause(item: dict[str, Any], causes: dict[tuple[float, ...], str]) -> dict[str, Any]:
+    key = (item["image_id"], item["category_id"], item["score"], *item["bbox"][:2])
+    return item | {"cause": causes.get(key, "")}
+
+
+def _by_image(items: Iterable[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
     groups: dict[int, list[dict[str, Any]]] = {}
     for item in items:
         groups.setdefault(item["image_id"], []).append(item)
@@ -240,6 +262,7 @@ def _detections(items: list[dict[str, Any]], order: dict[int, int], scale: float
 def _label(item: dict[str, Any], names: dict[int, str], kind: str) -> str:
     name = names.get(item["category_id"], f"category {item['category_id']}")
     score = f" {item['score']:.2f}" if "score" in item else ""
+    score += f" {item['cause']}" if kind == "thick" and item.get("cause") else ""
     return "≠ " * (kind == "thick") + name + score + " (crowd)" * (kind == "crowd")
 
 

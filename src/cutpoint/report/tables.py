@@ -8,7 +8,16 @@ import pandas as pd
 
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing, write_text
-from cutpoint.report.words import BASELINE_OFF, baseline_note, baseline_warning, fixed, signed
+from cutpoint.report.words import (
+    BASELINE_OFF,
+    SUSPICIOUS,
+    baseline_note,
+    baseline_warning,
+    fixed,
+    images_note,
+    interval,
+    signed,
+)
 
 COLUMNS = {
     "dataset": "str",
@@ -47,6 +56,9 @@ PER_CLASS_COLUMNS = {
     "AP": "Float64",
     "AP50": "Float64",
     "delta_AP": "Float64",
+    "delta_AP_lo": "Float64",
+    "delta_AP_hi": "Float64",
+    "different": "boolean",
     "ground_truths": "Int64",
 }
 # Column of the Markdown table -> column of summary.csv and format.
@@ -63,6 +75,7 @@ MARKDOWN = {
     "AP50": ("AP50", fixed(4)),
     "AP75": ("AP75", fixed(4)),
     "delta AP": ("delta_AP", signed),
+    "95 % interval": ("interval", None),
     "verdict": ("verdict", None),
     "agreement": ("agreement", fixed(4)),
     "p50 [ms]": ("latency_p50_ms", fixed(2)),
@@ -83,7 +96,8 @@ def summarize(*, rows: list[dict[str, Any]], out_csv: str, out_md: str, out_per_
             The reference is the row without a comparison.
         out_csv: summary.csv, AP as fractions, latency in ms, empty = not applicable.
         out_md: the same for people, one table per data set and model.
-        out_per_class: AP per class that has ground truth, fractions.
+        out_per_class: AP per class that has ground truth, fractions; ``different``: from the reference, with
+            the false discovery rate over a variant's classes and sizes at 5 %.
 
     Raises:
         UserError: if metrics were computed over another number of images than the manifest lists.
@@ -144,13 +158,17 @@ def _summary_row(row: dict[str, Any], baseline: str | None) -> dict[str, Any]:
         "latency_p50_ms": total.get("p50"),
         "latency_p99_ms": total.get("p99"),
         "model_mb": Path(row["onnx"]).stat().st_size / 1e6 if row["onnx"] else None,
-        "notes": _notes(row, baseline, latency),
+        "notes": _notes(row, baseline, comparison, latency),
     }
 
 
-def _notes(row: dict[str, Any], baseline: str | None, latency: dict[str, Any]) -> str | None:
+def _notes(
+    row: dict[str, Any], baseline: str | None, comparison: dict[str, Any], latency: dict[str, Any]
+) -> str | None:
     """The baseline comes first: where it is off, everything else is said of another model."""
     notes = [baseline] if baseline else []
+    notes += [SUSPICIOUS] if comparison.get("suspicious") else []
+    notes += [images_note(comparison["images_to_decide"])] if comparison.get("images_to_decide") else []
     notes += [f"failed: {failure}" for failure in _load(row["verify"]).get("failures", [])]
     notes += row["remarks"]
     notes += _precision_notes(_load(row["precision_report"]))
@@ -193,7 +211,8 @@ def _reference_row(row: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str,
 
 
 def _class_rows(row: dict[str, Any], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    reference = {}
+    reference, compared = {}, _load(row["comparison"]).get("per_class") or []
+    compared = {entry["category_id"]: entry for entry in compared}
     if row["comparison"]:
         classes = _load(_reference_row(row, rows)["metrics"]).get("per_class", [])
         reference = {entry["category_id"]: entry["AP"] for entry in classes}
@@ -204,17 +223,23 @@ def _class_rows(row: dict[str, Any], rows: list[dict[str, Any]]) -> list[dict[st
             continue
         ap, base = entry["AP"], reference.get(entry["category_id"])
         delta = None if ap is None or base is None else ap - base
-        lines.append({**identity, **entry, "delta_AP": delta})
+        found = compared.get(entry["category_id"], {"delta_AP_ci95": None, "different": None})
+        low, high = found["delta_AP_ci95"] or (None, None)
+        limits = {"delta_AP_lo": low, "delta_AP_hi": high, "different": found["different"]}
+        lines.append({**identity, **entry, "delta_AP": delta, **limits})
     return lines
 
 
 def _markdown(summary: pd.DataFrame) -> str:
     parts = [
         "# Summary",
-        "AP as a fraction; delta AP = variant - reference (the row without one); "
+        "AP as a fraction; delta AP = variant - reference (the row without one), its interval of a paired "
+        "bootstrap over images; "
         "latency of the whole path from file to detections. Empty = not applicable.",
     ]
     for (dataset, model), rows in summary.groupby(["dataset", "model"], sort=False):
+        limits = zip(rows["delta_AP_lo"], rows["delta_AP_hi"], strict=True)
+        rows = rows.assign(interval=[interval(*pair) for pair in limits])
         table = pd.DataFrame(
             {title: _cells(rows[column], style) for title, (column, style) in MARKDOWN.items()}
         )

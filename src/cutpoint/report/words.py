@@ -4,14 +4,13 @@ from collections.abc import Callable
 
 import pandas as pd
 
-UNCOMPILED = "without compiled NMS"
+from cutpoint.names import UNCOMPILED
+
+SUSPICIOUS = "suspicious: better than the reference"
 BASELINE_OFF = "baseline off"
 # How far (fraction) the reference may lie from the published AP, which is rounded to 0.001: half of that,
 # and what another machine's arithmetic and JPEG decoder move.
 PUBLISHED_TOLERANCE = 0.0015
-# Rounding alone moves a score across a step of COCO's AP; differences up to this size (fraction)
-# are what two runtimes that compute the same thing show.
-MEASURABLE_AP = 0.0005
 
 
 def fixed(digits: int) -> Callable[[float], str]:
@@ -51,7 +50,7 @@ def verdict(rows: pd.DataFrame) -> list[str]:
     images = f"{rows['images'].iloc[0]} images"
     if rows["AP"].isna().all():
         sentences = [f"{images} without ground truth, so AP is not measured; agreement is."]
-        sentences += _agreement(compared, reference)
+        sentences += _same(compared) + _agreement(compared[compared["verdict"] != "lossless"], reference)
     else:
         aps = ", ".join(map(fixed(4), references["AP"]))
         sentences = [f"The reference {reference} reaches AP {aps} on {images}."] if aps else []
@@ -78,26 +77,64 @@ def join(names: "pd.Series | list[str]") -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+def images_note(images: int) -> str:
+    """How many images an inconclusive variant needs."""
+    return f"about {images} images would decide"
+
+
 def _distance(compared: pd.DataFrame) -> list[str]:
-    deltas, sentences = compared["delta_AP"], []
-    near = compared[(deltas.abs() <= MEASURABLE_AP).fillna(False)]
-    if len(near):
-        verb = "loses" if len(near) == 1 else "lose"
-        largest = fixed(4)(near["delta_AP"].abs().max())
-        sentences.append(f"{join(near['variant'])} {verb} nothing measurable: largest |delta AP| {largest}.")
+    sentences = _same(compared)
     for sign, word in ((-1, "lower"), (1, "higher")):
-        far = compared[(deltas * sign > MEASURABLE_AP).fillna(False)]
-        far = far.sort_values("delta_AP", ascending=sign < 0)
-        names = [f"{row.variant} ({signed(row.delta_AP)}{_interval(row)})" for row in far.itertuples()]
-        if names:
+        far = compared[(compared["verdict"] == "different") & (compared["delta_AP"] * sign > 0).fillna(False)]
+        names = _with_intervals(far.sort_values("delta_AP", ascending=sign < 0))
+        if names and sign < 0:
             sentences.append(f"AP is {word} with {join(names)}.")
+        elif names:
+            verb = "is" if len(names) == 1 else "are"
+            sentences.append(
+                f"AP is {word} with {join(names)}, which {verb} suspicious: a conversion does not improve a "
+                "model; look for a fault in the reference or in the comparison."
+            )
+    unclear = compared[compared["verdict"] == "inconclusive"]
+    if len(unclear):
+        sentences.append(f"Too few images to judge {join(_with_intervals(unclear))}.")
     return sentences
 
 
+def _same(compared: pd.DataFrame) -> list[str]:
+    sentences = []
+    lossless = compared[compared["verdict"] == "lossless"]
+    if len(lossless):
+        verb = "is" if len(lossless) == 1 else "are"
+        sentences.append(f"{join(lossless['variant'])} {verb} lossless: the same detections.")
+    equivalent = compared[compared["verdict"] == "equivalent"]
+    if len(equivalent):
+        verb = "is" if len(equivalent) == 1 else "are"
+        largest = fixed(4)(equivalent["delta_AP"].abs().max())
+        sentences.append(f"{join(equivalent['variant'])} {verb} equivalent: largest |delta AP| {largest}.")
+    return sentences
+
+
+def _with_intervals(rows: pd.DataFrame) -> list[str]:
+    return [
+        f"{row.variant} ({signed(row.delta_AP)}{_interval(row)}{_needed(row)})" for row in rows.itertuples()
+    ]
+
+
 def _interval(row: tuple) -> str:
-    if pd.isna(row.delta_AP_lo):
-        return ""
-    return f", 95 % interval {signed(row.delta_AP_lo)} to {signed(row.delta_AP_hi)}"
+    return (
+        f", 95 % interval {interval(row.delta_AP_lo, row.delta_AP_hi)}" if pd.notna(row.delta_AP_lo) else ""
+    )
+
+
+def interval(low: float, high: float) -> str:
+    """Format the interval of an AP difference (fractions); empty if it is missing."""
+    return "" if pd.isna(low) else f"{signed(low)} to {signed(high)}"
+
+
+def _needed(row: tuple) -> str:
+    notes = [] if pd.isna(row.notes) else row.notes.split("; ")
+    return "".join(f"; {note}" for note in notes if note.endswith("images would decide"))
 
 
 def _agreement(compared: pd.DataFrame, reference: str) -> list[str]:

@@ -1,0 +1,20 @@
+"""Adapter for rule measure_operating_points: unpack the Snakemake object, call the package, nothing else."""
+
+from typing import TYPE_CHECKING
+
+from cutpoint.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+if __name__ == "__main__":
+    with log_to(snakemake.log[0]):
+        # Imported after the redirect, so that a missing library shows up in this job's log.
+        from cutpoint.operating_points import measure_operating_points
+
+        measure_operating_points(
+            manifest=snakemake.input.manifest,
+            reference=snakemake.input.get("reference"),
+            variant=snakemake.input.variant,
+            out=snakemake.output[0],
+        )
