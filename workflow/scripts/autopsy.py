@@ -16,16 +16,14 @@ if __name__ == "__main__":
         sides = {
             side: Side(
                 files.get(side),
-                tuple(files.get(f"{side}_predictions")),
-                tuple(files.get(f"{side}_images")),
+                *(tuple(files.get(f"{side}_{kind}")) for kind in ("predictions", "images")),
                 **settings[side],
             )
             for side in ("reference", "variant")
         }
         autopsy(
             **sides,
-            spec=files.spec,
-            manifest=files.manifest,
+            **{key: files[key] for key in ("spec", "manifest")},
             classes=settings["classes"],
             out=snakemake.output[0],
         )
