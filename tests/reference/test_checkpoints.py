@@ -202,7 +202,7 @@ def test_an_unknown_head_is_refused_by_name():
         pass
 
     with pytest.raises(
-        UserError, match="head CenterNetHead: not supported; supported mmdet heads: ATSSHead, .*, YOLOXHead"
+        UserError, match=r"head CenterNetHead: not supported; supported mmdet heads: ATSSHead, .*, YOLOXHead"
     ):
         describe_head(CenterNetHead(), None)
 
