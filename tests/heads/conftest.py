@@ -18,3 +18,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         chosen = metafunc.config.getoption("--heads", "family")
         names = {"family": FAMILY, "all": list(ZOO), "even": list(ZOO)[::2], "odd": list(ZOO)[1::2]}
         metafunc.parametrize("bench", names.get(chosen) or chosen.split(","), indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is a test of the test bed itself, and slow, runs with ``make heads`` only."""
+    if config.getoption("--heads", "family") != "family":
+        return
+    bed = [item for item in items if item.get_closest_marker("test_bed")]
+    items[:] = [item for item in items if item not in bed]
+    config.hook.pytest_deselected(items=bed)

@@ -127,6 +127,7 @@ def exports(bench) -> dict[str, OnnxPipeline]:
     return {cut: OnnxPipeline(Session(path, "cpu", 1)) for cut, path in files.items()}
 
 
+@pytest.mark.test_bed
 def test_the_weights_give_every_step_work(bench):
     """Else equality would prove less than it says: without any one step, the judge finds the difference."""
     spec, detector = bench.model.spec, bench.model.detector
