@@ -4,7 +4,7 @@ VENV := .venv/bin
 SMK := Snakefile workflow
 ARGS ?=
 
-.PHONY: help setup demo test heads heads-even heads-odd zoo lint format regenerate-demo clean
+.PHONY: help setup demo test test-parts test-whole heads heads-even heads-odd zoo lint format regenerate-demo clean
 
 help:
 	@echo "make demo             run the embedded demo; ends with results/report.html"
@@ -22,8 +22,19 @@ setup:
 demo: setup
 	$(VENV)/snakemake --cores $${CORES:-all} $(ARGS)
 
+# Whole, in two processes: most tests are single-threaded Python.
 test: setup
+ifeq ($(strip $(ARGS)),)
+	$(MAKE) --jobs 2 --keep-going test-parts test-whole
+else
 	$(VENV)/pytest $(ARGS)
+endif
+
+test-parts:
+	$(VENV)/pytest tests/unit tests/reference
+
+test-whole:
+	$(VENV)/pytest tests/heads tests/workflow
 
 # Two processes of one thread each: an export is single-threaded Python.
 BACKBONE ?= narrow
