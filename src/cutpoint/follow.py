@@ -1,18 +1,16 @@
 """Follow a candidate through a recipe, step by step, to what removes it."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from cutpoint.candidates import Candidates
 from cutpoint.errors import UserError
-from cutpoint.files import read_json
 from cutpoint.headspec import ModelSpec
-from cutpoint.image import Geometry, clip_size, named_input
+from cutpoint.image import Geometry
 from cutpoint.nms import Overlap, shift_classes
-from cutpoint.recipes import STEPS, Frame, Recipe
-from cutpoint.store import read_metadata
+from cutpoint.recipes import Recipe, run_steps
+from cutpoint.store import open_run
 
 Key = tuple[int, int]
 # what two recipes' rounding may differ in without being a change: pixels, score
@@ -33,14 +31,12 @@ def open_candidates(predictions: list[str], spec: str) -> tuple[ModelSpec, str]:
     Raises:
         UserError: a store of another specification, or one that holds detections.
     """
-    model, made = ModelSpec.from_dict(read_json(spec)), {}
-    for path in predictions:
-        made = read_metadata(path)
-        if made["spec"] != model.digest:
-            raise UserError(f"{path} was made with another model specification than {spec}; rerun predict")
-        if made["cut"] == "e2e":
-            raise UserError(f"{path} holds detections, not candidates; a recipe runs on raw or decoded only")
-    return replace(model, input=named_input(made["input"], model.input, None)), made["scores"] or "class"
+    model, made = open_run(predictions, spec)
+    if made["cut"] == "e2e":
+        raise UserError(
+            f"{predictions[0]} holds detections, not candidates; a recipe runs on raw or decoded only"
+        )
+    return model, made["scores"] or "class"
 
 
 class Followed:
@@ -50,12 +46,7 @@ class Followed:
         self.steps = recipe.steps
         self.classes = spec.classes
         self.geometry = geometry
-        self.states = [candidates]
-        frame = Frame(geometry, clip_size(geometry, spec.input), candidates)
-        for step in self.steps:
-            if step["step"] == "nms":
-                frame = replace(frame, before_nms=self.states[-1])
-            self.states.append(STEPS[step["step"]](self.states[-1], step, frame))
+        self.states = [candidates, *run_steps(recipe, candidates, geometry, spec)]
         self._keys: dict[int, dict[Key, int]] = {}
 
     def keys(self, number: int) -> dict[Key, int]:

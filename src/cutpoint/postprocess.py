@@ -1,18 +1,14 @@
 """Predictions of a run, a recipe and a label map in; detections in COCO results format out."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from cutpoint.errors import UserError
 from cutpoint.files import read_json, write_text
-from cutpoint.headspec import ModelSpec
-from cutpoint.image import named_input
 from cutpoint.manifest import label_map
 from cutpoint.pipeline import READERS, detect
 from cutpoint.recipes import Detections, resolve_recipe
-from cutpoint.store import read_metadata, read_predictions
+from cutpoint.store import open_run, read_predictions
 
 
 def postprocess(
@@ -40,15 +36,9 @@ def postprocess(
     Raises:
         UserError: candidates made with another specification, or a recipe that they cannot serve.
     """
-    model_spec = ModelSpec.from_dict(read_json(spec))
-    for path in predictions:
-        made = read_metadata(path)
-        if made["spec"] != model_spec.digest:
-            raise UserError(f"{path} was made with another model specification than {spec}; rerun predict")
+    model_spec, made = open_run(predictions, spec)
     scores = made["scores"] or "class"
     resolved = resolve_recipe(recipe, model_spec.head, scores) if cut in READERS else None
-    # what boxes are clipped to belongs to the input recipe that the run had
-    model_spec = replace(model_spec, input=named_input(made["input"], model_spec.input, None))
     categories = label_map(model_spec.classes, classes, read_json(manifest))
     lines = []
     for image_id, geometry, rows in read_predictions(predictions, images):

@@ -1,6 +1,6 @@
 """Recipes: candidates in, detections out. A recipe is data, a list of steps with parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -108,13 +108,20 @@ def apply_recipe(recipe: Recipe, candidates: Candidates, geometry: Geometry, spe
         ``BaseDenseHead._predict_by_feat_single`` and ``_bbox_post_process``,
         mmdet/models/dense_heads/base_dense_head.py, and ``YOLOXHead`` beside it, mmdet 3.3.0.
     """
-    state = candidates
-    frame = Frame(geometry, clip_size(geometry, spec.input), candidates)
+    *_, state = candidates, *run_steps(recipe, candidates, geometry, spec)
+    return Detections(state.boxes, state.score, state.label.astype(np.int64))
+
+
+def run_steps(
+    recipe: Recipe, candidates: Candidates, geometry: Geometry, spec: ModelSpec
+) -> Iterator[Candidates]:
+    """The state behind each step of a recipe, in order."""
+    state, frame = candidates, Frame(geometry, clip_size(geometry, spec.input), candidates)
     for step in recipe.steps:
         if step["step"] == "nms":
             frame = replace(frame, before_nms=state)
         state = STEPS[step["step"]](state, step, frame)
-    return Detections(state.boxes, state.score, state.label.astype(np.int64))
+        yield state
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cutpoint.candidates import Candidates
-from cutpoint.files import replacing
-from cutpoint.image import Geometry
+from cutpoint.errors import UserError
+from cutpoint.files import read_json, replacing
+from cutpoint.headspec import ModelSpec
+from cutpoint.image import Geometry, named_input
 from cutpoint.recipes import Detections
 
 METADATA = b"cutpoint"
@@ -106,6 +108,27 @@ def read_predictions(
                 label = columns["label"][chosen].astype(np.int64)
                 rows = Detections(boxes[chosen], columns["score"][chosen], label)
             yield image_id, Geometry(**row), rows
+
+
+def open_run(predictions: Sequence[str], spec: str) -> tuple[ModelSpec, dict[str, Any]]:
+    """The specification that a run's files are read with, and their metadata.
+
+    Args:
+        predictions: the run's shards.
+        spec: ``spec.json``.
+
+    Returns:
+        the model with the run's own input recipe, by which boxes are clipped; the last shard's metadata.
+
+    Raises:
+        UserError: a file made with another specification.
+    """
+    model, made = ModelSpec.from_dict(read_json(spec)), {}
+    for path in predictions:
+        made = read_metadata(path)
+        if made["spec"] != model.digest:
+            raise UserError(f"{path} was made with another model specification than {spec}; rerun predict")
+    return replace(model, input=named_input(made["input"], model.input, None)), made
 
 
 def read_metadata(path: str | Path) -> dict[str, Any]:

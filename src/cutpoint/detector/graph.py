@@ -1,6 +1,6 @@
 """What a recipe in a graph is written with: nodes, constants, and the rows that pass from step to step."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -70,5 +70,10 @@ def gather(g: Graph, rows: Rows, index: ir.Value) -> Rows:
 
 def gather_pairs(g: Graph, rows: Rows, scores: ir.Value, index: ir.Value, spec: HeadSpec) -> Rows:
     """Rows of chosen pairs; ``index`` ``(B, K)`` counts classes fastest."""
-    found = gather(g, replace(rows, scores=rows.boxes), g.op("Div", index, g.ints(spec.num_classes)))
-    return replace(found, scores=scores, labels=g.op("Mod", index, g.ints(spec.num_classes)))
+    location = g.op("Div", index, g.ints(spec.num_classes))
+    return Rows(
+        boxes=g.op("GatherND", rows.boxes, g.op("Unsqueeze", location, g.ints(2)), batch_dims=1),
+        scores=scores,
+        factors=rows.factors and g.op("GatherElements", rows.factors, location, axis=1),
+        labels=g.op("Mod", index, g.ints(spec.num_classes)),
+    )
