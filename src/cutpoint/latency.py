@@ -1,7 +1,7 @@
 """Time variants end to end, image file to final boxes: one worker process a variant, driven in turn.
 
 The coordinator imports no runtime. Blocks of the variants alternate, so that a machine that drifts hits all
-alike.
+alike, and while one works the others sleep.
 """
 
 import contextlib
@@ -10,23 +10,21 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from cutpoint.errors import UserError
-from cutpoint.files import read_json, replacing, write_json
+from cutpoint.files import read_json, replacing
+from cutpoint.latency_statistics import METADATA
 from cutpoint.machine import machine_facts
+from cutpoint.watch import FOREIGN_CORES, Load, Watch
 
-STAGES = ("decode", "preprocess", "inference", "postprocess", "total")
-PERCENTILES = {"p50": 50, "p90": 90, "p95": 95, "p99": 99}
-METADATA = b"cutpoint"
+# Images of one block. Small, so that a drift or a disturbance of seconds falls on all variants.
+BLOCK = 8
 
 
 class Worker:
@@ -44,18 +42,19 @@ class Worker:
             text=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
+        self.pid = self._process.pid
         # one at a time: two cold starts at once would compete for the machine
         self.facts = self._receive()
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Send a request and wait for the answer.
+    def ask(self, method: str, **arguments: Any) -> dict[str, Any]:
+        """Let the worker call a method of ``latency_worker.Server`` and wait for the answer.
 
         Raises:
             UserError: the worker ended; its message.
         """
         # a worker that ended meanwhile is told by its closed answers
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.write(json.dumps({"ask": method, **arguments}) + "\n")
             self._process.stdin.flush()
         return self._receive()
 
@@ -87,97 +86,138 @@ class Worker:
 
 def time_variants(
     *,
-    jobs: list[dict[str, Any]],
+    jobs: str,
     manifest: str,
     images: int,
     min_seconds: float,
     min_runs: int,
     threads: int | None,
+    batch: int,
+    throughput: bool,
     out: str,
 ) -> None:
     """Time variants side by side and keep every sample.
 
     Args:
-        jobs: one dict a variant: ``variant, runtime, cut, provider, model`` (ONNX path or null), ``config,
-            checkpoint, spec`` (path), ``recipe, input`` (the input recipe's name), ``imports`` (modules).
+        jobs: JSON file, a list with one dict a variant: ``variant, runtime, cut, provider, tf32, model``
+            (ONNX path or null), ``config, checkpoint, spec`` (path), ``recipe, input`` (the input recipe's name),
+            ``recipe_text`` (for people), ``imports`` (modules).
         manifest: manifest JSON; its first ``images`` images are timed, over and over.
-        images: number of images.
+        images: number of images; of a batch only whole ones are timed.
         min_seconds: least measured seconds of each variant.
-        min_runs: least measured images of each variant.
+        min_runs: least measured runs of each variant.
         threads: threads of one operator, both runtimes; null means all usable cores.
-        out: Parquet file to write: ``variant, round, image_id`` and the stages in ms.
+        batch: images per run of the network; a sample is one run.
+        throughput: measure images per second with overlap too, for ``min_seconds`` of each variant.
+        out: Parquet file to write: ``variant, round, image_id`` (of a batch the first), ``shape`` (network
+            input) and the stages in ms; what was found beside them is in its metadata.
 
     Raises:
-        UserError: a worker failed.
+        UserError: a worker failed, or there are fewer images than a batch has.
     """
     threads = threads or len(os.sched_getaffinity(0))
-    entries = [{"id": e["id"], "path": e["path"]} for e in read_json(manifest)["images"][:images]]
-    facts = {"machine_before": machine_facts(), "threads": threads, "batch": 1, "images": len(entries)}
-    workers: list[Worker] = []
-    samples, described = [], {}
+    entries = [
+        {key: entry[key] for key in ("id", "path", "height", "width")}
+        for entry in read_json(manifest)["images"][:images]
+    ]
+    entries = entries[: len(entries) // batch * batch]
+    if not entries:
+        raise UserError(f"latency.batch: {batch} images, and {manifest} has fewer; lower it")
+    blocks = _blocks(entries, batch)
+    facts = {
+        "machine": machine_facts(),
+        "threads": threads,
+        "batch": batch,
+        "images": len(entries),
+        "block_images": len(blocks[0]),
+    }
+    watch, workers = Watch(), {}
+    described: dict[str, dict[str, Any]] = {}
+    samples: list[dict[str, Any]] = []
+    watch.look()
     try:
-        for job in tqdm(jobs, desc="starting and warming up", unit="variant"):
-            worker = Worker({**job, "threads": threads})
-            workers.append(worker)
-            described[job["variant"]] = {
-                **{key: job[key] for key in ("runtime", "cut")},
-                "provider_asked": job["provider"],
-                **worker.facts,
-                "warm_up": worker.ask({"warm_up": entries}),
+        for job in tqdm(read_json(jobs), desc="starting and warming up", unit="variant"):
+            worker = Worker({**job, "threads": threads, "batch": batch})
+            workers[job["variant"]] = worker
+            watch.add(worker.pid)
+            described[job["variant"]] = _describe(job, worker, entries)
+        loads = _time_in_turn(workers, blocks, min_seconds, min_runs, watch, samples)
+        watch.look()
+        for variant, worker in workers.items():
+            described[variant]["load"] = vars(loads[variant]) | {
+                "foreign_cores": round(loads[variant].foreign_cores, 3)
             }
-        seconds = dict.fromkeys(described, 0.0)
-        runs = dict.fromkeys(described, 0)
-        number = 0
-        with tqdm(desc="timing", unit="image") as progress:
-            while any(seconds[v] < min_seconds or runs[v] < min_runs for v in described):
-                # another variant starts each round, so that none always follows the same one
-                for worker in workers[number % len(workers) :] + workers[: number % len(workers)]:
-                    variant = worker.job["variant"]
-                    began = time.perf_counter()
-                    rows = worker.ask({"time": entries})["samples"]
-                    seconds[variant] += time.perf_counter() - began
-                    runs[variant] += len(rows)
-                    samples += [{"variant": variant, "round": number, **row} for row in rows]
-                    progress.update(len(rows))
-                number += 1
+            described[variant]["throughput"] = (
+                worker.ask("throughput", images=entries, seconds=min_seconds) if throughput else None
+            )
+            described[variant] |= worker.ask("finish", images=entries[:batch])
     finally:
-        for worker in workers:
+        for worker in workers.values():
             worker.close()
-    facts["load_1min_after"] = round(os.getloadavg()[0], 2)
+    facts["watch"] = watch.summary()
+    for variant, load in loads.items():
+        described[variant]["notes"] += _disturbances(load, facts["watch"])
     table = pa.Table.from_pandas(pd.DataFrame(samples), preserve_index=False)
     metadata = json.dumps({**facts, "variants": described}).encode()
     with replacing(out) as temporary:
         pq.write_table(table.replace_schema_metadata({METADATA: metadata}), temporary, compression="zstd")
 
 
-def summarize_latency(*, samples: str, variant: str, out: str) -> None:
-    """Write one variant's latency JSON from the samples.
-
-    Args:
-        samples: Parquet file of ``time_variants``.
-        variant: its name.
-        out: JSON file to write; milliseconds, nothing clipped, no best-of.
-    """
-    table = pq.read_table(samples)
-    facts = json.loads(table.schema.metadata[METADATA])
-    described = facts["variants"][variant]
-    rows = table.to_pandas().query("variant == @variant")
-    write_json(
-        out,
-        {
-            "variant": variant,
-            **described,
-            "threads": facts["threads"],
-            "batch": facts["batch"],
-            "images": facts["images"],
-            "stages": {stage: stage_statistics(rows[stage].to_numpy()) for stage in STAGES},
-            "machine": {**facts["machine_before"], "load_1min_after": facts["load_1min_after"]},
-            "samples": Path(samples).as_posix(),
-        },
-    )
+def _blocks(entries: list[dict[str, Any]], batch: int) -> list[list[dict[str, Any]]]:
+    """Whole batches in blocks of about ``BLOCK`` images."""
+    size = max(BLOCK // batch, 1) * batch
+    return [entries[start : start + size] for start in range(0, len(entries), size)]
 
 
-def stage_statistics(milliseconds: np.ndarray) -> dict[str, float | int]:
-    """Percentiles, mean and count of ``(N,)`` samples in ms."""
-    values = {name: float(np.percentile(milliseconds, q)) for name, q in PERCENTILES.items()}
-    return {**values, "mean": float(milliseconds.mean()), "n": len(milliseconds)}
+def _describe(job: dict[str, Any], worker: Worker, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    warm_up = worker.ask("warm_up", images=entries)
+    cold_start = {**worker.facts["cold_start"], "first_run_ms": warm_up.pop("first_run_ms")}
+    unsteady = [shape for shape, found in warm_up["shapes"].items() if not found["stable"]]
+    notes = [f"warm-up not steady at {', '.join(unsteady)}"] if unsteady else []
+    return {
+        **{key: job[key] for key in ("runtime", "cut", "tf32")},
+        "provider_asked": job["provider"],
+        "recipe": job["recipe_text"],
+        **worker.facts,
+        "notes": [*worker.facts["notes"], *notes],
+        "cold_start": cold_start,
+        "warm_up": warm_up,
+    }
+
+
+def _time_in_turn(
+    workers: dict[str, Worker],
+    blocks: list[list[dict[str, Any]]],
+    min_seconds: float,
+    min_runs: int,
+    watch: Watch,
+    samples: list[dict[str, Any]],
+) -> dict[str, Load]:
+    """Add rows to ``samples`` until every variant has enough and every image the same number of runs."""
+    loads = {variant: Load() for variant in workers}
+    runs = dict.fromkeys(workers, 0)
+    order, number = list(workers), 0
+    with tqdm(desc="timing", unit="run") as progress:
+        while number % len(blocks) or any(
+            loads[v].seconds < min_seconds or runs[v] < min_runs for v in workers
+        ):
+            # another variant starts each round, so that none always follows the same one
+            for variant in order[number % len(order) :] + order[: number % len(order)]:
+                with watch.block(loads[variant]):
+                    answer = workers[variant].ask("time", images=blocks[number % len(blocks)])
+                rows = answer["samples"]
+                runs[variant] += len(rows)
+                samples += [{"variant": variant, "round": number, **row} for row in rows]
+                progress.update(len(rows))
+            watch.look()
+            number += 1
+    return loads
+
+
+def _disturbances(load: Load, watched: dict[str, Any]) -> list[str]:
+    notes = []
+    if load.foreign_cores > FOREIGN_CORES:
+        notes.append(f"disturbed (other processes kept {load.foreign_cores:.1f} cores busy)")
+    if watched["throttled"]:
+        notes.append(f"disturbed (GPU: {', '.join(watched['throttled'])})")
+    return notes

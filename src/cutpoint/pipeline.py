@@ -33,14 +33,24 @@ class Pipeline(Protocol):
     def batch(self, prepared: Sequence[tuple[Any, Geometry]]) -> tuple[Any, list[Geometry]]:
         """Several network inputs to one, padded to the largest; the geometries then say so."""
 
+    def upload(self, tensor: Any, *geometries: Geometry) -> Any:
+        """Network input to the device."""
+
+    def compute(self, uploaded: Any) -> Any:
+        """What is on the device to the outputs of the cut there; returns when they are finished."""
+
+    def download(self, computed: Any) -> Any:
+        """Outputs of the cut to the host."""
+
     def infer(self, tensor: Any, *geometries: Geometry) -> Any:
-        """Network input to the outputs of the cut."""
+        """Network input to the outputs of the cut, both on the host."""
+        return self.download(self.compute(self.upload(tensor, *geometries)))
 
     def read(self, outputs: Any, geometry: Geometry, image: int = 0) -> Candidates | Detections:
         """An image's outputs to candidates (``raw``, ``decoded``) or detections (``e2e``)."""
 
 
-class OnnxPipeline:
+class OnnxPipeline(Pipeline):
     """The stages of an ONNX export."""
 
     def __init__(self, session: Session, input_name: str = "mmdet") -> None:
@@ -72,12 +82,24 @@ class OnnxPipeline:
             )
         return stack(prepared, self._input.pad_value)
 
-    def infer(self, tensor: np.ndarray, *geometries: Geometry) -> dict[str, np.ndarray]:
-        """Run the session."""
+    def upload(self, tensor: np.ndarray, *geometries: Geometry) -> Any:
+        """The session's inputs on its device."""
+        return self._session.upload(self.feeds(tensor, *geometries))
+
+    def feeds(self, tensor: np.ndarray, *geometries: Geometry) -> dict[str, np.ndarray]:
+        """The session's inputs by name."""
         feeds = {"images": tensor}
         if self._session.clip == "image":
             feeds["image_sizes"] = np.concatenate([image_sizes(g, self._input) for g in geometries])
-        return self._session.run(feeds)
+        return feeds
+
+    def compute(self, uploaded: Any) -> Any:
+        """Run the session."""
+        return self._session.compute(uploaded)
+
+    def download(self, computed: Any) -> dict[str, np.ndarray]:
+        """Output name to array."""
+        return self._session.download(computed)
 
     def read(
         self, outputs: dict[str, np.ndarray], geometry: Geometry, image: int = 0

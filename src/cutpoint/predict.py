@@ -24,6 +24,7 @@ def predict_onnx(
     shards: int,
     input: str = "mmdet",
     batch: int = 1,
+    tf32: bool = False,
     out: str,
     out_images: str,
 ) -> None:
@@ -37,12 +38,13 @@ def predict_onnx(
         shard, shards: take every ``shards``-th image from number ``shard`` on.
         input: name of the input recipe; see ``image.named_input``.
         batch: number of images of one run of the network, in the order of the manifest.
+        tf32: as in ``runtime.Session``.
         out, out_images: Parquet files to write.
 
     Raises:
         UserError: the session cannot be opened, or an image cannot be read.
     """
-    session = Session(model, provider, threads)
+    session = Session(model, provider, threads, tf32=tf32)
     pipeline = OnnxPipeline(session, input)
     digest = hashlib.sha256(Path(model).read_bytes()).hexdigest()
     metadata = {"onnx_sha256": digest, "input": input, "scores": session.scores}

@@ -11,7 +11,7 @@ from cutpoint.errors import UserError
 from cutpoint.plan import Evaluation, Model, Plan
 from cutpoint.recipe_changes import step_changes
 from cutpoint.resolve_variant import resolve_variant
-from cutpoint.variants import Dataset, Export, Run, Variant, differences
+from cutpoint.variants import SHAPE, Dataset, Export, Run, Variant, differences
 
 
 def build_plan(config: dict[str, Any], device: str) -> Plan:
@@ -31,6 +31,7 @@ def build_plan(config: dict[str, Any], device: str) -> Plan:
         for name, entry in config["variants"].items()
     }
     check_names(variants.values())
+    _check_latency_batch(config["latency"]["batch"], variants.values())
     evaluations: list[Evaluation] = []
     for index, entry in enumerate(config["evaluations"]):
         where = f"evaluations[{index}]"
@@ -60,6 +61,15 @@ def check_names(variants: Iterable[Variant]) -> None:
                     f"variants.{owner.name} and variants.{variant.name} differ, but each would make the "
                     f"{type(thing).__name__.lower()} {thing.name}; change one of them"
                 )
+
+
+def _check_latency_batch(batch: int, variants: Iterable[Variant]) -> None:
+    fixed = [v.name for v in variants if v.run and v.run.export and v.run.export.trace.shape != SHAPE]
+    if batch > 1 and fixed:
+        raise UserError(
+            f"latency.batch: {batch} images, and variants.{fixed[0]} is a file of fixed shape, which takes one; "
+            "set it to 1, or that variant's shape to dynamic"
+        )
 
 
 def _resolve_model(name: str, entry: dict[str, Any]) -> Model:

@@ -70,6 +70,8 @@ def resolve_variant(
     if entry["input"] == "seed-225" and entry["shape"] != SHAPE:
         raise UserError(f"{where}.input: seed-225 keeps each image's own size; use shape dynamic")
     provider = _provider(runtime, entry["provider"] or device)
+    if entry["tf32"] and provider == "cpu":
+        raise UserError(f"{where}.tf32: only a GPU has it, and this runs on the CPU; remove it")
     run = Run(
         runtime,
         cut,
@@ -78,6 +80,7 @@ def resolve_variant(
         entry["input"],
         entry["batch"],
         moved=provider != _provider(runtime, device),
+        tf32=entry["tf32"],
     )
     return Variant(name, run, recipe)
 

@@ -9,7 +9,7 @@ from cutpoint.variants import COUNT, EXPORTER, OPSET, SCORES, Run, Variant, diff
 
 RUN_CELLS = (
     *("runtime", "cut", "precision", "provider", "input"),
-    *("recipe", "shape", "batch", "onnx", "verify", "precision_report"),
+    *("recipe", "shape", "batch", "tf32", "onnx", "verify", "precision_report"),
 )
 
 
@@ -22,7 +22,6 @@ def table_row(evaluation: Evaluation, variant: Variant) -> dict[str, Any]:
         "model": model,
         "variant": variant.name,
         **(_run_cells(model, variant) if variant.run else dict.fromkeys(RUN_CELLS)),
-        "tf32": None,
         "published_ap": evaluation.published_ap,
         "manifest": f"results/manifests/{dataset}.json",
         "metrics": f"results/metrics/{own}" if evaluation.dataset.annotations else None,
@@ -39,11 +38,18 @@ def _run_cells(model: str, variant: Variant) -> dict[str, Any]:
     values = (
         *(run.runtime, run.cut, run.precision, run.provider, run.input),
         # of a file made elsewhere the plan does not know the shape
-        *(variant.recipe_text, None if variant.export.foreign else trace.shape, run.batch, onnx),
+        *(variant.recipe_text, None if variant.export.foreign else trace.shape, run.batch, _tf32(run), onnx),
         onnx and onnx.replace(".onnx", ".verify.json"),
         precision_report(model, run),
     )
     return dict(zip(RUN_CELLS, values, strict=True))
+
+
+def _tf32(run: Run) -> str | None:
+    """A GPU's fp32 has the choice."""
+    if run.provider == "cpu" or run.precision != "fp32":
+        return None
+    return "on" if run.tf32 else "off"
 
 
 def _remarks(variant: Variant) -> list[str]:
@@ -183,11 +189,13 @@ def latency_jobs(evaluation: Evaluation, imports: list[str]) -> list[dict[str, A
             "runtime": variant.run.runtime,
             "cut": variant.run.cut,
             "provider": variant.run.provider,
+            "tf32": variant.run.tf32,
             "model": onnx_file(model.name, variant.run),
             "config": model.config,
             "checkpoint": model.checkpoint,
             "spec": f"results/models/{model.name}/spec.json",
             "recipe": variant.recipe.definition,
+            "recipe_text": variant.recipe_text,
             "input": variant.run.input,
             "imports": imports,
         }

@@ -1,6 +1,8 @@
 """ONNX Runtime sessions: what was asked for is what runs, or a message."""
 
+import ctypes
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from cutpoint.binding import Binding
 from cutpoint.errors import UserError
 from cutpoint.headspec import METADATA_KEY, ModelSpec
 
@@ -20,6 +23,12 @@ PRECISION_KEY = "cutpoint_precision"
 # The operators that carry a network's weights: on a GPU none of them may fall back to the CPU.
 WEIGHTED = ("Conv", "ConvTranspose", "DeformConv", "Gemm", "MatMul")
 LACKING = re.compile(r"Could not find an implementation for (\w+)\((\d+)\)")
+# What a provider cannot run goes to the next.
+CHAINS = {"cpu": ("cpu",), "cuda": ("cuda", "cpu"), "tensorrt": ("tensorrt", "cuda", "cpu")}
+LIBRARIES = {
+    "cuda": "libonnxruntime_providers_cuda.so",
+    "tensorrt": "libonnxruntime_providers_tensorrt.so",
+}
 
 
 class Session:
@@ -37,13 +46,26 @@ class Session:
         shape: height and width of a static export, else null.
     """
 
-    def __init__(self, path: str | Path, provider: str, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        provider: str,
+        threads: int | None = None,
+        *,
+        tf32: bool = False,
+        spinning: bool = True,
+        profile: str | None = None,
+    ) -> None:
         """Open a session.
 
         Args:
             path: ONNX file written by ``write_export``.
             provider: ``cpu``, ``cuda`` or ``tensorrt``.
             threads: intra-op threads; null leaves ONNX Runtime's default (all cores).
+            tf32: let a GPU round the factors of fp32 products to 10 bits.
+            spinning: whether threads that wait for work do so without sleep, ONNX Runtime's default: faster
+                where the cores are theirs alone, slower where others want them. Between runs none spins.
+            profile: start of the path of a profile that ``end_profiling`` writes; null makes none.
 
         Raises:
             UserError: the file cannot be loaded, or the provider is not there or lacks an operator.
@@ -51,26 +73,22 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        if not spinning:
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if threads:
             options.intra_op_num_threads = threads
-        wanted = PROVIDERS[provider]
+        if profile:
+            options.enable_profiling = True
+            options.profile_file_prefix = profile
+        self.optimisation = options.graph_optimization_level.name
         check_provider(provider)
-        providers = [wanted] if provider == "cpu" else [wanted, PROVIDERS["cpu"]]
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-        except Exception as error:  # onnxruntime's own exception types share no base but this
-            lacking = LACKING.search(str(error))
-            if lacking:
-                raise UserError(
-                    f"{path}: the provider {provider} lacks the operator {lacking[1]} (opset {lacking[2]}) "
-                    f"in ONNX Runtime {onnxruntime.__version__}; use another provider, or a newer onnxruntime"
-                ) from error
-            raise UserError(f"{path}: ONNX Runtime cannot load it ({str(error).splitlines()[0]})") from error
+        self._session, self.cuda_graph = _open(path, provider, tf32, options)
         got = self._session.get_providers()[0]
-        if got != wanted:
+        if got != PROVIDERS[provider]:
             raise UserError(
-                f"{path}: asked for {wanted}, ONNX Runtime fell back to {got}; "
-                "its log above names the library that is missing"
+                f"{path}: asked for {PROVIDERS[provider]}, ONNX Runtime fell back to {got}: "
+                f"{_missing_library(provider)}"
             )
         if provider != "cpu":
             self._check_operators(path, provider)
@@ -89,20 +107,106 @@ class Session:
         self.batch = batch if isinstance(batch, int) else None
         static = isinstance(height, int) and isinstance(width, int)
         self.shape = (height, width) if static else None
+        self._binding = Binding(self._session, fixed=self.cuda_graph) if provider != "cpu" else None
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run the graph: input name to array in, output name to array out."""
-        return dict(zip(self._outputs, self._session.run(None, feeds), strict=True))
+        return self.download(self.compute(self.upload(feeds)))
+
+    def upload(self, feeds: dict[str, np.ndarray]) -> Any:
+        """Copy inputs to the provider's device; on the CPU they are there."""
+        return self._binding.upload(feeds) if self._binding else feeds
+
+    def compute(self, uploaded: Any) -> Any:
+        """Run the graph on what ``upload`` gave; returns when the device has finished."""
+        return self._binding.run(uploaded) if self._binding else self._session.run(None, uploaded)
+
+    def download(self, computed: Any) -> dict[str, np.ndarray]:
+        """Copy what ``compute`` gave to the host: output name to array."""
+        values = self._binding.download(computed) if self._binding else computed
+        return dict(zip(self._outputs, values, strict=True))
+
+    @property
+    def provider_options(self) -> dict[str, str]:
+        """The options of the provider as ONNX Runtime has them."""
+        return self._session.get_provider_options()[PROVIDERS[self.provider]]
+
+    def partitions(self) -> list[tuple[str, list[str]]]:
+        """Provider and operator types of each part that the graph was divided into."""
+        parts = self._session.get_provider_graph_assignment_info()
+        return [(part.ep_name, [node.op_type for node in part.get_nodes()]) for part in parts]
+
+    def end_profiling(self) -> str:
+        """Write the profile of a session opened with ``profile``; returns its path."""
+        return self._session.end_profiling()
 
     def _check_operators(self, path: str | Path, provider: str) -> None:
-        parts = self._session.get_provider_graph_assignment_info()
-        on_cpu = {n.op_type for p in parts if p.ep_name == PROVIDERS["cpu"] for n in p.get_nodes()}
+        parts = self.partitions()
+        on_cpu = {kind for name, kinds in parts if name == PROVIDERS["cpu"] for kind in kinds}
         lacking = sorted(on_cpu.intersection(WEIGHTED))
         if lacking:
             raise UserError(
                 f"{path}: the provider {provider} lacks {', '.join(lacking)} in ONNX Runtime "
                 f"{onnxruntime.__version__}, which would run on the CPU; use `provider: cpu`"
             )
+
+
+def _open(
+    path: str | Path, provider: str, tf32: bool, options: onnxruntime.SessionOptions
+) -> tuple[onnxruntime.InferenceSession, bool]:
+    """Open a session; a graph of fixed shapes is replayed as a CUDA graph where all of it is on the GPU."""
+    plain = _create(path, provider, tf32, options)
+    parts = plain.get_provider_graph_assignment_info()
+    on_gpu = provider != "cpu" and all(part.ep_name == PROVIDERS[provider] for part in parts)
+    if on_gpu and _is_fixed(plain):
+        return _create(path, provider, tf32, options, graph=True), True
+    return plain, False
+
+
+def _create(
+    path: str | Path,
+    provider: str,
+    tf32: bool,
+    options: onnxruntime.SessionOptions,
+    graph: bool = False,
+) -> onnxruntime.InferenceSession:
+    wanted = [(PROVIDERS[name], _provider_options(name, tf32, graph)) for name in CHAINS[provider]]
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=wanted)
+    except Exception as error:  # onnxruntime's own exception types share no base but this
+        lacking = LACKING.search(str(error))
+        if lacking:
+            raise UserError(
+                f"{path}: the provider {provider} lacks the operator {lacking[1]} (opset {lacking[2]}) "
+                f"in ONNX Runtime {onnxruntime.__version__}; use another provider, or a newer onnxruntime"
+            ) from error
+        raise UserError(f"{path}: ONNX Runtime cannot load it ({str(error).splitlines()[0]})") from error
+
+
+def _provider_options(provider: str, tf32: bool, graph: bool) -> dict[str, str]:
+    if provider == "tensorrt":
+        # ONNX Runtime has no option for tf32 there; the variable is read once a process
+        os.environ["NVIDIA_TF32_OVERRIDE"] = str(int(tf32))
+        return {"trt_cuda_graph_enable": str(int(graph))}
+    if provider == "cuda":
+        return {"use_tf32": str(int(tf32)), "enable_cuda_graph": str(int(graph))}
+    return {}
+
+
+def _is_fixed(session: onnxruntime.InferenceSession) -> bool:
+    """Whether all shapes are known before the run."""
+    values = [*session.get_inputs(), *session.get_outputs()]
+    return all(isinstance(side, int) for value in values for side in value.shape)
+
+
+def _missing_library(provider: str) -> str:
+    """Why a provider's library does not load, in the loader's words, which name what is missing."""
+    library = Path(onnxruntime.__file__).parent / "capi" / LIBRARIES[provider]
+    try:
+        ctypes.CDLL(str(library))
+    except OSError as error:
+        return f"{error}; install it, or set `device: cpu`"
+    return "its libraries load, so the device or its driver refused it; set `device: cpu`"
 
 
 def check_provider(provider: str) -> None:

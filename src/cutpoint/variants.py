@@ -155,6 +155,7 @@ class Run:
     input: str = INPUT
     batch: int = 1
     moved: bool = False  # to another provider than the device
+    tf32: bool = False  # only on a GPU
 
     @property
     def name(self) -> str:
@@ -163,6 +164,7 @@ class Run:
         parts += [] if self.input == INPUT else [self.input]
         parts += [] if self.batch == 1 else [f"batch{self.batch}"]
         parts += [self.provider] if self.moved else []
+        parts += ["tf32"] if self.tf32 else []
         return "-".join(parts)
 
     @property
@@ -214,6 +216,7 @@ class Variant:
         own = {
             "runtime": run.runtime,
             "provider": run.provider,
+            "tf32": run.tf32,
             "precision": trace.precision,
             "input": run.input,
             "cut": run.cut,

@@ -213,7 +213,17 @@ def get_run_settings(wildcards):
         "shards": get_evaluation(wildcards).dataset.shards,
         "input": run.input,
         "batch": run.batch,
+        "tf32": run.tf32,
     }
+
+
+def get_timed(wildcards):
+    """What is timed, but for the recipes on candidates."""
+    kept = ("variant", "runtime", "cut", "provider", "tf32", "model", "input")
+    return [
+        {key: job[key] for key in kept}
+        for job in latency_jobs(get_evaluation(wildcards), [])
+    ]
 
 
 def get_variants():

@@ -13,6 +13,7 @@ if __name__ == "__main__":
         from cutpoint.latency import time_variants
 
         time_variants(
+            jobs=snakemake.input.jobs,
             manifest=snakemake.input.manifest,
             **snakemake.params.settings,
             out=snakemake.output[0],

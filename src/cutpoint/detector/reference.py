@@ -18,12 +18,12 @@ from cutpoint.errors import UserError
 from cutpoint.files import read_json
 from cutpoint.headspec import ModelSpec
 from cutpoint.image import Geometry, decode, named_input, prepare
-from cutpoint.pipeline import padded_together, stack
+from cutpoint.pipeline import Pipeline, padded_together, stack
 from cutpoint.predict import write_predictions
 from cutpoint.recipes import Detections
 
 
-class MmdetPipeline:
+class MmdetPipeline(Pipeline):
     """``pytorch`` + ``e2e``: mmdet's test pipeline, forward and ``predict_by_feat``, called stage by stage.
 
     A test holds it equal to ``detector.test_step``.
@@ -76,14 +76,23 @@ class MmdetPipeline:
         geometries = padded_together([geometry for _, geometry in prepared])
         return [data for single, _ in prepared for data in single], geometries
 
+    def upload(self, tensor: list[dict[str, Any]], *geometries: Geometry) -> dict[str, Any]:
+        """The data preprocessor's copy to the device."""
+        data = self._detector.data_preprocessor.cast_data(pseudo_collate(tensor))
+        _finish(self.provider)
+        return data
+
     @torch.no_grad()
-    def infer(self, tensor: list[dict[str, Any]], *geometries: Geometry) -> tuple[Any, list[dict]]:
-        """Data preprocessor, backbone, neck and head."""
-        data = self._detector.data_preprocessor(pseudo_collate(tensor), training=False)
+    def compute(self, uploaded: dict[str, Any]) -> tuple[Any, list[dict]]:
+        """The rest of the data preprocessor, backbone, neck and head."""
+        data = self._detector.data_preprocessor(uploaded, training=False)
         outputs = self._detector.bbox_head(self._detector.extract_feat(data["inputs"]))
-        if self.provider == "cuda":
-            torch.cuda.synchronize()
+        _finish(self.provider)
         return outputs, [sample.metainfo for sample in data["data_samples"]]
+
+    def download(self, computed: tuple[Any, list[dict]]) -> tuple[Any, list[dict]]:
+        """mmdet post-processes on the device; its detections are copied by ``read``."""
+        return computed
 
     @torch.no_grad()
     def read(self, outputs: tuple[Any, list[dict]], geometry: Geometry, image: int = 0) -> Detections:
@@ -100,7 +109,7 @@ class MmdetPipeline:
         )
 
 
-class HeadTensorPipeline:
+class HeadTensorPipeline(Pipeline):
     """``pytorch`` + ``raw``: our input recipe, mmdet's head tensors, our candidates."""
 
     cut = "raw"
@@ -124,16 +133,33 @@ class HeadTensorPipeline:
         """``(B, 3, H', W')`` float32 and geometries; see ``pipeline.stack``."""
         return stack(prepared, self._input.pad_value)
 
+    def upload(self, tensor: np.ndarray, *geometries: Geometry) -> torch.Tensor:
+        """The network input on the device."""
+        uploaded = torch.from_numpy(tensor).to(self.provider)
+        _finish(self.provider)
+        return uploaded
+
     @torch.no_grad()
-    def infer(self, tensor: np.ndarray, *geometries: Geometry) -> dict[str, np.ndarray]:
+    def compute(self, uploaded: torch.Tensor) -> list[torch.Tensor]:
+        """Head tensors on the device."""
+        tensors = head_tensors(self._detector, uploaded)
+        _finish(self.provider)
+        return tensors
+
+    def download(self, computed: list[torch.Tensor]) -> dict[str, np.ndarray]:
         """Head tensors by the names of the ``raw`` cut, on the host."""
-        tensors = head_tensors(self._detector, torch.from_numpy(tensor).to(self.provider))
-        values = (value.cpu().numpy() for value in tensors)
+        values = (value.cpu().numpy() for value in computed)
         return dict(zip(self.spec.head.raw_names, values, strict=True))
 
     def read(self, outputs: dict[str, np.ndarray], geometry: Geometry, image: int = 0) -> Candidates:
         """An image's head tensors to candidates."""
         return from_raw(outputs, self.spec.head, image)
+
+
+def _finish(device: str) -> None:
+    """Wait for the device, so that a stage's time is its own."""
+    if device == "cuda":
+        torch.cuda.synchronize()
 
 
 def open_pytorch(
@@ -144,6 +170,7 @@ def open_pytorch(
     provider: str,
     threads: int | None,
     input_name: str = "mmdet",
+    tf32: bool = False,
 ) -> MmdetPipeline | HeadTensorPipeline:
     """Open the PyTorch side of a model.
 
@@ -155,6 +182,7 @@ def open_pytorch(
         provider: ``cpu`` or ``cuda``; ``tensorrt`` is read as ``cuda``.
         threads: threads of one operator; null leaves torch's default.
         input_name: the input recipe, see ``image.named_input``; ``e2e`` has only ``mmdet``.
+        tf32: let CUDA round the factors of fp32 products to 10 bits; torch does by itself in convolutions.
 
     Raises:
         UserError: CUDA asked for and not there, or another input recipe with ``e2e``.
@@ -164,6 +192,7 @@ def open_pytorch(
     device = "cpu" if provider == "cpu" else "cuda"
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("device cuda: torch finds no CUDA device; set `device: cpu` or install a CUDA build")
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
     if threads:
         torch.set_num_threads(threads)
     warnings.filterwarnings("ignore", message=".*indexing.*", category=UserWarning)
@@ -187,11 +216,12 @@ def predict_pytorch(
     shards: int,
     input: str = "mmdet",
     batch: int = 1,
+    tf32: bool = False,
     out: str,
     out_images: str,
 ) -> None:
     """Run the PyTorch model over one shard of a data set; arguments as ``predict.predict_onnx``."""
     model_spec = ModelSpec.from_dict(read_json(spec))
-    pipeline = open_pytorch(config, checkpoint, model_spec, cut, provider, threads, input)
+    pipeline = open_pytorch(config, checkpoint, model_spec, cut, provider, threads, input, tf32)
     metadata = {"input": input, "scores": None}
     write_predictions(pipeline, manifest, shard, shards, batch, out, out_images, metadata)

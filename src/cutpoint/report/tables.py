@@ -157,6 +157,7 @@ def _summary_row(row: dict[str, Any], baseline: str | None) -> dict[str, Any]:
         "shape": "x".join(map(str, shape)) if isinstance(shape, list | tuple) else shape,
         "latency_p50_ms": total.get("p50"),
         "latency_p99_ms": total.get("p99"),
+        "images_per_s": (latency.get("throughput") or {}).get("images_per_s"),
         "model_mb": Path(row["onnx"]).stat().st_size / 1e6 if row["onnx"] else None,
         "notes": _notes(row, baseline, comparison, latency),
     }
@@ -175,6 +176,8 @@ def _notes(
     notes += latency.get("notes", [])
     if latency and latency["batch"] != row["batch"]:
         notes.append(f"latency at batch {latency['batch']}")
+    if latency and latency["recipe"] != row["recipe"]:
+        notes.append(f"latency of recipe {latency['recipe']} (time again: --forcerun time_variants)")
     return "; ".join(dict.fromkeys(note.replace(";", ",") for note in notes)) or None
 
 

@@ -1,0 +1,174 @@
+"""What the machine did while something was timed: other processes' work, clocks, heat, throttling."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+import pynvml
+
+# From here on other processes' work is a disturbance (cores, on average over what was timed).
+FOREIGN_CORES = 0.25
+# NVML's reasons for a lower clock that mean heat or power trouble; the power cap is normal under full load.
+THROTTLES = {
+    pynvml.nvmlClocksEventReasonSwThermalSlowdown: "software thermal slowdown",
+    pynvml.nvmlClocksEventReasonHwSlowdown: "hardware slowdown",
+    pynvml.nvmlClocksEventReasonHwThermalSlowdown: "hardware thermal slowdown",
+    pynvml.nvmlClocksEventReasonHwPowerBrakeSlowdown: "hardware power brake",
+}
+
+
+@dataclass
+class Load:
+    """Time that was watched: by the clock, and what processes other than the watched spent of it."""
+
+    seconds: float = 0.0
+    foreign_seconds: float = 0.0
+
+    @property
+    def foreign_cores(self) -> float:
+        """Cores that other processes kept busy, on average."""
+        return self.foreign_seconds / self.seconds if self.seconds else 0.0
+
+
+@dataclass
+class Watch:
+    """Watches the machine for the processes that are timed.
+
+    Attributes:
+        states: readings of ``machine_state``, one a call of ``look``.
+    """
+
+    states: list[dict[str, Any]] = field(default_factory=list)
+    _own: list[psutil.Process] = field(default_factory=lambda: [psutil.Process()])
+
+    def add(self, pid: int) -> None:
+        """Count a process among those whose work is no disturbance."""
+        self._own.append(psutil.Process(pid))
+
+    @contextmanager
+    def block(self, load: Load) -> Iterator[None]:
+        """Add what happens in the block to ``load``."""
+        began, busy, own = time.monotonic(), _busy_seconds(), self._own_seconds()
+        yield
+        load.seconds += time.monotonic() - began
+        foreign = (_busy_seconds() - busy) - (self._own_seconds() - own)
+        # the two are read one after the other and count in ticks: a sum over many blocks is exact enough
+        load.foreign_seconds += foreign
+
+    def look(self) -> None:
+        """Read the machine's state now."""
+        self.states.append(machine_state())
+
+    def summary(self) -> dict[str, Any]:
+        """The first and last state, and the extremes between; ``throttled`` names the reasons seen."""
+        during = self.states[1:-1] or self.states
+        return {
+            "before": self.states[0],
+            "during": _extremes(during),
+            "after": self.states[-1],
+            "throttled": sorted({r for s in self.states for gpu in s["gpus"] for r in gpu["throttled"]}),
+        }
+
+    def _own_seconds(self) -> float:
+        total = 0.0
+        for process in self._own:
+            # one that has ended no longer works
+            with suppress(psutil.NoSuchProcess):
+                total += sum(process.cpu_times()[:2])
+        return total
+
+
+def machine_state() -> dict[str, Any]:
+    """Load, CPU clock (MHz) and temperature (Celsius), and each GPU's state; null where nobody tells."""
+    clock = psutil.cpu_freq()
+    sensors = getattr(psutil, "sensors_temperatures", dict)()
+    heat = [reading.current for readings in sensors.values() for reading in readings]
+    return {
+        "load_1min": round(os.getloadavg()[0], 2),
+        "cpu_mhz": round(clock.current) if clock else None,
+        "cpu_celsius": max(heat, default=None),
+        "gpus": gpu_states(),
+    }
+
+
+def gpu_states() -> list[dict[str, Any]]:
+    """Clocks (MHz), temperature (Celsius), power (W), memory in use (MiB) and throttling of each NVIDIA card.
+
+    Read only. Empty without a driver; a value that a card does not tell is null.
+    """
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    try:
+        cards = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        return [_gpu_state(card) for card in cards]
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def device_memory_mib(pid: int) -> float | None:
+    """Memory that a process holds on the GPUs, MiB; null where nobody tells."""
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    try:
+        cards = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        used = [p.usedGpuMemory for c in cards for p in _processes(c) if p.pid == pid]
+        return round(sum(used) / 2**20, 1) if used and None not in used else None
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _gpu_state(card: Any) -> dict[str, Any]:
+    reasons = _told(pynvml.nvmlDeviceGetCurrentClocksEventReasons, card) or 0
+    watts, memory = _told(pynvml.nvmlDeviceGetPowerUsage, card), _told(pynvml.nvmlDeviceGetMemoryInfo, card)
+    return {
+        "name": _told(pynvml.nvmlDeviceGetName, card),
+        "sm_mhz": _told(pynvml.nvmlDeviceGetClockInfo, card, pynvml.NVML_CLOCK_SM),
+        "memory_mhz": _told(pynvml.nvmlDeviceGetClockInfo, card, pynvml.NVML_CLOCK_MEM),
+        "celsius": _told(pynvml.nvmlDeviceGetTemperature, card, pynvml.NVML_TEMPERATURE_GPU),
+        "watts": None if watts is None else round(watts / 1000, 1),
+        "memory_mib": None if memory is None else round(memory.used / 2**20, 1),
+        "throttled": sorted(name for bit, name in THROTTLES.items() if reasons & bit),
+    }
+
+
+def _processes(card: Any) -> list[Any]:
+    return _told(pynvml.nvmlDeviceGetComputeRunningProcesses, card) or []
+
+
+def _told(question: Any, *arguments: Any) -> Any:
+    """A card's answer; null where this card or driver has none."""
+    try:
+        return question(*arguments)
+    except pynvml.NVMLError:
+        return None
+
+
+def _extremes(states: list[dict[str, Any]]) -> dict[str, Any]:
+    """``[least, most]`` of each number over the states, the GPUs by their position."""
+    numbers = ("load_1min", "cpu_mhz", "cpu_celsius")
+    found: dict[str, Any] = {key: _span(state[key] for state in states) for key in numbers}
+    cards = range(min(len(state["gpus"]) for state in states))
+    keys = ("sm_mhz", "memory_mhz", "celsius", "watts", "memory_mib")
+    found["gpus"] = [{key: _span(state["gpus"][i][key] for state in states) for key in keys} for i in cards]
+    return found
+
+
+def _span(values: Iterator[float | None]) -> list[float] | None:
+    known = [value for value in values if value is not None]
+    return [min(known), max(known)] if known else None
+
+
+def _busy_seconds() -> float:
+    """CPU time that all processes of the machine have spent, what a hypervisor took from it included."""
+    times = psutil.cpu_times()
+    idle = times.idle + getattr(times, "iowait", 0.0)
+    # guest time is part of user time already
+    return sum(times) - idle - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
