@@ -100,8 +100,8 @@ def time_variants(
 
     Args:
         jobs: JSON file, a list with one dict a variant: ``variant, runtime, cut, provider, tf32, model``
-            (ONNX path or null), ``config, checkpoint, spec`` (path), ``recipe, input`` (the input recipe's name),
-            ``recipe_text`` (for people), ``imports`` (modules).
+            (ONNX path or null), ``config, checkpoint, spec`` (path), ``recipe``, ``recipe_text`` (for people),
+            ``input`` (the input recipe's name), ``imports`` (modules).
         manifest: manifest JSON; its first ``images`` images are timed, over and over.
         images: number of images; of a batch only whole ones are timed.
         min_seconds: least measured seconds of each variant.

@@ -163,10 +163,15 @@ class Server:
 
     def throughput(self, images: Images, seconds: float) -> dict[str, Any]:
         """Images per second with the stages of several images overlapped, as ``predict`` does."""
+        threads, on_cpu = self._job["threads"], self._job["provider"] == "cpu"
+        opened, runs = self._opened, 1
+        if on_cpu and self._job["runtime"] == "onnxruntime":
+            opened, runs = open_variant({**self._job, "threads": 1}), threads
+        settings = {"batch": self._job["batch"], "workers": threads, "runs": runs}
         began, count = time.perf_counter(), 0
         while (spent := time.perf_counter() - began) < seconds:
-            for _, geometry, read in stream(self._opened.pipeline, images, self._job["batch"]):
-                detect(read, self._opened.recipe, geometry, self._opened.pipeline.spec)
+            for _, geometry, read in stream(opened.pipeline, images, **settings):
+                detect(read, opened.recipe, geometry, opened.pipeline.spec)
                 count += 1
         return {"images_per_s": count / spent, "images": count, "seconds": round(spent, 3)}
 

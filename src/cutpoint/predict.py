@@ -1,17 +1,16 @@
 """Stream a data set through a pipeline; stop at candidates, or at detections where the graph ends there."""
 
 import hashlib
-from pathlib import Path
+from contextlib import closing
 from typing import Any
 
 from tqdm import tqdm
 
-from cutpoint.errors import UserError
 from cutpoint.files import read_json
-from cutpoint.image import Geometry
 from cutpoint.pipeline import READERS, OnnxPipeline, Pipeline
 from cutpoint.runtime import Session
 from cutpoint.store import PredictionWriter
+from cutpoint.stream import stream
 
 
 def predict_onnx(
@@ -34,7 +33,8 @@ def predict_onnx(
         model: ONNX file.
         manifest: manifest JSON.
         provider: ``cpu``, ``cuda`` or ``tensorrt``.
-        threads: intra-op threads.
+        threads: on the CPU as many images are in work at once, each with one thread of its own, since that
+            fills the cores better than one image on all of them; on a GPU this many threads decode.
         shard, shards: take every ``shards``-th image from number ``shard`` on.
         input: name of the input recipe; see ``image.named_input``.
         batch: number of images of one run of the network, in the order of the manifest.
@@ -44,11 +44,24 @@ def predict_onnx(
     Raises:
         UserError: the session cannot be opened, or an image cannot be read.
     """
-    session = Session(model, provider, threads, tf32=tf32)
+    on_cpu = provider == "cpu"
+    session = Session(model, provider, 1 if on_cpu else threads, tf32=tf32)
     pipeline = OnnxPipeline(session, input)
-    digest = hashlib.sha256(Path(model).read_bytes()).hexdigest()
+    with open(model, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     metadata = {"onnx_sha256": digest, "input": input, "scores": session.scores}
-    write_predictions(pipeline, manifest, shard, shards, batch, out, out_images, metadata)
+    write_predictions(
+        pipeline,
+        manifest,
+        shard,
+        shards,
+        batch,
+        out,
+        out_images,
+        metadata,
+        workers=threads,
+        runs=threads if on_cpu else 1,
+    )
 
 
 def write_predictions(
@@ -60,8 +73,14 @@ def write_predictions(
     out: str,
     out_images: str,
     metadata: dict[str, Any],
+    *,
+    workers: int = 1,
+    runs: int = 1,
 ) -> None:
-    """Run any pipeline over one shard; see ``predict_onnx``. ``metadata`` goes into the files."""
+    """Run any pipeline over one shard; see ``predict_onnx`` and, for ``workers`` and ``runs``, ``stream``.
+
+    ``metadata`` goes into the files.
+    """
     content = read_json(manifest)
     images = content["images"][shard::shards]
     metadata |= {
@@ -71,24 +90,9 @@ def write_predictions(
         "spec": pipeline.spec.digest,
     }
     writer = PredictionWriter(out, out_images, candidates=pipeline.cut in READERS, metadata=metadata)
-    with writer, tqdm(total=len(images), desc=content["dataset"], unit="image", mininterval=1) as progress:
-        for start in range(0, len(images), batch):
-            entries = images[start : start + batch]
-            tensor, geometries = pipeline.batch([_prepare(pipeline, entry) for entry in entries])
-            outputs = pipeline.infer(tensor, *geometries)
-            for number, (entry, geometry) in enumerate(zip(entries, geometries, strict=True)):
-                writer.add(entry["id"], geometry, pipeline.read(outputs, geometry, number))
-            progress.update(len(entries))
-
-
-def _prepare(pipeline: Pipeline, entry: dict[str, Any]) -> tuple[Any, Geometry]:
-    try:
-        tensor, geometry = pipeline.prepare(pipeline.decode(entry["path"]))
-    except UserError as error:
-        raise UserError(f"image id {entry['id']} ({entry['path']}): {error}") from error
-    if (geometry.height, geometry.width) != (entry["height"], entry["width"]):
-        raise UserError(
-            f"image id {entry['id']} ({entry['path']}) is {geometry.height}x{geometry.width} pixels, "
-            f"the annotations say {entry['height']}x{entry['width']}; its boxes would not fit"
-        )
-    return tensor, geometry
+    results = stream(pipeline, images, batch=batch, workers=workers, runs=runs)
+    with closing(results), writer:
+        for entry, geometry, rows in tqdm(
+            results, total=len(images), desc=content["dataset"], unit="image", mininterval=1
+        ):
+            writer.add(entry["id"], geometry, rows)

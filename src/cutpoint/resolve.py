@@ -67,8 +67,8 @@ def _check_latency_batch(batch: int, variants: Iterable[Variant]) -> None:
     fixed = [v.name for v in variants if v.run and v.run.export and v.run.export.trace.shape != SHAPE]
     if batch > 1 and fixed:
         raise UserError(
-            f"latency.batch: {batch} images, and variants.{fixed[0]} is a file of fixed shape, which takes one; "
-            "set it to 1, or that variant's shape to dynamic"
+            f"latency.batch: {batch} images, and variants.{fixed[0]} is a file of fixed shape, which takes "
+            "one; set it to 1, or that variant's shape to dynamic"
         )
 
 
