@@ -100,7 +100,7 @@ def time_variants(
 
     Args:
         jobs: JSON file, a list with one dict a variant: ``variant, runtime, cut, provider, tf32, model``
-            (ONNX path or null), ``config, checkpoint, spec`` (path), ``recipe``, ``recipe_text`` (for people),
+            (ONNX path or null), ``config, checkpoint, spec, recipe``, ``recipe_text`` (for people),
             ``input`` (the input recipe's name), ``imports`` (modules).
         manifest: manifest JSON; its first ``images`` images are timed, over and over.
         images: number of images; of a batch only whole ones are timed.

@@ -53,7 +53,6 @@ class Session:
         threads: int | None = None,
         *,
         tf32: bool = False,
-        spinning: bool = True,
         profile: str | None = None,
     ) -> None:
         """Open a session.
@@ -63,24 +62,12 @@ class Session:
             provider: ``cpu``, ``cuda`` or ``tensorrt``.
             threads: intra-op threads; null leaves ONNX Runtime's default (all cores).
             tf32: let a GPU round the factors of fp32 products to 10 bits.
-            spinning: whether threads that wait for work do so without sleep, ONNX Runtime's default: faster
-                where the cores are theirs alone, slower where others want them. Between runs none spins.
             profile: start of the path of a profile that ``end_profiling`` writes; null makes none.
 
         Raises:
             UserError: the file cannot be loaded, or the provider is not there or lacks an operator.
         """
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        if not spinning:
-            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if threads:
-            options.intra_op_num_threads = threads
-        if profile:
-            options.enable_profiling = True
-            options.profile_file_prefix = profile
+        options = session_options(threads, profile)
         self.optimisation = options.graph_optimization_level.name
         check_provider(provider)
         self._session, self.cuda_graph = _open(path, provider, tf32, options)
@@ -149,6 +136,20 @@ class Session:
                 f"{path}: the provider {provider} lacks {', '.join(lacking)} in ONNX Runtime "
                 f"{onnxruntime.__version__}, which would run on the CPU; use `provider: cpu`"
             )
+
+
+def session_options(threads: int | None, profile: str | None = None) -> onnxruntime.SessionOptions:
+    """Options of every session; arguments as ``Session``'s. Between two runs no thread of it spins."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    if threads:
+        options.intra_op_num_threads = threads
+    if profile:
+        options.enable_profiling = True
+        options.profile_file_prefix = profile
+    return options
 
 
 def _open(

@@ -1,161 +1,16 @@
-import io
 import json
-import os
 import sys
+import time
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
+import psutil
 import pyarrow.parquet as pq
 import pytest
-from test_pipeline import FakeSession
-from tiny import atss_head, geometry, model_spec, raw_outputs
 
-from cutpoint import latency, latency_worker
+from cutpoint import latency
 from cutpoint.errors import UserError
-from cutpoint.image import named_input
-from cutpoint.latency import METADATA, STAGES, Worker, stage_statistics, summarize_latency, time_variants
-from cutpoint.pipeline import OnnxPipeline
-from cutpoint.recipes import resolve_recipe
-
-
-def test_statistics_by_hand():
-    found = stage_statistics(np.arange(1, 102, dtype=float))  # 1 .. 101 ms
-    assert found == {"p50": 51, "p90": 91, "p95": 96, "p99": 100, "mean": 51, "n": 101}
-    assert json.dumps(found)
-
-
-def test_summarize_reads_one_variant(tmp_path):
-    rows = [
-        {"variant": name, "round": 0, "image_id": i, **dict.fromkeys(STAGES, factor * i)}
-        for name, factor in (("raw", 1.0), ("e2e", 10.0))
-        for i in range(1, 12)
-    ]
-    facts = {
-        "threads": 2,
-        "batch": 1,
-        "images": 11,
-        "machine_before": {"processor": "x", "load_1min": 0.5},
-        "load_1min_after": 0.7,
-        "variants": {
-            name: {
-                "runtime": "onnxruntime",
-                "provider_asked": "cpu",
-                "provider_got": "cpu",
-                "notes": [name],
-                "warm_up": {"runs": 4, "seconds": 1.0},
-            }
-            for name in ("raw", "e2e")
-        },
-    }
-    table = pa.Table.from_pandas(pd.DataFrame(rows))
-    pq.write_table(table.replace_schema_metadata({METADATA: json.dumps(facts)}), tmp_path / "s.parquet")
-    out = tmp_path / "e2e.json"
-    summarize_latency(samples=str(tmp_path / "s.parquet"), variant="e2e", out=str(out))
-    found = json.loads(out.read_text())
-    assert set(found["stages"]) == set(STAGES)
-    assert found["stages"]["total"] == {"p50": 60, "p90": 100, "p95": 105, "p99": 109, "mean": 60, "n": 11}
-    assert found["provider_got"] == "cpu"
-    assert found["notes"] == ["e2e"]
-    assert (found["threads"], found["batch"], found["images"]) == (2, 1, 11)
-    assert found["machine"] == {"processor": "x", "load_1min": 0.5, "load_1min_after": 0.7}
-    assert found["warm_up"] == {"runs": 4, "seconds": 1.0}
-
-
-class StubPipeline:
-    """Counts its calls."""
-
-    provider, cut = "cpu", "e2e"
-    spec = model_spec(atss_head())
-
-    def __init__(self):
-        self.paths = []
-
-    def decode(self, path):
-        self.paths.append(path)
-        return path
-
-    def prepare(self, image):
-        return image, geometry()
-
-    def infer(self, tensor, sizes):
-        return {}
-
-    def read(self, outputs, sizes):
-        from cutpoint.recipes import Detections
-
-        return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
-
-
-def test_the_worker_answers_one_line_for_one_line(monkeypatch):
-    pipeline = StubPipeline()
-    monkeypatch.setattr(latency_worker, "open_variant", lambda job: (pipeline, None))
-    images = [{"id": 5, "path": "a.jpg"}, {"id": 6, "path": "b.jpg"}]
-    requests = io.StringIO("".join(json.dumps({kind: images}) + "\n" for kind in ("warm_up", "time", "time")))
-    answers = io.StringIO()
-    latency_worker.serve({"runtime": "onnxruntime", "cut": "e2e"}, requests, answers)
-    facts, warm_up, first, second = map(json.loads, answers.getvalue().splitlines())
-    assert (facts["provider_got"], facts["notes"]) == ("cpu", [])
-    assert warm_up["runs"] == 2 * latency_worker.WARM_UP_ROUNDS >= 4
-    for answer in (first, second):
-        assert [row["image_id"] for row in answer["samples"]] == [5, 6]
-        for row in answer["samples"]:
-            assert set(row) == {"image_id", *STAGES}
-            parts = sum(row[stage] for stage in STAGES if stage != "total")
-            assert row["total"] == pytest.approx(parts, abs=1e-9)
-            assert min(row[stage] for stage in STAGES) >= 0
-    assert pipeline.paths == ["a.jpg", "b.jpg"] * (latency_worker.WARM_UP_ROUNDS + 2)
-
-
-def test_stages_are_timed_where_the_work_is(monkeypatch):
-    now = [0]
-    costs = {"decode": 1, "prepare": 20, "infer": 300, "read": 4000}
-    pipeline = StubPipeline()
-    for name, cost in costs.items():
-        real = getattr(pipeline, name)
-
-        def slow(*args, real=real, cost=cost):
-            now[0] += cost * 1_000_000
-            return real(*args)
-
-        monkeypatch.setattr(pipeline, name, slow)
-    monkeypatch.setattr(latency_worker.time, "perf_counter_ns", lambda: now[0])
-    assert latency_worker.time_image(pipeline, None, "a.jpg") == {
-        "decode": 1,
-        "preprocess": 20,
-        "inference": 300,
-        "postprocess": 4000,
-        "total": 4321,
-    }
-
-
-def test_the_recipes_threshold_becomes_the_floor(monkeypatch):
-    spec = model_spec(atss_head())
-    outputs = raw_outputs(spec.head, [(6, 8), (3, 4)])
-    monkeypatch.setattr("cutpoint.runtime.Session", lambda *_: FakeSession(spec, "raw", outputs))
-    recipe = {"base": "mmdet3", "score_thr": 0.5}
-    job = {"runtime": "onnxruntime", "model": "m.onnx", "provider": "cpu", "threads": 1, "recipe": recipe}
-    job |= {"input": "mmdet", "imports": []}
-    pipeline, resolved = latency_worker.open_variant(job)
-    assert isinstance(pipeline, OnnxPipeline)
-    assert resolved == resolve_recipe(recipe, spec.head)
-    assert pipeline.spec.head.floor == {"on": "class", "value": 0.5, "inclusive": False}
-    assert (pipeline.read(outputs, geometry()).score > 0.5).all()
-
-
-def test_the_input_recipe_of_the_run_is_what_is_timed(monkeypatch):
-    spec = model_spec(atss_head())
-    monkeypatch.setattr("cutpoint.runtime.Session", lambda *_: FakeSession(spec, "raw", {}))
-    job = {"runtime": "onnxruntime", "model": "m.onnx", "provider": "cpu", "threads": 1, "recipe": "mmdet3"}
-    opened = {
-        name: latency_worker.open_variant(job | {"input": name, "imports": []})[0]
-        for name in ("mmdet", "seed-225")
-    }
-    image = np.full((40, 50, 3), 225, np.uint8)
-    own, seed = (opened[name].prepare(image)[0] for name in ("mmdet", "seed-225"))
-    assert not np.array_equal(own, seed)
-    assert opened["seed-225"].spec.input == named_input("seed-225", spec.input, None)
-
+from cutpoint.latency import Worker, time_variants
+from cutpoint.latency_statistics import COPIES, METADATA, STAGES
+from cutpoint.watch import Load
 
 WORKER = """
 import json, os, sys
@@ -167,7 +22,8 @@ if job["behaviour"] == "killed":
     os._exit(9)
 if job["behaviour"] == "ends":
     os.close(0)  # so that the next request finds nobody, whoever is faster
-print(json.dumps({"provider_got": "cpu", "notes": []}), flush=True)
+facts = {"provider_got": "cpu", "notes": [], "affinity": [0], "cold_start": {"open_s": 0.5}}
+print(json.dumps(facts), flush=True)
 if job["behaviour"] == "ends":
     sys.exit("it is gone")
 if job["behaviour"] == "out of memory":
@@ -176,11 +32,19 @@ for number, line in enumerate(sys.stdin):
     request = json.loads(line)
     if job["behaviour"] == "dies" and number == 1:
         sys.exit("out of memory")
-    if "warm_up" in request:
-        answer = {"runs": len(request["warm_up"]), "seconds": 0.1}
+    images = request["images"]
+    if request["ask"] == "warm_up":
+        shapes = {"8x8": {"runs": 3, "stable": job["behaviour"] != "unsteady"}}
+        answer = {"first_run_ms": 9.5, "shapes": shapes, "runs": 3, "seconds": 0.1}
+    elif request["ask"] == "time":
+        stages = ("decode", "preprocess", "host_to_device", "inference", "device_to_host", "postprocess")
+        row = {"shape": "8x8", **dict.fromkeys(stages, 1.0), "total": 6.0}
+        batches = images[:: job["batch"]]
+        answer = {"samples": [{"image_id": image["id"], **row} for image in batches]}
+    elif request["ask"] == "throughput":
+        answer = {"images_per_s": 20.0, "images": len(images), "seconds": request["seconds"]}
     else:
-        stages = dict.fromkeys(("decode", "preprocess", "inference", "postprocess"), 1.0)
-        answer = {"samples": [{"image_id": i["id"], **stages, "total": 4.0} for i in request["time"]]}
+        answer = {"memory": {"host_peak_mib": 70.0, "device_mib": None}, "census": None}
     print(json.dumps(answer), flush=True)
 """
 
@@ -202,6 +66,29 @@ def stub_workers(tmp_path, monkeypatch):
     return started
 
 
+@pytest.fixture
+def run(tmp_path):
+    """Times stub workers of given behaviours, by variant; returns the samples and the metadata."""
+
+    def time_them(behaviours, ids=(1,), **settings):
+        entries = [{"id": i, "path": f"{i}.jpg", "height": 8, "width": 8} for i in ids]
+        (tmp_path / "m.json").write_text(json.dumps({"images": entries}))
+        jobs = [
+            {"variant": name, "runtime": "onnxruntime", "cut": "raw", "provider": "cpu", "tf32": False}
+            | {"recipe_text": "mmdet3", "behaviour": behaviour}
+            for name, behaviour in behaviours.items()
+        ]
+        (tmp_path / "jobs.json").write_text(json.dumps(jobs))
+        paths = {"jobs": str(tmp_path / "jobs.json"), "manifest": str(tmp_path / "m.json")}
+        chosen = {"images": len(ids), "min_seconds": 0, "min_runs": 2, "threads": 1, "batch": 1}
+        chosen |= {"throughput": False, "out": str(tmp_path / "s.parquet")} | settings
+        time_variants(**paths, **chosen)
+        table = pq.read_table(chosen["out"])
+        return table.to_pandas(), json.loads(table.schema.metadata[METADATA])
+
+    return time_them
+
+
 @pytest.mark.parametrize(
     ("behaviour", "message"),
     [
@@ -212,22 +99,9 @@ def stub_workers(tmp_path, monkeypatch):
         ("ends", "exit code 1: it is gone$"),
     ],
 )
-def test_a_worker_that_ends_is_one_message(stub_workers, tmp_path, behaviour, message):
-    manifest = tmp_path / "m.json"
-    manifest.write_text(json.dumps({"images": [{"id": 1, "path": "a.jpg"}]}))
-    jobs = [
-        {"variant": name, "runtime": "onnxruntime", "cut": "raw", "provider": "cpu", "behaviour": b}
-        for name, b in (("fine", "works"), ("raw", behaviour))
-    ]
-    settings = {
-        "images": 1,
-        "min_seconds": 0,
-        "min_runs": 2,
-        "threads": 1,
-        "out": str(tmp_path / "s.parquet"),
-    }
+def test_a_worker_that_ends_is_one_message(stub_workers, run, tmp_path, behaviour, message):
     with pytest.raises(UserError, match=f"latency of variant raw: its worker ended with {message}"):
-        time_variants(jobs=jobs, manifest=str(manifest), **settings)
+        run({"fine": "works", "raw": behaviour})
     assert not (tmp_path / "s.parquet").exists()
     assert all(process.poll() is not None for process in stub_workers)
 
@@ -238,39 +112,100 @@ def test_a_worker_killed_without_a_word_tells_its_exit_code(stub_workers, monkey
         Worker({"variant": "raw", "behaviour": "works"})
 
 
-def test_blocks_alternate_until_every_variant_has_enough(stub_workers, tmp_path):
-    manifest = tmp_path / "m.json"
-    entries = [{"id": i, "path": f"{i}.jpg"} for i in (4, 9, 11)]
-    manifest.write_text(json.dumps({"images": entries}))
-    jobs = [
-        {"variant": name, "runtime": "onnxruntime", "cut": "raw", "provider": "cpu", "behaviour": "works"}
-        for name in ("a", "b", "c")
-    ]
-    out = str(tmp_path / "s.parquet")
-    settings = {"images": 2, "min_seconds": 0, "min_runs": 7, "threads": 1, "out": out}
-    time_variants(jobs=jobs, manifest=str(manifest), **settings)
-    table = pq.read_table(out)
-    samples = table.to_pandas()
+def test_blocks_alternate_until_every_variant_has_enough(stub_workers, run, monkeypatch):
+    monkeypatch.setattr(latency, "BLOCK", 2)
+    samples, facts = run(dict.fromkeys("abc", "works"), ids=(4, 9, 11, 12), min_runs=7)
     assert len(stub_workers) == 3
-    assert samples.columns.tolist() == ["variant", "round", "image_id", *STAGES]
+    assert samples.columns.tolist() == ["variant", "round", "image_id", "shape", *_in_order()]
+    # rounds of two images; whole passes over the four
     assert samples.groupby("variant").size().to_dict() == {"a": 8, "b": 8, "c": 8}
-    # only the first two images, and another variant first in each round
-    assert set(samples["image_id"]) == {4, 9}
-    assert [rows["variant"].iloc[0] for _, rows in samples.groupby("round")] == ["a", "b", "c", "a"]
-    facts = json.loads(table.schema.metadata[METADATA])
-    assert (facts["threads"], facts["batch"], facts["images"]) == (1, 1, 2)
-    assert facts["variants"]["b"]["warm_up"] == {"runs": 2, "seconds": 0.1}
-    assert facts["variants"]["b"]["provider_asked"] == "cpu"
-    assert facts["load_1min_after"] == pytest.approx(os.getloadavg()[0], abs=1)
+    assert samples.groupby(["variant", "image_id"]).size().unique().tolist() == [2]
+    rounds = [rows for _, rows in samples.groupby("round")]
+    assert [rows["variant"].iloc[0] for rows in rounds] == ["a", "b", "c", "a"]
+    assert [sorted(set(rows["image_id"])) for rows in rounds] == [[4, 9], [11, 12], [4, 9], [11, 12]]
+    assert (facts["threads"], facts["batch"], facts["images"], facts["block_images"]) == (1, 1, 4, 2)
+    told = facts["variants"]["b"]
+    assert told["warm_up"] == {"shapes": {"8x8": {"runs": 3, "stable": True}}, "runs": 3, "seconds": 0.1}
+    assert told["cold_start"] == {"open_s": 0.5, "first_run_ms": 9.5}
+    assert (told["provider_asked"], told["provider_got"], told["recipe"]) == ("cpu", "cpu", "mmdet3")
+    assert told["memory"] == {"host_peak_mib": 70.0, "device_mib": None}
+    assert told["throughput"] is None
+    assert facts["watch"]["before"]["load_1min"] >= 0
 
 
-def test_min_seconds_counts_per_variant(stub_workers, tmp_path, monkeypatch):
-    manifest = tmp_path / "m.json"
-    manifest.write_text(json.dumps({"images": [{"id": 1, "path": "a.jpg"}]}))
-    clock = iter(range(10_000))
-    monkeypatch.setattr(latency.time, "perf_counter", lambda: next(clock))  # every block takes one second
-    jobs = [{"variant": "a", "runtime": "onnxruntime", "cut": "raw", "provider": "cpu", "behaviour": "works"}]
-    out = str(tmp_path / "s.parquet")
-    settings = {"images": 1, "min_seconds": 5, "min_runs": 1, "threads": 1, "out": out}
-    time_variants(jobs=jobs, manifest=str(manifest), **settings)
-    assert pq.read_table(out).num_rows == 5
+def _in_order():
+    decode, preprocess, inference, postprocess, total = STAGES
+    there, back = COPIES
+    return [decode, preprocess, there, inference, back, postprocess, total]
+
+
+def test_min_seconds_counts_per_variant(stub_workers, run, monkeypatch):
+    def block(self, load):
+        load.seconds += 1  # every block takes one second
+        return latency.contextlib.nullcontext()
+
+    monkeypatch.setattr(latency.Watch, "block", block)
+    samples, _ = run({"a": "works"}, min_seconds=5, min_runs=1)
+    assert len(samples) == 5
+
+
+def test_only_whole_batches_are_timed(stub_workers, run):
+    samples, facts = run({"a": "works"}, ids=range(1, 8), batch=3, min_runs=1)
+    assert samples["image_id"].tolist() == [1, 4]
+    assert (facts["images"], facts["block_images"], facts["batch"]) == (6, 6, 3)
+    with pytest.raises(UserError, match=r"latency\.batch: 8 images, and .*m\.json has fewer"):
+        run({"a": "works"}, ids=range(1, 8), batch=8)
+
+
+def test_throughput_is_asked_for_as_long_as_latency(stub_workers, run):
+    _, facts = run({"a": "works"}, ids=(1, 2), throughput=True, min_seconds=0.01)
+    assert facts["variants"]["a"]["throughput"] == {"images_per_s": 20.0, "images": 2, "seconds": 0.01}
+
+
+def test_what_disturbed_a_variant_is_in_its_notes(stub_workers, run, monkeypatch):
+    monkeypatch.setattr(Load, "foreign_cores", 1.04)
+    summary = {"before": {}, "during": {}, "after": {}, "throttled": ["hardware slowdown"]}
+    monkeypatch.setattr(latency.Watch, "summary", lambda self: summary)
+    _, facts = run({"a": "works", "b": "unsteady"})
+    disturbed = [
+        "disturbed (other processes kept 1.0 cores busy)",
+        "disturbed (GPU: hardware slowdown)",
+    ]
+    assert facts["variants"]["a"]["notes"] == disturbed
+    assert facts["variants"]["b"]["notes"] == ["warm-up not steady at 8x8", *disturbed]
+
+
+def test_an_undisturbed_variant_has_no_notes(stub_workers, run, monkeypatch):
+    monkeypatch.setattr(Load, "foreign_cores", latency.FOREIGN_CORES)
+    _, facts = run({"a": "works"})
+    assert facts["variants"]["a"]["notes"] == []
+
+
+def test_an_idle_worker_sleeps(tmp_path):
+    # onnxruntime's threads would go on waiting without sleep after a run
+    script = """
+import sys
+import numpy as np, onnx, onnxruntime
+from onnx import TensorProto, helper
+from cutpoint.runtime import session_options
+values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [900, 900]) for n in ("a", "b")]
+graph = helper.make_graph([helper.make_node("MatMul", ["a", "a"], ["b"])], "g", values[:1], values[1:])
+model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+onnx.save(model, sys.argv[1])
+session = onnxruntime.InferenceSession(sys.argv[1], session_options(2))
+matrix = np.ones((900, 900), np.float32)
+for _ in range(20):
+    session.run(None, {"a": matrix})
+print("idle", flush=True)
+sys.stdin.readline()
+"""
+    command = [sys.executable, "-c", script, str(tmp_path / "m.onnx")]
+    pipes = {"stdin": latency.subprocess.PIPE, "stdout": latency.subprocess.PIPE, "text": True}
+    with latency.subprocess.Popen(command, **pipes) as process:
+        assert process.stdout.readline() == "idle\n"
+        watched = psutil.Process(process.pid)
+        before = sum(watched.cpu_times()[:2])
+        time.sleep(0.5)
+        spent = sum(watched.cpu_times()[:2]) - before
+        process.stdin.close()
+    assert spent <= 0.02

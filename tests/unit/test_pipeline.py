@@ -25,9 +25,15 @@ class FakeSession:
         self.spec, self.cut, self.clip, self.shape, self.batch = spec, cut, clip, shape, batch
         self._outputs, self.feeds = outputs, None
 
-    def run(self, feeds):
+    def upload(self, feeds):
         self.feeds = feeds
+        return feeds
+
+    def compute(self, uploaded):
         return self._outputs
+
+    def download(self, computed):
+        return computed
 
 
 E2E = {

@@ -16,6 +16,7 @@ from cutpoint.files import read_json, write_text
 from cutpoint.report.boxes import autopsy_table, drift_table, operating_table
 from cutpoint.report.comparisons import agreement_table, size_table
 from cutpoint.report.tables import read_per_class, read_summary
+from cutpoint.report.timings import conditions, proof_table, stage_table
 from cutpoint.report.words import BASELINE_OFF, SUSPICIOUS, fixed, interval, is_reference, signed, verdict
 
 # Heading -> column of summary.csv and number format (None: text). Columns that are empty for a
@@ -117,9 +118,12 @@ def render_report(
         ],
         exports=[{**entry, **read_json(entry["path"])} for entry in verifies],
         precisions=[_precision(entry) for entry in precisions],
-        timings=timings,
-        conditions=_facts_by_set(timings, _conditions),
-        machine=_facts_by_set(timings, lambda timing: timing["machine"]),
+        timing={
+            "stages": stage_table(timings),
+            "proof": proof_table(timings),
+            "conditions": _facts_by_set(timings, conditions),
+            "machine": _facts_by_set(timings, lambda timing: timing["machine"]),
+        },
         comparison=config["comparison"],
         config=yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False, allow_unicode=True),
     )
@@ -222,15 +226,6 @@ def _inline_svg(path: str, name: str, text: str) -> Markup:
     svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
     label = Markup('<svg role="img" aria-label="{}" ').format(f"{text} The numbers are tabulated.")
     return label + Markup(svg.removeprefix("<svg "))
-
-
-def _conditions(timing: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "threads": timing["threads"],
-        "batch": timing["batch"],
-        "images": timing["images"],
-        "runs to warm up": timing["warm_up"]["runs"],
-    }
 
 
 def _facts_by_set(
