@@ -86,7 +86,8 @@ class Worker:
 
 def time_variants(
     *,
-    jobs: str,
+    jobs: list[dict[str, Any]],
+    recipes: dict[str, dict[str, Any]],
     manifest: str,
     images: int,
     min_seconds: float,
@@ -99,9 +100,9 @@ def time_variants(
     """Time variants side by side and keep every sample.
 
     Args:
-        jobs: JSON file, a list with one dict a variant: ``variant, runtime, cut, provider, tf32, model``
-            (ONNX path or null), ``config, checkpoint, spec, recipe``, ``recipe_text`` (for people),
-            ``input`` (the input recipe's name), ``imports`` (modules).
+        jobs: one dict a variant: ``variant, runtime, cut, provider, tf32, model`` (ONNX path or null),
+            ``config, checkpoint, spec, input`` (the input recipe's name), ``imports`` (modules).
+        recipes: of each variant ``recipe``, a definition, and ``recipe_text``, for people.
         manifest: manifest JSON; its first ``images`` images are timed, over and over.
         images: number of images; of a batch only whole ones are timed.
         min_seconds: least measured seconds of each variant.
@@ -136,8 +137,9 @@ def time_variants(
     samples: list[dict[str, Any]] = []
     watch.look()
     try:
-        for job in tqdm(read_json(jobs), desc="starting and warming up", unit="variant"):
-            worker = Worker({**job, "threads": threads, "batch": batch})
+        for job in tqdm(jobs, desc="starting and warming up", unit="variant"):
+            job = {**job, **recipes[job["variant"]], "threads": threads, "batch": batch}
+            worker = Worker(job)
             workers[job["variant"]] = worker
             watch.add(worker.pid)
             described[job["variant"]] = _describe(job, worker, entries)

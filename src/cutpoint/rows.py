@@ -194,14 +194,21 @@ def latency_jobs(evaluation: Evaluation, imports: list[str]) -> list[dict[str, A
             "config": model.config,
             "checkpoint": model.checkpoint,
             "spec": f"results/models/{model.name}/spec.json",
-            "recipe": variant.recipe.definition,
-            "recipe_text": variant.recipe_text,
             "input": variant.run.input,
             "imports": imports,
         }
         for variant in evaluation.variants
         if variant.run
     ]
+
+
+def latency_recipes(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
+    """With which recipe each variant is timed: its definition, and for people."""
+    return {
+        variant.name: {"recipe": variant.recipe.definition, "recipe_text": variant.recipe_text}
+        for variant in evaluation.variants
+        if variant.run
+    }
 
 
 def comparison_files(evaluation: Evaluation, variant: Variant) -> dict[str, str]:

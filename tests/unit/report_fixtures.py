@@ -111,6 +111,12 @@ def metrics(delta: float, images: int = 4) -> dict:
     return {**values, "images": images, "detections": 40, "per_class": per_class}
 
 
+CENSUS = {
+    **{"nodes": {"CUDAExecutionProvider": 280, "CPUExecutionProvider": 12}, "parts": 5, "copies": 4},
+    **{"share": {"CUDAExecutionProvider": 0.75, "CPUExecutionProvider": 0.25}, "slowest": {"Conv": 0.7}},
+}
+
+
 def latency(variant: str, factor: float) -> dict:
     def stage(p50):
         return {"p50": p50, "p90": p50 * 1.2, "p95": p50 * 1.3, "p99": p50 * 1.5} | {
@@ -120,7 +126,8 @@ def latency(variant: str, factor: float) -> dict:
 
     cells, torch = VARIANTS[variant], variant == "pytorch"
     stages = {name: stage(p50 * factor) for name, p50 in MEDIANS.items()}
-    stages["total"] = stage(sum(MEDIANS.values()) * factor)
+    total = sum(MEDIANS.values()) * factor
+    stages["total"] = stage(total) | {"p50_ci95": [total - 0.5, total + 0.5]}
     return {
         "variant": variant,
         "runtime": cells["runtime"],
@@ -130,7 +137,18 @@ def latency(variant: str, factor: float) -> dict:
         "threads": 2,
         "batch": 1,
         "images": 32,
-        "warm_up": {"runs": 8, "seconds": 1.5},
+        "block_images": 8,
+        "recipe": "mmdet3",
+        "affinity": [0, 1],
+        "cold_start": {"open_s": 0.25, "first_run_ms": 99.5},
+        "warm_up": {"runs": 8, "seconds": 1.5, "shapes": {"256x320": {"runs": 8, "stable": True}}},
+        "load": {"seconds": 5.0, "foreign_seconds": 0.1, "foreign_cores": 0.02},
+        "throughput": None if torch else {"images_per_s": 80.25, "images": 64, "seconds": 0.8},
+        "memory": {"host_peak_mib": 180.4, "device_mib": None},
+        "census": None if torch else CENSUS,
+        "difference": None,
+        "watch": {"before": {"load_1min": 0.1}, "during": {"load_1min": [1.0, 1.5]}}
+        | {"after": {"load_1min": 1.25}, "throttled": []},
         "stages": stages,
         "notes": ["without compiled NMS"] if torch else [],
         "machine": {"cpu": "Testchip 9 <x86>", "load_1min": 0.5, "gpus": []}

@@ -46,6 +46,7 @@ def test_defaults_fill_every_level():
         "runtime": "pytorch",
         "cut": "e2e",
         "provider": None,
+        "tf32": False,
         "precision": "fp32",
         "calibration": None,
         "shape": "dynamic",
@@ -69,6 +70,7 @@ def test_defaults_fill_every_level():
         "min_runs": 50,
         "threads": None,
         "batch": 1,
+        "throughput": False,
     }
     assert config["samples"] == {"images": 6, "score_thr": 0.3}
     assert config["recipes"] == {}

@@ -75,14 +75,14 @@ def run(tmp_path):
         (tmp_path / "m.json").write_text(json.dumps({"images": entries}))
         jobs = [
             {"variant": name, "runtime": "onnxruntime", "cut": "raw", "provider": "cpu", "tf32": False}
-            | {"recipe_text": "mmdet3", "behaviour": behaviour}
+            | {"behaviour": behaviour}
             for name, behaviour in behaviours.items()
         ]
-        (tmp_path / "jobs.json").write_text(json.dumps(jobs))
-        paths = {"jobs": str(tmp_path / "jobs.json"), "manifest": str(tmp_path / "m.json")}
+        recipes = {name: {"recipe": "mmdet3", "recipe_text": "mmdet3"} for name in behaviours}
+        given = {"jobs": jobs, "recipes": recipes, "manifest": str(tmp_path / "m.json")}
         chosen = {"images": len(ids), "min_seconds": 0, "min_runs": 2, "threads": 1, "batch": 1}
         chosen |= {"throughput": False, "out": str(tmp_path / "s.parquet")} | settings
-        time_variants(**paths, **chosen)
+        time_variants(**given, **chosen)
         table = pq.read_table(chosen["out"])
         return table.to_pandas(), json.loads(table.schema.metadata[METADATA])
 
@@ -208,4 +208,4 @@ sys.stdin.readline()
         time.sleep(0.5)
         spent = sum(watched.cpu_times()[:2]) - before
         process.stdin.close()
-    assert spent <= 0.02
+    assert spent < 0.02

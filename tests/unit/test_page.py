@@ -208,7 +208,11 @@ def test_exports_timing_and_machine_are_shown(page):
     assert "det, raw-int8: failed: cls_0, max abs 3.1e-2;" in page.text["exports"]
     assert "det, raw: passed , 2 tensors, largest absolute difference 3.1e-06" in (page.text["exports"])
     timing = page.text["timing"]
-    assert "street, det raw 6.00 4.00 23.75 2.00 35.75" in timing
+    assert "street, det raw 6.00 4.00 23.75 2.00 35.75 35.25 to 36.25" in timing
+    # what ran where: nodes, their share of the time, parts, copies, memory, cold start, warm-up
+    assert "CUDA 280, CPU 12 CUDA 75.0%, CPU 25.0% 5 4" in timing
+    assert "180 0.25 99.50 8 1 0.02" in timing
+    assert "80.2" in timing
     assert "Testchip 9 <x86>" in timing
     assert "0.5 (street, det; coco_like, det) 0.9 (unlabelled, det)" in timing
     assert "libraries onnx 1.23.2, numpy 2.4" in timing

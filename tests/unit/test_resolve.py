@@ -19,8 +19,8 @@ FOREIGN = {**ONNX, "cut": "raw", "onnx": "theirs/yolo.v1.onnx", "outputs": OUTPU
 STEPS = [{"step": "threshold", "on": "class", "value": 0.05}, {"step": "cap", "k": 5}]
 
 
-def plan_of(variants, device="cpu", evaluation=None, model=None, recipes=None):
-    config = {
+def plan_of(variants, device="cpu", evaluation=None, model=None, recipes=None, config=None):
+    config = (config or {}) | {
         "models": {"m": {"config": "m.py", "checkpoint": "m.pth", **(model or {})}},
         "datasets": {
             "d": {"images": "d", "annotations": None},
@@ -36,6 +36,29 @@ def plan_of(variants, device="cpu", evaluation=None, model=None, recipes=None):
 def resolve(entry, device="cpu", **arguments):
     plan = plan_of({**REFERENCE, "v": entry}, device, **arguments)
     return plan.evaluations[0].variant("v")
+
+
+def test_tf32_is_a_gpus_and_a_run_of_its_own():
+    assert resolve({**ONNX, "cut": "raw", "tf32": True}, "cuda").run.name == "onnxruntime-raw-fp32-tf32"
+    assert resolve({**TORCH, "cut": "raw", "tf32": True}, "tensorrt").run.name == "pytorch-raw-tf32"
+    off, on = (resolve({**ONNX, "cut": "raw", "tf32": tf32}, "cuda") for tf32 in (False, True))
+    assert differences(off, on) == ["tf32"]
+    assert off.export == on.export
+    with pytest.raises(UserError, match=r"variants\.v\.tf32: only a GPU has it"):
+        resolve({**ONNX, "cut": "raw", "tf32": True}, "cpu")
+    # the CPU has no choice, and fp16 none either
+    half = resolve({**ONNX, "cut": "raw", "precision": "fp16"}, "cuda")
+    variants = (off, on, half, resolve({**ONNX, "cut": "raw"}, "cpu"))
+    evaluation = plan_of(REFERENCE).evaluations[0]
+    assert [table_row(evaluation, v)["tf32"] for v in variants] == ["off", "on", None, None]
+
+
+def test_a_file_of_fixed_shape_is_not_timed_in_batches():
+    variants = {**REFERENCE, "v": {**ONNX, "cut": "raw", "shape": [64, 64]}}
+    config = {"latency": {"batch": 2}}
+    with pytest.raises(UserError, match=r"latency\.batch: 2 images, and variants\.v is a file of fixed"):
+        plan_of(variants, config=config)
+    assert plan_of({**REFERENCE, "v": {**ONNX, "cut": "raw"}}, config=config).evaluations
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from cutpoint import runtime
 from cutpoint.errors import UserError
 from cutpoint.headspec import METADATA_KEY
 from cutpoint.runtime import Session, check_provider
+from cutpoint.watch import gpu_states
 
 SPEC = model_spec(atss_head())
 
@@ -131,3 +132,17 @@ def test_a_silent_fallback_to_the_cpu_is_refused(onnx_file, monkeypatch):
         UserError, match=r"asked for CUDAExecutionProvider, .* fell back to CPUExecutionProvider"
     ):
         Session(path, "cuda")
+
+
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
+def test_a_provider_whose_library_does_not_load_is_one_message_that_names_what_is_missing(
+    onnx_file, provider, monkeypatch
+):
+    if gpu_states():
+        pytest.skip("this machine has a GPU")
+    path = onnx_file([2, 2], {"cut": "raw", "spec": SPEC.to_dict()})
+    message = r"m\.onnx: asked for \w+ExecutionProvider, ONNX Runtime fell back to CPUExecutionProvider: \w"
+    with pytest.raises(UserError, match=message) as raised:
+        Session(path, provider)
+    assert "device: cpu" in str(raised.value)
+    assert "lib" in str(raised.value)

@@ -123,6 +123,19 @@ def test_a_batch_that_was_not_timed_is_said(made, tmp_path):
     assert "latency at batch 1" in cells(run(rows, tmp_path), "street", "raw")["notes"]
 
 
+def test_the_recipe_that_was_timed_is_said_where_it_is_another(made, tmp_path):
+    rows = [made["rows"][0], dict(made["rows"][1], recipe="mmdet3+score_thr=0.3")]
+    table = run(rows, tmp_path)
+    note = "latency of recipe mmdet3 (time again: --forcerun time_variants)"
+    assert note in cells(table, "street", "raw")["notes"]
+    assert "latency of recipe" not in cells(table, "street", "pytorch")["notes"]
+
+
+def test_throughput_is_empty_where_it_was_not_measured(out):
+    found = [cells(out, "street", variant)["images_per_s"] for variant in ("pytorch", "raw")]
+    assert found == ["", "80.25"]
+
+
 def test_without_annotations_ap_is_empty_and_agreement_stays(out):
     row = cells(out, "unlabelled", "e2e")
     assert [row[key] for key in ("AP", "AP50", "AP75", "delta_AP")] == [""] * 4

@@ -13,12 +13,23 @@ def test_nothing_is_to_be_done(changed):
     assert result.jobs == {}
 
 
-def test_a_threshold_reruns_postprocess_and_what_follows(changed):
+def test_a_threshold_reruns_postprocess_and_what_follows_and_opens_no_session(changed):
     result = changed("config/config.yaml", "score_thr: 0.3", "score_thr: 0.4")
     assert result.jobs["postprocess"] == 1
     assert "results/detections/traffic/demo/raw_thr.json" in result.outputs
-    assert {"evaluate", "resample", "compare", "time_variants"} | AFTER_METRICS <= set(result.jobs)
-    assert not {"predict", "predict_pytorch", "export_onnx", "trace_model"} & set(result.jobs)
+    assert {"evaluate", "resample", "compare"} | AFTER_METRICS <= set(result.jobs)
+    sessions = {"predict", "predict_pytorch", "export_onnx", "trace_model", "verify_export", "time_variants"}
+    assert not sessions & set(result.jobs)
+
+
+def test_another_number_of_runs_times_again(changed):
+    result = changed("config/config.yaml", "device: cpu", "device: cpu\nlatency: {min_runs: 7}")
+    assert result.triggered == {"time_variants"}
+
+
+def test_another_variant_times_all_again(changed):
+    result = changed("config/config.yaml", "variants: [pytorch, raw]}", "variants: [pytorch, raw, raw_thr]}")
+    assert result.jobs["time_variants"] == 1
 
 
 def test_swapping_two_values_is_a_change(changed):

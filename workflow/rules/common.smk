@@ -2,6 +2,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 from cutpoint.checks import check_files, config_files, module_files
 from cutpoint.codes import get_code
@@ -18,6 +19,7 @@ from cutpoint.rows import (
     known_recipe,
     ladder_files,
     latency_jobs,
+    latency_recipes,
     onnx_file,
     report_entries,
     row_files,
@@ -218,12 +220,11 @@ def get_run_settings(wildcards):
 
 
 def get_timed(wildcards):
-    """What is timed, but for the recipes on candidates."""
-    kept = ("variant", "runtime", "cut", "provider", "tf32", "model", "input")
-    return [
-        {key: job[key] for key in kept}
-        for job in latency_jobs(get_evaluation(wildcards), [])
-    ]
+    return latency_jobs(get_evaluation(wildcards), CONFIG["imports"])
+
+
+def get_timed_recipes(wildcards):
+    return SimpleNamespace(**latency_recipes(get_evaluation(wildcards)))
 
 
 def get_variants():

@@ -1,29 +1,6 @@
-rule write_latency_jobs:
-    """What is timed of a model on a data set, for the workers."""
-    output:
-        "results/latency/{dataset}/{model}/jobs.json",
-    log:
-        "logs/write_latency_jobs/{dataset}/{model}.log",
-    benchmark:
-        "logs/benchmarks/write_latency_jobs/{dataset}/{model}.tsv"
-    localrule: True
-    conda:
-        "../../environment.yml"
-    params:
-        code=get_code("cutpoint.files"),
-        jobs=lambda wildcards: latency_jobs(
-            get_evaluation(wildcards), CONFIG["imports"]
-        ),
-    script:
-        "../scripts/write_latency_jobs.py"
-
-
 rule time_variants:
     """Latency samples of all variants of a model on a data set, timed in turn with the machine to themselves."""
     input:
-        # A recipe on candidates is read from here: rescoring with another one shall not open a session.
-        # The tables then name the recipe that was timed.
-        jobs=ancient("results/latency/{dataset}/{model}/jobs.json"),
         files=get_model_files,
         exports=lambda wildcards: row_files(
             latency_jobs(get_evaluation(wildcards), []), "model"
@@ -45,7 +22,10 @@ rule time_variants:
     params:
         code=get_code("cutpoint.latency"),
         settings=CONFIG["latency"],
-        timed=get_timed,
+        jobs=get_timed,
+        # A namespace is not compared with the last run's: rescoring with another recipe shall not open a
+        # session. The tables name the recipe that was timed.
+        recipes=get_timed_recipes,
     script:
         "../scripts/time_variants.py"
 

@@ -13,7 +13,8 @@ if __name__ == "__main__":
         from cutpoint.latency import time_variants
 
         time_variants(
-            jobs=snakemake.input.jobs,
+            jobs=snakemake.params.jobs,
+            recipes=vars(snakemake.params.recipes),
             manifest=snakemake.input.manifest,
             **snakemake.params.settings,
             out=snakemake.output[0],
