@@ -30,9 +30,10 @@ BLOCK = 8
 class Worker:
     """A variant in a process of its own, answering one JSON line for one JSON line."""
 
-    def __init__(self, job: dict[str, Any]) -> None:
+    def __init__(self, job: dict[str, Any], module: str = "cutpoint.latency_worker") -> None:
+        """``module``: what the process runs; it answers as ``latency_worker`` does."""
         self.job = job
-        command = [sys.executable, "-m", "cutpoint.latency_worker", json.dumps(job)]
+        command = [sys.executable, "-m", module, json.dumps(job)]
         self._errors = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - lives as long as the process
         self._process = subprocess.Popen(
             command,

@@ -186,7 +186,9 @@ def _limit_sides(pipeline: list[dict]) -> None:
             step[key] = (SIDES[1], SIDES[1]) if square else (SIDES[1], SIDES[0])
 
 
-def build_zoo_model(name: str, narrow: bool, images: Sequence[str], folder: Path) -> tuple[str, str]:
+def build_zoo_model(
+    name: str, narrow: bool, images: Sequence[str], folder: Path, candidates: int = CANDIDATES
+) -> tuple[str, str]:
     """Write a config and a checkpoint.
 
     Args:
@@ -195,6 +197,7 @@ def build_zoo_model(name: str, narrow: bool, images: Sequence[str], folder: Path
         images: files of ``noise_images``; those tested set the number of candidates, those of the first
             one's size the spread.
         folder: where the files go.
+        candidates: pairs of an image that pass the threshold, on average.
 
     Returns:
         paths of config and checkpoint.
@@ -208,7 +211,7 @@ def build_zoo_model(name: str, narrow: bool, images: Sequence[str], folder: Path
         inputs = [prepare(detector, pipeline, path) for path in images]
         batch = torch.cat([image for image in inputs if image.shape == inputs[0].shape])
         spread(detector, OUTPUTS[ZOO[name].outputs], batch)
-        shift_classes(detector, OUTPUTS[ZOO[name].outputs], inputs[: len(SIZES)])
+        shift_classes(detector, OUTPUTS[ZOO[name].outputs], inputs[: len(SIZES)], candidates)
     config_file, checkpoint = folder / f"{name}.py", folder / f"{name}.pth"
     config.dump(config_file)
     torch.save({"state_dict": detector.state_dict()}, checkpoint)
@@ -275,8 +278,8 @@ def output_convs(module: nn.Module) -> list[nn.Conv2d]:
     return [child for child in module.modules() if isinstance(child, nn.Conv2d)][-1:]
 
 
-def shift_classes(detector: nn.Module, outputs: dict, inputs: Sequence[Tensor]) -> None:
-    """Find the shift of the class channels with which the images have ``CANDIDATES`` each, on average."""
+def shift_classes(detector: nn.Module, outputs: dict, inputs: Sequence[Tensor], candidates: int) -> None:
+    """Find the shift of the class channels with which the images have so many candidates, on average."""
     moved = []
     for name, target in outputs.items():
         target = target if isinstance(target, list) else [target]
@@ -288,9 +291,9 @@ def shift_classes(detector: nn.Module, outputs: dict, inputs: Sequence[Tensor]) 
         for bias, mask, start in moved:
             bias.copy_(start + shift * mask)
         found = np.mean([count_candidates(detector, image).sum() for image in inputs])
-        if abs(found / CANDIDATES - 1) < 0.1:
+        if abs(found / candidates - 1) < 0.1:
             return
-        shift += float(np.clip(np.log(CANDIDATES / max(found, 1)) / 1.5, -3, 3))
+        shift += float(np.clip(np.log(candidates / max(found, 1)) / 1.5, -3, 3))
     raise ValueError(f"{found:.0f} candidates an image after the last shift")
 
 

@@ -1,0 +1,38 @@
+"""A process that only calls ``session.run`` on prepared tensors; answers as ``latency_worker`` does."""
+
+import json
+import sys
+import time
+
+import onnxruntime
+
+from cutpoint.pipeline import OnnxPipeline
+from cutpoint.runtime import PROVIDERS, Session
+
+
+def main() -> None:
+    """Answer ``{"ask": "time", "images": [...]}`` with the milliseconds of a run of each image."""
+    job = json.loads(sys.argv[1])
+    pipeline = OnnxPipeline(Session(job["model"], job["provider"], job["threads"]))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = job["threads"]
+    session = onnxruntime.InferenceSession(job["model"], options, [PROVIDERS[job["provider"]]])
+    prepared = {}
+    print(json.dumps({}), flush=True)
+    for line in sys.stdin:
+        images = json.loads(line)["images"]
+        for image in images:
+            if image["id"] not in prepared:
+                tensor, sizes = pipeline.prepare(pipeline.decode(image["path"]))
+                prepared[image["id"]] = pipeline.feeds(tensor, sizes)
+        session.run(None, prepared[images[0]["id"]])
+        times = []
+        for image in images:
+            start = time.perf_counter()
+            session.run(None, prepared[image["id"]])
+            times.append((time.perf_counter() - start) * 1000)
+        print(json.dumps({"times": times}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

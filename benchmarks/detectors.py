@@ -1,0 +1,105 @@
+"""What the benchmarks run: YOLOX-nano with real weights, the demo's small ATSS, ATSS-R50 with drawn ones."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+
+from cutpoint.detector.describe import describe_model
+from cutpoint.detector.export import write_export
+from cutpoint.detector.trace import trace_model
+from cutpoint.manifest import build_manifest
+
+ROOT = Path(__file__).parents[1]
+REAL = Path(os.environ.get("CUTPOINT_REAL", ROOT / "../shared/real"))
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A model and its data: config, checkpoint, folder of images, annotations (or null)."""
+
+    config: str
+    checkpoint: str
+    images: Path
+    annotations: Path | None = None
+
+
+YOLOX_NANO = Detector(
+    "mmdet::yolox/yolox_nano_8xb8-300e_coco.py",
+    str(REAL / "weights/yolox_nano_mmdet.pth"),
+    REAL / "coco-dev/images",
+    REAL / "coco-dev/instances.json",
+)
+SMALL_ATSS = Detector(
+    str(ROOT / "config/demo/atss_traffic.py"),
+    str(ROOT / "data/demo/atss_traffic.pth"),
+    ROOT / "data/demo/traffic/images",
+    ROOT / "data/demo/traffic/instances.json",
+)
+
+
+def atss_r50(folder: Path, height: int, width: int, candidates: int = 800) -> Detector:
+    """ATSS-R50 with its zoo config, weights drawn so that about ``candidates`` pairs an image pass.
+
+    Args:
+        folder: where config, checkpoint and images (noise with the statistics of photographs) go.
+        height, width: of the images and of the network input, pixels.
+        candidates: pairs above the score threshold, on average over the images.
+    """
+    sys.path.insert(0, str(ROOT / "tests" / "heads"))
+    import zoo_models
+
+    (folder / "images").mkdir(parents=True)
+    zoo_models.SIZES = ((height, width),) * 3
+    zoo_models.SIDES = (min(height, width), max(height, width))
+    images = zoo_models.noise_images(folder / "images")
+    config, checkpoint = zoo_models.build_zoo_model("atss", False, images, folder, candidates)
+    # the test bed's short top-k and cap are for small images
+    changed = Config.fromfile(config)
+    changed.model.test_cfg.nms_pre, changed.model.test_cfg.max_per_img = 1000, 100
+    changed.dump(config)
+    return Detector(config, checkpoint, folder / "images")
+
+
+def export(detector: Detector, folder: Path, *cuts: str, shape: str | list[int] = "dynamic") -> None:
+    """Write ``spec.json``, ``manifest.json`` and ``{cut}.onnx`` of each cut into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model = {"config": detector.config, "checkpoint": detector.checkpoint}
+    spec, trace = str(folder / "spec.json"), str(folder / "trace.onnx")
+    describe_model(model="measured", **model, candidate_floor=None, out=spec)
+    trace_model(**model, spec=spec, shape=shape, out=trace)
+    for cut in cuts:
+        write_export(
+            trace=trace, spec=spec, cut=cut, clip="image", recipe="mmdet3", out=str(folder / f"{cut}.onnx")
+        )
+    build_manifest(
+        dataset="data",
+        images=str(detector.images),
+        annotations=detector.annotations and str(detector.annotations),
+        limit=None,
+        out=str(folder / "manifest.json"),
+    )
+
+
+def latency_job(detector: Detector, folder: Path, cut: str, threads: int, provider: str = "cpu") -> dict:
+    """A job for ``latency.Worker``: an export of ``export``'s, or PyTorch with ``cut: "pytorch"``."""
+    torch = cut == "pytorch"
+    return {
+        "variant": cut,
+        "runtime": "pytorch" if torch else "onnxruntime",
+        "cut": "e2e" if torch else cut,
+        "provider": provider,
+        "tf32": False,
+        "model": None if torch else str(folder / f"{cut}.onnx"),
+        "config": detector.config,
+        "checkpoint": detector.checkpoint,
+        "spec": str(folder / "spec.json"),
+        "input": "mmdet",
+        "imports": [],
+        "recipe": "mmdet3",
+        "recipe_text": "mmdet3",
+        "threads": threads,
+        "batch": 1,
+    }
