@@ -4,13 +4,15 @@ VENV := .venv/bin
 SMK := Snakefile workflow
 ARGS ?=
 
-.PHONY: help setup demo test test-parts test-whole heads heads-even heads-odd zoo lint format regenerate-demo clean
+.PHONY: help setup demo test test-parts test-whole heads heads-even heads-odd zoo benchmark lint format \
+    regenerate-demo clean
 
 help:
 	@echo "make demo             run the embedded demo; ends with results/report.html"
 	@echo "make test             run the tests (ARGS='-k name' selects)"
 	@echo "make heads            prove every dense head at every cut; writes docs/heads.md"
 	@echo "make zoo              the same with the zoo's own backbones; writes docs/zoo.md"
+	@echo "make benchmark        measure side by side, each beside its floor; writes benchmarks/results"
 	@echo "make lint             check style of Python and workflow files"
 	@echo "make format           rewrite them in that style"
 	@echo "make regenerate-demo  draw the demo's images and train its detectors again"
@@ -34,7 +36,7 @@ test-parts:
 	$(VENV)/pytest tests/unit tests/reference
 
 test-whole:
-	$(VENV)/pytest tests/heads tests/workflow
+	$(VENV)/pytest tests/heads tests/workflow tests/gpu
 
 # Two processes of one thread each: an export is single-threaded Python.
 BACKBONE ?= narrow
@@ -50,6 +52,11 @@ heads-even heads-odd:
 
 zoo:
 	$(MAKE) heads BACKBONE=zoo
+
+# For an idle machine; gpu.py says that it is skipped where there is none.
+benchmark: setup
+	set -e; for name in postprocess latency predict bootstrap workflow gpu; do \
+	    $(VENV)/python benchmarks/$$name.py; done
 
 lint: setup
 	$(VENV)/ruff check .

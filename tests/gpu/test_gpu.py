@@ -1,0 +1,137 @@
+"""What only a GPU can show: the same detector there, proof of where it ran, and copies as stages."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import MODEL
+
+from cutpoint.agreement import find_overlaps, pair
+from cutpoint.files import read_json
+from cutpoint.latency import time_variants
+from cutpoint.latency_statistics import COPIES, summarize_latency
+from cutpoint.pinned import cuda_pool
+from cutpoint.pipeline import OnnxPipeline
+from cutpoint.postprocess import postprocess
+from cutpoint.predict import predict_onnx
+from cutpoint.runtime import Session
+from cutpoint.watch import gpu_states
+
+TOLERANCE = 2e-3  # on logits and deltas of fp32 without tf32
+
+
+def outputs(path, provider, images, **settings):
+    """Raw outputs of some images, one run each, and the session."""
+    session = Session(path, provider, **settings)
+    pipeline = OnnxPipeline(session)
+    found = []
+    for image in images:
+        tensor, sizes = pipeline.prepare(pipeline.decode(image["path"]))
+        found.append({name: value.copy() for name, value in pipeline.infer(tensor, sizes).items()})
+    return found, session
+
+
+def worst(found, expected):
+    return max(np.abs(f[n] - e[n]).max() for f, e in zip(found, expected, strict=True) for n in e)
+
+
+def test_fp32_without_tf32_is_the_cpus_and_tf32_is_not(demo):
+    images = read_json(demo / "manifest.json")["images"][:4]
+    expected, _ = outputs(demo / "raw.onnx", "cpu", images)
+    exact, session = outputs(demo / "raw.onnx", "cuda", images)
+    rounded, _ = outputs(demo / "raw.onnx", "cuda", images, tf32=True)
+    assert session.provider == "cuda"
+    assert worst(exact, expected) < TOLERANCE
+    assert worst(rounded, expected) > 3 * worst(exact, expected)
+
+
+def test_a_fixed_shape_is_replayed_as_a_cuda_graph(demo):
+    images = read_json(demo / "manifest.json")["images"][:4]
+    expected, _ = outputs(demo / "fixed.onnx", "cpu", images)
+    found, session = outputs(demo / "fixed.onnx", "cuda", images)
+    assert session.cuda_graph
+    # one image after the other through the same addresses
+    assert worst(found, expected) < TOLERANCE
+
+
+@pytest.mark.parametrize("cut", ["raw", "decoded", "e2e"])
+def test_detections_on_the_gpu_are_the_cpus(demo, tmp_path, cut):
+    found = {}
+    for provider in ("cpu", "cuda"):
+        paths = [str(tmp_path / f"{provider}{ending}") for ending in (".parquet", ".images.parquet")]
+        predict_onnx(
+            model=str(demo / f"{cut}.onnx"),
+            manifest=str(demo / "manifest.json"),
+            provider=provider,
+            threads=2,
+            shard=0,
+            shards=4,
+            out=paths[0],
+            out_images=paths[1],
+        )
+        out = tmp_path / f"{provider}.json"
+        postprocess(
+            predictions=paths[:1],
+            images=paths[1:],
+            spec=str(demo / "spec.json"),
+            manifest=str(demo / "manifest.json"),
+            cut=cut,
+            recipe="mmdet3",
+            classes=None,
+            out=str(out),
+        )
+        found[provider] = json.loads(out.read_text())
+    assert len(found["cpu"]) > 500
+    pairs, *_ = pair(find_overlaps(found["cpu"], found["cuda"]), 0.99)
+    assert 2 * len(pairs) >= 0.998 * (len(found["cpu"]) + len(found["cuda"]))
+
+
+def test_latency_says_where_it_ran_and_what_copies_cost(demo, tmp_path):
+    jobs = [
+        {"variant": name, "runtime": runtime, "cut": cut, "provider": "cuda", "tf32": False}
+        | {"model": model and str(demo / model), "spec": str(demo / "spec.json"), "input": "mmdet"}
+        | {"imports": [], **MODEL}
+        for name, runtime, cut, model in (
+            ("pytorch", "pytorch", "e2e", None),
+            ("raw", "onnxruntime", "raw", "raw.onnx"),
+            ("e2e", "onnxruntime", "e2e", "e2e.onnx"),
+        )
+    ]
+    samples = str(tmp_path / "samples.parquet")
+    time_variants(
+        jobs=jobs,
+        recipes={job["variant"]: {"recipe": "mmdet3", "recipe_text": "mmdet3"} for job in jobs},
+        manifest=str(demo / "manifest.json"),
+        images=8,
+        min_seconds=0.5,
+        min_runs=16,
+        threads=None,
+        batch=1,
+        throughput=True,
+        out=samples,
+    )
+    for job in jobs:
+        out = tmp_path / "latency.json"
+        summarize_latency(samples=samples, variant=job["variant"], reference="raw", out=str(out))
+        found = read_json(out)
+        assert found["provider_got"] == "cuda"
+        assert found["throughput"]["images_per_s"] > 0
+        assert found["watch"]["during"]["gpus"][0]["sm_mhz"]
+        assert set(COPIES) < set(found["stages"])
+        if job["runtime"] == "onnxruntime":
+            assert found["stages"]["host_to_device"]["p50"] > 0
+            assert found["census"]["nodes"]["CUDAExecutionProvider"] > 100
+            assert found["provider_options"]["use_tf32"] == "0"
+
+
+def test_page_locked_arrays_are_the_pipelines_inputs(demo):
+    session = Session(demo / "raw.onnx", "cuda")
+    assert session.pinned
+    array = session.empty((1, 3, 64, 96))
+    array[:] = 3
+    cuda_pool().empty((1, 3, 64, 96))[:] = 4
+    assert (array == 3).all()
+
+
+def test_the_card_is_read():
+    assert gpu_states()[0]["name"]
