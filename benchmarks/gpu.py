@@ -24,9 +24,9 @@ from cutpoint.runtime import Session
 CUTS = ("raw", "decoded", "e2e")
 NOTES = """
 Medians of one run in which all variants of a detector take turns; image file to final boxes. `pytorch` is
-mmdet's own pipeline and `predict`. fp32 is without tf32 unless the variant says so. ATSS-R50 has its zoo config
-and drawn weights; `candidates`: pairs above the score threshold, mean over the images. `images/s`: several
-images overlapped.
+mmdet's own pipeline and `predict`. fp32 is without tf32 unless the variant says so. ATSS-R50 has its zoo
+config and drawn weights; `candidates`: pairs above the score threshold, mean over the images. `images/s`:
+several images overlapped.
 """
 
 
