@@ -11,6 +11,7 @@ from report_fixtures import CLASSES, DATASETS, write_autopsy, write_detections, 
 
 from cutpoint import causes, follow
 from cutpoint.follow import REASONS
+from cutpoint.gate import evaluate_gate
 from cutpoint.report.boxes import STEPS
 from cutpoint.report.page import render_report
 from cutpoint.report.plots import plot_ap, plot_ladder, plot_latency, plot_stages
@@ -79,7 +80,15 @@ def arguments(tmp_path_factory):
         )
         path = str(folder / "index.json")
         drawn.append({"dataset": dataset, "model": "det", "variant": "raw", "path": path})
+    checks = [
+        {"dataset": "street", "model": "det", "variant": variant, "column": column}
+        | {"bound": "min", "limit": limit}
+        for variant, column, limit in (("raw", "agreement", 0.99), ("raw-int8", "delta_AP_lo", -0.005))
+    ]
+    gate = {f"out_{kind}": str(root / f"gate.{kind}") for kind in ("json", "xml")}
+    evaluate_gate(summary=outs["out_csv"], checks=checks, **gate)
     return {
+        "gate": gate["out_json"],
         "summary": outs["out_csv"],
         "per_class": outs["out_per_class"],
         "figures": figures,
@@ -124,6 +133,17 @@ def test_nothing_is_loaded_from_outside(page, html):
     assert re.findall(r"url\((?!#)", html) == []
     assert page.all("link") == []
     assert len(page.all("img")) == 6
+
+
+def test_the_gate_is_said_first_and_shown_check_by_check(page, arguments, tmp_path):
+    said = page.text["gate"]
+    assert "Gate failed: of 2 checks 1 failed, 1 passed." in said
+    assert "raw-int8 street, det delta_AP_lo >= -0.005 -0.03 failed" in said
+    assert "raw street, det agreement >= 0.99 1 passed" in said
+    render_report(**arguments | {"gate": None}, out=str(tmp_path / "report.html"))
+    without = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "gate" not in without.text
+    assert "#gate" not in [link["href"] for link in without.all("a")]
 
 
 def test_names_are_escaped(page, html):

@@ -41,6 +41,7 @@ def test_demo_plans_the_whole_line(demo):
         "plot_latency": 1,
         "plot_stages": 1,
         "draw_samples": 15,
+        "evaluate_gate": 1,
         "render_report": 1,
     }
 

@@ -188,6 +188,7 @@ rule render_report:
         latencies=row_files(ROWS, "latency"),
         comparisons=row_files(ENTRIES["comparisons"], "path"),
         points=row_files(ENTRIES["points"], "path"),
+        gate=["results/gate.json"] if GATE else [],
     output:
         "results/report.html",
     log:

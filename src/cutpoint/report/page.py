@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cutpoint.files import read_json, write_text
+from cutpoint.gate import shown, title
 from cutpoint.report.boxes import autopsy_table, drift_table, operating_table
 from cutpoint.report.comparisons import agreement_table, size_table
 from cutpoint.report.tables import read_per_class, read_summary
@@ -68,6 +69,7 @@ def render_report(
     latencies: list[dict[str, str]],
     comparisons: list[dict[str, str]],
     points: list[dict[str, str]],
+    gate: str | None,
     config: dict[str, Any],
     out: str,
 ) -> None:
@@ -83,6 +85,7 @@ def render_report(
         precisions: ``{model, path}`` of the JSON of every trace in a reduced precision.
         latencies: ``{dataset, model, path}`` of every variant's latency JSON.
         comparisons, points: ``{dataset, model, variant, path}`` of the comparison and operating-points JSON.
+        gate: path of gate.json; null where the config has no gate.
         config: the resolved config, shown as YAML.
         out: path of the HTML file.
     """
@@ -115,6 +118,7 @@ def render_report(
             for name, text in FIGURES.items()
             if name in figures
         ],
+        gate=gate and _gate(read_json(gate)),
         exports=[{**entry, **read_json(entry["path"])} for entry in verifies],
         precisions=[_precision(entry) for entry in precisions],
         timings=timings,
@@ -195,6 +199,11 @@ def _gallery(entry: dict[str, str]) -> dict[str, Any]:
         data = base64.b64encode((folder / picture["file"]).read_bytes()).decode()
         pictures.append({"caption": picture["caption"], "uri": f"data:image/jpeg;base64,{data}"})
     return {"variant": entry["variant"], "pictures": pictures}
+
+
+def _gate(content: dict[str, Any]) -> dict[str, Any]:
+    lines = [{**check, "title": title(check), "value": shown(check["value"])} for check in content["checks"]]
+    return {**content, "checks": lines}
 
 
 def _precision(entry: dict[str, str]) -> dict[str, Any]:
