@@ -13,7 +13,8 @@ from cutpoint import causes, follow
 from cutpoint.follow import REASONS
 from cutpoint.gate import evaluate_gate
 from cutpoint.report.boxes import STEPS
-from cutpoint.report.page import render_report
+from cutpoint.report.operating_plots import plot_calibration, plot_operating_points
+from cutpoint.report.page import FIGURES, render_report
 from cutpoint.report.plots import plot_ap, plot_ladder, plot_latency, plot_stages
 from cutpoint.report.samples import draw_samples
 from cutpoint.report.tables import read_summary, summarize
@@ -58,8 +59,10 @@ def arguments(tmp_path_factory):
     made = write_results(root)
     outs = {f"out_{key}": str(root / key) for key in ("csv", "md", "per_class")}
     summarize(rows=made["rows"], **outs)
-    figures = {name: str(root / f"{name}.svg") for name in ("ap", "ladder", "latency", "stages")}
+    figures = {name: str(root / f"{name}.svg") for name in FIGURES}
     plot_ladder(ladders=made["ladders"], out=figures["ladder"])
+    plot_operating_points(points=made["points"], out=figures["operating_points"])
+    plot_calibration(points=made["points"], out=figures["calibration"])
     plot_ap(summary=outs["out_csv"], out=figures["ap"])
     plot_latency(summary=outs["out_csv"], out=figures["latency"])
     plot_stages(rows=made["rows"], out=figures["stages"])
@@ -157,7 +160,7 @@ def test_pictures_tables_and_figures_can_be_heard(page):
     assert all("raw beside its reference, image" in image["alt"] for image in page.all("img"))
     assert all(head.get("scope") in ("col", "row") for head in page.all("th"))
     drawings = page.all("svg")
-    assert len(drawings) == 4
+    assert len(drawings) == 6
     assert all(a["role"] == "img" and "tabulated" in a["aria-label"] for a in drawings)
     assert [tag for tag, _ in page.tags].count("h1") == 1
 
@@ -313,7 +316,7 @@ def test_without_a_ladder_there_is_no_figure_of_it(arguments, tmp_path):
     figures = {name: path for name, path in arguments["figures"].items() if name != "ladder"}
     out = tmp_path / "report.html"
     render_report(**(arguments | {"figures": figures, "ladders": []}), out=str(out))
-    assert len(Page(out.read_text()).all("svg")) == 3
+    assert len(Page(out.read_text()).all("svg")) == 5
 
 
 def said_of(arguments, changes):

@@ -86,8 +86,15 @@ def get_all_targets():
 
 
 def get_figures():
-    """Those of the report; a ladder only where the config has one."""
-    names = ["ap", *(["ladder"] if ENTRIES["ladders"] else []), "latency", "stages"]
+    """Those of the report; a ladder only where the config has one, operating points with ground truth."""
+    labelled = any(evaluation.dataset.annotations for evaluation in PLAN.evaluations)
+    names = ["ap", *(["ladder"] if ENTRIES["ladders"] else [])]
+    names += [
+        *(["operating_points"] if labelled else []),
+        "calibration",
+        "latency",
+        "stages",
+    ]
     return [f"results/figures/{name}.svg" for name in names]
 
 

@@ -49,6 +49,12 @@ FIGURES = {
     "the detections where there is no ground truth.",
     "ladder": "The ladder, step by step: difference in AP to the rung before, with its 95 % interval, or "
     "agreement with it where there is no ground truth.",
+    "operating_points": "Precision, recall, F1 and boxes per image over the score threshold. Dotted: the "
+    "threshold at which the reference's F1 is highest, and its recall there; a dot marks where a variant "
+    "regains it. Variants whose curves cannot be told apart are one line.",
+    "calibration": "Do scores mean what they say: the share of boxes that is correct over their mean score, "
+    "by tenths (on the dotted line a score is a probability), and the mean change of paired boxes' scores "
+    "from the reference's. Tenths with fewer than 10 boxes are left out.",
     "latency": "Latency from image file to detections: median, and whisker to the 99th percentile.",
     "stages": "Where the time goes: the median of each stage. Medians do not add up exactly; "
     "the black mark is the median of the total.",
@@ -79,7 +85,7 @@ def render_report(
         summary: path of summary.csv.
         per_class: path of per_class.csv.
         ladders: ``{dataset, model, path}`` of every ladder JSON.
-        figures: paths of the SVGs by name: ``ap``, ``latency``, ``stages``, ``ladder`` if there is one.
+        figures: paths of the SVGs by name, of those in ``FIGURES``.
         samples: ``{dataset, model, variant, path}`` of every sample folder's index.json.
         verifies: ``{model, path}`` of every export's verify JSON.
         precisions: ``{model, path}`` of the JSON of every trace in a reduced precision.
