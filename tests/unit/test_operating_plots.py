@@ -1,4 +1,4 @@
-"""What the pictures of thresholds and scores draw: each line once, by all its names; no tenth of few boxes."""
+"""What the pictures of thresholds and scores draw: each line once, by all its names."""
 
 import re
 from xml.etree import ElementTree
@@ -77,8 +77,8 @@ def texts(path) -> list[str]:
     ("other", "together"),
     [
         ([0.5, 0.2], True),
-        ([0.504, 0.2], True),
-        ([0.506, 0.2], False),
+        ([0.509, 0.2], True),
+        ([0.511, 0.2], False),
         ([0.5, NAN], True),
         ([NAN, NAN], True),
     ],
@@ -86,12 +86,21 @@ def texts(path) -> list[str]:
 def test_lines_that_cannot_be_told_apart_are_one(other, together):
     curves = {"other": np.array([other]), "reference": np.array([[0.5, 0.2]])}
     expected = [["reference", "other"]] if together else [["reference"], ["other"]]
-    assert merge(curves, "reference") == expected
+    assert merge(curves, "reference", (0.01,)) == expected
+
+
+def test_each_row_has_its_own_nearness():
+    curves = {
+        "ref": np.array([[0.5], [0.0]]),
+        "a": np.array([[0.505], [0.0]]),
+        "b": np.array([[0.5], [0.005]]),
+    }
+    assert merge(curves, "ref", (0.01, 0.002)) == [["ref", "a"], ["b"]]
 
 
 def test_names_join_the_first_line_they_fit():
     curves = {name: np.array([[value]]) for name, value in {"a": 0.7, "ref": 0.5, "b": 0.701}.items()}
-    assert merge(curves, "ref") == [["ref"], ["a", "b"]]
+    assert merge(curves, "ref", (0.01,)) == [["ref"], ["a", "b"]]
 
 
 def test_points_and_where_the_recall_is_regained(tmp_path, drawn):

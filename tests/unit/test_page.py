@@ -218,6 +218,17 @@ def test_classes_are_listed_by_how_much_they_moved(page):
     assert "bus" not in text
 
 
+def test_a_class_that_is_better_is_suspicious(arguments, tmp_path):
+    table = pd.read_csv(arguments["per_class"])
+    table.loc[table["variant"] == "raw-int8", ["delta_AP", "delta_AP_lo", "delta_AP_hi"]] *= -1
+    table.to_csv(tmp_path / "per_class.csv", index=False)
+    changed = arguments | {"per_class": str(tmp_path / "per_class.csv")}
+    render_report(**changed, out=str(tmp_path / "report.html"))
+    text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text["set-0"]
+    assert "pedestrian raw-int8 0.5887 +0.0213" in text
+    assert "yes, better: suspicious 12" in text
+
+
 def test_without_ground_truth_ap_is_said_to_be_missing_and_not_shown(page):
     text = page.text["set-2"]
     assert "no ground truth: AP does not apply" in text

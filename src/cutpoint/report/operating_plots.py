@@ -16,11 +16,11 @@ from matplotlib.axes import Axes
 from cutpoint.files import read_json
 from cutpoint.report.canvas import canvas, panel_title
 
-REFERENCE = {"color": "#111111", "lw": 2.4, "ls": "-", "zorder": 4}
+REFERENCE = {"color": "#111111", "lw": 2.4, "ls": "-", "zorder": 2}
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
-# curves nearer than this everywhere (a fraction; of boxes a share of the reference's most) are one line
-SAME = 0.005
+# curves nearer than this everywhere, row by row, are one line: about a pixel of the picture
+SAME_POINTS, SAME_SCORES = (0.01, 0.01, 0.01, 0.01), (0.01, 0.01, 0.002)
 # a share or a mean of fewer boxes says nothing
 LEAST_BOXES = 10
 AXES_IN, LINE_IN, GROUP_IN = 1.9, 0.17, 0.5
@@ -36,29 +36,31 @@ class Group:
         title: of the panel.
         reference: its name.
         found: each variant's operating-points JSON.
-        curves: what is drawn of each, one array of one shape, NaN where there is nothing.
+        curves: what is drawn of each, rows of one shape, NaN where there is nothing.
+        same: how far apart each row of two curves may be that are one line.
     """
 
     title: str
     reference: str
     found: dict[str, Any]
     curves: dict[str, np.ndarray]
+    same: tuple[float, ...]
 
     @property
     def lines(self) -> list[tuple[list[str], dict[str, Any]]]:
         """Names that share a line, and its style; the reference's first."""
         styles = ({"color": c, "ls": ls, "lw": 1.5, "zorder": 3} for ls, c in cycle(product(DASHES, COLOURS)))
-        named = merge(self.curves, self.reference)
+        named = merge(self.curves, self.reference, self.same)
         return list(zip(named, [REFERENCE, *(next(styles) for _ in named[1:])], strict=True))
 
 
-def merge(curves: dict[str, np.ndarray], reference: str) -> list[list[str]]:
-    """Names whose curves stay within ``SAME`` of the first of them wherever both have values."""
+def merge(curves: dict[str, np.ndarray], reference: str, same: tuple[float, ...]) -> list[list[str]]:
+    """Names whose curves stay as near to the first of them as ``same`` says, wherever both have values."""
     merged: list[list[str]] = []
     for name in sorted(curves, key=lambda name: name != reference):
         for names in merged:
             apart = np.abs(curves[names[0]] - curves[name])
-            if np.nanmax(apart, initial=0) < SAME:
+            if not (apart > np.array(same)[:, None]).any():
                 names.append(name)
                 break
         else:
@@ -74,7 +76,9 @@ def plot_operating_points(*, points: list[dict[str, str]], out: str) -> None:
             ``reference`` is the name of the evaluation's. Evaluations without ground truth are left out.
         out: path of the SVG.
     """
-    groups = [group for group in _groups(points, _point_curves) if np.isfinite(_own(group)).any()]
+    groups = [
+        group for group in _groups(points, _point_curves, SAME_POINTS) if np.isfinite(_own(group)).any()
+    ]
     with _parts(out, groups, rows=2) as parts:
         for group, axes in parts:
             base = group.found[group.reference]
@@ -98,7 +102,7 @@ def plot_calibration(*, points: list[dict[str, str]], out: str) -> None:
         points: as of ``plot_operating_points``; without ground truth the drift alone is drawn.
         out: path of the SVG.
     """
-    with _parts(out, _groups(points, _score_curves), rows=1) as parts:
+    with _parts(out, _groups(points, _score_curves, SAME_SCORES), rows=1) as parts:
         for group, (reliability, drift) in parts:
             _open(reliability, "mean score", "share that is correct")
             _open(drift, "score of the reference", "drift of the score")
@@ -108,14 +112,15 @@ def plot_calibration(*, points: list[dict[str, str]], out: str) -> None:
                 scores, correct, change = group.curves[names[0]]
                 reliability.plot(scores, correct, marker="o", ms=3, **style)
                 middles = [row["from"] + 0.05 for row in group.found[names[0]]["scores"]]
-                drift.plot(middles, change, marker="o", ms=3, **style)
+                dots = {} if style is REFERENCE else {"marker": "o", "ms": 3}
+                drift.plot(middles, change, **dots, **style)
             if not np.isfinite(_own(group)[1]).any():
                 reliability.text(0.5, 0.5, "no ground truth", ha="center", color="#777777")
             low, high = drift.get_ylim()
             drift.set_ylim(min(low, -0.01), max(high, 0.01))
 
 
-def _groups(points: list[dict[str, str]], curves_of: Any) -> list[Group]:
+def _groups(points: list[dict[str, str]], curves_of: Any, same: tuple[float, ...]) -> list[Group]:
     groups: dict[tuple[str, str, str], dict[str, Any]] = {}
     for entry in points:
         key = entry["dataset"], entry["model"], entry["reference"]
@@ -126,6 +131,7 @@ def _groups(points: list[dict[str, str]], curves_of: Any) -> list[Group]:
             reference,
             found,
             {name: curves_of(content, found[reference]) for name, content in found.items()},
+            same,
         )
         for (dataset, model, reference), found in groups.items()
     ]

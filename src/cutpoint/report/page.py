@@ -106,7 +106,7 @@ def render_report(
     )
     environment.filters |= {"fixed4": fixed(4), "fixed2": fixed(2), "signed": signed}
     environment.filters |= {"facts": _facts, "interval": lambda limits: interval(*(limits or (None, None)))}
-    environment.filters["truth"] = lambda value: "" if pd.isna(value) else "yes" if value else "no"
+    environment.filters["different"] = _different
     page = environment.get_template("report.html.j2").render(
         groups=[
             _group(number, rows, _same(classes, rows), _of(ladders, rows), _of(samples, rows))
@@ -196,6 +196,13 @@ def _largest(classes: pd.DataFrame) -> list[dict[str, Any]]:
     moved = classes[(classes["delta_AP"].abs() >= 5e-5).fillna(False)]
     order = moved["delta_AP"].abs().sort_values(ascending=False, kind="stable").index
     return moved.loc[order].head(CLASSES_SHOWN).to_dict("records")
+
+
+def _different(row: dict[str, Any]) -> str:
+    """Of a class: whether it is different from the reference, and if so whether for the better."""
+    if pd.isna(row["different"]):
+        return ""
+    return f"yes{', better: suspicious' if row['delta_AP'] > 0 else ''}" if row["different"] else "no"
 
 
 def _gallery(entry: dict[str, str]) -> dict[str, Any]:
