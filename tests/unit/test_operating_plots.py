@@ -84,23 +84,20 @@ def texts(path) -> list[str]:
     ],
 )
 def test_lines_that_cannot_be_told_apart_are_one(other, together):
-    curves = {"other": np.array([other]), "reference": np.array([[0.5, 0.2]])}
+    curves = {"other": (np.array([other]),), "reference": (np.array([[0.5, 0.2]]),)}
     expected = [["reference", "other"]] if together else [["reference"], ["other"]]
-    assert merge(curves, "reference", (0.01,)) == expected
+    assert merge(curves, "reference", ((0.01,),)) == expected
 
 
-def test_each_row_has_its_own_nearness():
-    curves = {
-        "ref": np.array([[0.5], [0.0]]),
-        "a": np.array([[0.505], [0.0]]),
-        "b": np.array([[0.5], [0.005]]),
-    }
-    assert merge(curves, "ref", (0.01, 0.002)) == [["ref", "a"], ["b"]]
+def test_each_row_has_its_own_nearness_and_every_array_counts():
+    values = {"ref": (0.5, 0.0, 0.1), "a": (0.505, 0.0, 0.1), "b": (0.5, 0.005, 0.1), "c": (0.5, 0.0, 0.2)}
+    curves = {name: (np.array([[x], [y]]), np.array([[z]])) for name, (x, y, z) in values.items()}
+    assert merge(curves, "ref", ((0.01, 0.002), (0.05,))) == [["ref", "a"], ["b"], ["c"]]
 
 
 def test_names_join_the_first_line_they_fit():
-    curves = {name: np.array([[value]]) for name, value in {"a": 0.7, "ref": 0.5, "b": 0.701}.items()}
-    assert merge(curves, "ref", (0.01,)) == [["ref"], ["a", "b"]]
+    curves = {name: (np.array([[value]]),) for name, value in {"a": 0.7, "ref": 0.5, "b": 0.701}.items()}
+    assert merge(curves, "ref", ((0.01,),)) == [["ref"], ["a", "b"]]
 
 
 def test_points_and_where_the_recall_is_regained(tmp_path, drawn):

@@ -1,6 +1,7 @@
 """What variants do at every score threshold, and whether their scores mean what they say.
 
-Variants whose curves cannot be told apart are one line with all their names; the reference's is black.
+Variants that can be told apart in neither picture are one line with all their names; the reference's is
+black.
 """
 
 import textwrap
@@ -23,6 +24,8 @@ DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
 SAME_POINTS, SAME_SCORES = (0.01, 0.01, 0.01, 0.01), (0.01, 0.01, 0.002)
 # a share or a mean of fewer boxes says nothing
 LEAST_BOXES = 10
+# a line that drifts farther leaves the panel, so that the others can be read
+MOST_DRIFT = 0.1
 AXES_IN, LINE_IN, GROUP_IN = 1.9, 0.17, 0.5
 LEGEND_COLUMNS, LABEL_CHARS = 2, 52
 POINTS = {"precision": "precision", "recall": "recall", "f1": "F1", "boxes_per_image": "boxes per image"}
@@ -36,31 +39,44 @@ class Group:
         title: of the panel.
         reference: its name.
         found: each variant's operating-points JSON.
-        curves: what is drawn of each, rows of one shape, NaN where there is nothing.
-        same: how far apart each row of two curves may be that are one line.
+        points: ``(4, T)`` of each variant, the columns of ``POINTS``; T is 0 without ground truth.
+        scores: ``(3, 10)`` of each variant, mean score, share that is correct, drift; NaN where there are too
+            few boxes. The reference's drift is 0.
     """
 
     title: str
     reference: str
     found: dict[str, Any]
-    curves: dict[str, np.ndarray]
-    same: tuple[float, ...]
+    points: dict[str, np.ndarray]
+    scores: dict[str, np.ndarray]
 
     @property
     def lines(self) -> list[tuple[list[str], dict[str, Any]]]:
         """Names that share a line, and its style; the reference's first."""
+        most = np.nanmax(self.points[self.reference][3:], initial=0) or 1
+        curves = {
+            name: (self.points[name] / [[1], [1], [1], [most]], self.scores[name]) for name in self.found
+        }
+        named = merge(curves, self.reference, (SAME_POINTS, SAME_SCORES))
         styles = ({"color": c, "ls": ls, "lw": 1.5, "zorder": 3} for ls, c in cycle(product(DASHES, COLOURS)))
-        named = merge(self.curves, self.reference, self.same)
         return list(zip(named, [REFERENCE, *(next(styles) for _ in named[1:])], strict=True))
 
 
-def merge(curves: dict[str, np.ndarray], reference: str, same: tuple[float, ...]) -> list[list[str]]:
-    """Names whose curves stay as near to the first of them as ``same`` says, wherever both have values."""
+def merge(
+    curves: dict[str, tuple[np.ndarray, ...]], reference: str, same: tuple[tuple[float, ...], ...]
+) -> list[list[str]]:
+    """Names whose curves stay near to those of the first of them, wherever both have values.
+
+    Args:
+        curves: arrays of rows, of the same shapes for all names.
+        reference: the name that comes first.
+        same: for each array how far apart each of its rows may be.
+    """
     merged: list[list[str]] = []
     for name in sorted(curves, key=lambda name: name != reference):
         for names in merged:
-            apart = np.abs(curves[names[0]] - curves[name])
-            if not (apart > np.array(same)[:, None]).any():
+            pairs = zip(curves[names[0]], curves[name], same, strict=True)
+            if not any((np.abs(a - b) > np.array(limits)[:, None]).any() for a, b, limits in pairs):
                 names.append(name)
                 break
         else:
@@ -76,9 +92,7 @@ def plot_operating_points(*, points: list[dict[str, str]], out: str) -> None:
             ``reference`` is the name of the evaluation's. Evaluations without ground truth are left out.
         out: path of the SVG.
     """
-    groups = [
-        group for group in _groups(points, _point_curves, SAME_POINTS) if np.isfinite(_own(group)).any()
-    ]
+    groups = [group for group in _groups(points) if group.points[group.reference].size]
     with _parts(out, groups, rows=2) as parts:
         for group, axes in parts:
             base = group.found[group.reference]
@@ -87,9 +101,8 @@ def plot_operating_points(*, points: list[dict[str, str]], out: str) -> None:
                 ax.axvline(base["score_thr"], color="#777777", lw=1, ls=":")
                 for names, style in group.lines:
                     thresholds = [point["score_thr"] for point in group.found[names[0]]["points"]]
-                    scale = _most_boxes(base) if label == POINTS["boxes_per_image"] else 1
-                    ax.plot(thresholds, group.curves[names[0]][row] * scale, **style)
-                ax.set_ylim(0, None if label == POINTS["boxes_per_image"] else 1.02)
+                    ax.plot(thresholds, group.points[names[0]][row], **style)
+                ax.set_ylim(0, None if row == 3 else 1.02)
             _mark_regained(axes[1], group)
 
 
@@ -102,25 +115,25 @@ def plot_calibration(*, points: list[dict[str, str]], out: str) -> None:
         points: as of ``plot_operating_points``; without ground truth the drift alone is drawn.
         out: path of the SVG.
     """
-    with _parts(out, _groups(points, _score_curves, SAME_SCORES), rows=1) as parts:
+    with _parts(out, _groups(points), rows=1) as parts:
         for group, (reliability, drift) in parts:
             _open(reliability, "mean score", "share that is correct")
             _open(drift, "score of the reference", "drift of the score")
             reliability.plot([0, 1], [0, 1], color="#777777", lw=1, ls=":")
             reliability.set_ylim(0, 1.02)
             for names, style in group.lines:
-                scores, correct, change = group.curves[names[0]]
+                scores, correct, change = group.scores[names[0]]
                 reliability.plot(scores, correct, marker="o", ms=3, **style)
                 middles = [row["from"] + 0.05 for row in group.found[names[0]]["scores"]]
                 dots = {} if style is REFERENCE else {"marker": "o", "ms": 3}
                 drift.plot(middles, change, **dots, **style)
-            if not np.isfinite(_own(group)[1]).any():
+            if not group.points[group.reference].size:
                 reliability.text(0.5, 0.5, "no ground truth", ha="center", color="#777777")
             low, high = drift.get_ylim()
-            drift.set_ylim(min(low, -0.01), max(high, 0.01))
+            drift.set_ylim(min(max(low, -MOST_DRIFT), -0.01), max(min(high, MOST_DRIFT), 0.01))
 
 
-def _groups(points: list[dict[str, str]], curves_of: Any, same: tuple[float, ...]) -> list[Group]:
+def _groups(points: list[dict[str, str]]) -> list[Group]:
     groups: dict[tuple[str, str, str], dict[str, Any]] = {}
     for entry in points:
         key = entry["dataset"], entry["model"], entry["reference"]
@@ -130,39 +143,23 @@ def _groups(points: list[dict[str, str]], curves_of: Any, same: tuple[float, ...
             panel_title(dataset, model),
             reference,
             found,
-            {name: curves_of(content, found[reference]) for name, content in found.items()},
-            same,
+            {name: _point_rows(content) for name, content in found.items()},
+            {name: _score_rows(content, name == reference) for name, content in found.items()},
         )
         for (dataset, model, reference), found in groups.items()
     ]
 
 
-def _own(group: Group) -> np.ndarray:
-    return group.curves[group.reference]
+def _point_rows(found: dict[str, Any]) -> np.ndarray:
+    return np.array([[point[key] for point in found["points"] or []] for key in POINTS], dtype=float)
 
 
-def _most_boxes(base: dict[str, Any]) -> float:
-    return max(point["boxes_per_image"] for point in base["points"]) or 1.0
-
-
-def _point_curves(found: dict[str, Any], base: dict[str, Any]) -> np.ndarray:
-    """``(4, T)``: the columns of ``POINTS``; boxes as a share of the most that the reference has."""
-    rows = np.array([[point[key] for point in found["points"] or []] for key in POINTS], dtype=float)
-    if rows.size:
-        rows[3] /= _most_boxes(base)
-    return rows
-
-
-def _score_curves(found: dict[str, Any], base: dict[str, Any]) -> np.ndarray:
-    """``(3, 10)``: mean score, share correct, drift; of the reference the drift is 0."""
-    enough = [(row["detections"] or 0) >= LEAST_BOXES for row in found["scores"]]
-    pairs = [(row["pairs"] or 0) >= LEAST_BOXES for row in found["scores"]]
-    rows = np.array(
-        [[row[key] for row in found["scores"]] for key in ("mean_score", "correct", "drift")], float
-    )
-    rows[:2, ~np.array(enough)] = np.nan
-    rows[2, ~np.array(pairs)] = np.nan
-    if found is base:
+def _score_rows(found: dict[str, Any], is_reference: bool) -> np.ndarray:
+    tenths = found["scores"]
+    rows = np.array([[row[key] for row in tenths] for key in ("mean_score", "correct", "drift")], dtype=float)
+    for counted, of in (("detections", slice(2)), ("pairs", slice(2, 3))):
+        rows[of, [(row[counted] or 0) < LEAST_BOXES for row in tenths]] = np.nan
+    if is_reference:
         rows[2] = 0
     return rows
 

@@ -51,10 +51,11 @@ FIGURES = {
     "agreement with it where there is no ground truth.",
     "operating_points": "Precision, recall, F1 and boxes per image over the score threshold. Dotted: the "
     "threshold at which the reference's F1 is highest, and its recall there; a dot marks where a variant "
-    "regains it. Variants whose curves cannot be told apart are one line.",
+    "regains it. Variants that neither this picture nor the next tells apart are one line.",
     "calibration": "Do scores mean what they say: the share of boxes that is correct over their mean score, "
     "by tenths (on the dotted line a score is a probability), and the mean change of paired boxes' scores "
-    "from the reference's. Tenths with fewer than 10 boxes are left out.",
+    "from the reference's. Tenths with fewer than 10 boxes are left out; a line that leaves the panel drifts "
+    "by more than 0.1.",
     "latency": "Latency from image file to detections: median, and whisker to the 99th percentile.",
     "stages": "Where the time goes: the median of each stage. Medians do not add up exactly; "
     "the black mark is the median of the total.",
