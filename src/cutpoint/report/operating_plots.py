@@ -128,7 +128,9 @@ def plot_calibration(*, points: list[dict[str, str]], out: str) -> None:
                 dots = {} if style is REFERENCE else {"marker": "o", "ms": 3}
                 drift.plot(middles, change, **dots, **style)
             if not group.points[group.reference].size:
-                reliability.text(0.5, 0.5, "no ground truth", ha="center", color="#777777")
+                reliability.text(
+                    0.5, 0.5, "no ground truth", ha="center", color="#777777", backgroundcolor="white"
+                )
             low, high = drift.get_ylim()
             drift.set_ylim(min(max(low, -MOST_DRIFT), -0.01), max(min(high, MOST_DRIFT), 0.01))
 
