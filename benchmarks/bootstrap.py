@@ -23,6 +23,9 @@ from cutpoint.bootstrap import delta, read_samples, sample_ap
 from cutpoint.coco import evaluate
 from cutpoint.verdict import decide
 
+# images, detections of an image, classes, resamples; what the pair may take then, on two cores
+SIZE, LIMIT_S, LIMIT_GB = (5000, 100, 80, 1000), 60, 4
+
 
 def write_data(folder: Path, images: int, detections: int, classes: int) -> tuple[int, int]:
     """Write a data set and two variants; returns the numbers of boxes and of detections of the first."""
@@ -51,10 +54,10 @@ def new_pool(processes: int) -> ProcessPoolExecutor:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=5000)
-    parser.add_argument("--detections", type=int, default=100, help="per image")
-    parser.add_argument("--classes", type=int, default=80)
-    parser.add_argument("--resamples", type=int, default=1000)
+    parser.add_argument("--images", type=int, default=SIZE[0])
+    parser.add_argument("--detections", type=int, default=SIZE[1], help="per image")
+    parser.add_argument("--classes", type=int, default=SIZE[2])
+    parser.add_argument("--resamples", type=int, default=SIZE[3])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -88,6 +91,9 @@ def main() -> None:
             f"{options.resamples} resamples of the pair: {wall:.1f} s ({max(walls):.1f} s the slower side), "
             f"{sum(cpus):.1f} s CPU, {sum(memory):.2f} GB both sides"
         )
+        if (options.images, options.detections, options.classes, options.resamples) == SIZE:
+            held = wall < LIMIT_S and sum(memory) < LIMIT_GB
+            print(f"limits of {LIMIT_S} s and {LIMIT_GB} GB: {'held' if held else 'BROKEN'}")
         low, high = found["delta_AP_ci95"]
         print(f"delta AP {found['delta_AP']:.5f}, 95 % [{low:.5f}, {high:.5f}], {decide(False, found)}")
         official = json.loads((folder / "metrics.json").read_text())["AP"]

@@ -64,11 +64,12 @@ def measure_agreement(
         ``f1``: ``{score_thr, reference, variant, f1}``: the same share at IoU 0.9 of the detections with at
         least this score on either side, matched anew; null where there are none.
         ``images``: how many; ``per_image``: ``image_id, reference, variant, agreement, missing, extra,
-        score_drift, box_drift_px`` (the largest; null without pairs), all images up to 100, of more the 20
-        that agree least.
+        score_drift, box_drift_px`` (the largest; null without pairs) and ``f1``, a list in the order of the
+        thresholds above; all images up to 100, of more the 20 that agree least.
     """
     found = find_overlaps(reference, variant)
     pairs = {iou: pair(found, iou) for iou in SHARE_IOUS}
+    above = {threshold: pair(found, AGREEMENT_IOU, threshold) for threshold in SCORE_THRESHOLDS}
     counts = found.reference, len(found.scores) - found.reference
     left, right = pairs[PAIR_IOU]
     score_drift = found.scores[found.reference + right] - found.scores[left]
@@ -85,8 +86,8 @@ def measure_agreement(
         ],
         "score_drift": _quantiles(np.abs(score_drift), mean=score_drift),
         "box_drift_px": _quantiles(box_drift),
-        "f1": [_f1(found, threshold) for threshold in SCORE_THRESHOLDS],
-        **_per_image(found, pairs, np.abs(score_drift), box_drift, images),
+        "f1": [_f1(found, threshold, len(rows[0])) for threshold, rows in above.items()],
+        **_per_image(found, pairs, above, np.abs(score_drift), box_drift, images),
     }
 
 
@@ -173,10 +174,9 @@ def _quantiles(values: np.ndarray, mean: np.ndarray | None = None) -> dict[str, 
     return found if mean is None else found | {"mean": float(mean.mean()) if len(mean) else None}
 
 
-def _f1(found: Overlaps, threshold: float) -> dict[str, Any]:
+def _f1(found: Overlaps, threshold: float, pairs: int) -> dict[str, Any]:
     high = found.scores >= threshold
     reference, variant = int(high[: found.reference].sum()), int(high[found.reference :].sum())
-    pairs = len(pair(found, AGREEMENT_IOU, threshold)[0])
     share = 2 * pairs / (reference + variant) if reference + variant else None
     return {"score_thr": threshold, "reference": reference, "variant": variant, "f1": share}
 
@@ -184,6 +184,7 @@ def _f1(found: Overlaps, threshold: float) -> dict[str, Any]:
 def _per_image(
     found: Overlaps,
     pairs: dict[float, tuple[np.ndarray, np.ndarray]],
+    above: dict[float, tuple[np.ndarray, np.ndarray]],
     score_drift: np.ndarray,
     box_drift: np.ndarray,
     images: Iterable[int],
@@ -196,6 +197,10 @@ def _per_image(
     left = found.images[pairs[PAIR_IOU][0]]
     numbers = count(found.images[: found.reference]), count(found.images[found.reference :])
     close, near = count(found.images[pairs[AGREEMENT_IOU][0]]), count(left)
+    f1 = []
+    for threshold, (rows, _) in above.items():
+        boxes, matched = count(found.images[found.scores >= threshold]), count(found.images[rows])
+        f1.append([2 * int(m) / int(b) if b else None for m, b in zip(matched, boxes, strict=True)])
     drifts = np.full((2, len(ids)), -1.0)
     for row, drift in zip(drifts, (score_drift, box_drift), strict=True):
         np.maximum.at(row, np.searchsorted(ids, left), drift)
@@ -209,6 +214,7 @@ def _per_image(
             "extra": int(numbers[1][i] - near[i]),
             "score_drift": float(drifts[0, i]) if near[i] else None,
             "box_drift_px": float(drifts[1, i]) if near[i] else None,
+            "f1": [shares[i] for shares in f1],
         }
         for i, image in enumerate(ids)
     ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pycocotools import mask
 from pycocotools.cocoeval import COCOeval
 from scipy.sparse import csr_array
 
@@ -14,6 +15,8 @@ from cutpoint.coco import as_annotations, as_coco
 AREAS = ("all", "small", "medium", "large")
 # pycocotools' largest maxDets: detections of one class that an image may keep
 MAX_DETECTIONS = 100
+# a detection that overlaps less is matched at no threshold; a little less than the lowest of them
+LEAST_IOU = 0.499
 # resamples worked on at once: a block of weights stays in the cache
 BLOCK = 125
 
@@ -51,27 +54,69 @@ def match_images(
         one for each category, in ascending order of its id.
 
     Source:
-        ``COCOeval.evaluate``, pycocotools 2.0.11, called for the images that have ground truth of a class.
-        Without any, ``evaluateImg`` matches nothing and ignores what is outside the area range: done here.
+        ``COCOeval.evaluate``, pycocotools 2.0.11, for the images that have ground truth of a class, with
+        the detections that overlap it. What it cannot match is ignored outside the area range: done here.
     """
     position = {image: index for index, image in enumerate(sorted(set(images)))}
     boxes = [dict(a) for a in annotations["annotations"] if a["image_id"] in position]
+    kept = [r for r in results if r["image_id"] in position]
+    image = np.array([position[r["image_id"]] for r in kept], dtype=np.int32)
+    category = np.array([r["category_id"] for r in kept], dtype=np.int64)
+    score = np.array([r["score"] for r in kept], dtype=np.float64)
+    bbox = np.array([r["bbox"] for r in kept], dtype=np.float64).reshape(-1, 4)
+    best = _best(image, category, score)
+    near = _near_truth(boxes, position, image[best], category[best], bbox[best])
+    near = best[near]
     # pycocotools prints
     with contextlib.redirect_stdout(io.StringIO()):
         truth = as_coco(annotations, boxes)
-        found = as_coco(annotations, as_annotations(r for r in results if r["image_id"] in position))
+        found = as_coco(annotations, as_annotations(kept[row] for row in near))
         evaluation = COCOeval(truth, found, "bbox")
-    entries = found.dataset["annotations"]
-    # columns are result ids, which count from 1
-    image = np.array([position[e["image_id"]] for e in entries], dtype=np.int32)
-    category = np.array([e["category_id"] for e in entries], dtype=np.int64)
-    score = np.array([e["score"] for e in entries], dtype=np.float64)
-    area = np.array([e["area"] for e in entries], dtype=np.float64)
+    area = bbox[:, 2] * bbox[:, 3]
+    best.sort()
     return [
-        _match_class(evaluation, position, category_id, image[ids], score[ids], area[ids], ids)
+        _match_class(evaluation, position, category_id, image[ids], score[ids], area[ids], ids, near)
         for category_id in sorted(truth.getCatIds())
-        for ids in [np.flatnonzero(category == category_id)]
+        for ids in [best[category[best] == category_id]]
     ]
+
+
+def _best(image: np.ndarray, category: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Positions of the ``MAX_DETECTIONS`` best detections of each image and class, grouped by these."""
+    order = np.lexsort((-score, category, image))
+    first = np.append(True, (np.diff(image[order]) != 0) | (np.diff(category[order]) != 0))[: len(order)]
+    starts = np.flatnonzero(first)
+    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+    return order[rank < MAX_DETECTIONS]
+
+
+def _near_truth(
+    boxes: list[dict[str, Any]],
+    position: dict[int, int],
+    image: np.ndarray,
+    category: np.ndarray,
+    bbox: np.ndarray,
+) -> np.ndarray:
+    """Indices of the detections that overlap a box of their class: no other is ever matched.
+
+    Args:
+        boxes: annotations of ground truth.
+        position: of each image id.
+        image, category, bbox: of the detections, those of an image and class together, in ascending order.
+    """
+    grouped: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    for box in boxes:
+        grouped.setdefault((position[box["image_id"]], box["category_id"]), []).append(box)
+    factor = 1 + max([*category.tolist(), *(key[1] for key in grouped)], default=0)
+    keys, wanted = image * np.int64(factor) + category, [i * factor + c for i, c in grouped]
+    ends = [np.searchsorted(keys, wanted, side=side).tolist() for side in ("left", "right")]
+    near = [np.zeros(0, dtype=np.int64)]
+    for start, end, here in zip(*ends, grouped.values(), strict=True):
+        if start < end:
+            crowd = [int(box["iscrowd"]) for box in here]
+            iou = mask.iou(bbox[start:end], np.array([box["bbox"] for box in here], dtype=float), crowd)
+            near.append(start + np.flatnonzero(iou.max(axis=1) >= LEAST_IOU))
+    return np.concatenate(near)
 
 
 def _match_class(
@@ -82,12 +127,11 @@ def _match_class(
     score: np.ndarray,
     area: np.ndarray,
     ids: np.ndarray,
+    near: np.ndarray,
 ) -> ClassMatches:
+    """``ids`` are the positions of the class's detections, ``near`` those of all that pycocotools knows."""
     settings = evaluation.params
-    order = np.lexsort((-score, image))
-    rank = np.arange(len(order)) - np.searchsorted(image[order], image[order])
-    order = order[rank < MAX_DETECTIONS]
-    order = order[np.argsort(-score[order], kind="stable")]
+    order = np.lexsort((image, -score))
     image, score, area, ids = image[order], score[order], area[order], ids[order]
 
     low, high = np.array(settings.areaRng).T[:, :, None]
@@ -107,7 +151,9 @@ def _match_class(
         for entry in evaluation.evalImgs:
             at = ranges.index(tuple(entry["aRng"]))
             positives[at, position[entry["image_id"]]] = np.count_nonzero(entry["gtIgnore"] == 0)
-            here = column[np.searchsorted(ids, np.array(entry["dtIds"], dtype=np.int64) - 1, sorter=column)]
+            # result ids count from 1
+            matched = near[np.array(entry["dtIds"], dtype=np.int64) - 1]
+            here = column[np.searchsorted(ids, matched, sorter=column)]
             counted[at, :, here] = ~entry["dtIgnore"].T
             correct[at, :, here] = ((entry["dtMatches"] != 0) & ~entry["dtIgnore"]).T
     return ClassMatches(image, score, counted, correct, positives)
@@ -145,34 +191,54 @@ def _class_ap(matches: ClassMatches, blocks: list[np.ndarray], copies: int) -> n
     areas, ious, _ = matches.counted.shape
     total = [np.zeros((areas, block.shape[1])) for block in blocks]
     for area in range(areas):
-        for iou in range(ious):
-            correct = matches.correct[area, iou, index]
-            counted = matches.counted[area, iou, index]
-            hits = np.flatnonzero(correct)
-            if len(hits):
-                ends = np.cumsum(counted)[hits]
-                segments = csr_array(
-                    (np.ones(ends[-1]), rows[counted][: ends[-1]], np.append(0, ends)),
-                    shape=(len(hits), len(blocks[0])),
-                )
-                for block, sums, present in zip(blocks, total, positives, strict=True):
-                    sums[area] += _ap(segments @ block, block[rows[hits]], present[area])
+        correct, counted = matches.correct[area][:, index], matches.counted[area][:, index]
+        hits = np.flatnonzero(correct.any(axis=0))
+        # What is counted hardly depends on the IoU, so that it is summed once for all of them. All numbers
+        # are whole, and sums of them exact in any order.
+        ever = counted.any(axis=0)
+        segments = _segments(np.flatnonzero(ever), hits, rows, len(blocks[0]))
+        chosen = [correct[iou, hits] for iou in range(ious)]
+        spared = [
+            _segments(np.flatnonzero(ever & ~counted[iou]), hits[chosen[iou]], rows, len(blocks[0]))
+            for iou in range(ious)
+        ]
+        for block, sums, present in zip(blocks, total, positives, strict=True):
+            every, weights = np.cumsum(segments @ block, axis=0), block[rows[hits]]
+            for keep, less in zip(chosen, spared, strict=True):
+                if keep.any():
+                    reached = every[keep]
+                    if less.nnz:
+                        reached -= np.cumsum(less @ block, axis=0)
+                    sums[area] += _ap(reached, np.cumsum(weights[keep], axis=0), present[area])
     for sums, present in zip(total, positives, strict=True):
         sums[present == 0] = np.nan
     return np.concatenate(total, axis=1).T / ious
 
 
+def _segments(chosen: np.ndarray, hits: np.ndarray, rows: np.ndarray, count: int) -> csr_array:
+    """``(hits, count)``: sums the weights of chosen detections after the hit before, up to and with each hit.
+
+    Args:
+        chosen, hits: positions of detections, ascending.
+        rows: each detection's row of the weights, of which there are ``count``.
+    """
+    ends = np.searchsorted(chosen, hits, side="right")
+    used = ends[-1] if len(ends) else 0
+    return csr_array((np.ones(used), rows[chosen[:used]], np.append(0, ends)), shape=(len(hits), count))
+
+
 def _ap(counted: np.ndarray, correct: np.ndarray, positives: np.ndarray) -> np.ndarray:
-    """Area under the interpolated curve: ``(hits, R)`` weights added since the last hit, ``(R,)`` to find."""
-    correct = np.cumsum(correct, axis=0)
-    counted = np.cumsum(counted, axis=0)
+    """Area under the interpolated curve: ``(hits, R)`` weights up to each hit, ``(R,)`` to find."""
     precision = correct / np.maximum(counted, 1)
     envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
     # 100 n / positives is exact where it is a whole number, so that floor and ceil are right everywhere
-    percent = correct * 100 / np.maximum(positives, 1)
-    reached = REACHED[(np.floor(percent) + np.ceil(percent)).astype(np.intp)]
-    reached[1:] -= reached[:-1].copy()
-    return np.einsum("hr,hr->r", reached, envelope) / len(THRESHOLDS)
+    percent = correct * 100
+    percent /= np.maximum(positives, 1)
+    whole = np.floor(percent)
+    whole += np.ceil(percent, out=percent)
+    reached = REACHED[whole.astype(np.intp)]
+    gained = np.concatenate([reached[:1], reached[1:] - reached[:-1]])
+    return np.einsum("hr,hr->r", gained, envelope) / len(THRESHOLDS)
 
 
 def _interleave_ties(matches: ClassMatches, copies: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -246,7 +246,7 @@ def known_recipe(variant: Variant) -> str | dict[str, Any] | None:
 
 
 def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
-    """What the page shows beside the tables: ladders, sample folders, verifications, latencies."""
+    """What page and figures show beside the tables, file by file."""
     entries: dict[str, list[dict[str, str]]] = {"ladders": [], "samples": [], "verifies": [], "latencies": []}
     entries |= {"precisions": [], "comparisons": [], "points": []}
     for e in plan.evaluations:
@@ -257,7 +257,8 @@ def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
         for variant in e.variants:
             own = {**pair, "variant": variant.name}
             place = f"{folder}/{variant.name}.json"
-            entries["points"].append({**own, "path": f"results/operating_points/{place}"})
+            found = {"reference": e.reference.name, "path": f"results/operating_points/{place}"}
+            entries["points"].append({**own, **found})
             if variant.run:
                 entries["latencies"].append({**own, "path": f"results/latency/{place}"})
             if variant != e.reference:

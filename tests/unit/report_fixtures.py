@@ -275,7 +275,8 @@ def write_results(root: Path) -> dict:
                 own = {"dataset": dataset, "model": "det", "variant": variant}
                 made["comparisons"].append({**own, "path": row["comparison"]})
             points = write(root / "points" / place / name, operating_points(variant, labelled))
-            made["points"].append({"dataset": dataset, "model": "det", "variant": variant, "path": points})
+            own = {"dataset": dataset, "model": "det", "variant": variant}
+            made["points"].append({**own, "reference": "pytorch", "path": points})
             path = root / "verify" / name
             row["verify"] = None if reference else write(path, verify(variant, int8))
             made["rows"].append(row)

@@ -28,11 +28,12 @@ def test_agreement_is_a_share_of_both_sides():
         {"iou": 0.9, "pairs": 1, "share": 2 / 9},
         {"iou": 0.99, "pairs": 0, "share": 0.0},
     ]
+    # all scores are 0.5, the sixth threshold of ten
     assert found["per_image"] == [
         {"image_id": 1, "reference": 3, "variant": 5, "agreement": 2 / 8, "missing": 1, "extra": 3}
-        | {"score_drift": 0.0, "box_drift_px": 1.0},
+        | {"score_drift": 0.0, "box_drift_px": 1.0, "f1": [2 / 8] * 6 + [None] * 4},
         {"image_id": 2, "reference": 1, "variant": 0, "agreement": 0.0, "missing": 1, "extra": 0}
-        | {"score_drift": None, "box_drift_px": None},
+        | {"score_drift": None, "box_drift_px": None, "f1": [0.0] * 6 + [None] * 4},
     ]
 
 
@@ -68,6 +69,17 @@ def test_f1_counts_either_side_above_the_threshold_and_matches_anew():
     assert found[0.2] == {"score_thr": 0.2, "reference": 1, "variant": 1, "f1": 1.0}
     assert found[0.9] == {"score_thr": 0.9, "reference": 1, "variant": 0, "f1": 0.0}
     assert measure_agreement([], [], [1])["f1"][0]["f1"] is None
+
+
+def test_f1_of_each_image_over_thresholds():
+    reference = [detection(0, score=0.9), detection(50, score=0.35), detection(0, image=2, score=0.6)]
+    variant = [detection(0, score=0.85), detection(0, image=2, score=0.6)]
+    found = measure_agreement(reference, variant, [1, 2, 3])
+    thresholds = [row["score_thr"] for row in found["f1"]]
+    f1 = {row["image_id"]: dict(zip(thresholds, row["f1"], strict=True)) for row in found["per_image"]}
+    assert [f1[1][thr] for thr in (0.3, 0.4, 0.8, 0.9)] == [2 / 3, 1.0, 1.0, 0.0]
+    assert [f1[2][thr] for thr in (0.6, 0.7)] == [1.0, None]
+    assert set(f1[3].values()) == {None}
 
 
 def test_of_many_images_the_worst_are_listed():

@@ -67,6 +67,13 @@ def test_weighted_ap_by_hand(wrong_score, multiplicities, expected):
     assert np.isnan(found[0, [1, 3], 0]).all()
 
 
+@pytest.mark.parametrize(("height", "expected"), [(20, 1 / 10), (19.9, 0), (30, 6 / 10)])
+def test_the_lowest_iou_that_matches_is_a_half(height, expected):
+    truth = make_truth([(1, 1, BOX)], images=[1])
+    found = match_images(truth, [detection(1, 0.5, [10.0, 10, 40, height])], [1])
+    assert weighted_ap(found, np.array([[1]]))[0, 0, 0] == pytest.approx(expected, abs=1e-12)
+
+
 def test_equal_scores_alternate_between_copies():
     truth = make_truth([(1, 1, BOX)], images=[1])
     results = [detection(1, 0.5), detection(1, 0.5, FAR)]

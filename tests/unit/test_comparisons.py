@@ -69,3 +69,6 @@ def test_sizes_have_intervals_and_a_mark_where_they_differ(tmp_path):
     assert found["heads"] == ["small", "medium", "large"]
     assert found["rows"] == [{"variant": "v0", "cells": ["-0.0200 (-0.0300 to -0.0100) ≠", "+0.0010", ""]}]
     assert size_table(entries(tmp_path, {"per_size": None})) is None
+    better = {"size": "small", "delta_AP": 0.02, "delta_AP_ci95": [0.01, 0.03], "different": True}
+    cell = size_table(entries(tmp_path, {"per_size": [better]}))["rows"][0]["cells"][0]
+    assert cell == "+0.0200 (+0.0100 to +0.0300) ≠ suspicious"

@@ -74,6 +74,7 @@ def test_defaults_fill_every_level():
     }
     assert config["samples"] == {"images": 6, "score_thr": 0.3}
     assert config["recipes"] == {}
+    assert config["gate"] == []
     assert "device" not in LEAST
 
 
@@ -90,6 +91,11 @@ def test_defaults_fill_the_description_of_a_foreign_file():
     assert filled["layout"] == "rows"
     assert filled["box"] == {"tensor": "b", "format": "xyxy", "normalised": False}
     assert filled["score"] == outputs["score"]
+
+
+def test_defaults_fill_a_rule_of_the_gate():
+    config = complete_config(changed(["gate"], [{"variants": "all", "AP": {"min": 0.5}}]), SCHEMA)
+    assert config["gate"] == [{"variants": "all", "AP": {"min": 0.5}, "model": None, "dataset": None}]
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "coco.yaml", "zoo.yaml", "study.yaml", "ladder.yaml"])
@@ -145,6 +151,17 @@ def test_traffic_block_of_coco_is_valid_when_uncommented():
             changed(["evaluations", 0, "variants"], ["v", "v"]),
             "evaluations[0].variants: a name is there twice",
         ),
+        (changed(["gate"], [{"variants": "all", "APs": {"min": 0}}]), "gate[0]: unknown key 'APs'; did you"),
+        (
+            changed(["gate"], [{"variants": "all", "AP": {"max": 1}}]),
+            "gate[0].AP: unknown key 'max'; known: min",
+        ),
+        (
+            changed(["gate"], [{"variants": "all", "model_mb": {"max": 0}}]),
+            "gate[0].model_mb.max: 0 is less than or equal to the minimum of 0",
+        ),
+        (changed(["gate"], [{"variants": "al", "AP": {"min": 0}}]), "gate[0].variants: 'al' is not allowed."),
+        (changed(["gate"], [{"AP": {"min": 0}}]), "gate[0]: the key 'variants' is missing"),
         (changed(["latency"], {"image": 3}), "latency: unknown key 'image'; did you mean 'images'?"),
     ],
 )

@@ -11,8 +11,10 @@ from report_fixtures import CLASSES, DATASETS, write_autopsy, write_detections, 
 
 from cutpoint import causes, follow
 from cutpoint.follow import REASONS
+from cutpoint.gate import evaluate_gate
 from cutpoint.report.boxes import STEPS
-from cutpoint.report.page import render_report
+from cutpoint.report.operating_plots import plot_calibration, plot_operating_points
+from cutpoint.report.page import FIGURES, render_report
 from cutpoint.report.plots import plot_ap, plot_ladder, plot_latency, plot_stages
 from cutpoint.report.samples import draw_samples
 from cutpoint.report.tables import read_summary, summarize
@@ -57,8 +59,10 @@ def arguments(tmp_path_factory):
     made = write_results(root)
     outs = {f"out_{key}": str(root / key) for key in ("csv", "md", "per_class")}
     summarize(rows=made["rows"], **outs)
-    figures = {name: str(root / f"{name}.svg") for name in ("ap", "ladder", "latency", "stages")}
+    figures = {name: str(root / f"{name}.svg") for name in FIGURES}
     plot_ladder(ladders=made["ladders"], out=figures["ladder"])
+    plot_operating_points(points=made["points"], out=figures["operating_points"])
+    plot_calibration(points=made["points"], out=figures["calibration"])
     plot_ap(summary=outs["out_csv"], out=figures["ap"])
     plot_latency(summary=outs["out_csv"], out=figures["latency"])
     plot_stages(rows=made["rows"], out=figures["stages"])
@@ -79,7 +83,15 @@ def arguments(tmp_path_factory):
         )
         path = str(folder / "index.json")
         drawn.append({"dataset": dataset, "model": "det", "variant": "raw", "path": path})
+    checks = [
+        {"dataset": "street", "model": "det", "variant": variant, "column": column}
+        | {"bound": "min", "limit": limit}
+        for variant, column, limit in (("raw", "agreement", 0.99), ("raw-int8", "delta_AP_lo", -0.005))
+    ]
+    gate = {f"out_{kind}": str(root / f"gate.{kind}") for kind in ("json", "xml")}
+    evaluate_gate(summary=outs["out_csv"], checks=checks, **gate)
     return {
+        "gate": gate["out_json"],
         "summary": outs["out_csv"],
         "per_class": outs["out_per_class"],
         "figures": figures,
@@ -126,6 +138,17 @@ def test_nothing_is_loaded_from_outside(page, html):
     assert len(page.all("img")) == 6
 
 
+def test_the_gate_is_said_first_and_shown_check_by_check(page, arguments, tmp_path):
+    said = page.text["gate"]
+    assert "Gate failed: of 2 checks 1 failed, 1 passed." in said
+    assert "raw-int8 street, det delta_AP_lo >= -0.005 -0.03 failed" in said
+    assert "raw street, det agreement >= 0.99 1 passed" in said
+    render_report(**arguments | {"gate": None}, out=str(tmp_path / "report.html"))
+    without = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "gate" not in without.text
+    assert "#gate" not in [link["href"] for link in without.all("a")]
+
+
 def test_names_are_escaped(page, html):
     assert "Testchip 9 &lt;x86&gt;" in html
     assert "&lt;/pre&gt;&lt;script&gt;" in html
@@ -137,7 +160,7 @@ def test_pictures_tables_and_figures_can_be_heard(page):
     assert all("raw beside its reference, image" in image["alt"] for image in page.all("img"))
     assert all(head.get("scope") in ("col", "row") for head in page.all("th"))
     drawings = page.all("svg")
-    assert len(drawings) == 4
+    assert len(drawings) == 6
     assert all(a["role"] == "img" and "tabulated" in a["aria-label"] for a in drawings)
     assert [tag for tag, _ in page.tags].count("h1") == 1
 
@@ -193,6 +216,17 @@ def test_classes_are_listed_by_how_much_they_moved(page):
     assert "car raw-int8 0.5287 -0.0213 30" in text[start:]
     assert text.index("-0.0213", start) < text.index("-0.0002", start)
     assert "bus" not in text
+
+
+def test_a_class_that_is_better_is_suspicious(arguments, tmp_path):
+    table = pd.read_csv(arguments["per_class"])
+    table.loc[table["variant"] == "raw-int8", ["delta_AP", "delta_AP_lo", "delta_AP_hi"]] *= -1
+    table.to_csv(tmp_path / "per_class.csv", index=False)
+    changed = arguments | {"per_class": str(tmp_path / "per_class.csv")}
+    render_report(**changed, out=str(tmp_path / "report.html"))
+    text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text["set-0"]
+    assert "pedestrian raw-int8 0.5887 +0.0213" in text
+    assert "yes, better: suspicious 12" in text
 
 
 def test_without_ground_truth_ap_is_said_to_be_missing_and_not_shown(page):
@@ -297,7 +331,7 @@ def test_without_a_ladder_there_is_no_figure_of_it(arguments, tmp_path):
     figures = {name: path for name, path in arguments["figures"].items() if name != "ladder"}
     out = tmp_path / "report.html"
     render_report(**(arguments | {"figures": figures, "ladders": []}), out=str(out))
-    assert len(Page(out.read_text()).all("svg")) == 3
+    assert len(Page(out.read_text()).all("svg")) == 5
 
 
 def said_of(arguments, changes):

@@ -97,6 +97,15 @@ def test_the_report_opens_offline(demo):
     assert '<link rel="stylesheet"' not in page
 
 
+def test_the_gate_holds(demo):
+    result = run_snakemake(demo, "gate", "--cores", "2", "--resources", "gpu=1")
+    assert result.code == 0, result.text[-2000:]
+    # raw, decoded and e2e on two labelled sets, raw and e2e on one without: the lower end is skipped there
+    assert "cutpoint: gate passed: of 32 checks 30 passed, 2 skipped" in result.text
+    assert set(result.jobs) == {"gate"}
+    assert "Gate passed: of 32 checks" in (demo / "results/report.html").read_text()
+
+
 def test_summary(summary):
     assert list(summary.columns) == COLUMNS
     assert len(summary) == 18

@@ -38,9 +38,12 @@ def test_demo_plans_the_whole_line(demo):
         "summarize": 1,
         "plot_ap": 1,
         "plot_ladder": 1,
+        "plot_operating_points": 1,
+        "plot_calibration": 1,
         "plot_latency": 1,
         "plot_stages": 1,
         "draw_samples": 15,
+        "evaluate_gate": 1,
         "render_report": 1,
     }
 
@@ -113,6 +116,8 @@ def test_coco_plans_every_job_on_a_clone_without_the_data(tmp_path):
         "summarize": 1,
         "plot_ap": 1,
         "plot_ladder": 1,
+        "plot_operating_points": 1,
+        "plot_calibration": 1,
         "plot_latency": 1,
         "plot_stages": 1,
         "draw_samples": 4,

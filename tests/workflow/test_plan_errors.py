@@ -15,6 +15,11 @@ CASES = {
         "variants: [pytorch, rew]",
         "evaluations[1].variants: 'rew' is not among variants; did you mean 'raw'?",
     ),
+    "unknown variant of the gate": (
+        "evaluations:",
+        "gate: [{variants: [rew], AP: {min: 0.4}}]\nevaluations:",
+        "gate[0].variants: 'rew' is in no evaluation; did you mean 'raw'?",
+    ),
     "misspelt key": (
         "    checkpoint:",
         "    chekpoint:",

@@ -43,7 +43,8 @@ def test_a_deep_module_reruns_only_what_reaches_it(changed):
     # the resamples are scored by the same code
     scored = {"evaluate", "resample", "compare", "measure_operating_points"}
     assert result.triggered == scored
-    assert set(result.jobs) == AFTER_METRICS | scored
+    drawn = {"plot_operating_points", "plot_calibration"}
+    assert set(result.jobs) == AFTER_METRICS | scored | drawn
 
 
 def test_a_page_template_reruns_the_page_alone(changed):

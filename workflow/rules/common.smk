@@ -9,6 +9,7 @@ from cutpoint.codes import get_code
 from cutpoint.config import check_unique_keys, complete_config
 from cutpoint.devices import check_providers, resolve_device
 from cutpoint.errors import UserError
+from cutpoint.gate_rules import resolve_gate
 from cutpoint.resolve import build_plan
 from cutpoint.rows import (
     autopsy_files,
@@ -49,6 +50,7 @@ try:
     PLAN = build_plan(
         CONFIG, resolve_device(CONFIG["device"], remote=workflow.remote_exec)
     )
+    GATE = resolve_gate(CONFIG["gate"], PLAN.evaluations)
     check_files(PLAN, SOURCES)
     MODULES = module_files(CONFIG["imports"])
     # With --jobs the executor may be a remote one, which is known on start only.
@@ -86,9 +88,23 @@ def get_all_targets():
 
 
 def get_figures():
-    """Those of the report; a ladder only where the config has one."""
-    names = ["ap", *(["ladder"] if ENTRIES["ladders"] else []), "latency", "stages"]
+    """Those of the report; a ladder only where the config has one, operating points with ground truth."""
+    labelled = any(evaluation.dataset.annotations for evaluation in PLAN.evaluations)
+    names = ["ap", *(["ladder"] if ENTRIES["ladders"] else [])]
+    names += [
+        *(["operating_points"] if labelled else []),
+        "calibration",
+        "latency",
+        "stages",
+    ]
     return [f"results/figures/{name}.svg" for name in names]
+
+
+def get_gate(wildcards):
+    """What the gate came to; only where the config has one."""
+    if not GATE:
+        stop(UserError("gate: the config has no rule to hold variants to; add one"))
+    return "results/gate.json"
 
 
 def get_all_cores(wildcards):

@@ -83,6 +83,56 @@ rule plot_ladder:
         "../scripts/plot_ladder.py"
 
 
+rule plot_operating_points:
+    """What each variant does at every score threshold."""
+    input:
+        row_files(ENTRIES["points"], "path"),
+    output:
+        report(
+            "results/figures/operating_points.svg",
+            caption="../report/operating_points.rst",
+            category="Figures",
+            labels={"figure": "operating points"},
+        ),
+    log:
+        "logs/plot_operating_points.log",
+    benchmark:
+        "logs/benchmarks/plot_operating_points.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.report.operating_plots"),
+        settings={"points": ENTRIES["points"]},
+    script:
+        "../scripts/plot_operating_points.py"
+
+
+rule plot_calibration:
+    """Whether scores mean what they say, and how they drift from the reference's."""
+    input:
+        row_files(ENTRIES["points"], "path"),
+    output:
+        report(
+            "results/figures/calibration.svg",
+            caption="../report/calibration.rst",
+            category="Figures",
+            labels={"figure": "calibration"},
+        ),
+    log:
+        "logs/plot_calibration.log",
+    benchmark:
+        "logs/benchmarks/plot_calibration.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.report.operating_plots"),
+        settings={"points": ENTRIES["points"]},
+    script:
+        "../scripts/plot_calibration.py"
+
+
 rule plot_latency:
     """Latency of each variant, from the image file to the detections."""
     input:
@@ -188,6 +238,7 @@ rule render_report:
         latencies=row_files(ROWS, "latency"),
         comparisons=row_files(ENTRIES["comparisons"], "path"),
         points=row_files(ENTRIES["points"], "path"),
+        gate=["results/gate.json"] if GATE else [],
     output:
         "results/report.html",
     log:

@@ -56,4 +56,5 @@ def _size_cell(row: dict[str, Any]) -> str:
     if row["delta_AP"] is None:
         return ""
     limits = f" ({interval(*row['delta_AP_ci95'])})" if row["delta_AP_ci95"] else ""
-    return f"{signed(row['delta_AP'])}{limits}{' ≠' if row['different'] else ''}"
+    better = " suspicious" if row["delta_AP"] > 0 else ""
+    return f"{signed(row['delta_AP'])}{limits}{f' ≠{better}' if row['different'] else ''}"

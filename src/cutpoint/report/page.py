@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cutpoint.files import read_json, write_text
+from cutpoint.gate import shown, title
 from cutpoint.report.boxes import autopsy_table, drift_table, operating_table
 from cutpoint.report.comparisons import agreement_table, size_table
 from cutpoint.report.tables import read_per_class, read_summary
@@ -49,6 +50,13 @@ FIGURES = {
     "the detections where there is no ground truth.",
     "ladder": "The ladder, step by step: difference in AP to the rung before, with its 95 % interval, or "
     "agreement with it where there is no ground truth.",
+    "operating_points": "Precision, recall, F1 and boxes per image over the score threshold. Dotted: the "
+    "threshold at which the reference's F1 is highest, and its recall there; a dot marks where a variant "
+    "regains it. Variants that neither this picture nor the next tells apart are one line.",
+    "calibration": "Do scores mean what they say: the share of boxes that is correct over their mean score, "
+    "by tenths (on the dotted line a score is a probability), and the mean change of paired boxes' scores "
+    "from the reference's. Tenths with fewer than 10 boxes are left out; a line that leaves the panel drifts "
+    "by more than 0.1.",
     "latency": "Latency from image file to detections: median, and whisker to the 99th percentile.",
     "stages": "Where the time goes: the median of each stage. Medians do not add up exactly; "
     "the black mark is the median of the total.",
@@ -69,6 +77,7 @@ def render_report(
     latencies: list[dict[str, str]],
     comparisons: list[dict[str, str]],
     points: list[dict[str, str]],
+    gate: str | None,
     config: dict[str, Any],
     out: str,
 ) -> None:
@@ -78,12 +87,13 @@ def render_report(
         summary: path of summary.csv.
         per_class: path of per_class.csv.
         ladders: ``{dataset, model, path}`` of every ladder JSON.
-        figures: paths of the SVGs by name: ``ap``, ``latency``, ``stages``, ``ladder`` if there is one.
+        figures: paths of the SVGs by name, of those in ``FIGURES``.
         samples: ``{dataset, model, variant, path}`` of every sample folder's index.json.
         verifies: ``{model, path}`` of every export's verify JSON.
         precisions: ``{model, path}`` of the JSON of every trace in a reduced precision.
         latencies: ``{dataset, model, path}`` of every variant's latency JSON.
         comparisons, points: ``{dataset, model, variant, path}`` of the comparison and operating-points JSON.
+        gate: path of gate.json; null where the config has no gate.
         config: the resolved config, shown as YAML.
         out: path of the HTML file.
     """
@@ -98,7 +108,7 @@ def render_report(
     )
     environment.filters |= {"fixed4": fixed(4), "fixed2": fixed(2), "signed": signed}
     environment.filters |= {"facts": _facts, "interval": lambda limits: interval(*(limits or (None, None)))}
-    environment.filters["truth"] = lambda value: "" if pd.isna(value) else "yes" if value else "no"
+    environment.filters["different"] = _different
     page = environment.get_template("report.html.j2").render(
         groups=[
             _group(number, rows, _same(classes, rows), _of(ladders, rows), _of(samples, rows))
@@ -116,6 +126,7 @@ def render_report(
             for name, text in FIGURES.items()
             if name in figures
         ],
+        gate=gate and _gate(read_json(gate)),
         exports=[{**entry, **read_json(entry["path"])} for entry in verifies],
         precisions=[_precision(entry) for entry in precisions],
         timing={
@@ -192,6 +203,13 @@ def _largest(classes: pd.DataFrame) -> list[dict[str, Any]]:
     return moved.loc[order].head(CLASSES_SHOWN).to_dict("records")
 
 
+def _different(row: dict[str, Any]) -> str:
+    """Of a class: whether it is different from the reference, and if so whether for the better."""
+    if pd.isna(row["different"]):
+        return ""
+    return f"yes{', better: suspicious' if row['delta_AP'] > 0 else ''}" if row["different"] else "no"
+
+
 def _gallery(entry: dict[str, str]) -> dict[str, Any]:
     folder = Path(entry["path"]).parent
     pictures = []
@@ -199,6 +217,11 @@ def _gallery(entry: dict[str, str]) -> dict[str, Any]:
         data = base64.b64encode((folder / picture["file"]).read_bytes()).decode()
         pictures.append({"caption": picture["caption"], "uri": f"data:image/jpeg;base64,{data}"})
     return {"variant": entry["variant"], "pictures": pictures}
+
+
+def _gate(content: dict[str, Any]) -> dict[str, Any]:
+    lines = [{**check, "title": title(check), "value": shown(check["value"])} for check in content["checks"]]
+    return {**content, "checks": lines}
 
 
 def _precision(entry: dict[str, str]) -> dict[str, Any]:

@@ -1,26 +1,22 @@
-"""The figures of the report, as SVG that is the same bytes for the same numbers.
+"""The figures that line up the variants.
 
 Every figure has one panel per data set and model, one line per variant in table order, and the
-numbers beside the marks. The palette is Okabe and Ito's, which colour-blind readers can tell apart.
+numbers beside the marks.
 """
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import matplotlib
 import pandas as pd
-
-matplotlib.use("Agg")
-
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from cutpoint.files import read_json, replacing
+from cutpoint.files import read_json
 from cutpoint.names import UNCOMPILED
+from cutpoint.report.canvas import canvas, panel_title
 from cutpoint.report.tables import read_summary
 from cutpoint.report.words import fixed, is_reference, signed
 
@@ -34,27 +30,7 @@ STAGES = {
     "device_to_host": "#555555",
     "postprocess": "#CC79A7",
 }
-STYLE = {
-    "svg.hashsalt": "cutpoint",
-    "svg.fonttype": "path",
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.titlesize": 10.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "axes.edgecolor": "#888888",
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "axes.grid.axis": "x",
-    "grid.color": "#e3e3e3",
-    "xtick.color": "#444444",
-    "ytick.left": False,
-    "hatch.linewidth": 1.4,
-}
-WIDTH_IN, LINE_IN, PANEL_IN, LEGEND_IN = 7.0, 0.34, 0.95, 0.45
+LINE_IN, PANEL_IN, LEGEND_IN = 0.34, 0.95, 0.45
 # A panel whose differences are all below this many AP shows them as small, not blown up.
 SMALLEST_AP_RANGE = 0.002
 LOSS, GAIN = "#D55E00", "#0072B2"
@@ -99,7 +75,7 @@ def plot_ladder(*, ladders: list[dict[str, str]], out: str) -> None:
     handles.append(Line2D([], [], color="#222222", marker="|", label="95 % interval of the step"))
     with _figure(out, [len(ladder["rungs"]) for _, ladder in read], handles) as axes:
         for ax, (entry, ladder) in zip(axes, read, strict=True):
-            title, rungs = _title(entry["dataset"], entry["model"]), ladder["rungs"]
+            title, rungs = panel_title(entry["dataset"], entry["model"]), ladder["rungs"]
             if ladder["published_ap"] is not None:
                 title += f" (published AP {ladder['published_ap']:.4f})"
             if any(rung["AP"] is not None for rung in rungs):
@@ -148,7 +124,7 @@ def plot_stages(*, rows: list[dict[str, Any]], out: str) -> None:
     """
     panels: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        panels.setdefault(_title(row["dataset"], row["model"]), []).append(row)
+        panels.setdefault(panel_title(row["dataset"], row["model"]), []).append(row)
     timed = {id(row): read_json(row["latency"]) for row in rows}
     used = [name for name in STAGES if any(name in t["stages"] for t in timed.values())]
     handles = [Patch(color=STAGES[name], label=name.replace("_", " ")) for name in used]
@@ -252,13 +228,9 @@ def _dots(ax: Axes, rows: pd.DataFrame, values: pd.Series) -> None:
         ax.plot([value], [y], marker=marker, ms=7, mew=1.6, mec=colour, mfc=face, ls="", zorder=3)
 
 
-def _title(dataset: str, model: str) -> str:
-    return f"{dataset}, {model}"
-
-
 def _panels(summary: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     groups = summary.groupby(["dataset", "model"], sort=False)
-    return [(_title(*key), rows) for key, rows in groups]
+    return [(panel_title(*key), rows) for key, rows in groups]
 
 
 def _names(rows: pd.DataFrame, remark: str, shown: str) -> list[str]:
@@ -292,12 +264,8 @@ def _finish(ax: Axes, title: str, names: list[str], xlabel: str) -> None:
 def _figure(out: str, lines: list[int], handles: list[Any]) -> Iterator[list[Axes]]:
     """Yield one axes per panel, sized for its number of lines; save the figure as SVG."""
     heights = [PANEL_IN + LINE_IN * count for count in lines]
-    with matplotlib.rc_context(STYLE), replacing(out) as temporary:
-        figure = Figure(figsize=(WIDTH_IN, sum(heights) + LEGEND_IN), layout="constrained")
+    with canvas(out, sum(heights) + LEGEND_IN) as figure:
         axes = figure.subplots(len(lines), height_ratios=heights, squeeze=False)[:, 0] if lines else []
         figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), frameon=False)
         figure.get_layout_engine().set(w_pad=0.06, h_pad=0.1)
         yield list(axes)
-        # A date would make every run's file a new one; the rest is a link that nothing follows.
-        blank = dict.fromkeys(["Date", "Creator", "Format", "Type"])
-        figure.savefig(temporary, format="svg", metadata=blank)

@@ -1,0 +1,32 @@
+rule evaluate_gate:
+    """Every variant that the config's gate names, held to its bounds."""
+    input:
+        "results/tables/summary.csv",
+    output:
+        json="results/gate.json",
+        xml="results/gate.xml",
+    log:
+        "logs/evaluate_gate.log",
+    benchmark:
+        "logs/benchmarks/evaluate_gate.tsv"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.gate"),
+        settings={"checks": GATE},
+    script:
+        "../scripts/evaluate_gate.py"
+
+
+rule gate:
+    """What came of the gate; fails where it failed. Without an output, so that it says so at every call."""
+    input:
+        get_gate,
+    log:
+        "logs/gate.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/gate.py"
