@@ -107,6 +107,8 @@ def stack(
     Source:
         ``stack_batch``, mmengine/model/utils.py, mmengine 0.10.7.
     """
+    if len(prepared) == 1:
+        return prepared[0][0], [prepared[0][1]]
     geometries = padded_together([geometry for _, geometry in prepared])
     size = geometries[0].padded_height, geometries[0].padded_width
     tensor = np.full((len(prepared), 3, *size), pad_value, dtype=np.float32)
