@@ -12,7 +12,7 @@ from tiny import candidates, geometry
 
 from cutpoint import stream as module
 from cutpoint.errors import UserError
-from cutpoint.stream import stream
+from cutpoint.stream import share_threads, stream
 
 ENTRIES = [{"id": 100 + n, "path": f"{n}.jpg", "height": 10, "width": 20} for n in range(50)]
 
@@ -162,6 +162,22 @@ def test_ctrl_c_ends_it():
     assert time.monotonic() - began < 2
     assert len(stages.decoded) == 2
     assert stream_threads() == []
+
+
+@pytest.mark.parametrize(
+    ("threads", "provider", "expected"),
+    [
+        (1, "cpu", (1, 1, 1)),
+        (2, "cpu", (1, 2, 2)),
+        (8, "cpu", (1, 8, 8)),
+        # sixteen runs at once would hold sixteen times a network's activations
+        (16, "cpu", (2, 8, 8)),
+        (4, "cuda", (4, 4, 1)),
+        (16, "tensorrt", (16, 8, 1)),
+    ],
+)
+def test_cores_are_shared_by_runs_on_the_cpu_and_decode_for_one_run_on_a_gpu(threads, provider, expected):
+    assert share_threads(threads, provider) == expected
 
 
 def test_no_images_give_no_results():
