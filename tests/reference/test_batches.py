@@ -164,15 +164,16 @@ def test_predictions_of_batches_say_how_they_were_padded(atss, atss_exports, pho
     assert read_metadata(files["out"])["input"] == "seed-225"
 
 
-@pytest.mark.parametrize("batch", [1, 2])
-@pytest.mark.parametrize("cut", ["raw", "e2e", "pytorch"])
+@pytest.mark.parametrize(("cut", "batch"), [("raw", 1), ("raw", 2), ("e2e", 1), ("e2e", 2), ("pytorch", 1)])
 def test_files_are_byte_equal_to_a_plain_loops_for_any_number_of_threads(
     atss, atss_exports, photos, tmp_path, monkeypatch, cut, batch
 ):
     monkeypatch.setattr(store, "GROUP_ROWS", 5_000)
     entries = [
         {"id": 7 * number, "path": path, "height": height, "width": width}
-        for number, (path, (height, width)) in enumerate(list(zip(photos, SIZES, strict=True)) * 2)
+        for number, (path, (height, width)) in enumerate(
+            list(zip(photos, SIZES, strict=True)) * (1 if cut == "pytorch" else 2)
+        )
     ]
     manifest = str(tmp_path / "manifest.json")
     write_json(manifest, {"dataset": "photos", "images": entries})
