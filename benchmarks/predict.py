@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from bench import time_in_turn, write_results
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
@@ -222,7 +223,7 @@ def measure(folder: Path, name: str, options: argparse.Namespace) -> dict[str, A
         "predict_ms_per_image": float(np.median(predict)),
         "predict_to_bare": float(np.median(share)),
         "predict_to_bare_rounds": [round(float(value), 3) for value in share],
-        "mmdet_loop": f"batch {way[0]}, {way[1]} loader processes",
+        "mmdet_loop": f"batch {way[0]}, {way[1]} loader processes, {torch.get_num_threads()} torch threads",
         "mmdet_images_per_s": float(np.median(loops[way])),
         "predict_images_per_s": 1000 / float(np.median(predict)),
         "predict_to_mmdet": float(np.median(gain)),
@@ -239,7 +240,12 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1000, help="of one round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument(
+        "--torch-threads", type=int, help="of mmdet's loop; as many as --threads if not given"
+    )
     options = parser.parse_args()
+    # on a busy machine torch's threads wait for each other without end: then 1 is the fastest
+    torch.set_num_threads(options.torch_threads or options.threads)
     warnings.filterwarnings("ignore")
     MMLogger.get_instance("mmengine").setLevel(logging.ERROR)
     rows = []
@@ -251,12 +257,12 @@ def main() -> None:
 Raw export on the CPU, {options.threads} threads. Medians of {options.rounds} rounds; in each all take turns.
 
 - `predict_ms_per_image`: wall time per image of decoding, network, candidates and writing, session open;
-  {options.images} images a round, the set over and over. `start_up_s` is a whole `predict` of one image, imports
-  and session included.
-- `bare_*_ms`: one session's run alone, median of {BARE_TENSORS} tensors prepared beforehand; `predict_to_bare`
-  is to the better thread setting.
-- `mmdet_loop`: iterations of `Runner.test` over the whole set, {compiled} compiled NMS, by the fastest of three
-  ways to load; the evaluator's end does not count.
+  {options.images} images a round, the set over and over. `start_up_s` is a whole `predict` of one image,
+  imports and session included.
+- `bare_*_ms`: one session's run alone, median of {BARE_TENSORS} tensors prepared beforehand;
+  `predict_to_bare` is to the better thread setting.
+- `mmdet_loop`: iterations of `Runner.test` over the whole set, {compiled} compiled NMS, by the fastest of
+  three ways to load; the evaluator's end does not count.
 - `AP_mmdet`, which mmdet rounds to three digits, and `AP_predict`: of the set itself.
 - `peak_*`: VmHWM of a `predict` process.
 """
