@@ -165,7 +165,7 @@ def make_runner(folder: Path, detector: dict[str, Any], batch: int, workers: int
         custom_hooks=[clock],
         default_scope="mmdet",
         log_level="ERROR",
-        env_cfg=config.env_cfg,
+        env_cfg=config.get("env_cfg", {}),
         experiment_name=f"b{batch}w{workers}",
     )
     return runner, clock
