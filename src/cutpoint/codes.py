@@ -129,6 +129,7 @@ def _imports_of(path: Path, name: str, mtime_ns: int) -> frozenset[str]:
     return frozenset(targets)
 
 
+@cache
 def _version(name: str) -> tuple[str, str] | None:
     for distribution in DISTRIBUTIONS.get(name, (name,)):
         try:

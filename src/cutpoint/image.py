@@ -7,6 +7,7 @@ bit-equal tensors (a test holds it).
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,10 @@ def decode(path: str | Path) -> np.ndarray:
 
 
 def prepare(
-    image: np.ndarray, recipe: InputRecipe, shape: tuple[int, int] | None = None
+    image: np.ndarray,
+    recipe: InputRecipe,
+    shape: tuple[int, int] | None = None,
+    empty: Callable[..., np.ndarray] = np.empty,
 ) -> tuple[np.ndarray, Geometry]:
     """Turn a decoded image into a network input.
 
@@ -155,6 +159,7 @@ def prepare(
         image: ``(H, W, 3)`` uint8, BGR.
         recipe: the input recipe.
         shape: height and width that the tensor must have (a static export), else null.
+        empty: makes the array of a shape and a type, as ``numpy.empty`` does.
 
     Returns:
         ``(1, 3, H', W')`` float32, contiguous, and the geometry.
@@ -176,8 +181,8 @@ def prepare(
         )
     if recipe.pad is not None:
         image = _pad_pixels(image, recipe.pad)
-    tensor = _normalise(image, recipe)
-    target = tuple(math.ceil(side / recipe.divisor) * recipe.divisor for side in tensor.shape[1:])
+    inner_height, inner_width = image.shape[:2]
+    target = tuple(math.ceil(side / recipe.divisor) * recipe.divisor for side in (inner_height, inner_width))
     if shape is not None:
         if target[0] > shape[0] or target[1] > shape[1]:
             raise UserError(
@@ -185,8 +190,10 @@ def prepare(
                 f"export's static shape {shape[0]}x{shape[1]}; use `shape: dynamic` or a larger shape"
             )
         target = shape
-    padded = np.full((1, 3, *target), recipe.pad_value, dtype=np.float32)
-    padded[0, :, : tensor.shape[1], : tensor.shape[2]] = tensor
+    tensor = empty((1, 3, *target), dtype=np.float32)
+    tensor[0, :, inner_height:] = recipe.pad_value
+    tensor[0, :, :inner_height, inner_width:] = recipe.pad_value
+    _normalise(image, recipe, out=tensor[0, :, :inner_height, :inner_width])
     geometry = Geometry(
         height=height,
         width=width,
@@ -197,7 +204,7 @@ def prepare(
         scale_x=resized_width / width,
         scale_y=resized_height / height,
     )
-    return padded, geometry
+    return tensor, geometry
 
 
 def resized_size(height: int, width: int, recipe: InputRecipe) -> tuple[int, int]:
@@ -243,14 +250,14 @@ def _pad_pixels(image: np.ndarray, pad: Pad) -> np.ndarray:
     return cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_CONSTANT, value=pad.value)
 
 
-def _normalise(image: np.ndarray, recipe: InputRecipe) -> np.ndarray:
-    channels = image.transpose(2, 0, 1)
-    if recipe.bgr_to_rgb:
-        channels = channels[::-1]
-    tensor = channels.astype(np.float32)
+def _normalise(image: np.ndarray, recipe: InputRecipe, out: np.ndarray) -> None:
+    """Write ``(h, w, 3)`` uint8 into ``(3, h, w)`` float32: looked up, since a pixel has but 256 values."""
+    table = np.repeat(np.arange(256, dtype=np.float32)[None], 3, axis=0)
     if recipe.divide_by is not None:
-        tensor /= np.float32(recipe.divide_by)
+        table /= np.float32(recipe.divide_by)
     if recipe.mean is not None:
-        tensor -= np.asarray(recipe.mean, dtype=np.float32)[:, None, None]
-        tensor /= np.asarray(recipe.std, dtype=np.float32)[:, None, None]
-    return tensor
+        table -= np.asarray(recipe.mean, dtype=np.float32)[:, None]
+        table /= np.asarray(recipe.std, dtype=np.float32)[:, None]
+    planes = cv2.split(image)
+    for plane, values, into in zip(planes[::-1] if recipe.bgr_to_rgb else planes, table, out, strict=True):
+        cv2.LUT(plane, values, into)

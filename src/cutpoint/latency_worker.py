@@ -7,6 +7,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from cutpoint.image import named_input
 from cutpoint.names import UNCOMPILED
 from cutpoint.pipeline import READERS, Pipeline, detect
 from cutpoint.recipes import Recipe, floor_of, resolve_recipe
-from cutpoint.stream import stream
+from cutpoint.stream import share_threads, stream
 from cutpoint.watch import device_memory_mib
 
 # The runs of one input shape are warm when one run more moves the median of the last few by no more than this
@@ -65,6 +66,7 @@ def open_variant(job: dict[str, Any]) -> Opened:
             "graph_optimisation": session.optimisation,
             "provider_options": session.provider_options,
             "cuda_graph": session.cuda_graph,
+            "pinned": session.pinned,
         }
     if pipeline.cut not in READERS:
         return Opened(pipeline, None, facts)
@@ -163,16 +165,17 @@ class Server:
 
     def throughput(self, images: Images, seconds: float) -> dict[str, Any]:
         """Images per second with the stages of several images overlapped, as ``predict`` does."""
-        threads, on_cpu = self._job["threads"], self._job["provider"] == "cpu"
-        opened, runs = self._opened, 1
-        if on_cpu and self._job["runtime"] == "onnxruntime":
-            opened, runs = open_variant({**self._job, "threads": 1}), threads
-        settings = {"batch": self._job["batch"], "workers": threads, "runs": runs}
+        opened, settings = self._opened, {"batch": self._job["batch"]}
+        if self._job["runtime"] == "onnxruntime":
+            threads, workers, runs = share_threads(self._job["threads"], self._job["provider"])
+            opened = open_variant({**self._job, "threads": threads})
+            settings |= {"workers": workers, "runs": runs}
         began, count = time.perf_counter(), 0
         while (spent := time.perf_counter() - began) < seconds:
-            for _, geometry, read in stream(opened.pipeline, images, **settings):
-                detect(read, opened.recipe, geometry, opened.pipeline.spec)
-                count += 1
+            with closing(stream(opened.pipeline, images, **settings)) as results:
+                for _, geometry, read in results:
+                    detect(read, opened.recipe, geometry, opened.pipeline.spec)
+                    count += 1
         return {"images_per_s": count / spent, "images": count, "seconds": round(spent, 3)}
 
     def finish(self, images: Images) -> dict[str, Any]:

@@ -65,7 +65,9 @@ def cuda_pool() -> PinnedPool:
             raise OSError(f"cudaHostAlloc of {size} bytes: CUDA error {code}")
         return address.value
 
-    return PinnedPool(lock, lambda address: runtime.cudaFreeHost(ctypes.c_void_p(address)))
+    pool = PinnedPool(lock, lambda address: runtime.cudaFreeHost(ctypes.c_void_p(address)))
+    pool.empty((1,))
+    return pool
 
 
 def _load_runtime() -> ctypes.CDLL:

@@ -67,7 +67,7 @@ class OnnxPipeline(Pipeline):
 
     def prepare(self, image: np.ndarray) -> tuple[np.ndarray, Geometry]:
         """Decoded image to ``(1, 3, H', W')`` float32 and geometry."""
-        return prepare(image, self._input, self._session.shape)
+        return prepare(image, self._input, self._session.shape, self._session.empty)
 
     def batch(self, prepared: Sequence[tuple[np.ndarray, Geometry]]) -> tuple[np.ndarray, list[Geometry]]:
         """``(B, 3, H', W')`` float32 and geometries; see ``stack``.
@@ -129,6 +129,8 @@ def stack(
     Source:
         ``stack_batch``, mmengine/model/utils.py, mmengine 0.10.7.
     """
+    if len(prepared) == 1:
+        return prepared[0][0], [prepared[0][1]]
     geometries = padded_together([geometry for _, geometry in prepared])
     size = geometries[0].padded_height, geometries[0].padded_width
     tensor = np.full((len(prepared), 3, *size), pad_value, dtype=np.float32)

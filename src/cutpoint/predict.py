@@ -10,7 +10,7 @@ from cutpoint.files import read_json
 from cutpoint.pipeline import READERS, OnnxPipeline, Pipeline
 from cutpoint.runtime import Session
 from cutpoint.store import PredictionWriter
-from cutpoint.stream import stream
+from cutpoint.stream import share_threads, stream
 
 
 def predict_onnx(
@@ -33,8 +33,7 @@ def predict_onnx(
         model: ONNX file.
         manifest: manifest JSON.
         provider: ``cpu``, ``cuda`` or ``tensorrt``.
-        threads: on the CPU as many images are in work at once, each with one thread of its own, since that
-            fills the cores better than one image on all of them; on a GPU this many threads decode.
+        threads: cores to use; see ``stream.share_threads``.
         shard, shards: take every ``shards``-th image from number ``shard`` on.
         input: name of the input recipe; see ``image.named_input``.
         batch: number of images of one run of the network, in the order of the manifest.
@@ -44,23 +43,14 @@ def predict_onnx(
     Raises:
         UserError: the session cannot be opened, or an image cannot be read.
     """
-    on_cpu = provider == "cpu"
-    session = Session(model, provider, 1 if on_cpu else threads, tf32=tf32)
+    session_threads, workers, runs = share_threads(threads, provider)
+    session = Session(model, provider, session_threads, tf32=tf32)
     pipeline = OnnxPipeline(session, input)
     with open(model, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     metadata = {"onnx_sha256": digest, "input": input, "scores": session.scores}
     write_predictions(
-        pipeline,
-        manifest,
-        shard,
-        shards,
-        batch,
-        out,
-        out_images,
-        metadata,
-        workers=threads,
-        runs=threads if on_cpu else 1,
+        pipeline, manifest, shard, shards, batch, out, out_images, metadata, workers=workers, runs=runs
     )
 
 

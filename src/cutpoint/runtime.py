@@ -1,9 +1,11 @@
 """ONNX Runtime sessions: what was asked for is what runs, or a message."""
 
+import contextlib
 import ctypes
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import onnxruntime
 from cutpoint.binding import Binding
 from cutpoint.errors import UserError
 from cutpoint.headspec import METADATA_KEY, ModelSpec
+from cutpoint.pinned import cuda_pool
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -43,6 +46,9 @@ class Session:
         precision: ``fp32``, ``fp16`` or ``int8``.
         spec: the model specification that travels in the file.
         batch: number of images of a static export, else null.
+        empty: makes room for an input, as ``numpy.empty`` does; ``pinned``: page-locked, for a GPU's copies.
+        cuda_graph: whether a run replays a CUDA graph.
+        optimisation: ONNX Runtime's level of graph optimisation.
         shape: height and width of a static export, else null.
     """
 
@@ -95,6 +101,7 @@ class Session:
         static = isinstance(height, int) and isinstance(width, int)
         self.shape = (height, width) if static else None
         self._binding = Binding(self._session, fixed=self.cuda_graph) if provider != "cpu" else None
+        self.empty, self.pinned = _allocator(provider)
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run the graph: input name to array in, output name to array out."""
@@ -192,6 +199,14 @@ def _provider_options(provider: str, tf32: bool, graph: bool) -> dict[str, str]:
     if provider == "cuda":
         return {"use_tf32": str(int(tf32)), "enable_cuda_graph": str(int(graph))}
     return {}
+
+
+def _allocator(provider: str) -> tuple[Callable[..., np.ndarray], bool]:
+    if provider != "cpu":
+        # without the CUDA runtime library a copy is staged: slower, and told
+        with contextlib.suppress(OSError):
+            return cuda_pool().empty, True
+    return np.empty, False
 
 
 def _is_fixed(session: onnxruntime.InferenceSession) -> bool:

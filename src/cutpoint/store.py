@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields, replace
+from contextlib import ExitStack
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ CANDIDATE_COLUMNS = {
 }
 DETECTION_COLUMNS = {"label": "int16", "score": "float32"}
 IMAGE_COLUMNS = {f.name: "float64" if f.name.startswith("scale") else "int32" for f in fields(Geometry)}
-# Rows are written in groups of about this many, so that memory does not grow with the data set.
-GROUP_ROWS = 200_000
+# Images are written in groups of about this many rows, the same images in both files, and read by groups,
+# so that memory does not grow with the data set.
+GROUP_ROWS = 100_000
 
 
 class PredictionWriter:
@@ -43,44 +45,50 @@ class PredictionWriter:
         self._columns = CANDIDATE_COLUMNS if candidates else DETECTION_COLUMNS
         self._schema = _schema({**self._columns, **dict.fromkeys(BOX_COLUMNS, "float32")}, metadata)
         self._image_schema = _schema(IMAGE_COLUMNS, metadata)
-        self._replacing, self._out_images = replacing(out), out_images
-        self._rows: list[tuple[int, Candidates | Detections]] = []
-        self._images: list[dict[str, Any]] = []
+        self._out, self._out_images = out, out_images
+        self._images: list[tuple[int, Geometry, Candidates | Detections]] = []
         self._pending = 0
 
     def __enter__(self) -> "PredictionWriter":
-        self._file = pq.ParquetWriter(self._replacing.__enter__(), self._schema, compression="zstd")
+        with ExitStack() as stack:
+            self._image_file = _open(stack, self._out_images, self._image_schema)
+            self._file = _open(stack, self._out, self._schema)
+            self._stack = stack.pop_all()
         return self
 
     def add(self, image_id: int, geometry: Geometry, rows: Candidates | Detections) -> None:
         """Append one image."""
-        self._images.append({"image_id": image_id, **asdict(geometry)})
-        self._rows.append((image_id, rows))
-        self._pending += len(rows)
+        self._images.append((image_id, geometry, rows))
+        self._pending += 1 + len(rows)
         if self._pending >= GROUP_ROWS:
             self._flush()
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
-        if error is None:
+        if error is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with self._stack:
             self._flush()
-        self._file.close()
-        self._replacing.__exit__(kind, error, trace)
-        if error is None:
-            with replacing(self._out_images) as temporary:
-                table = pa.Table.from_pylist(self._images, schema=self._image_schema)
-                pq.write_table(table, temporary)
 
     def _flush(self) -> None:
-        if not self._rows:
+        if not self._images:
             return
-        columns = {"image_id": np.repeat([i for i, _ in self._rows], [len(r) for _, r in self._rows])}
+        ids, geometries, found = zip(*self._images, strict=True)
+        self._images, self._pending = [], 0
+        sizes = [{"image_id": i, **vars(geometry)} for i, geometry in zip(ids, geometries, strict=True)]
+        self._image_file.write_table(pa.Table.from_pylist(sizes, schema=self._image_schema))
+        columns = {"image_id": np.repeat(ids, [len(rows) for rows in found])}
         for name in self._columns:
-            columns[name] = np.concatenate([_column(rows, name) for _, rows in self._rows])
-        boxes = np.concatenate([rows.boxes for _, rows in self._rows])
+            columns[name] = np.concatenate([_column(rows, name) for rows in found])
+        boxes = np.concatenate([rows.boxes for rows in found])
         columns |= {name: boxes[:, i] for i, name in enumerate(BOX_COLUMNS)}
         arrays = [pa.array(columns[f.name]).cast(f.type) for f in self._schema]
         self._file.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
-        self._rows, self._pending = [], 0
+
+
+def _open(stack: ExitStack, path: str, schema: pa.Schema) -> pq.ParquetWriter:
+    temporary = stack.enter_context(replacing(path))
+    return stack.enter_context(pq.ParquetWriter(temporary, schema, compression="zstd"))
 
 
 def read_predictions(
@@ -93,21 +101,26 @@ def read_predictions(
         images: their ``{shard}.images.parquet`` files, in the same order.
     """
     for path, image_path in zip(predictions, images, strict=True):
-        table = pq.read_table(path)
-        columns = {name: table[name].to_numpy() for name in table.column_names}
-        boxes = np.stack([columns[name] for name in BOX_COLUMNS], axis=1)
-        order = np.argsort(columns["image_id"], kind="stable")
-        ids = columns["image_id"][order]
-        for row in pq.read_table(image_path).to_pylist():
-            image_id = row.pop("image_id")
-            chosen = order[np.searchsorted(ids, image_id) : np.searchsorted(ids, image_id, side="right")]
-            if "prior" in columns:
-                values = {name: columns[name][chosen] for name in CANDIDATE_COLUMNS}
-                rows: Candidates | Detections = Candidates(**values, boxes=boxes[chosen])
-            else:
-                label = columns["label"][chosen].astype(np.int64)
-                rows = Detections(boxes[chosen], columns["score"][chosen], label)
-            yield image_id, Geometry(**row), rows
+        with pq.ParquetFile(path) as file, pq.ParquetFile(image_path) as image_file:
+            for group in range(image_file.num_row_groups):
+                yield from _split(file.read_row_group(group), image_file.read_row_group(group))
+
+
+def _split(table: pa.Table, images: pa.Table) -> Iterator[tuple[int, Geometry, Candidates | Detections]]:
+    columns = {name: table[name].to_numpy() for name in table.column_names}
+    boxes = np.stack([columns[name] for name in BOX_COLUMNS], axis=1)
+    order = np.argsort(columns["image_id"], kind="stable")
+    ids = columns["image_id"][order]
+    for row in images.to_pylist():
+        image_id = row.pop("image_id")
+        chosen = order[np.searchsorted(ids, image_id) : np.searchsorted(ids, image_id, side="right")]
+        if "prior" in columns:
+            values = {name: columns[name][chosen] for name in CANDIDATE_COLUMNS}
+            rows: Candidates | Detections = Candidates(**values, boxes=boxes[chosen])
+        else:
+            label = columns["label"][chosen].astype(np.int64)
+            rows = Detections(boxes[chosen], columns["score"][chosen], label)
+        yield image_id, Geometry(**row), rows
 
 
 def open_run(predictions: Sequence[str], spec: str) -> tuple[ModelSpec, dict[str, Any]]:

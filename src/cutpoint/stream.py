@@ -16,8 +16,28 @@ from cutpoint.recipes import Detections
 
 # So many results may wait for a consumer that is busy, writing a row group, say: small beside a tensor.
 WAITING = 32
+# Past so many a network's own memory, once a run, costs more than the images' overlap brings.
+MOST_WORKERS = 8
 
 Result = tuple[dict[str, Any], Geometry, Candidates | Detections]
+
+
+def share_threads(threads: int, provider: str) -> tuple[int, int, int]:
+    """How an ONNX session and its stream use a number of cores best.
+
+    On the CPU that is a run a core, each with one thread: an image spread over several cores waits at every
+    operator for the slowest, and leaves them idle while it is decoded. A GPU takes one run at a time.
+
+    Args:
+        threads: cores to use.
+        provider: ``cpu``, ``cuda`` or ``tensorrt``.
+
+    Returns:
+        threads of the session; ``workers`` and ``runs`` of ``stream``.
+    """
+    workers = min(threads, MOST_WORKERS)
+    runs = workers if provider == "cpu" else 1
+    return threads // runs, workers, runs
 
 
 def stream(
@@ -35,8 +55,7 @@ def stream(
         batch: number of images of one run of the network, in the order of ``entries``; the last may have
             fewer.
         workers: number of threads.
-        runs: how many of them may be in ``infer`` at once. On the CPU a session of one thread and as many
-            runs as cores is the fastest; a GPU, and torch, take one run at a time.
+        runs: how many of them may be in ``infer`` at once; see ``share_threads``.
 
     Yields:
         entry, geometry and rows of each image, in the order of ``entries``. Close the generator where the

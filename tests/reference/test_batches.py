@@ -1,5 +1,7 @@
 """Batches of images of different sizes: padded, predicted and read as mmdet does on the same batch."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,15 +14,17 @@ from models import noise
 from parity import match_detections
 from test_mmdet_input import make_config
 
+from cutpoint import store
 from cutpoint.detector.describe import describe_input
 from cutpoint.detector.reference import HeadTensorPipeline, MmdetPipeline, open_pytorch, predict_pytorch
 from cutpoint.errors import UserError
 from cutpoint.files import write_json
 from cutpoint.image import prepare
 from cutpoint.pipeline import OnnxPipeline, stack
-from cutpoint.predict import predict_onnx
+from cutpoint.predict import predict_onnx, write_predictions
 from cutpoint.recipes import apply_recipe, resolve_recipe
-from cutpoint.store import read_metadata
+from cutpoint.runtime import Session
+from cutpoint.store import PredictionWriter, read_metadata
 
 SIZES = [(201, 333), (240, 120), (90, 250), (160, 160), (333, 201)]
 
@@ -158,6 +162,48 @@ def test_predictions_of_batches_say_how_they_were_padded(atss, atss_exports, pho
     # images 1 and 3 at their own size
     assert padded_sizes(files) == [(256, 160), (256, 160)]
     assert read_metadata(files["out"])["input"] == "seed-225"
+
+
+@pytest.mark.parametrize(("cut", "batch"), [("raw", 1), ("raw", 2), ("e2e", 1), ("e2e", 2), ("pytorch", 1)])
+def test_files_are_byte_equal_to_a_plain_loops_for_any_number_of_threads(
+    atss, atss_exports, photos, tmp_path, monkeypatch, cut, batch
+):
+    monkeypatch.setattr(store, "GROUP_ROWS", 5_000)
+    entries = [
+        {"id": 7 * number, "path": path, "height": height, "width": width}
+        for number, (path, (height, width)) in enumerate(
+            list(zip(photos, SIZES, strict=True)) * (1 if cut == "pytorch" else 2)
+        )
+    ]
+    manifest = str(tmp_path / "manifest.json")
+    write_json(manifest, {"dataset": "photos", "images": entries})
+    own = MmdetPipeline(atss.detector, atss.pipeline, atss.spec, "cpu")
+    model = str(atss.folder / f"{cut}image.onnx")
+    for threads in (1, 2, 5):
+        files = make_paths(tmp_path, threads)
+        if cut == "pytorch":
+            # torch's own threads stay, since its results depend on them
+            write_predictions(own, manifest, 0, 1, batch, *files, {"input": "mmdet"}, workers=threads)
+        else:
+            common = {"model": model, "manifest": manifest, "provider": "cpu", "shard": 0, "shards": 1}
+            predict_onnx(**common, threads=threads, batch=batch, out=files[0], out_images=files[1])
+    assert pq.read_metadata(files[0]).num_rows > 200
+    pipeline = own if cut == "pytorch" else OnnxPipeline(Session(model, "cpu", 2))
+    loop = make_paths(tmp_path, "loop")
+    with PredictionWriter(*loop, candidates=cut == "raw", metadata=read_metadata(files[0])) as writer:
+        for start in range(0, len(entries), batch):
+            chosen = entries[start : start + batch]
+            tensor, sizes = load(pipeline, [entry["path"] for entry in chosen])
+            outputs = pipeline.infer(tensor, *sizes)
+            for number, (entry, geometry) in enumerate(zip(chosen, sizes, strict=True)):
+                writer.add(entry["id"], geometry, pipeline.read(outputs, geometry, number))
+    expected = [Path(file).read_bytes() for file in loop]
+    for threads in (1, 2, 5):
+        assert [Path(file).read_bytes() for file in make_paths(tmp_path, threads)] == expected
+
+
+def make_paths(folder, name):
+    return str(folder / f"{name}.parquet"), str(folder / f"{name}.images.parquet")
 
 
 def padded_sizes(files):

@@ -78,6 +78,21 @@ def test_normalisation_follows_the_channel_swap():
     assert tensor[0, :, 0, 0].tolist() == [50.0, 10.0, 0.0]
 
 
+@pytest.mark.parametrize("size", [(16, 16), (1, 7), (7, 1)])
+def test_every_pixel_value_is_normalised_in_float32_in_the_order_of_the_steps(size):
+    mean, std = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+    recipe = input_recipe(
+        scale=None, bgr_to_rgb=True, divide_by=225.0, mean=mean, std=std, divisor=32, pad_value=3.0
+    )
+    image = np.resize(np.arange(256, dtype=np.uint8), (*size, 3))
+    tensor, _ = prepare(image, recipe)
+    values = image[..., ::-1].transpose(2, 0, 1).astype(np.float32) / np.float32(225)
+    expected = np.full((3, 32, 32), 3, np.float32)
+    shift, scale = (np.float32(part)[:, None, None] for part in (mean, std))
+    expected[:, : size[0], : size[1]] = (values - shift) / scale
+    np.testing.assert_array_equal(tensor[0], expected)
+
+
 def test_divisor_padding_comes_after_normalisation():
     recipe = input_recipe(mean=(10.0, 20.0, 30.0), std=(2.0, 4.0, 8.0), divisor=32)
     tensor, _ = prepare(noise(20, 48), recipe)

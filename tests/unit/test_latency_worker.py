@@ -160,7 +160,6 @@ def test_the_recipes_threshold_becomes_the_floor(monkeypatch):
     spec = model_spec(atss_head())
     outputs = raw_outputs(spec.head, [(6, 8), (3, 4)])
     session = FakeSession(spec, "raw", outputs)
-    session.optimisation, session.provider_options, session.cuda_graph = "all", {}, False
     monkeypatch.setattr("cutpoint.runtime.Session", lambda *_, **__: session)
     recipe = {"base": "mmdet3", "score_thr": 0.5}
     opened = open_variant({**JOB, "recipe": recipe})
@@ -168,13 +167,13 @@ def test_the_recipes_threshold_becomes_the_floor(monkeypatch):
     assert opened.recipe == resolve_recipe(recipe, spec.head)
     assert opened.pipeline.spec.head.floor == {"on": "class", "value": 0.5, "inclusive": False}
     assert (opened.pipeline.read(outputs, geometry()).score > 0.5).all()
-    assert opened.facts == {"graph_optimisation": "all", "provider_options": {}, "cuda_graph": False}
+    told = {"graph_optimisation": "all", "provider_options": {}, "cuda_graph": False, "pinned": False}
+    assert opened.facts == told
 
 
 def test_the_input_recipe_of_the_run_is_what_is_timed(monkeypatch):
     spec = model_spec(atss_head())
     session = FakeSession(spec, "raw", {})
-    session.optimisation, session.provider_options, session.cuda_graph = "all", {}, False
     monkeypatch.setattr("cutpoint.runtime.Session", lambda *_, **__: session)
     opened = {name: open_variant({**JOB, "input": name}).pipeline for name in ("mmdet", "seed-225")}
     image = np.full((40, 50, 3), 225, np.uint8)

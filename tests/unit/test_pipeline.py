@@ -20,6 +20,8 @@ class FakeSession:
 
     provider = "cpu"
     scores = None
+    empty, pinned = np.empty, False
+    optimisation, provider_options, cuda_graph = "all", {}, False
 
     def __init__(self, spec, cut, outputs, clip=None, shape=None, batch=None):
         self.spec, self.cut, self.clip, self.shape, self.batch = spec, cut, clip, shape, batch

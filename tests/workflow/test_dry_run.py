@@ -1,6 +1,7 @@
 """What the shipped configs plan."""
 
 import os
+import re
 
 import pytest
 from snake import CONFIG, ROOT, copy_project, run_snakemake
@@ -62,6 +63,19 @@ def test_without_annotations_nothing_is_scored(demo):
     resampled = [path for path in demo.outputs if path.startswith("results/resamples/")]
     assert len(resampled) == 14
     assert not any("traffic_unlabelled" in path for path in resampled)
+
+
+def test_cores_are_shared_by_the_runs_and_pytorchs_take_one(project):
+    # three runs of three shards, three of one: the autopsy brings PyTorch's raw
+    text = CONFIG.replace("instances.json\n", "instances.json\n    shards: 3\n")
+    (project / "config/config.yaml").write_text(text)
+    planned = run_snakemake(project, "--dry-run", "--cores", "24")
+    assert (planned.jobs["predict"], planned.jobs["predict_pytorch"]) == (4, 8)
+    blocks = re.findall(r"^rule (\w+):\n((?:    .*\n)+)", planned.text, re.M)
+    threads = {name: re.search(r"^    threads: (\d+)$", block, re.M) for name, block in blocks}
+    # twenty-four cores, twelve jobs
+    assert threads["predict"][1] == "2"
+    assert threads["predict_pytorch"] is None
 
 
 def test_without_a_ladder_none_is_drawn(project):

@@ -154,6 +154,21 @@ def get_gpu_count(wildcards):
     return int(any(run.provider != "cpu" for run in get_runs(wildcards)))
 
 
+def get_predict_threads(wildcards):
+    """One long run takes all cores, many short ones run side by side; beside a GPU they decode."""
+    if not workflow.local_exec:
+        return 1
+    if get_gpu_count(wildcards):
+        return min(workflow.cores, 8)
+    jobs = sum(len(e.runs) * e.dataset.shards for e in PLAN.evaluations)
+    return max(1, workflow.cores // jobs)
+
+
+def get_pytorch_threads(wildcards):
+    """One on the CPU, where PyTorch's results depend on the number."""
+    return get_predict_threads(wildcards) if get_gpu_count(wildcards) else 1
+
+
 def get_dataset_files(wildcards):
     dataset = PLAN.dataset(wildcards.dataset)
     files = {"images": dataset.images}

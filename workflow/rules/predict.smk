@@ -15,7 +15,7 @@ rule predict:
         run=r"onnxruntime-[A-Za-z0-9_-]+",
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: get_predict_threads
     resources:
         gpu=get_gpu_count,
     params:
@@ -42,7 +42,7 @@ rule predict_pytorch:
         run=r"pytorch-[A-Za-z0-9_-]+",
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: get_pytorch_threads
     resources:
         gpu=get_gpu_count,
     params:

@@ -220,8 +220,14 @@ def predict_pytorch(
     out: str,
     out_images: str,
 ) -> None:
-    """Run the PyTorch model over one shard of a data set; arguments as ``predict.predict_onnx``."""
+    """Run the PyTorch model over one shard of a data set; arguments as ``predict.predict_onnx``.
+
+    One run of the network at a time: some of mmdet's layers change themselves in ``forward``. ``threads`` are
+    torch's own, and as many images are decoded beside it.
+    """
     model_spec = ModelSpec.from_dict(read_json(spec))
     pipeline = open_pytorch(config, checkpoint, model_spec, cut, provider, threads, input, tf32)
     metadata = {"input": input, "scores": None}
-    write_predictions(pipeline, manifest, shard, shards, batch, out, out_images, metadata)
+    write_predictions(
+        pipeline, manifest, shard, shards, batch, out, out_images, metadata, workers=threads, runs=1
+    )
