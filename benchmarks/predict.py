@@ -18,37 +18,24 @@ from typing import Any
 import numpy as np
 import torch
 from bench import time_in_turn, write_results
+from detectors import SMALL_ATSS, YOLOX_NANO, Detector, export
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
 from cutpoint.coco import evaluate
 from cutpoint.detector.build import build_detector, load_config
-from cutpoint.detector.describe import describe_model
-from cutpoint.detector.export import write_export
 from cutpoint.detector.mmcv_ops import has_compiled_ops
-from cutpoint.detector.trace import trace_model
 from cutpoint.files import read_json, write_json
-from cutpoint.manifest import build_manifest
 from cutpoint.pipeline import OnnxPipeline
 from cutpoint.postprocess import postprocess
 from cutpoint.predict import predict_onnx, write_predictions
 from cutpoint.runtime import Session
 from cutpoint.stream import share_threads
 
-ROOT = Path(__file__).parents[1]
-REAL = Path(os.environ.get("CUTPOINT_REAL", ROOT / "../shared/real"))
 DETECTORS = {
-    "YOLOX-nano 416, 108 COCO photographs": {
-        "config": "mmdet::yolox/yolox_nano_8xb8-300e_coco.py",
-        "checkpoint": str(REAL / "weights/yolox_nano_mmdet.pth"),
-        "data": REAL / "coco-dev",
-    },
-    "small ATSS 320, 80 drawn scenes": {
-        "config": str(ROOT / "config/demo/atss_traffic.py"),
-        "checkpoint": str(ROOT / "data/demo/atss_traffic.pth"),
-        "data": ROOT / "data/demo/traffic",
-    },
+    "YOLOX-nano 416, 108 COCO photographs": YOLOX_NANO,
+    "small ATSS 320, 80 drawn scenes": SMALL_ATSS,
 }
 BARE_TENSORS = 50
 CHILD = """
@@ -60,24 +47,6 @@ predict_onnx(**json.loads(sys.argv[1]))
 peak = re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]
 print(json.dumps({"seconds": time.perf_counter() - began, "peak_mb": int(peak) / 1024}))
 """
-
-
-def export(folder: Path, detector: dict[str, Any]) -> None:
-    """Write the specification, the raw export and the manifest of the data set."""
-    model = {"config": detector["config"], "checkpoint": detector["checkpoint"]}
-    spec, trace = str(folder / "spec.json"), str(folder / "trace.onnx")
-    describe_model(model="measured", **model, candidate_floor=None, out=spec)
-    trace_model(**model, spec=spec, shape="dynamic", out=trace)
-    write_export(
-        trace=trace, spec=spec, cut="raw", clip="image", recipe="mmdet3", out=str(folder / "raw.onnx")
-    )
-    build_manifest(
-        dataset="data",
-        images=str(detector["data"] / "images"),
-        annotations=str(detector["data"] / "instances.json"),
-        limit=None,
-        out=str(folder / "manifest.json"),
-    )
 
 
 def repeat(folder: Path, count: int) -> str:
@@ -104,7 +73,7 @@ def predict_job(folder: Path, manifest: str, threads: int) -> dict[str, Any]:
     return {"model": str(folder / "raw.onnx"), "manifest": manifest, **common, **files}
 
 
-def own_ap(folder: Path, annotations: Path, threads: int) -> float:
+def own_ap(folder: Path, threads: int) -> float:
     """AP of what ``predict`` writes for the set itself."""
     manifest = str(folder / "manifest.json")
     job = predict_job(folder, manifest, threads)
@@ -142,22 +111,20 @@ class Clock(Hook):
         return sum(count for _, count in others) / (others[-1][0] - first[0])
 
 
-def make_runner(folder: Path, detector: dict[str, Any], batch: int, workers: int) -> tuple[Runner, Clock]:
+def make_runner(folder: Path, detector: Detector, batch: int, workers: int) -> tuple[Runner, Clock]:
     """mmdet's own test of the whole set: its data loader, its loop, its evaluator."""
-    config = load_config(detector["config"])
-    annotations = str(detector["data"] / "instances.json")
+    config = load_config(detector.config)
+    annotations = str(detector.annotations)
     loader = config.test_dataloader
     loader.update(batch_size=batch, num_workers=workers, persistent_workers=workers > 0)
-    loader.dataset.update(
-        data_root="", ann_file=annotations, data_prefix={"img": str(detector["data"] / "images")}
-    )
+    loader.dataset.update(data_root="", ann_file=annotations, data_prefix={"img": str(detector.images)})
     config.test_evaluator.ann_file = annotations
     config.custom_hooks = []
     config.work_dir, config.log_level = str(folder / "mmdet"), "ERROR"
     config.default_scope, config.load_from, config.visualizer = "mmdet", None, None
     clock = Clock()
     runner = Runner(
-        model=build_detector(config, detector["checkpoint"]),
+        model=build_detector(config, detector.checkpoint),
         work_dir=config.work_dir,
         test_dataloader=loader,
         test_evaluator=config.test_evaluator,
@@ -174,7 +141,7 @@ def make_runner(folder: Path, detector: dict[str, Any], batch: int, workers: int
 def measure(folder: Path, name: str, options: argparse.Namespace) -> dict[str, Any]:
     """One row: rounds of bare sessions, ``predict`` and mmdet's loop in turn; then memory."""
     detector, cores = DETECTORS[name], options.threads
-    export(folder, detector)
+    export(detector, folder, "raw")
     start_up = run_child(folder, 1, cores)["seconds"]
     sessions = {threads: Session(folder / "raw.onnx", "cpu", threads) for threads in (1, cores)}
     session_threads, workers, runs = share_threads(cores, "cpu")
@@ -231,7 +198,7 @@ def measure(folder: Path, name: str, options: argparse.Namespace) -> dict[str, A
         "predict_images_per_s": 1000 / float(np.median(predict)),
         "predict_to_mmdet": float(np.median(gain)),
         "AP_mmdet": theirs,
-        "AP_predict": round(own_ap(folder, detector["data"], cores), 4),
+        "AP_predict": round(own_ap(folder, cores), 4),
         "peak_500_mib": peaks[0],
         "peak_5000_mib": peaks[1],
         "peak_ratio": peaks[1] / peaks[0],
