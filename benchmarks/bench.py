@@ -71,7 +71,8 @@ def write_results(name: str, rows: list[dict[str, Any]], notes: str) -> None:
 
     Args:
         name: of the files.
-        rows: column to value; the first row's columns are the table's. Column names carry units.
+        rows: column to value, or to an estimate and the ends of its interval. The first row's columns are
+            the table's; their names carry units.
         notes: what was measured and how, Markdown.
     """
     facts = {"date": date.today().isoformat()} | machine_facts()
@@ -87,6 +88,8 @@ def write_results(name: str, rows: list[dict[str, Any]], notes: str) -> None:
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, tuple | list):  # an estimate and its interval
+        return "{} ({} to {})".format(*map(_cell, value))
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 

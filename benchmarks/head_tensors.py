@@ -53,7 +53,7 @@ def make_case(name: str, height: int, width: int, candidates: int, seed: int = 0
     head = build_head(name)
     spec = describe_head(head, None)
     random = np.random.default_rng(seed)
-    objects = _make_objects(random, height, width, 3 + candidates // 8)
+    objects = _make_objects(random, height, width, 3 + candidates // 10)
     labels = random.integers(0, 20, len(objects))  # a scene shows few of the classes
     outputs = {}
     for level, (stride_x, stride_y) in enumerate(spec.strides):
@@ -108,7 +108,7 @@ def _make_level(
         boxes[anchor] = _encode(spec, level, anchor, points, goal).T
     outputs = {"cls": logits, "box": boxes}
     if spec.factor:
-        outputs[spec.factor.tensor] = (0.5 * best + random.normal(0, 0.4, cells))[None, None]
+        outputs[spec.factor.tensor] = (1.5 * best + random.normal(0, 0.4, cells))[None, None]
     return {f"{n}_{level}": v.reshape(1, -1, *sizes).astype(np.float32) for n, v in outputs.items()}
 
 

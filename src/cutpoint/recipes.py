@@ -157,6 +157,8 @@ def _top_k(c: Candidates, step: dict, frame: Frame) -> Candidates:
     group = c.level if step["per"] == "level" else np.zeros_like(c.level)
     order = best_first(c.score)
     order = order[np.argsort(group[order], kind="stable")]
+    if step["k"] >= len(c):
+        return c.take(order)
     if step["unit"] == "pair":
         return c.take(order[_first_of_each(group[order], step["k"])])
     locations, first = np.unique(c.prior[order], return_index=True)
