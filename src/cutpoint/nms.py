@@ -113,10 +113,11 @@ def _rival_pairs(
     """
     by_x1 = np.argsort(sides.x1)
     s = sides.take(by_x1)
-    reach = s.x2 + np.float32(2 * overlap.offset)  # the old convention: boxes 1 px apart touch; and rounding
-    if not overlap.offset:
-        # the overlap must be as wide as this share of the first box; 0.99 and TINY have room for rounding
-        reach -= (s.areas > TINY) * (np.float32(0.99) * threshold * (s.x2 - s.x1))
+    # the overlap must be as wide as this share of the first box; 0.99 and TINY leave room for rounding
+    needed = (s.areas > TINY) * (np.float32(0.99) * threshold * (s.x2 - s.x1))
+    # the old convention: boxes 1 px apart touch; 2 leaves room for rounding
+    slack = np.float32(2 * overlap.offset)
+    reach = s.x2 + slack - needed
     rows = np.arange(len(by_x1))
     counts = np.maximum(np.searchsorted(s.x1, reach, side="right") - rows - 1, 0)
     total = int(counts.sum())
@@ -127,7 +128,7 @@ def _rival_pairs(
     second = np.arange(total) + np.repeat(rows + 1 - (np.cumsum(counts) - counts), counts)
     low = np.maximum(np.repeat(s.y1, counts), s.y1[second])
     high = np.minimum(np.repeat(s.y2, counts), s.y2[second])
-    touching = np.flatnonzero(high + np.float32(2 * overlap.offset) > low)
+    touching = np.flatnonzero(high + slack >= low)
     first, second = first[touching], second[touching]
     near = np.flatnonzero(overlap.iou(s.take(first), s.take(second)) > threshold)
     first, second = by_x1[first[near]], by_x1[second[near]]
