@@ -61,28 +61,31 @@ def from_raw(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0) -> 
     Returns:
         the image's candidates.
     """
-    found, offset = [], 0
+    places, found, offset = [], [], 0
     for level in range(spec.levels):
         width = outputs[f"{spec.score.tensor}_{level}"].shape[3]
         anchors = spec.anchors_per_cell(level)
         scores = _read(outputs, spec.score, level, anchors, image)
         factors = _read(outputs, spec.factor, level, anchors, image)[:, 0] if spec.factor else None
-        anchor, label, cell = _above_floor(scores, factors, spec)
-        if len(cell) or not found:  # one level in any case: it gives the shapes where nothing is found
-            if spec.score_activation == "softmax":
-                score = _softmax(scores[anchor, :, cell])[np.arange(len(cell)), label]
-            else:
-                score = scores[anchor, label, cell]
-            factor = np.ones(len(cell), np.float32) if factors is None else factors[anchor, cell]
-            parts = [_read(outputs, part, level, anchors, image)[anchor, :, cell] for part in spec.box]
-            y, x = np.divmod(cell, width)
-            prior = offset + cell * anchors + anchor
-            found.append((np.full(len(cell), level), prior, anchor, label, y, x, score, factor, *parts))
+        parts = [_read(outputs, part, level, anchors, image) for part in spec.box]
+        for anchor in range(anchors):
+            label, cell = _above_floor(scores[anchor], None if factors is None else factors[anchor], spec)
+            if len(cell) or not found:  # one in any case: it gives the shapes where nothing is found
+                if spec.score_activation == "softmax":
+                    score = _softmax(scores[anchor][:, cell].T)[np.arange(len(cell)), label]
+                else:
+                    score = scores[anchor][label, cell]
+                factor = np.ones(len(cell), np.float32) if factors is None else factors[anchor][cell]
+                found.append((label, cell, score, factor, *(part[anchor][:, cell] for part in parts)))
+                places.append((level, anchor, width, anchors, offset))
         offset += scores.shape[2] * anchors
-    level, prior, anchor, label, y, x, score, factor, *parts = map(np.concatenate, zip(*found, strict=True))
-    values = np.concatenate(parts, axis=1)
-    if values.shape[1] == 4:  # column by column, which is faster; wider ones are summed row by row
-        values = np.asfortranarray(values)
+    label, cell, score, factor, *parts = (np.concatenate(c, axis=-1) for c in zip(*found, strict=True))
+    counts = [len(columns[0]) for columns in found]
+    level, anchor, width, anchors, offset = np.repeat(np.array(places).T, counts, axis=1)
+    y, x = np.divmod(cell, width)
+    values = np.concatenate(parts).T  # column by column in memory, which is faster
+    if values.shape[1] > 4:  # but those are summed row by row
+        values = np.ascontiguousarray(values)
     boxes, confidence = decode_boxes(spec, level, level_priors(spec, level, y, x, anchor), values)
     if confidence is not None:
         factor = confidence
@@ -90,6 +93,7 @@ def from_raw(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0) -> 
         factor = _sigmoid(factor)
     if spec.score_activation == "sigmoid":
         score = _sigmoid(score)
+    prior = offset + cell * anchors + anchor
     return _finish(level, prior, label, score, factor, boxes, spec.floor)
 
 
@@ -146,29 +150,27 @@ def _read(outputs: dict[str, np.ndarray], part: Part, level: int, anchors: int, 
 
 def _above_floor(
     scores: np.ndarray, factors: np.ndarray | None, spec: HeadSpec
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Anchor, label, cell of pairs that may pass; ``scores`` ``(A, C, cells)`` before their activation."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Label and cell of the pairs of one anchor that may pass the floor.
+
+    ``scores`` ``(C, cells)`` and ``factors`` ``(cells,)`` are before their activation.
+    """
     floor = spec.floor["value"]
-    on_product = spec.floor["on"] == "product" and factors is not None
-    low, factor_low = _border(floor, spec.score_activation), _border(floor, spec.factor_activation)
-    found = []
-    for anchor, plane in enumerate(scores):
-        cells = None
-        if on_product:
-            # neither part of the product can be below the floor; and the factor is known
-            cells = np.flatnonzero(factors[anchor] >= factor_low)
-            factor = factors[anchor, cells]
-            factor = _sigmoid(factor) if spec.factor_activation == "sigmoid" else factor
-            plane = plane[:, cells]
-            low = _borders(floor / np.clip(factor, SMALLEST, 1), spec.score_activation)
-        if spec.score_activation == "softmax":  # at most what it is against the background alone
-            plane = plane[:-1] - plane[-1]
-        # flat, since numpy finds the few true ones of a flat array much faster
-        index = np.flatnonzero(plane >= low)
-        label = index // plane.shape[1]
-        cell = index - label * plane.shape[1]
-        found.append((np.full(len(index), anchor), label, cell if cells is None else cells[cell]))
-    return tuple(map(np.concatenate, zip(*found, strict=True)))
+    low, cells = _border(floor, spec.score_activation), None
+    if spec.floor["on"] == "product" and factors is not None:
+        # neither part of the product can be below the floor; and the factor is known
+        cells = np.flatnonzero(factors >= _border(floor, spec.factor_activation))
+        factor = factors[cells]
+        factor = _sigmoid(factor) if spec.factor_activation == "sigmoid" else factor
+        scores = scores[:, cells]
+        low = _borders(floor / np.clip(factor, SMALLEST, 1), spec.score_activation)
+    if spec.score_activation == "softmax":  # at most what it is against the background alone
+        scores = scores[:-1] - scores[-1]
+    # flat, since numpy finds the few true ones of a flat array much faster
+    index = np.flatnonzero(scores >= low)
+    label = index // max(scores.shape[1], 1)
+    cell = index - label * scores.shape[1]
+    return label, cell if cells is None else cells[cell]
 
 
 @lru_cache
