@@ -108,16 +108,16 @@ def _rival_pairs(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The better and the worse row of each pair whose IoU is above the threshold, of boxes best first.
 
-    Only pairs that share a pixel are computed: the IoU of every other pair is 0, a negative zero or NaN.
-    Null where the pairs are very many.
+    Only pairs whose sides overlap enough for it are computed; the IoU of pairs that are apart is 0, a negative
+    zero or NaN. Null where the pairs are very many.
     """
     by_x1 = np.argsort(sides.x1)
     s = sides.take(by_x1)
-    # the overlap must be as wide as this share of the first box; 0.99 and TINY leave room for rounding
-    needed = (s.areas > TINY) * (np.float32(0.99) * threshold * (s.x2 - s.x1))
+    # the overlap's sides must be this share of the first box's; 0.99 and TINY leave room for rounding
+    share = (s.areas > TINY) * (np.float32(0.99) * threshold)
     # the old convention: boxes 1 px apart touch; 2 leaves room for rounding
     slack = np.float32(2 * overlap.offset)
-    reach = s.x2 + slack - needed
+    reach = s.x2 + slack - share * (s.x2 - s.x1)
     rows = np.arange(len(by_x1))
     counts = np.maximum(np.searchsorted(s.x1, reach, side="right") - rows - 1, 0)
     total = int(counts.sum())
@@ -128,7 +128,8 @@ def _rival_pairs(
     second = np.arange(total) + np.repeat(rows + 1 - (np.cumsum(counts) - counts), counts)
     low = np.maximum(np.repeat(s.y1, counts), s.y1[second])
     high = np.minimum(np.repeat(s.y2, counts), s.y2[second])
-    touching = np.flatnonzero(high + slack >= low)
+    high = high + slack - np.repeat(share * (s.y2 - s.y1), counts)
+    touching = np.flatnonzero(high >= low)
     first, second = first[touching], second[touching]
     near = np.flatnonzero(overlap.iou(s.take(first), s.take(second)) > threshold)
     first, second = by_x1[first[near]], by_x1[second[near]]
