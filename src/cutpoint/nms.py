@@ -108,7 +108,7 @@ def _rival_pairs(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The better and the worse row of each pair whose IoU is above the threshold, of boxes best first.
 
-    Only pairs whose sides overlap enough for it are computed; the IoU of pairs that are apart is 0, a negative
+    Only pairs whose sides overlap enough for it are computed; that of pairs that are apart is 0, a negative
     zero or NaN. Null where the pairs are very many.
     """
     by_x1 = np.argsort(sides.x1)
