@@ -22,6 +22,8 @@ def time_in_turn(
 ) -> dict[str, np.ndarray]:
     """Run the calls in turn, round after round, so that what disturbs the machine disturbs all of them.
 
+    Each round has another order, so that none always finds the caches as the same other one leaves them.
+
     Args:
         calls: name to a callable without arguments.
         min_seconds, min_runs: rounds go on until both are reached, warm-up not counted.
@@ -30,6 +32,7 @@ def time_in_turn(
     Returns:
         name to ``(R,)`` float64 milliseconds; row ``r`` of all belongs to one round.
     """
+    random = np.random.default_rng(0)
     samples: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(warm_up):
         for call in calls.values():
@@ -39,9 +42,9 @@ def time_in_turn(
     try:
         end, runs = time.perf_counter() + min_seconds, 0
         while runs < min_runs or time.perf_counter() < end:
-            for name, call in calls.items():
+            for name in random.permutation(list(calls)):
                 start = time.perf_counter()
-                call()
+                calls[name]()
                 samples[name].append((time.perf_counter() - start) * 1000)
             runs += 1
     finally:
@@ -71,7 +74,8 @@ def write_results(name: str, rows: list[dict[str, Any]], notes: str) -> None:
 
     Args:
         name: of the files.
-        rows: column to value; the first row's columns are the table's. Column names carry units.
+        rows: column to value, or to an estimate and the ends of its interval. The first row's columns are
+            the table's; their names carry units.
         notes: what was measured and how, Markdown.
     """
     facts = {"date": date.today().isoformat()} | machine_facts()
@@ -87,6 +91,8 @@ def write_results(name: str, rows: list[dict[str, Any]], notes: str) -> None:
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, tuple | list):  # an estimate and its interval
+        return "{} ({} to {})".format(*map(_cell, value))
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 

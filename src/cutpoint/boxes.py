@@ -4,6 +4,7 @@ The coders are written once for numpy and torch: ``xp`` is the module whose func
 each is mmdet 3.3.0 (folders under mmdet/models/), its order of operations kept.
 """
 
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -12,12 +13,14 @@ import numpy as np
 from cutpoint.headspec import HeadSpec
 
 
-def level_priors(spec: HeadSpec, level: int, y: np.ndarray, x: np.ndarray, anchor: np.ndarray) -> np.ndarray:
+def level_priors(
+    spec: HeadSpec, level: int | np.ndarray, y: np.ndarray, x: np.ndarray, anchor: np.ndarray
+) -> np.ndarray:
     """Priors of chosen cells.
 
     Args:
         spec: the head specification.
-        level: feature level.
+        level: feature level, or ``(N,)`` integers, that of each cell.
         y, x, anchor: ``(N,)`` integers, cell row, cell column, prior within the cell.
 
     Returns:
@@ -27,23 +30,23 @@ def level_priors(spec: HeadSpec, level: int, y: np.ndarray, x: np.ndarray, ancho
         ``AnchorGenerator.single_level_grid_priors`` and ``MlvlPointGenerator.single_level_grid_priors``,
         task_modules/prior_generators/.
     """
-    stride = np.asarray(spec.strides[level], dtype=np.float32)
-    cell = np.stack([x, y], axis=1).astype(np.float32)
+    stride = _of_level(spec.strides, level)
+    cell = np.stack([x, y]).astype(np.float32).T
     if spec.anchors is None:
         return (cell + np.float32(spec.point_offset)) * stride
     shift = cell * stride
-    base = np.asarray(spec.anchors[level], dtype=np.float32)
-    return base[anchor] + np.concatenate([shift, shift], axis=1)
+    table, starts = _anchor_table(spec.anchors)
+    return take_boxes(table, starts[level] + anchor) + np.concatenate([shift, shift], axis=1)
 
 
 def decode_boxes(
-    spec: HeadSpec, level: int, priors: Any, values: Any, xp: ModuleType = np
+    spec: HeadSpec, level: int | np.ndarray, priors: Any, values: Any, xp: ModuleType = np
 ) -> tuple[Any, Any | None]:
     """Turn what the box branch emits into boxes, not clipped.
 
     Args:
         spec: the head specification; its coder says how to read ``values``.
-        level: feature level.
+        level: feature level; with numpy also ``(N,)`` integers, that of each prior.
         priors: ``(..., N, 4)`` anchors or ``(..., N, 2)`` points, float32 network pixels.
         values: ``(..., N, channels)`` float32 as the head emits them.
         xp: ``numpy`` or ``torch``, whichever the arrays belong to.
@@ -52,9 +55,28 @@ def decode_boxes(
         ``(..., N, 4)`` float32, ``x1, y1, x2, y2``, network pixels; and ``(..., N)`` float32, the factor that
         the coder computes, null for coders without one.
     """
-    stride = xp.asarray(spec.strides[level], dtype=xp.float32)
+    stride = _of_level(spec.strides, level, xp)
     found = CODERS[spec.coder["type"]](priors, values, stride, level, spec.coder, xp)
     return found if isinstance(found, tuple) else (found, None)
+
+
+def _of_level(table: Any, level: int | np.ndarray, xp: ModuleType = np) -> Any:
+    """A level's row of a table, float32; or ``(N, columns)``, the rows of several levels."""
+    if isinstance(level, int):
+        return xp.asarray(table[level], dtype=xp.float32)
+    return take_boxes(np.asarray(table, dtype=np.float32), level)
+
+
+@lru_cache(maxsize=8)
+def _anchor_table(anchors: tuple) -> tuple[np.ndarray, np.ndarray]:
+    """All levels' base anchors, ``(M, 4)`` float32, and the first row of each level."""
+    starts = np.cumsum([0, *map(len, anchors)])
+    return np.array([anchor for level in anchors for anchor in level], dtype=np.float32), starts
+
+
+def take_boxes(boxes: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Rows of ``(N, 4)`` boxes, column by column in memory: numpy's loops then run over the boxes."""
+    return boxes.T.take(index, axis=1).T
 
 
 def scale_to_original(boxes: np.ndarray, scale_x: float, scale_y: float, operation: str) -> np.ndarray:
@@ -91,7 +113,7 @@ def box_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
 
 
-def _delta_xywh(priors: Any, deltas: Any, stride: Any, level: int, coder: dict, xp: ModuleType) -> Any:
+def _delta_xywh(priors: Any, deltas: Any, stride: Any, level: Any, coder: dict, xp: ModuleType) -> Any:
     """``delta2bbox``, task_modules/coders/delta_xywh_bbox_coder.py."""
     deltas = deltas * xp.asarray(coder["stds"], dtype=xp.float32)
     deltas = deltas + xp.asarray(coder["means"], dtype=xp.float32)
@@ -108,14 +130,14 @@ def _delta_xywh(priors: Any, deltas: Any, stride: Any, level: int, coder: dict, 
     return xp.concatenate([centre - half, centre + half], axis=-1)
 
 
-def _centre_size(priors: Any, values: Any, stride: Any, level: int, coder: dict, xp: ModuleType) -> Any:
+def _centre_size(priors: Any, values: Any, stride: Any, level: Any, coder: dict, xp: ModuleType) -> Any:
     """``YOLOXHead._bbox_decode``, dense_heads/yolox_head.py."""
     centre = values[..., :2] * stride + priors
     half = xp.exp(values[..., 2:]) * stride / 2
     return xp.concatenate([centre - half, centre + half], axis=-1)
 
 
-def _distance(priors: Any, values: Any, stride: Any, level: int, coder: dict, xp: ModuleType) -> Any:
+def _distance(priors: Any, values: Any, stride: Any, level: Any, coder: dict, xp: ModuleType) -> Any:
     """``distance2bbox``, mmdet/structures/bbox/transforms.py; ``unit`` is what one value stands for.
 
     With ``bins`` each side is the mean of a distribution over 0 .. bins - 1: ``Integral``,
@@ -127,13 +149,13 @@ def _distance(priors: Any, values: Any, stride: Any, level: int, coder: dict, xp
         values = xp.sum(share * xp.arange(coder["bins"], dtype=xp.float32), axis=-1)
     if coder["exp"]:
         values = xp.exp(values)
-    values = values * coder["unit"][level]
+    values = values * _of_level([[unit] for unit in coder["unit"]], level, xp)
     if priors.shape[-1] == 4:
         priors = (priors[..., :2] + priors[..., 2:]) / 2
     return xp.concatenate([priors - values[..., :2], priors + values[..., 2:]], axis=-1)
 
 
-def _tblr(priors: Any, values: Any, stride: Any, level: int, coder: dict, xp: ModuleType) -> Any:
+def _tblr(priors: Any, values: Any, stride: Any, level: Any, coder: dict, xp: ModuleType) -> Any:
     """``tblr2bboxes`` with ``normalize_by_wh``, task_modules/coders/tblr_bbox_coder.py."""
     values = values * xp.asarray(coder["normalizer"], dtype=xp.float32)
     centre = (priors[..., :2] + priors[..., 2:]) / 2
@@ -144,13 +166,13 @@ def _tblr(priors: Any, values: Any, stride: Any, level: int, coder: dict, xp: Mo
     return xp.concatenate([centre - low, centre + high], axis=-1)
 
 
-def _corners(priors: Any, values: Any, stride: Any, level: int, coder: dict, xp: ModuleType) -> Any:
+def _corners(priors: Any, values: Any, stride: Any, level: Any, coder: dict, xp: ModuleType) -> Any:
     """Corners in strides, from the origin (``TOODHead``) or the point (``RepPointsHead._bbox_decode``)."""
-    boxes = values * stride[0]
+    boxes = values * stride[..., :1]
     return boxes + xp.concatenate([priors, priors], axis=-1) if coder["from_point"] else boxes
 
 
-def _yolov3(priors: Any, values: Any, stride: Any, level: int, coder: dict, xp: ModuleType) -> Any:
+def _yolov3(priors: Any, values: Any, stride: Any, level: Any, coder: dict, xp: ModuleType) -> Any:
     """``YOLOBBoxCoder.decode``, task_modules/coders/yolo_bbox_coder.py."""
     shift = 1 / (1 + xp.exp(-values[..., :2])) - 0.5
     centre = (priors[..., :2] + priors[..., 2:]) * 0.5 + shift * stride
@@ -159,7 +181,7 @@ def _yolov3(priors: Any, values: Any, stride: Any, level: int, coder: dict, xp: 
 
 
 def _buckets(
-    priors: Any, values: Any, stride: Any, level: int, coder: dict, xp: ModuleType
+    priors: Any, values: Any, stride: Any, level: Any, coder: dict, xp: ModuleType
 ) -> tuple[Any, Any]:
     """``bucket2bbox``, task_modules/coders/bucketing_bbox_coder.py; sides are left, right, top, down."""
     buckets = coder["buckets"]

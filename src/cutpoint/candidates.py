@@ -1,17 +1,20 @@
 """Head tensors in, candidates out: every (location, class) pair above the floor, with its box."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from cutpoint.boxes import decode_boxes, level_priors
+from cutpoint.boxes import decode_boxes, level_priors, take_boxes
 from cutpoint.headspec import HeadSpec, Part
+from cutpoint.ordering import ascending
 
 # How far below logit(floor) the cheap comparison of logits starts, so that rounding in the sigmoid cannot
 # lose a pair; the exact comparison follows on the few that pass. Close to 1 the sigmoid is too flat for that
 # margin, so the border stays below.
 LOGIT_MARGIN = 1e-3
 HIGHEST_BORDER = 0.999
+SMALLEST = np.finfo(np.float32).tiny
 
 
 @dataclass
@@ -39,7 +42,12 @@ class Candidates:
 
     def take(self, index: np.ndarray) -> "Candidates":
         """The chosen rows: a boolean mask or integer indices."""
-        return Candidates(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+        if index.dtype == bool:
+            if index.all():
+                return self
+            index = np.flatnonzero(index)
+        rows = {name: value.take(index) for name, value in vars(self).items() if name != "boxes"}
+        return Candidates(**rows, boxes=take_boxes(self.boxes, index))
 
 
 def from_raw(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0) -> Candidates:
@@ -53,37 +61,40 @@ def from_raw(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0) -> 
     Returns:
         the image's candidates.
     """
-    parts, offset = [], 0
+    places, found, offset = [], [], 0
     for level in range(spec.levels):
         width = outputs[f"{spec.score.tensor}_{level}"].shape[3]
         anchors = spec.anchors_per_cell(level)
         scores = _read(outputs, spec.score, level, anchors, image)
         factors = _read(outputs, spec.factor, level, anchors, image)[:, 0] if spec.factor else None
-        cells = scores.shape[2]
-        if spec.score_activation == "softmax":
-            scores = _softmax(scores)[:, :-1]
-        anchor, label, cell = _above_floor(scores, factors, spec)
-        y, x = np.divmod(cell, width)
-        values = [_read(outputs, part, level, anchors, image)[anchor, :, cell] for part in spec.box]
-        priors = level_priors(spec, level, y, x, anchor)
-        boxes, confidence = decode_boxes(spec, level, priors, np.concatenate(values, axis=1))
-        score = scores[anchor, label, cell]
-        if factors is not None:
-            confidence = factors[anchor, cell]
-            confidence = _sigmoid(confidence) if spec.factor_activation == "sigmoid" else confidence
-        part = Candidates(
-            level=np.full(len(cell), level, dtype=np.int8),
-            prior=(offset + cell * anchors + anchor).astype(np.int32),
-            label=label.astype(np.int16),
-            score=_sigmoid(score) if spec.score_activation == "sigmoid" else score,
-            factor=np.ones(len(cell), np.float32) if confidence is None else confidence,
-            boxes=boxes,
-        )
-        parts.append(_finish(part, spec.floor))
-        offset += cells * anchors
-    return Candidates(
-        **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Candidates)}
-    )
+        parts = [_read(outputs, part, level, anchors, image) for part in spec.box]
+        for anchor in range(anchors):
+            label, cell = _above_floor(scores[anchor], None if factors is None else factors[anchor], spec)
+            if len(cell) or not found:  # one in any case: it gives the shapes where nothing is found
+                if spec.score_activation == "softmax":
+                    score = _softmax(scores[anchor][:, cell].T)[np.arange(len(cell)), label]
+                else:
+                    score = scores[anchor][label, cell]
+                factor = np.ones(len(cell), np.float32) if factors is None else factors[anchor][cell]
+                found.append((label, cell, score, factor, *(part[anchor][:, cell] for part in parts)))
+                places.append((level, anchor, width, anchors, offset))
+        offset += scores.shape[2] * anchors
+    label, cell, score, factor, *parts = (np.concatenate(c, axis=-1) for c in zip(*found, strict=True))
+    counts = [len(columns[0]) for columns in found]
+    level, anchor, width, anchors, offset = np.repeat(np.array(places).T, counts, axis=1)
+    y, x = np.divmod(cell, width)
+    values = np.concatenate(parts).T  # column by column in memory, which is faster
+    if values.shape[1] > 4:  # but those are summed row by row
+        values = np.ascontiguousarray(values)
+    boxes, confidence = decode_boxes(spec, level, level_priors(spec, level, y, x, anchor), values)
+    if confidence is not None:
+        factor = confidence
+    elif spec.factor and spec.factor_activation == "sigmoid":
+        factor = _sigmoid(factor)
+    if spec.score_activation == "sigmoid":
+        score = _sigmoid(score)
+    prior = offset + cell * anchors + anchor
+    return _finish(level, prior, label, score, factor, boxes, spec.floor)
 
 
 def from_decoded(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0) -> Candidates:
@@ -105,29 +116,23 @@ def from_decoded(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0)
     fused = spec.has_factor and "factors" not in outputs
     factors = outputs["factors"][image] if spec.has_factor and not fused else None
     floor = np.float32(spec.floor["value"])
-    if fused:
-        prior, label = np.nonzero(scores >= floor)
-    elif spec.floor["on"] == "product" and factors is not None:
+    rows = None
+    if factors is not None and spec.floor["on"] == "product":
         # the pair's product cannot reach the floor unless both its parts do
         rows = np.flatnonzero(factors >= floor)
-        row, label = np.nonzero(scores[rows] >= floor)
-        prior = rows[row]
-    else:
-        prior, label = np.nonzero(scores >= floor)
-    borders = np.cumsum(outputs["level_counts"])
-    part = Candidates(
-        level=np.searchsorted(borders, prior, side="right").astype(np.int8),
-        prior=prior.astype(np.int32),
-        label=label.astype(np.int16),
-        score=scores[prior, label],
-        factor=np.ones(len(prior), np.float32) if factors is None else factors[prior],
-        boxes=outputs["boxes"][image][prior],
-    )
+        scores = scores[rows]
+    # flat, since numpy finds the few true ones of a flat array much faster
+    index = np.flatnonzero(scores >= floor)
+    row, label = np.divmod(index, scores.shape[1])
+    prior = row if rows is None else rows[row]
+    score = scores.reshape(-1)[index]
+    level = np.searchsorted(np.cumsum(outputs["level_counts"]), prior, side="right")
+    factor = np.ones(len(prior), np.float32) if factors is None else factors[prior]
+    boxes = outputs["boxes"][image][prior]
     if not fused:
-        return _finish(part, spec.floor)
-    if spec.takes_root:
-        part.factor = part.score
-    return _finish(part, spec.floor | {"on": "product"})
+        return _finish(level, prior, label, score, factor, boxes, spec.floor)
+    factor = score if spec.takes_root else factor
+    return _finish(level, prior, label, score, factor, boxes, spec.floor | {"on": "product"})
 
 
 def passes(values: np.ndarray, threshold: float, inclusive: bool) -> np.ndarray:
@@ -145,31 +150,65 @@ def _read(outputs: dict[str, np.ndarray], part: Part, level: int, anchors: int, 
 
 def _above_floor(
     scores: np.ndarray, factors: np.ndarray | None, spec: HeadSpec
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Anchor, label, cell of pairs that may pass the floor; ``scores`` ``(A, C, cells)`` before a sigmoid."""
-    value = spec.floor["value"]
-    low = _border(value, spec.score_activation)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Label and cell of the pairs of one anchor that may pass the floor.
+
+    ``scores`` ``(C, cells)`` and ``factors`` ``(cells,)`` are before their activation.
+    """
+    floor = spec.floor["value"]
+    low, cells = _border(floor, spec.score_activation), None
     if spec.floor["on"] == "product" and factors is not None:
-        anchor, cell = np.nonzero(factors >= _border(value, spec.factor_activation))
-        row, label = np.nonzero(scores[anchor, :, cell] >= low)
-        return anchor[row], label, cell[row]
-    return np.nonzero(scores >= low)
+        # neither part of the product can be below the floor; and the factor is known
+        cells = np.flatnonzero(factors >= _border(floor, spec.factor_activation))
+        factor = factors[cells]
+        factor = _sigmoid(factor) if spec.factor_activation == "sigmoid" else factor
+        scores = scores[:, cells]
+        low = _borders(floor / np.clip(factor, SMALLEST, 1), spec.score_activation)
+    if spec.score_activation == "softmax":  # at most what it is against the background alone
+        scores = scores[:-1] - scores[-1]
+    # flat, since numpy finds the few true ones of a flat array much faster
+    index = np.flatnonzero(scores >= low)
+    label = index // max(scores.shape[1], 1)
+    cell = index - label * scores.shape[1]
+    return label, cell if cells is None else cells[cell]
 
 
-def _border(floor: float, activation: str) -> float:
-    if activation == "sigmoid":
-        return _logit(min(floor, HIGHEST_BORDER)) - LOGIT_MARGIN
-    return floor * (1 - 1e-6)
+@lru_cache
+def _border(floor: float, activation: str) -> np.float32:
+    """What a value before its activation must reach lest it stay below a floor."""
+    return _borders(np.array([floor]), activation)[0]
 
 
-def _finish(candidates: Candidates, floor: dict) -> Candidates:
-    """Apply the exact floor and put the rows in order."""
-    value = candidates.score
-    if floor["on"] == "product":
-        value = value * candidates.factor
+def _borders(floors: np.ndarray, activation: str) -> np.ndarray:
+    """``_border`` of each floor, float32."""
+    if activation == "none":
+        return np.float32(floors * (1 - 1e-6))
+    floors = np.minimum(floors, HIGHEST_BORDER)
+    with np.errstate(divide="ignore"):
+        return np.float32(np.log(floors / (1 - floors)) - LOGIT_MARGIN)
+
+
+def _finish(
+    level: np.ndarray,
+    prior: np.ndarray,
+    label: np.ndarray,
+    score: np.ndarray,
+    factor: np.ndarray,
+    boxes: np.ndarray,
+    floor: dict,
+) -> Candidates:
+    """Apply the exact floor and put the rows in order; equal priors come with ascending labels."""
+    value = score * factor if floor["on"] == "product" else score
     index = np.flatnonzero(passes(value, floor["value"], floor["inclusive"]))
-    order = np.lexsort((candidates.label[index], candidates.prior[index]))
-    return candidates.take(index[order])
+    index = index[ascending(prior[index])]
+    return Candidates(
+        level=level[index].astype(np.int8),
+        prior=prior[index].astype(np.int32),
+        label=label[index].astype(np.int16),
+        score=score[index],
+        factor=factor[index],
+        boxes=take_boxes(boxes, index),
+    )
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:
@@ -177,12 +216,6 @@ def _sigmoid(logits: np.ndarray) -> np.ndarray:
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
-    """Over axis 1."""
+    """Over axis 1, summed one by one, so that a row does not depend on how many others there are."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
-
-
-def _logit(probability: float) -> float:
-    if probability <= 0:
-        return -np.inf
-    return float(np.log(probability / (1 - probability)))
+    return powers / np.add.accumulate(powers, axis=1)[:, -1:]

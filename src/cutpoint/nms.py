@@ -5,8 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cutpoint.ordering import best_first
+
 # From here on mmcv runs one NMS a class, on the same shifted boxes.
 SPLIT_THRESHOLD = 10000
+# Beyond so many pairs of boxes a list of them takes more memory and time than a loop over the kept boxes.
+MOST_PAIRS = 4_000_000
+# Smaller areas, px², are rounded too coarsely to reckon with.
+TINY = np.float32(1e-30)
 
 
 class Sides(NamedTuple):
@@ -77,17 +83,73 @@ def greedy_nms(
         operations.
     """
     overlap = overlap or Overlap()
-    order = np.argsort(-scores, kind="stable")
+    order = best_first(scores)
     sides = overlap.sides(boxes[order])
     threshold = np.float32(iou_threshold)
-    rest = np.arange(len(order))
+    pairs = None
+    if overlap.intersection == "sides" and threshold >= 0:
+        pairs = _rival_pairs(sides, threshold, overlap)
+    return order[_one_by_one(sides, threshold, overlap) if pairs is None else _settle(len(order), *pairs)]
+
+
+def _one_by_one(sides: Sides, threshold: np.float32, overlap: Overlap) -> np.ndarray:
+    """Kept rows of boxes in order, best first: each kept box against all that are left."""
+    rest = np.arange(len(sides.x1))
     kept = []
     while rest.size:
         best, rest = rest[0], rest[1:]
         kept.append(best)
-        # not (iou > thr): a NaN of two empty boxes suppresses nothing, as in C++
         rest = rest[~(overlap.iou(sides.take(best), sides.take(rest)) > threshold)]
-    return order[np.array(kept, dtype=np.int64)]
+    return np.array(kept, dtype=np.int64)
+
+
+def _rival_pairs(
+    sides: Sides, threshold: np.float32, overlap: Overlap
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The better and the worse row of each pair whose IoU is above the threshold, of boxes best first.
+
+    Only pairs whose sides overlap enough for it are computed; that of pairs that are apart is 0, a negative
+    zero or NaN. Null where the pairs are very many.
+    """
+    by_x1 = np.argsort(sides.x1)
+    s = sides.take(by_x1)
+    # the overlap's sides must be this share of the first box's; 0.99 and TINY leave room for rounding
+    share = (s.areas > TINY) * (np.float32(0.99) * threshold)
+    # the old convention: boxes 1 px apart touch; 2 leaves room for rounding
+    slack = np.float32(2 * overlap.offset)
+    reach = s.x2 + slack - share * (s.x2 - s.x1)
+    rows = np.arange(len(by_x1))
+    counts = np.maximum(np.searchsorted(s.x1, reach, side="right") - rows - 1, 0)
+    total = int(counts.sum())
+    if total > MOST_PAIRS:
+        return None
+    # the partners of row i are i + 1, i + 2, ...
+    first = np.repeat(rows, counts)
+    second = np.arange(total) + np.repeat(rows + 1 - (np.cumsum(counts) - counts), counts)
+    low = np.maximum(np.repeat(s.y1, counts), s.y1[second])
+    high = np.minimum(np.repeat(s.y2, counts), s.y2[second])
+    high = high + slack - np.repeat(share * (s.y2 - s.y1), counts)
+    touching = np.flatnonzero(high >= low)
+    first, second = first[touching], second[touching]
+    near = np.flatnonzero(overlap.iou(s.take(first), s.take(second)) > threshold)
+    first, second = by_x1[first[near]], by_x1[second[near]]
+    return np.minimum(first, second), np.maximum(first, second)
+
+
+def _settle(count: int, better: np.ndarray, worse: np.ndarray) -> np.ndarray:
+    """Kept rows of boxes in order, best first, from all pairs of which only one may stay.
+
+    A box without a better partner stays, and its partners go; that may free others, so again until no pair
+    is left.
+    """
+    gone = np.zeros(count, dtype=bool)
+    while better.size:
+        below = np.zeros(count, dtype=bool)
+        below[worse] = True
+        gone[worse[~below[better]]] = True
+        open_pairs = ~(gone[better] | gone[worse])
+        better, worse = better[open_pairs], worse[open_pairs]
+    return np.flatnonzero(~gone)
 
 
 def shift_classes(boxes: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -125,7 +187,7 @@ def class_shifted_nms(
     if len(boxes) < SPLIT_THRESHOLD:
         return greedy_nms(shifted, scores, iou_threshold, overlap)
     kept = np.sort(_by_class(shifted, scores, labels, iou_threshold, overlap, None))
-    return kept[np.argsort(-scores[kept], kind="stable")]
+    return kept[best_first(scores[kept])]
 
 
 def per_class_nms(
@@ -148,7 +210,7 @@ def per_class_nms(
     if not len(boxes):
         return np.zeros(0, dtype=np.int64)
     kept = _by_class(boxes, scores, labels, iou_threshold, overlap, per_class_cap)
-    return kept[np.argsort(-scores[kept], kind="stable")]
+    return kept[best_first(scores[kept])]
 
 
 def _by_class(

@@ -11,6 +11,7 @@ from cutpoint.candidates import Candidates, passes
 from cutpoint.headspec import HeadSpec, ModelSpec
 from cutpoint.image import Geometry, clip_size
 from cutpoint.nms import Overlap, class_shifted_nms, greedy_nms, per_class_nms
+from cutpoint.ordering import ascending, best_first
 from cutpoint.recipe_bases import steps_of
 from cutpoint.recipe_checks import check_served, complete_step, pair_demands
 
@@ -135,10 +136,10 @@ class Frame:
 
 def _best_class(c: Candidates, step: dict, frame: Frame) -> Candidates:
     """Keep the best class of each location; the lowest label among equals."""
-    order = np.lexsort((c.label, -c.score, c.prior))
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = c.prior[order][1:] != c.prior[order][:-1]
-    return c.take(order[first])
+    order = np.argsort(c.label, kind="stable")
+    order = order[best_first(c.score[order])]
+    order = order[ascending(c.prior[order])]
+    return c.take(order[_first_of_each(c.prior[order], 1)])
 
 
 def _threshold(c: Candidates, step: dict, frame: Frame) -> Candidates:
@@ -154,17 +155,24 @@ def _top_k(c: Candidates, step: dict, frame: Frame) -> Candidates:
     the worst pair of each level.
     """
     group = c.level if step["per"] == "level" else np.zeros_like(c.level)
-    kept = []
-    for number in np.unique(group):
-        members = np.flatnonzero(group == number)
-        order = members[np.argsort(-c.score[members], kind="stable")]
-        if step["unit"] == "pair":
-            kept.append(order[: min(step["k"], len(order))])
-        else:
-            locations, first = np.unique(c.prior[order], return_index=True)
-            best = locations[np.argsort(first)][: step["k"]]
-            kept.append(order[np.isin(c.prior[order], best)])
-    return c.take(np.concatenate(kept) if kept else np.zeros(0, dtype=np.int64))
+    order = best_first(c.score)
+    order = order[np.argsort(group[order], kind="stable")]
+    if step["k"] >= len(c):
+        return c.take(order)
+    if step["unit"] == "pair":
+        return c.take(order[_first_of_each(group[order], step["k"])])
+    locations, first = np.unique(c.prior[order], return_index=True)
+    by_rank = np.argsort(first)
+    best = locations[by_rank][_first_of_each(group[order[first[by_rank]]], step["k"])]
+    return c.take(order[np.isin(c.prior[order], best)])
+
+
+def _first_of_each(groups: np.ndarray, k: int) -> np.ndarray:
+    """Mask of the first ``k`` rows of each run of equal values; of ``-k`` all but the last ``k``."""
+    starts = np.flatnonzero(np.concatenate([[True], groups[1:] != groups[:-1]])) if len(groups) else groups
+    counts = np.diff(starts, append=len(groups))
+    ranks = np.arange(len(groups)) - np.repeat(starts, counts)
+    return ranks < np.repeat(np.minimum(counts, k) if k >= 0 else counts + k, counts)
 
 
 def _clip(c: Candidates, step: dict, frame: Frame) -> Candidates:
@@ -200,7 +208,7 @@ def _nms(c: Candidates, step: dict, frame: Frame) -> Candidates:
 
 
 def _cap(c: Candidates, step: dict, frame: Frame) -> Candidates:
-    return c.take(np.argsort(-c.score, kind="stable")[: step["k"]])
+    return c.take(best_first(c.score)[: step["k"]])
 
 
 def _score_voting(c: Candidates, step: dict, frame: Frame) -> Candidates:

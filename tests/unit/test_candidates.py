@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from tiny import PAA_STEPS, atss_head, geometry, model_spec, raw_outputs, yolox_head
+from tiny import PAA_STEPS, YOLOV3_STEPS, atss_head, geometry, model_spec, raw_outputs, yolox_head
 
 from cutpoint.boxes import decode_boxes, level_priors
-from cutpoint.candidates import from_decoded, from_raw, passes
+from cutpoint.candidates import Candidates, from_decoded, from_raw, passes
+from cutpoint.headspec import Part
 from cutpoint.recipes import apply_recipe, resolve_recipe
 
 SIZES = [(3, 4), (2, 2)]
@@ -223,3 +224,98 @@ def test_a_head_without_a_factor_has_nothing_to_fuse():
     found = from_decoded(decoded, spec)
     assert spec.floor["on"] == "class"
     assert len(found) == (decoded["scores"][0] > np.float32(0.05)).sum()
+
+
+POINTS = {"anchors": None, "point_offset": 0.5}
+DISTANCE = {"type": "distance", "bins": None, "exp": False, "unit": [1.0, 2.0]}
+HEADS = {
+    "ATSS": atss_head(),
+    "anchors that differ in number": atss_head(anchors=(atss_head().anchors[0], atss_head().anchors[1][:1])),
+    "PAA": PAA,
+    "SSD": atss_head(score=Part("cls", 0, 4), score_activation="softmax", factor=None),
+    "softmax x factor": atss_head(score=Part("cls", 0, 4), score_activation="softmax"),
+    "FCOS": atss_head(**POINTS, coder=DISTANCE),
+    "GFL": atss_head(coder=DISTANCE | {"bins": 9}, box=(Part("box", 0, 36),), factor=None),
+    "TOOD": atss_head(
+        coder={"type": "corners", "from_point": False}, score_activation="none", factor_activation="none"
+    ),
+    "YOLOX": yolox_head(),
+    "YOLOv3": atss_head(
+        coder={"type": "yolov3"},
+        box=(Part("pred", 0, 4),),
+        factor=Part("pred", 4, 5),
+        score=Part("pred", 5, 8),
+        recipe=YOLOV3_STEPS,
+    ),
+    "SABL": atss_head(
+        coder={"type": "buckets", "buckets": 14, "scale": 3.0},
+        box=(Part("bucket_cls", 0, 28), Part("bucket_reg", 0, 28)),
+        factor=None,
+    ),
+}
+
+
+def activate(values, kind):
+    """Over axis 1 of ``(A, channels, cells)``."""
+    if kind == "softmax":
+        powers = np.exp(values - values.max(axis=1, keepdims=True))
+        return (powers / powers.sum(axis=1, keepdims=True))[:, :-1]
+    return sigmoid(values) if kind == "sigmoid" else values
+
+
+def everything_above_the_floor(outputs, spec, image):
+    """The plain way: each level's every pair activated, every box decoded, then the floor and the order."""
+    columns, offset = [], 0
+    for level in range(spec.levels):
+        anchors = spec.anchors_per_cell(level)
+
+        def read(part, level=level, anchors=anchors):
+            tensor = outputs[f"{part.tensor}_{level}"][image]
+            return tensor.reshape(anchors, len(tensor) // anchors, -1)[:, part.start : part.stop]
+
+        scores = activate(read(spec.score), spec.score_activation)
+        width, cells = outputs[f"{spec.score.tensor}_{level}"].shape[3], scores.shape[2]
+        cell, anchor = (index.ravel() for index in np.mgrid[:cells, :anchors])
+        values = np.concatenate([read(part)[anchor, :, cell] for part in spec.box], axis=1)
+        boxes, factors = decode_boxes(
+            spec, level, level_priors(spec, level, *np.divmod(cell, width), anchor), values
+        )
+        if factors is None:
+            factors = np.ones(len(cell), np.float32)
+        if spec.factor:
+            factors = activate(read(spec.factor), spec.factor_activation)[anchor, 0, cell]
+        row, label = (index.ravel() for index in np.mgrid[: len(cell), : spec.num_classes])
+        score, factor = scores[anchor[row], label, cell[row]], factors[row]
+        value = score * factor if spec.floor["on"] == "product" else score
+        kept = passes(value, spec.floor["value"], spec.floor["inclusive"])
+        columns.append(
+            [
+                np.full(kept.sum(), level, np.int8),
+                (offset + row[kept]).astype(np.int32),
+                label[kept].astype(np.int16),
+                score[kept],
+                factor[kept],
+                boxes[row[kept]],
+            ]
+        )
+        offset += cells * anchors
+    return Candidates(*map(np.concatenate, zip(*columns, strict=True)))
+
+
+@pytest.mark.parametrize("inclusive", [False, True])
+@pytest.mark.parametrize("on", ["class", "product"])
+@pytest.mark.parametrize("name", HEADS)
+def test_equals_activating_and_decoding_everything(name, on, inclusive):
+    counts = []
+    for value in (0.0, 0.01, 0.05, 0.3, 0.8, 0.9995, 1.0):
+        floor = {"on": on, "value": value, "inclusive": inclusive}
+        spec = HEADS[name].__class__(**vars(HEADS[name]) | {"floor": floor})
+        outputs = raw_outputs(spec, [(5, 7), (3, 2)], seed=4, batch=2)
+        outputs = {key: tensor * 4 for key, tensor in outputs.items()}
+        if spec.score_activation == "none":
+            outputs = {key: np.clip(tensor, 0, 1) for key, tensor in outputs.items()}
+        for image in range(2):
+            found = from_raw(outputs, spec, image)
+            assert_same(found, everything_above_the_floor(outputs, spec, image))
+            counts.append(len(found))
+    assert counts[0] > counts[6] > 10  # floors 0 and 0.3, first image

@@ -198,3 +198,104 @@ def test_an_intersection_clipped_as_a_product_takes_two_gaps_for_an_overlap():
     assert iou_of(*apart) == 0.0
     # one gap alone makes the product negative
     assert iou_of((0, 0, 10, 10), (20, 0, 30, 10), intersection="product") == 0.0
+
+
+def one_by_one(boxes, scores, threshold, overlap):
+    """Each kept box against all that are left, by the same arithmetic."""
+    rest, kept = np.argsort(-scores, kind="stable"), []
+    sides = overlap.sides(boxes)
+    while rest.size:
+        best, rest = rest[0], rest[1:]
+        kept.append(best)
+        rest = rest[~(overlap.iou(sides.take(best), sides.take(rest)) > np.float32(threshold))]
+    return [int(row) for row in kept]
+
+
+def awkward_boxes(rng, kind, count=120):
+    """Boxes that a list of overlapping pairs could get wrong."""
+    extent = 10 ** rng.uniform(-2, 5)
+    corner = rng.uniform(-extent, extent, (count, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(0, 1, (count, 2)) * extent], 1)
+    if kind == "inside out":
+        boxes[::3, :2], boxes[::3, 2:] = boxes[::3, 2:].copy(), boxes[::3, :2].copy()
+        boxes[1::5, 0], boxes[1::5, 2] = boxes[1::5, 2].copy(), boxes[1::5, 0].copy()
+    elif kind == "empty":
+        boxes[::2, 2:] = boxes[::2, :2]
+        boxes = np.clip(boxes, 0, extent / 3)
+    elif kind == "tiny":  # areas that float32 rounds to a few bits
+        boxes[:90] = rng.integers(0, 40, (90, 4)) * 10 ** rng.uniform(-24, -20)
+        boxes[:90, 2:] += boxes[:90, :2]
+    elif kind == "whole pixels":  # many a tie, many an IoU on the threshold
+        boxes = rng.integers(0, 12, (count, 4)).astype(float)
+        boxes[:, 2:] = boxes[:, :2] + rng.integers(0, 7, (count, 2))
+    elif kind == "not finite":
+        boxes[::17, 1], boxes[::19, 2] = np.nan, np.inf
+    elif kind == "far out":  # coordinates so large that they are whole pixels
+        boxes = np.round(boxes / extent * 8) + 2.0**24
+    return boxes.astype(np.float32)
+
+
+KINDS = ["plain", "inside out", "empty", "tiny", "whole pixels", "not finite", "far out"]
+OVERLAPS = [
+    Overlap(),
+    Overlap(offset=1),
+    Overlap(reading="cxcywh"),
+    Overlap(intersection="product"),
+    Overlap(offset=1, reading="cxcywh"),
+]
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning", "ignore:overflow:RuntimeWarning")
+@pytest.mark.parametrize("overlap", OVERLAPS, ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+def test_equals_the_loop_over_the_kept_boxes(kind, overlap):
+    rng = np.random.default_rng(KINDS.index(kind))
+    sizes = []
+    for threshold in (0.0, 0.1, 0.5, 2 / 3, 0.9, 1.0) * 2:
+        boxes = awkward_boxes(rng, kind)
+        scores = np.round(rng.random(len(boxes)), 2).astype(np.float32)
+        kept = greedy_nms(boxes, scores, threshold, overlap)
+        assert kept.tolist() == one_by_one(boxes, scores, threshold, overlap), threshold
+        labels = rng.integers(0, 3, len(boxes))
+        shifted = nms.shift_classes(boxes, labels)
+        expected = one_by_one(shifted, scores, threshold, overlap)
+        assert class_shifted_nms(boxes, scores, labels, threshold, overlap).tolist() == expected
+        sizes.append(len(kept))
+    if kind != "far out":
+        assert min(sizes) < len(boxes)
+
+
+def test_boxes_left_of_the_image_reach_into_the_class_before():
+    # the shift is 21: class 1's box at -18 .. -2 lands on 3 .. 19, inside class 0's; mmcv suppresses it
+    boxes = np.array([[2, 0, 20, 10], [-18, -21, -2, -11]], np.float32)
+    scores, labels = np.array([0.9, 0.8], np.float32), np.array([0, 1])
+    assert class_shifted_nms(boxes, scores, labels, 0.5).tolist() == [0]
+
+
+def test_areas_of_a_single_bit_overlap_as_they_are_rounded():
+    # areas of 1.4 and an overlap of 0.55 of float32's smallest number are rounded to 1 of it: IoU 1
+    unit = 2.0**-74
+    boxes = np.array([[0, 0, 1.4 * unit, unit / 2], [0.85 * unit, 0, 2.25 * unit, unit / 2]], np.float32)
+    assert greedy_nms(boxes, np.array([0.9, 0.8], np.float32), 0.9).tolist() == [0]
+
+
+def test_a_negative_threshold_suppresses_what_does_not_overlap():
+    boxes = np.array([[0, 0, 1, 1], [5, 5, 6, 6]], np.float32)
+    assert greedy_nms(boxes, np.array([0.1, 0.2], np.float32), -0.1).tolist() == [1]
+
+
+def test_very_many_pairs_are_not_listed(monkeypatch):
+    rng = np.random.default_rng(8)
+    boxes, scores = random_boxes(rng, 200), rng.random(200).astype(np.float32)
+    expected = greedy_nms(boxes, scores, 0.4)
+    monkeypatch.setattr(nms, "_settle", None)
+    monkeypatch.setattr(nms, "MOST_PAIRS", 100)
+    assert greedy_nms(boxes, scores, 0.4).tolist() == expected.tolist()
+
+
+def test_a_long_chain_is_settled_one_after_the_other():
+    # each box overlaps the next alone: every other one stays
+    left = np.arange(400, dtype=np.float32) * 4
+    boxes = np.stack([left, 0 * left, left + 6, 0 * left + 10], axis=1)
+    scores = np.linspace(0.9, 0.1, 400, dtype=np.float32)
+    assert greedy_nms(boxes, scores, 0.15).tolist() == list(range(0, 400, 2))

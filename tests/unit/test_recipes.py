@@ -12,7 +12,8 @@ from tiny import (
 
 from cutpoint.headspec import ModelSpec
 from cutpoint.image import Pad
-from cutpoint.recipes import Recipe, apply_recipe, limit_top_k
+from cutpoint.recipe_checks import complete_step
+from cutpoint.recipes import STEPS, Recipe, apply_recipe, limit_top_k
 
 BOX = (0, 0, 8, 8)
 FAR = [(i * 100, 0, i * 100 + 8, 8) for i in range(10)]
@@ -263,3 +264,52 @@ def test_a_limit_of_top_k_caps_every_count_and_what_goes_into_nms():
     before_nms = recipe.steps[[step["step"] for step in recipe.steps].index("nms") - 1]
     assert (before_nms["unit"], before_nms["per"]) == ("pair", "image")
     assert limit_top_k(Recipe(YOLOX_STEPS), 50).get("cap")["k"] == 50
+
+
+def random_candidates(seed, count=200):
+    """Many equal scores, several labels a location, rows in any order."""
+    random = np.random.default_rng(seed)
+    keys = random.permutation(80 * 3)[:count]
+    prior, label = keys // 3, keys % 3
+    score = np.round(random.random(count), 1)
+    boxes = random.random((count, 4))
+    rows = zip(prior // 30, prior, label, score, random.random(count), boxes.tolist(), strict=True)
+    return candidates(*rows)
+
+
+def best_of_a_group(c, members, step):
+    """The ``k`` best of some rows, taken one after the other."""
+    order = members[np.argsort(-c.score[members], kind="stable")]
+    if step["unit"] == "pair":
+        return order[: step["k"]]
+    locations = list(dict.fromkeys(c.prior[order].tolist()))[: step["k"]]
+    return order[np.isin(c.prior[order], locations)]
+
+
+@pytest.mark.parametrize("k", [-70, -3, -1, 0, 1, 7, 40, 500])
+@pytest.mark.parametrize("per", ["level", "image"])
+@pytest.mark.parametrize("unit", ["pair", "location"])
+def test_top_k_equals_a_loop_over_the_groups(unit, per, k):
+    step = complete_step({"step": "top_k", "k": k, "unit": unit, "per": per})
+    for seed in range(3):
+        c = random_candidates(seed)
+        groups = [np.flatnonzero(c.level == level) for level in range(3)]
+        if per == "image":
+            groups = [np.arange(len(c))]
+        expected = c.take(np.concatenate([best_of_a_group(c, group, step) for group in groups]))
+        found = STEPS["top_k"](c, step, None)
+        for name, value in vars(expected).items():
+            np.testing.assert_array_equal(getattr(found, name), value, err_msg=name)
+        if k != 40:  # more than a level has locations, fewer than it has pairs
+            assert (len(found) < len(c)) == (k < 40)
+
+
+def test_best_class_of_rows_in_any_order():
+    for seed in range(3):
+        c = random_candidates(seed)
+        found = STEPS["best_class"](c, {}, None)
+        ranks = sorted(range(len(c)), key=lambda i: (c.prior[i], -c.score[i], c.label[i]))
+        expected = [i for n, i in enumerate(ranks) if not n or c.prior[i] != c.prior[ranks[n - 1]]]
+        assert found.prior.tolist() == c.prior[expected].tolist()
+        assert found.label.tolist() == c.label[expected].tolist()
+        assert len(found) < len(c)
