@@ -31,7 +31,7 @@ def diagnose(
     classes: dict[str, str] | None,
     out: str,
 ) -> None:
-    """Rank the mistakes by how far a variant's signature is from theirs, on images that they were not taken on.
+    """Rank the mistakes by how far a variant's signature is from theirs, taken on other images.
 
     Args:
         fingerprints: JSON of ``fingerprints.fingerprint``; ``images``, ``classes`` as there.
@@ -52,9 +52,7 @@ def diagnose(
         session = Session(model, provider, threads)
         categories = label_map(session.spec.classes, classes, content)
         wanted = {entry["id"] for entry in chosen}
-        own, base = (
-            [d for d in read_json(path) if d["image_id"] in wanted] for path in (variant, reference)
-        )
+        own, base = ([d for d in read_json(path) if d["image_id"] in wanted] for path in (variant, reference))
         annotations = read_json(content["annotations"]) if content["annotations"] else None
         ids = [category for category in categories if category is not None]
         ranking = rank(known["mistakes"], *Signatures(base, chosen, ids, annotations).measure(own))
@@ -87,7 +85,8 @@ def rank(
     lines = []
     for mistake in mistakes:
         theirs, deviations, least = (
-            np.array([mistake[key][name] for name in features]) for key in ("features", "deviations", "grains")
+            np.array([mistake[key][name] for name in features])
+            for key in ("features", "deviations", "grains")
         )
         variance = 2 * deviations**2 + least**2 + np.array(list(grains.values())) ** 2
         lines.append(

@@ -44,9 +44,9 @@ def fingerprint(
         provider, threads: see ``runtime.Session``.
         images: the subsample's number of images; at most half of the data set, so that others are left.
         classes: the data set's ``classes``; see ``manifest.label_map``.
-        out: JSON file to write. ``images``, ids of the subsample; ``limit``: the distance (see
-            ``distance``) within which 99 % of the mistakes' halves of the subsample are from each other, which
-            are of one mistake; ``mistakes``: ``names``, ``texts`` (several where the detections are the
+        out: JSON file to write. ``images``, ids of the subsample; ``limit``: the ``distance`` within which
+            two halves of the subsample with the same mistake are from each other in 99 % of the cases;
+            ``mistakes``: ``names``, ``texts`` (several where the detections are the
             same), ``features`` (of ``signature.Signatures``), ``deviations`` (of 100 resamples), ``grains``
             (one box). None, and a limit of null, with fewer than 10 images.
     """
@@ -72,10 +72,8 @@ def fingerprint(
     write_json(out, {"images": [entry["id"] for entry in chosen], "limit": limit, "mistakes": lines})
 
 
-def split_images(
-    manifest: dict[str, Any], images: int
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The images that fingerprints are taken from, and as many others for diagnoses, in a stable hash order."""
+def split_images(manifest: dict[str, Any], images: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The images of the fingerprints, and as many others for diagnoses, in a stable hash order."""
     entries = sorted(manifest["images"], key=lambda entry: name_order(entry["file_name"]))
     number = min(images, len(entries) // 2)
     return entries[:number], entries[number : 2 * number]
@@ -114,9 +112,7 @@ def run_mistakes(
     return {name: json.loads(f"[{','.join(rows)}]") for name, rows in lines.items()}
 
 
-def distance(
-    ours: np.ndarray, theirs: np.ndarray, variance: np.ndarray
-) -> np.ndarray:
+def distance(ours: np.ndarray, theirs: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """How many standard deviations two signatures are apart: root mean square over the features.
 
     Args:

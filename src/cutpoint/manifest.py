@@ -182,5 +182,5 @@ def _list_folder(dataset: str, folder: Path) -> list[dict[str, Any]]:
 
 
 def name_order(file_name: str) -> str:
-    """A sort key of images: any first part of the order is as good as random, and stays so as the set grows."""
+    """A sort key: the first images in its order are as good as drawn, and stay so as the set grows."""
     return hashlib.sha256(file_name.encode()).hexdigest()

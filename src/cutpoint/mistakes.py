@@ -76,9 +76,7 @@ def _input_mistakes(own: InputRecipe) -> list[tuple[str, str, InputRecipe]]:
         found.append(("divided_by_225", "divided by 225, not 255", replace(own, divide_by=225 / 255)))
         if own.pad is None and own.divisor > 1:
             pad = Pad(divisor=own.divisor)
-            found.append(
-                ("pad_before_normalising", "padded before the normalisation", replace(own, pad=pad))
-            )
+            found.append(("pad_before_normalising", "padded before the normalisation", replace(own, pad=pad)))
     if own.pad is not None and any(own.pad.value):
         black = replace(own, pad=replace(own.pad, value=(0.0, 0.0, 0.0)))
         found.append(("black_padding", "padded with 0, not with the model's own value", black))

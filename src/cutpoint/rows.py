@@ -233,7 +233,7 @@ def known_recipe(variant: Variant) -> str | dict[str, Any] | None:
 def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
     """What the page shows beside the tables: ladders, sample folders, verifications, latencies."""
     entries: dict[str, list[dict[str, str]]] = {"ladders": [], "samples": [], "verifies": [], "latencies": []}
-    entries |= {"precisions": [], "comparisons": [], "points": []}
+    entries |= {"precisions": [], "comparisons": [], "points": [], "diagnoses": []}
     for e in plan.evaluations:
         pair = {"dataset": e.dataset.name, "model": e.model.name}
         folder = f"{e.dataset.name}/{e.model.name}"
@@ -245,6 +245,8 @@ def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
             entries["points"].append({**own, "path": f"results/operating_points/{place}"})
             if variant.run:
                 entries["latencies"].append({**own, "path": f"results/latency/{place}"})
+            if variant in e.diagnosed:
+                entries["diagnoses"].append({**own, "path": f"results/diagnoses/{place}"})
             if variant != e.reference:
                 entries["comparisons"].append({**own, "path": f"results/comparisons/{place}"})
                 picture_index = f"results/samples/{folder}/{variant.name}/index.json"

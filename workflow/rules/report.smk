@@ -188,6 +188,7 @@ rule render_report:
         latencies=row_files(ROWS, "latency"),
         comparisons=row_files(ENTRIES["comparisons"], "path"),
         points=row_files(ENTRIES["points"], "path"),
+        diagnoses=row_files(ENTRIES["diagnoses"], "path"),
     output:
         "results/report.html",
     log:

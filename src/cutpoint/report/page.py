@@ -15,6 +15,7 @@ from markupsafe import Markup
 from cutpoint.files import read_json, write_text
 from cutpoint.report.boxes import autopsy_table, drift_table, operating_table
 from cutpoint.report.comparisons import agreement_table, size_table
+from cutpoint.report.mistakes import mistakes_table
 from cutpoint.report.tables import read_per_class, read_summary
 from cutpoint.report.words import BASELINE_OFF, SUSPICIOUS, fixed, interval, is_reference, signed, verdict
 
@@ -68,6 +69,7 @@ def render_report(
     latencies: list[dict[str, str]],
     comparisons: list[dict[str, str]],
     points: list[dict[str, str]],
+    diagnoses: list[dict[str, str]],
     config: dict[str, Any],
     out: str,
 ) -> None:
@@ -82,7 +84,8 @@ def render_report(
         verifies: ``{model, path}`` of every export's verify JSON.
         precisions: ``{model, path}`` of the JSON of every trace in a reduced precision.
         latencies: ``{dataset, model, path}`` of every variant's latency JSON.
-        comparisons, points: ``{dataset, model, variant, path}`` of the comparison and operating-points JSON.
+        comparisons, points, diagnoses: ``{dataset, model, variant, path}`` of the comparison, the
+            operating-points and the diagnosis JSON.
         config: the resolved config, shown as YAML.
         out: path of the HTML file.
     """
@@ -107,6 +110,7 @@ def render_report(
                 "autopsy": autopsy_table(_of(comparisons, rows)),
                 "operating": operating_table(_of(points, rows)),
                 "drift": drift_table(_of(points, rows)),
+                "mistakes": mistakes_table(_of(diagnoses, rows)),
             }
             for number, (_, rows) in enumerate(table.groupby(["dataset", "model"], sort=False))
         ],
