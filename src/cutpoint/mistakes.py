@@ -48,7 +48,10 @@ class Mistake:
             outputs = _activate(outputs, self.head)
         seen = self.geometry(geometry) if self.geometry else geometry
         found = apply_recipe(recipe, from_raw(outputs, self.head), seen, spec)
-        return replace(found, labels=(found.labels + self.label_shift) % self.head.num_classes)
+        # what overflows in a network that sees the wrong numbers is no detection
+        kept = np.isfinite(found.boxes).all(axis=1) & np.isfinite(found.scores)
+        labels = (found.labels[kept] + self.label_shift) % self.head.num_classes
+        return Detections(found.boxes[kept], found.scores[kept], labels)
 
 
 def mistakes_of(spec: ModelSpec) -> list[Mistake]:

@@ -127,6 +127,14 @@ def test_detections(name, box, label, monkeypatch):
     np.testing.assert_allclose(found.scores, [0.45])
 
 
+def test_what_overflows_is_no_detection(monkeypatch):
+    rows = candidates((0, 0, 2, 0.9, 0.5, (4, 4, 20, 12)), (0, 1, 1, 0.8, 0.5, (4, 4, np.nan, 12)))
+    monkeypatch.setattr(
+        module, "apply_recipe", lambda _, c, *rest: module.Detections(c.boxes, c.score, c.label)
+    )
+    assert finished("none", model_spec(atss_head()), rows, monkeypatch).labels.tolist() == [2]
+
+
 def test_one_scale_is_that_of_the_width(monkeypatch):
     spec = spec_of(atss_head(), keep_ratio=False)
     mistake = named(spec)["one_scale"]

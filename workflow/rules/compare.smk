@@ -72,6 +72,7 @@ rule fingerprint:
     """What each typical mistake makes of the model's detections, on a subsample."""
     input:
         unpack(get_mistake_files),
+        accepted=get_accepted,
         manifest="results/manifests/{dataset}.json",
     output:
         "results/fingerprints/{dataset}/{model}.json",
@@ -95,6 +96,7 @@ rule diagnose:
     """Which mistakes a variant looks like, on other images than those of the fingerprints."""
     input:
         unpack(get_mistake_files),
+        accepted=get_accepted,
         fingerprints="results/fingerprints/{dataset}/{model}.json",
         variant="results/detections/{dataset}/{model}/{variant}.json",
         manifest="results/manifests/{dataset}.json",

@@ -13,7 +13,11 @@ if __name__ == "__main__":
         from cutpoint.diagnosis import diagnose
 
         diagnose(
-            **dict(snakemake.input.items()),
+            fingerprints=snakemake.input.fingerprints,
+            model=snakemake.input.model,
+            manifest=snakemake.input.manifest,
+            reference=snakemake.input.reference,
+            variant=snakemake.input.variant,
             threads=snakemake.threads,
             **snakemake.params.settings,
             out=snakemake.output[0],

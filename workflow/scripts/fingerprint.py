@@ -13,7 +13,9 @@ if __name__ == "__main__":
         from cutpoint.fingerprints import fingerprint
 
         fingerprint(
-            **dict(snakemake.input.items()),
+            model=snakemake.input.model,
+            manifest=snakemake.input.manifest,
+            reference=snakemake.input.reference,
             threads=snakemake.threads,
             **snakemake.params.settings,
             out=snakemake.output[0],
