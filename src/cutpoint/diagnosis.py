@@ -121,7 +121,7 @@ def judge(ranking: list[dict[str, Any]], limit: float | None) -> dict[str, Any]:
         return _said("too few images", [], "Too few images to tell mistakes apart.")
     confirmed = [line for line in ranking if line["same"] is not None and line["same"] >= CONFIRMED]
     if any(NONE in line["names"] for line in confirmed):
-        return _said("nothing to explain", [], "Nothing to explain: the detections of no mistake.")
+        return _said("nothing to explain", [], "Nothing to explain: these are the model's own detections.")
     if confirmed:
         best = max(confirmed, key=lambda line: line["same"])
         text = f"Looks like {_words(best)}: made on purpose, it gives {best['same']:.1%} of the detections."
