@@ -54,10 +54,9 @@ class Bed:
             out=self.manifest,
         )
         content = read_json(self.manifest)
-        self.images = split_images(content, IMAGES)[1]
-        every = self.run(onnx.load(self.raw), images=content["images"])
-        ids = {entry["id"] for entry in self.images}
-        self.plain = [d for d in every if d["image_id"] in ids]
+        others, self.images = split_images(content, IMAGES)
+        self.plain = self.run(onnx.load(self.raw))
+        every = self.run(onnx.load(self.raw), images=others) + self.plain
         self.reference, self.prints = str(folder / "reference.json"), str(folder / "prints.json")
         write_json(self.reference, every)
         self.common = {
