@@ -19,7 +19,11 @@ class Model:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model on a data set, in the order of the table."""
+    """A model on a data set, in the order of the table.
+
+    ``diagnosed``: the variants that are held against typical mistakes; ``mistaken``: the run whose file these
+    are made on, null where nothing is diagnosed.
+    """
 
     model: Model
     dataset: Dataset
@@ -27,6 +31,8 @@ class Evaluation:
     reference: Variant
     ladder: tuple[Variant, ...]
     published_ap: float | None
+    diagnosed: tuple[Variant, ...] = ()
+    mistaken: Run | None = None
 
     def variant(self, name: str) -> Variant:
         """The variant of that name."""
@@ -38,9 +44,10 @@ class Evaluation:
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """Each run once, those of the variants first, then those that only the autopsies need."""
+        """Each run once, those of the variants first, then those that only autopsies and diagnoses need."""
         runs = [variant.run for variant in self.variants if variant.run]
-        return tuple(dict.fromkeys([*runs, *(run.candidates for run in runs if run.candidates)]))
+        runs += [run.candidates for run in runs if run.candidates]
+        return tuple(dict.fromkeys([*runs, *([self.mistaken] if self.mistaken else [])]))
 
 
 @dataclass(frozen=True)

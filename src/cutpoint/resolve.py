@@ -35,7 +35,7 @@ def build_plan(config: dict[str, Any], device: str) -> Plan:
     evaluations: list[Evaluation] = []
     for index, entry in enumerate(config["evaluations"]):
         where = f"evaluations[{index}]"
-        evaluation = _resolve_evaluation(where, entry, models, datasets, variants)
+        evaluation = _resolve_evaluation(where, entry, models, datasets, variants, device)
         pair = (evaluation.model, evaluation.dataset)
         if pair in [(e.model, e.dataset) for e in evaluations]:
             raise UserError(
@@ -95,6 +95,7 @@ def _resolve_evaluation(
     models: dict[str, Model],
     datasets: dict[str, Dataset],
     variants: dict[str, Variant],
+    device: str,
 ) -> Evaluation:
     def find(key: str, name: str, known: dict[str, Any], among: str) -> Any:
         if name not in known:
@@ -119,7 +120,23 @@ def _resolve_evaluation(
     _check_ladder(f"{where}.ladder", ladder)
     _check_floor(where, model, chosen.values())
     _check_calibration(where, dataset, chosen.values())
-    return Evaluation(model, dataset, tuple(chosen.values()), reference, ladder, entry["published_ap"])
+    if entry["diagnose"] is None:
+        elsewhere = (v for v in chosen.values() if v.results or v.export.foreign)
+        diagnosed = tuple(variant for variant in elsewhere if variant != reference)
+    else:
+        diagnosed = tuple(find("diagnose", name, chosen, own) for name in entry["diagnose"])
+    if reference in diagnosed:
+        raise UserError(f"{where}.diagnose: {reference.name} is the reference; leave it out")
+    return Evaluation(
+        model,
+        dataset,
+        tuple(chosen.values()),
+        reference,
+        ladder,
+        entry["published_ap"],
+        diagnosed,
+        Run("onnxruntime", "raw", device, Export("raw")) if diagnosed else None,
+    )
 
 
 def _check_ladder(where: str, ladder: Iterable[Variant]) -> None:

@@ -248,7 +248,7 @@ def known_recipe(variant: Variant) -> str | dict[str, Any] | None:
 def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
     """What page and figures show beside the tables, file by file."""
     entries: dict[str, list[dict[str, str]]] = {"ladders": [], "samples": [], "verifies": [], "latencies": []}
-    entries |= {"precisions": [], "comparisons": [], "points": []}
+    entries |= {"precisions": [], "comparisons": [], "points": [], "diagnoses": []}
     for e in plan.evaluations:
         pair = {"dataset": e.dataset.name, "model": e.model.name}
         folder = f"{e.dataset.name}/{e.model.name}"
@@ -261,6 +261,8 @@ def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
             entries["points"].append({**own, **found})
             if variant.run:
                 entries["latencies"].append({**own, "path": f"results/latency/{place}"})
+            if variant in e.diagnosed:
+                entries["diagnoses"].append({**own, "path": f"results/diagnoses/{place}"})
             if variant != e.reference:
                 entries["comparisons"].append({**own, "path": f"results/comparisons/{place}"})
                 picture_index = f"results/samples/{folder}/{variant.name}/index.json"

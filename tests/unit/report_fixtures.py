@@ -232,10 +232,21 @@ def operating_points(variant: str, labelled: bool) -> dict:
     }
 
 
+def diagnosis() -> dict:
+    ranking = [
+        {"names": ["stretch"], "texts": ["stretched"], "distance": 0.614, "same": 0.9984},
+        {"names": ["half_pixel", "half"], "texts": ["half a stride", "half"], "distance": 3.2, "same": 0.0},
+        {"names": ["none"], "texts": ["no mistake"], "distance": 4.0, "same": 0.25},
+        {"names": ["unit_range"], "texts": ["far away"], "distance": 9.0, "same": None},
+    ]
+    said = {"verdict": "looks like", "names": ["stretch"], "text": "Looks like stretched."}
+    return {"images": 40, "limit": 1.1, **said, "ranking": ranking}
+
+
 def write_results(root: Path) -> dict:
     """Write everything; return the arguments: rows, ladders, verifies, latencies, manifests."""
     made = {"rows": [], "ladders": [], "verifies": [], "latencies": [], "manifests": {}}
-    made |= {"comparisons": [], "points": []}
+    made |= {"comparisons": [], "points": [], "diagnoses": []}
     conversion = write(root / "trace-int8-street.precision.json", precision())
     made["precisions"] = [{"model": "det", "path": conversion}]
     for dataset, labelled in DATASETS.items():
@@ -274,6 +285,9 @@ def write_results(root: Path) -> dict:
                 row["comparison"] = write(root / "comparisons" / place / name, compared)
                 own = {"dataset": dataset, "model": "det", "variant": variant}
                 made["comparisons"].append({**own, "path": row["comparison"]})
+            if int8 and labelled:
+                path = write(root / "diagnoses" / place / name, diagnosis())
+                made["diagnoses"].append({**own, "path": path})
             points = write(root / "points" / place / name, operating_points(variant, labelled))
             own = {"dataset": dataset, "model": "det", "variant": variant}
             made["points"].append({**own, "reference": "pytorch", "path": points})

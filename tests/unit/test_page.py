@@ -103,7 +103,15 @@ def arguments(tmp_path_factory):
         },
         **{
             key: made[key]
-            for key in ("ladders", "verifies", "precisions", "latencies", "comparisons", "points")
+            for key in (
+                "ladders",
+                "verifies",
+                "precisions",
+                "latencies",
+                "comparisons",
+                "points",
+                "diagnoses",
+            )
         },
     }
 
@@ -299,6 +307,15 @@ def test_agreement_and_sizes_are_tabulated(page):
     assert "Sizes" not in blind
 
 
+def test_a_diagnosed_variant_shows_its_nearest_mistakes(page):
+    labelled, blind = (page.text[f"set-{list(DATASETS).index(name)}"] for name in ("street", "unlabelled"))
+    table = labelled.split("Typical mistakes")[1]
+    row = "raw-int8 Looks like stretched. 40 images, limit 1.10 stretched 0.61 99.8%"
+    assert f"{row} half a stride / half 3.20 0.0% no mistake 4.00 25.0%" in table
+    assert "far away" not in table
+    assert "Typical mistakes" not in blind
+
+
 def test_where_boxes_went_and_what_is_wrong_with_them(page):
     labelled, blind = (page.text[f"set-{list(DATASETS).index(name)}"] for name in ("street", "unlabelled"))
     for text in (labelled, blind):
@@ -316,7 +333,7 @@ def test_where_boxes_went_and_what_is_wrong_with_them(page):
 
 def test_without_cases_or_points_their_tables_are_absent(arguments, tmp_path):
     out = tmp_path / "report.html"
-    render_report(**(arguments | {"comparisons": [], "points": []}), out=str(out))
+    render_report(**(arguments | {"comparisons": [], "points": [], "diagnoses": []}), out=str(out))
     text = Page(out.read_text()).text["set-0"]
     assert not any(words in text for words in ("Where boxes went", "Operating point", "Drift of"))
 

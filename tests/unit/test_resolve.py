@@ -7,7 +7,7 @@ import pytest
 from cutpoint.config import complete_config
 from cutpoint.errors import UserError
 from cutpoint.resolve import build_plan, check_names
-from cutpoint.rows import autopsy_files, autopsy_recipe, rungs, table_row
+from cutpoint.rows import autopsy_files, autopsy_recipe, report_entries, rungs, table_row
 from cutpoint.variants import Export, RecipeChoice, Run, Variant, differences, shape_value
 
 SCHEMA = Path(__file__).resolve().parents[2] / "workflow/schemas/config.schema.yaml"
@@ -216,13 +216,36 @@ def test_e2e_brings_the_raw_run_that_is_otherwise_the_same():
 
 def test_what_was_made_elsewhere_brings_no_run():
     foreign = {**FOREIGN, "cut": "e2e", "outputs": {**OUTPUTS, "label": {"tensor": "l"}}}
-    plan = plan_of({**REFERENCE, "theirs": foreign, "file": {"results": "theirs.json"}})
+    variants = {**REFERENCE, "theirs": foreign, "file": {"results": "theirs.json"}}
+    plan = plan_of(variants, evaluation={"diagnose": []})
     evaluation = plan.evaluations[0]
     assert [run.name for run in evaluation.runs if run.cut == "raw"] == ["pytorch-raw"]
     for name in ("theirs", "file"):
         variant = evaluation.variant(name)
         assert autopsy_files(evaluation, variant)["variant_predictions"] == []
         assert autopsy_recipe(variant) == {"recipe": None}
+
+
+def test_what_was_made_elsewhere_is_diagnosed_unless_the_config_names_others():
+    variants = {**REFERENCE, "mine": {**ONNX, "cut": "decoded"}, "file": {"results": "theirs.json"}}
+    evaluation = plan_of(variants, device="cuda").evaluations[0]
+    assert [variant.name for variant in evaluation.diagnosed] == ["file"]
+    # the raw file in fp32, which no variant has
+    assert (evaluation.mistaken.export.name, evaluation.mistaken.provider) == ("raw-fp32", "cuda")
+    assert evaluation.mistaken in evaluation.runs
+    paths = [entry["path"] for entry in report_entries(plan_of(variants))["diagnoses"]]
+    assert paths == ["results/diagnoses/d/m/file.json"]
+    chosen = plan_of(variants, evaluation={"diagnose": ["mine"]}).evaluations[0]
+    assert [variant.name for variant in chosen.diagnosed] == ["mine"]
+    none = plan_of(variants, evaluation={"diagnose": []}).evaluations[0]
+    assert (none.diagnosed, none.mistaken) == ((), None)
+    assert plan_of(REFERENCE).evaluations[0].mistaken is None
+    of_file = plan_of(variants, evaluation={"reference": "file"}).evaluations[0]
+    assert of_file.diagnosed == ()
+    with pytest.raises(UserError, match=r"diagnose: pytorch is the reference; leave it out"):
+        plan_of(variants, evaluation={"diagnose": ["pytorch"]})
+    with pytest.raises(UserError, match=r"diagnose: 'my' is not among this evaluation's variants"):
+        plan_of(variants, evaluation={"diagnose": ["my"]})
 
 
 def test_steps_written_out_are_a_recipe():
@@ -257,7 +280,8 @@ def test_int8_is_not_calibrated_on_what_is_scored():
 
 
 def test_a_results_file_is_a_variant_without_a_run():
-    plan = plan_of({**REFERENCE, "theirs": {"results": "./their//dets.json"}})
+    variants = {**REFERENCE, "theirs": {"results": "./their//dets.json"}}
+    plan = plan_of(variants, evaluation={"diagnose": []})
     evaluation = plan.evaluations[0]
     variant = evaluation.variant("theirs")
     assert (variant.results, variant.run) == ("their/dets.json", None)

@@ -203,6 +203,8 @@ def test_files_made_elsewhere_are_imported(project):
     # theirs has no latency; of both data sets: two and four of the others
     assert (result.jobs["postprocess"], result.jobs["latency"], result.jobs["evaluate"]) == (6, 6, 5)
     assert "results/models/demo/raw-foreign-theirs.onnx" in result.outputs
+    # both are diagnosed, by the mistakes of one model on one data set
+    assert (result.jobs["fingerprint"], result.jobs["diagnose"]) == (1, 2)
 
 
 def test_strict_waits_for_the_verification_of_each_export(project):

@@ -317,6 +317,25 @@ def get_autopsy_settings(wildcards):
     }
 
 
+def get_mistake_files(wildcards):
+    """The file that mistakes are made on, and what they are compared with."""
+    evaluation = get_evaluation(wildcards)
+    return {
+        "model": onnx_file(wildcards.model, evaluation.mistaken),
+        "reference": detections_file(evaluation, evaluation.reference),
+    }
+
+
+def get_mistake_settings(wildcards):
+    evaluation = get_evaluation(wildcards)
+    classes = evaluation.dataset.classes
+    return {
+        "provider": evaluation.mistaken.provider,
+        "classes": dict(classes) if classes else None,
+        **CONFIG["fingerprints"],
+    }
+
+
 def get_operating_files(wildcards):
     """A variant's detections, and the reference's beside them."""
     evaluation, variant = get_evaluation(wildcards), get_variant(wildcards)

@@ -68,6 +68,56 @@ rule measure_operating_points:
         "../scripts/measure_operating_points.py"
 
 
+rule fingerprint:
+    """What each typical mistake makes of the model's detections, on a subsample."""
+    input:
+        unpack(get_mistake_files),
+        accepted=get_accepted,
+        manifest="results/manifests/{dataset}.json",
+    output:
+        "results/fingerprints/{dataset}/{model}.json",
+    log:
+        "logs/fingerprint/{dataset}/{model}.log",
+    benchmark:
+        "logs/benchmarks/fingerprint/{dataset}/{model}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=get_gpu_count,
+    params:
+        code=get_code("cutpoint.fingerprints"),
+        settings=get_mistake_settings,
+    script:
+        "../scripts/fingerprint.py"
+
+
+rule diagnose:
+    """Which mistakes a variant looks like, on other images than those of the fingerprints."""
+    input:
+        unpack(get_mistake_files),
+        accepted=get_accepted,
+        fingerprints="results/fingerprints/{dataset}/{model}.json",
+        variant="results/detections/{dataset}/{model}/{variant}.json",
+        manifest="results/manifests/{dataset}.json",
+    output:
+        "results/diagnoses/{dataset}/{model}/{variant}.json",
+    log:
+        "logs/diagnose/{dataset}/{model}/{variant}.log",
+    benchmark:
+        "logs/benchmarks/diagnose/{dataset}/{model}/{variant}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        gpu=get_gpu_count,
+    params:
+        code=get_code("cutpoint.diagnosis"),
+        settings=get_mistake_settings,
+    script:
+        "../scripts/diagnose.py"
+
+
 rule ladder:
     """The config's ladder: what each single difference between neighbours costs."""
     input:

@@ -239,6 +239,7 @@ rule render_report:
         comparisons=row_files(ENTRIES["comparisons"], "path"),
         points=row_files(ENTRIES["points"], "path"),
         gate=["results/gate.json"] if GATE else [],
+        diagnoses=row_files(ENTRIES["diagnoses"], "path"),
     output:
         "results/report.html",
     log:

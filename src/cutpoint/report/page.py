@@ -16,6 +16,7 @@ from cutpoint.files import read_json, write_text
 from cutpoint.gate import shown, title
 from cutpoint.report.boxes import autopsy_table, drift_table, operating_table
 from cutpoint.report.comparisons import agreement_table, size_table
+from cutpoint.report.mistakes import mistakes_table
 from cutpoint.report.tables import read_per_class, read_summary
 from cutpoint.report.timings import conditions, proof_table, stage_table
 from cutpoint.report.words import BASELINE_OFF, SUSPICIOUS, fixed, interval, is_reference, signed, verdict
@@ -78,6 +79,7 @@ def render_report(
     comparisons: list[dict[str, str]],
     points: list[dict[str, str]],
     gate: str | None,
+    diagnoses: list[dict[str, str]],
     config: dict[str, Any],
     out: str,
 ) -> None:
@@ -92,7 +94,8 @@ def render_report(
         verifies: ``{model, path}`` of every export's verify JSON.
         precisions: ``{model, path}`` of the JSON of every trace in a reduced precision.
         latencies: ``{dataset, model, path}`` of every variant's latency JSON.
-        comparisons, points: ``{dataset, model, variant, path}`` of the comparison and operating-points JSON.
+        comparisons, points, diagnoses: ``{dataset, model, variant, path}`` of the comparison, the
+            operating-points and the diagnosis JSON.
         gate: path of gate.json; null where the config has no gate.
         config: the resolved config, shown as YAML.
         out: path of the HTML file.
@@ -118,6 +121,7 @@ def render_report(
                 "autopsy": autopsy_table(_of(comparisons, rows)),
                 "operating": operating_table(_of(points, rows)),
                 "drift": drift_table(_of(points, rows)),
+                "mistakes": mistakes_table(_of(diagnoses, rows)),
             }
             for number, (_, rows) in enumerate(table.groupby(["dataset", "model"], sort=False))
         ],

@@ -1,0 +1,24 @@
+"""Adapter for rule diagnose: unpack the Snakemake object, call the package, nothing else."""
+
+from typing import TYPE_CHECKING
+
+from cutpoint.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+if __name__ == "__main__":
+    with log_to(snakemake.log[0]):
+        # Imported after the redirect, so that a missing library shows up in this job's log.
+        from cutpoint.diagnosis import diagnose
+
+        diagnose(
+            fingerprints=snakemake.input.fingerprints,
+            model=snakemake.input.model,
+            manifest=snakemake.input.manifest,
+            reference=snakemake.input.reference,
+            variant=snakemake.input.variant,
+            threads=snakemake.threads,
+            **snakemake.params.settings,
+            out=snakemake.output[0],
+        )
