@@ -35,6 +35,9 @@ def measure(detector: Detector, folder: Path, cut: str, seconds: float, threads:
     workers = [Worker(job), Worker(job, "bare_session")]
     reported, bare = [], []
     try:
+        for worker in workers:
+            worker.wait()
+        workers[0].ask("open")
         workers[0].ask("warm_up", images=images)
         workers[1].ask("time", images=images)
         number = 0

@@ -123,9 +123,9 @@ def _imports_of(path: Path, name: str, mtime_ns: int) -> frozenset[str]:
                 above = package.split(".")[: len(package.split(".")) - node.level + 1]
                 base = ".".join([*above, base] if base else above)
             targets |= {f"{base}.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.Constant) and MODULE_NAME.fullmatch(str(node.value)):
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             # ``python -m cutpoint.worker``: a module run by its name
-            targets.add(node.value)
+            targets |= {node.value} if MODULE_NAME.fullmatch(node.value) else set()
     return frozenset(targets)
 
 

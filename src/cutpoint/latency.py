@@ -44,8 +44,14 @@ class Worker:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
         self.pid = self._process.pid
-        # one at a time: two cold starts at once would compete for the machine
-        self.facts = self._receive()
+
+    def wait(self) -> None:
+        """Wait until the process has imported what it needs.
+
+        Raises:
+            UserError: the worker ended; its message.
+        """
+        self._receive()
 
     def ask(self, method: str, **arguments: Any) -> dict[str, Any]:
         """Let the worker call a method of ``latency_worker.Server`` and wait for the answer.
@@ -138,12 +144,15 @@ def time_variants(
     samples: list[dict[str, Any]] = []
     watch.look()
     try:
-        for job in tqdm(jobs, desc="starting and warming up", unit="variant"):
+        for job in jobs:
             job = {**job, **recipes[job["variant"]], "threads": threads, "batch": batch}
-            worker = Worker(job)
-            workers[job["variant"]] = worker
+            worker = workers[job["variant"]] = Worker(job)
             watch.add(worker.pid)
-            described[job["variant"]] = _describe(job, worker, entries)
+        for worker in tqdm(workers.values(), desc="importing", unit="variant"):
+            worker.wait()
+        # one at a time: two cold starts at once would compete for the machine
+        for variant, worker in tqdm(workers.items(), desc="opening and warming up", unit="variant"):
+            described[variant] = _describe(worker, entries)
         loads = _time_in_turn(workers, blocks, min_seconds, min_runs, watch, samples)
         watch.look()
         for variant, worker in workers.items():
@@ -172,17 +181,18 @@ def _blocks(entries: list[dict[str, Any]], batch: int) -> list[list[dict[str, An
     return [entries[start : start + size] for start in range(0, len(entries), size)]
 
 
-def _describe(job: dict[str, Any], worker: Worker, entries: list[dict[str, Any]]) -> dict[str, Any]:
+def _describe(worker: Worker, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    job, facts = worker.job, worker.ask("open")
     warm_up = worker.ask("warm_up", images=entries)
-    cold_start = {**worker.facts["cold_start"], "first_run_ms": warm_up.pop("first_run_ms")}
+    cold_start = {**facts["cold_start"], "first_run_ms": warm_up.pop("first_run_ms")}
     unsteady = [shape for shape, found in warm_up["shapes"].items() if not found["stable"]]
     notes = [f"warm-up not steady at {', '.join(unsteady)}"] if unsteady else []
     return {
         **{key: job[key] for key in ("runtime", "cut", "tf32")},
         "provider_asked": job["provider"],
         "recipe": job["recipe_text"],
-        **worker.facts,
-        "notes": [*worker.facts["notes"], *notes],
+        **facts,
+        "notes": [*facts["notes"], *notes],
         "cold_start": cold_start,
         "warm_up": warm_up,
     }

@@ -23,7 +23,7 @@ if job["behaviour"] == "killed":
 if job["behaviour"] == "ends":
     os.close(0)  # so that the next request finds nobody, whoever is faster
 facts = {"provider_got": "cpu", "notes": [], "affinity": [0], "cold_start": {"open_s": 0.5}}
-print(json.dumps(facts), flush=True)
+print("{}", flush=True)
 if job["behaviour"] == "ends":
     sys.exit("it is gone")
 if job["behaviour"] == "out of memory":
@@ -32,8 +32,10 @@ for number, line in enumerate(sys.stdin):
     request = json.loads(line)
     if job["behaviour"] == "dies" and number == 1:
         sys.exit("out of memory")
-    images = request["images"]
-    if request["ask"] == "warm_up":
+    images = request.get("images")
+    if request["ask"] == "open":
+        answer = facts
+    elif request["ask"] == "warm_up":
         shapes = {"8x8": {"runs": 3, "stable": job["behaviour"] != "unsteady"}}
         answer = {"first_run_ms": 9.5, "shapes": shapes, "runs": 3, "seconds": 0.1}
     elif request["ask"] == "time":
@@ -109,7 +111,7 @@ def test_a_worker_that_ends_is_one_message(stub_workers, run, tmp_path, behaviou
 def test_a_worker_killed_without_a_word_tells_its_exit_code(stub_workers, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(UserError, match=r"its worker ended with exit code 1$"):
-        Worker({"variant": "raw", "behaviour": "works"})
+        Worker({"variant": "raw", "behaviour": "works"}).wait()
 
 
 def test_blocks_alternate_until_every_variant_has_enough(stub_workers, run, monkeypatch):

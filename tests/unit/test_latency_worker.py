@@ -73,8 +73,11 @@ def stub(monkeypatch):
 def ask(*requests, job=JOB):
     """What a worker answers: its facts, then an answer a request."""
     answers = io.StringIO()
-    latency_worker.serve(job, io.StringIO("".join(json.dumps(r) + "\n" for r in requests)), answers)
-    return [json.loads(line) for line in answers.getvalue().splitlines()]
+    lines = [json.dumps(request) + "\n" for request in ({"ask": "open"}, *requests)]
+    latency_worker.serve(job, io.StringIO("".join(lines)), answers)
+    ready, *told = [json.loads(line) for line in answers.getvalue().splitlines()]
+    assert ready == {}
+    return told
 
 
 def images(*paths):

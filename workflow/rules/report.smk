@@ -251,6 +251,10 @@ rule render_report:
         "../../environment.yml"
     params:
         code=get_code("cutpoint.report.page"),
-        settings={**ENTRIES, "config": {**CONFIG, "device": PLAN.device}},
+        settings={
+            **ENTRIES,
+            "gate": "results/gate.json" if GATE else None,
+            "config": {**CONFIG, "device": PLAN.device},
+        },
     script:
         "../scripts/render_report.py"

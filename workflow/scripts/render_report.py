@@ -17,7 +17,6 @@ if __name__ == "__main__":
             summary=snakemake.input.summary,
             per_class=snakemake.input.per_class,
             figures={Path(path).stem: path for path in snakemake.input.figures},
-            gate=snakemake.input.gate or None,
             **snakemake.params.settings,
             out=snakemake.output[0],
         )
