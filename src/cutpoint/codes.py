@@ -97,6 +97,7 @@ def _parents(name: str) -> list[str]:
     return [".".join(parts[:length]) for length in range(1, len(parts))]
 
 
+@cache
 def _find(name: str, root: Path) -> Path | None:
     relative = Path(*name.split(".")[1:])
     for path in (root / relative / "__init__.py", (root / relative).with_suffix(".py")):

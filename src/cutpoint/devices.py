@@ -27,7 +27,7 @@ def resolve_device(device: str, *, remote: bool) -> str:
             "device: auto cannot be resolved here, because the jobs run on other machines (remote "
             "executor); set device to cpu, cuda or tensorrt"
         )
-    return "cuda" if _has_provider("cuda") and has_gpu() else "cpu"
+    return "cuda" if has_gpu() and _has_provider("cuda") else "cpu"
 
 
 def check_providers(wanted: Iterable[tuple[str, str]]) -> None:

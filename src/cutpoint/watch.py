@@ -11,7 +11,7 @@ import psutil
 import pynvml
 
 # From here on other processes' work is a disturbance (cores, on average over what was timed).
-FOREIGN_CORES = 0.25
+FOREIGN_CORES = 0.5
 # NVML's reasons for a lower clock that mean heat or power trouble; the power cap is normal under full load.
 THROTTLES = {
     pynvml.nvmlClocksEventReasonSwThermalSlowdown: "software thermal slowdown",
