@@ -28,8 +28,10 @@ def main() -> None:
         session.run(None, prepared[images[0]["id"]])
         times = []
         for image in images:
+            # just written, as a tensor that was prepared a moment ago: else it would come from memory
+            feeds = {name: array.copy() for name, array in prepared[image["id"]].items()}
             start = time.perf_counter()
-            session.run(None, prepared[image["id"]])
+            session.run(None, feeds)
             times.append((time.perf_counter() - start) * 1000)
         print(json.dumps({"times": times}), flush=True)
 

@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 from mmengine.config import Config
 
 from cutpoint.detector.describe import describe_model
@@ -44,7 +45,7 @@ def atss_r50(folder: Path, height: int, width: int, candidates: int = 800) -> De
     """ATSS-R50 with its zoo config, weights drawn so that about ``candidates`` pairs an image pass.
 
     Args:
-        folder: where config, checkpoint and images (noise with the statistics of photographs) go.
+        folder: where config, checkpoint and images (JPEG, noise with the statistics of photographs) go.
         height, width: of the images and of the network input, pixels.
         candidates: pairs above the score threshold, on average over the images.
     """
@@ -56,6 +57,9 @@ def atss_r50(folder: Path, height: int, width: int, candidates: int = 800) -> De
     zoo_models.SIDES = (min(height, width), max(height, width))
     images = zoo_models.noise_images(folder / "images")
     config, checkpoint = zoo_models.build_zoo_model("atss", False, images, folder, candidates)
+    for path in map(Path, images):
+        cv2.imwrite(str(path.with_suffix(".jpg")), cv2.imread(str(path)), [cv2.IMWRITE_JPEG_QUALITY, 90])
+        path.unlink()
     # the test bed's short top-k and cap are for small images
     changed = Config.fromfile(config)
     changed.model.test_cfg.nms_pre, changed.model.test_cfg.max_per_img = 1000, 100

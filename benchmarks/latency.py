@@ -20,8 +20,8 @@ from cutpoint.runtime import Session
 BLOCK, GOAL = 8, 1.03
 NOTES = """
 The inference stage that `latency` reports, beside a process that does nothing but `session.run` on tensors
-prepared beforehand: the same file, images and threads, a default session, blocks of {block} images in turn.
-The goal is a ratio of the medians within {goal}.
+prepared beforehand and copied right before the run: the same file, images and threads, a default session,
+blocks of {block} images in turn. The goal is a ratio of the medians within {goal}.
 
 For ATSS-R50 (its zoo config, drawn weights, fixed 608x608) the share of the total that is not inference, from
 the medians of one run; the goal is 2 %. `candidates`: pairs above the score threshold, mean over the images.
