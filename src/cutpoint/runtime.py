@@ -125,18 +125,13 @@ class Session:
         """The options of the provider as ONNX Runtime has them."""
         return self._session.get_provider_options()[PROVIDERS[self.provider]]
 
-    def partitions(self) -> list[tuple[str, list[str]]]:
-        """Provider and operator types of each part that the graph was divided into."""
-        parts = self._session.get_provider_graph_assignment_info()
-        return [(part.ep_name, [node.op_type for node in part.get_nodes()]) for part in parts]
-
     def end_profiling(self) -> str:
         """Write the profile of a session opened with ``profile``; returns its path."""
         return self._session.end_profiling()
 
     def _check_operators(self, path: str | Path, provider: str) -> None:
-        parts = self.partitions()
-        on_cpu = {kind for name, kinds in parts if name == PROVIDERS["cpu"] for kind in kinds}
+        parts = self._session.get_provider_graph_assignment_info()
+        on_cpu = {n.op_type for p in parts if p.ep_name == PROVIDERS["cpu"] for n in p.get_nodes()}
         lacking = sorted(on_cpu.intersection(WEIGHTED))
         if lacking:
             raise UserError(

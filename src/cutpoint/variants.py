@@ -66,6 +66,11 @@ class Dataset:
     limit: int | None
     shards: int
 
+    @property
+    def class_map(self) -> dict[str, str] | None:
+        """``classes`` as the config writes it."""
+        return dict(self.classes) if self.classes else None
+
 
 @dataclass(frozen=True)
 class Calibration:

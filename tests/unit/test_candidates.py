@@ -1,6 +1,15 @@
 import numpy as np
 import pytest
-from tiny import PAA_STEPS, YOLOV3_STEPS, atss_head, geometry, model_spec, raw_outputs, yolox_head
+from tiny import (
+    PAA_STEPS,
+    atss_head,
+    geometry,
+    model_spec,
+    raw_outputs,
+    sabl_head,
+    yolov3_head,
+    yolox_head,
+)
 
 from cutpoint.boxes import decode_boxes, level_priors
 from cutpoint.candidates import Candidates, from_decoded, from_raw, passes
@@ -240,18 +249,8 @@ HEADS = {
         coder={"type": "corners", "from_point": False}, score_activation="none", factor_activation="none"
     ),
     "YOLOX": yolox_head(),
-    "YOLOv3": atss_head(
-        coder={"type": "yolov3"},
-        box=(Part("pred", 0, 4),),
-        factor=Part("pred", 4, 5),
-        score=Part("pred", 5, 8),
-        recipe=YOLOV3_STEPS,
-    ),
-    "SABL": atss_head(
-        coder={"type": "buckets", "buckets": 14, "scale": 3.0},
-        box=(Part("bucket_cls", 0, 28), Part("bucket_reg", 0, 28)),
-        factor=None,
-    ),
+    "YOLOv3": yolov3_head(),
+    "SABL": sabl_head(),
 }
 
 

@@ -10,13 +10,14 @@ import pytest
 from tiny import (
     ATSS_STEPS,
     PAA_STEPS,
-    YOLOV3_STEPS,
     YOLOX_STEPS,
     atss_head,
     geometry,
     input_recipe,
     model_spec,
     raw_outputs,
+    sabl_head,
+    yolov3_head,
     yolox_head,
 )
 
@@ -54,18 +55,8 @@ HEADS = {
     "TOOD": atss_head(
         coder={"type": "corners", "from_point": False}, score_activation="none", factor=None, recipe=BASE
     ),
-    "YOLOv3": atss_head(
-        coder={"type": "yolov3"},
-        box=(Part("pred", 0, 4),),
-        factor=Part("pred", 4, 5),
-        score=Part("pred", 5, 8),
-        recipe=YOLOV3_STEPS,
-    ),
-    "SABL": atss_head(
-        coder={"type": "buckets", "buckets": 14, "scale": 3.0},
-        box=(Part("bucket_cls", 0, 28), Part("bucket_reg", 0, 28)),
-        factor=None,
-    ),
+    "YOLOv3": yolov3_head(),
+    "SABL": sabl_head(),
 }
 
 

@@ -98,6 +98,26 @@ def yolox_head(**changes: Any) -> HeadSpec:
     return HeadSpec(**(values | changes))
 
 
+def yolov3_head() -> HeadSpec:
+    """One map a level: box, objectness and classes are parts of it."""
+    return atss_head(
+        coder={"type": "yolov3"},
+        box=(Part("pred", 0, 4),),
+        factor=Part("pred", 4, 5),
+        score=Part("pred", 5, 8),
+        recipe=YOLOV3_STEPS,
+    )
+
+
+def sabl_head() -> HeadSpec:
+    """Boxes in two tensors; the factor is the coder's own."""
+    return atss_head(
+        coder={"type": "buckets", "buckets": 14, "scale": 3.0},
+        box=(Part("bucket_cls", 0, 28), Part("bucket_reg", 0, 28)),
+        factor=None,
+    )
+
+
 def input_recipe(**changes: Any) -> InputRecipe:
     """Keep ratio to 32x48, no padding, no normalisation."""
     values: dict[str, Any] = {

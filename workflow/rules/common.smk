@@ -299,21 +299,20 @@ def get_predictions(wildcards):
 
 
 def get_recipe_settings(wildcards):
-    variant, classes = get_variant(wildcards), get_evaluation(wildcards).dataset.classes
+    variant = get_variant(wildcards)
     return {
         "cut": variant.run.cut,
         "recipe": variant.recipe.definition,
-        "classes": dict(classes) if classes else None,
+        "classes": get_evaluation(wildcards).dataset.class_map,
     }
 
 
 def get_autopsy_settings(wildcards):
     evaluation = get_evaluation(wildcards)
-    classes = evaluation.dataset.classes
     return {
         "reference": autopsy_recipe(evaluation.reference),
         "variant": autopsy_recipe(get_variant(wildcards)),
-        "classes": dict(classes) if classes else None,
+        "classes": evaluation.dataset.class_map,
     }
 
 
@@ -328,10 +327,9 @@ def get_mistake_files(wildcards):
 
 def get_mistake_settings(wildcards):
     evaluation = get_evaluation(wildcards)
-    classes = evaluation.dataset.classes
     return {
         "provider": evaluation.mistaken.provider,
-        "classes": dict(classes) if classes else None,
+        "classes": evaluation.dataset.class_map,
         **CONFIG["fingerprints"],
     }
 
