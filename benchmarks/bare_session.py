@@ -6,16 +6,16 @@ import time
 
 import onnxruntime
 
+from cutpoint.names import SPIN_S
 from cutpoint.pipeline import OnnxPipeline
-from cutpoint.runtime import PROVIDERS, Session
+from cutpoint.runtime import PROVIDERS, Session, session_options
 
 
 def main() -> None:
     """Answer ``{"ask": "time", "images": [...]}`` with the milliseconds of a run of each image."""
     job = json.loads(sys.argv[1])
-    pipeline = OnnxPipeline(Session(job["model"], job["provider"], job["threads"]))
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = job["threads"]
+    pipeline = OnnxPipeline(Session(job["model"], job["provider"], 1))
+    options = session_options(job["threads"], spin_s=SPIN_S)
     session = onnxruntime.InferenceSession(job["model"], options, [PROVIDERS[job["provider"]]])
     prepared = {}
     print(json.dumps({}), flush=True)

@@ -14,6 +14,8 @@ from cutpoint.ordering import ascending
 # margin, so the border stays below.
 LOGIT_MARGIN = 1e-3
 HIGHEST_BORDER = 0.999
+# Fewer cells than one in this many are gathered; reading all in order is faster than gathering more.
+SPARSE = 12
 SMALLEST = np.finfo(np.float32).tiny
 
 
@@ -61,39 +63,38 @@ def from_raw(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0) -> 
     Returns:
         the image's candidates.
     """
-    places, found, offset = [], [], 0
+    factors = _all_priors(outputs, spec, image) if spec.factor else None
+    borders, gather = _borders(spec, factors)
+    places, found, start = [], [], 0
     for level in range(spec.levels):
         width = outputs[f"{spec.score.tensor}_{level}"].shape[3]
         anchors = spec.anchors_per_cell(level)
         scores = _read(outputs, spec.score, level, anchors, image)
-        factors = _read(outputs, spec.factor, level, anchors, image)[:, 0] if spec.factor else None
         parts = [_read(outputs, part, level, anchors, image) for part in spec.box]
+        cells = scores.shape[2]
         for anchor in range(anchors):
-            label, cell = _above_floor(scores[anchor], None if factors is None else factors[anchor], spec)
+            border = borders if borders.ndim == 0 else borders[start : start + cells]
+            label, cell, score = _reaching(scores[anchor], border, gather, spec.score_activation)
             if len(cell) or not found:  # one in any case: it gives the shapes where nothing is found
-                if spec.score_activation == "softmax":
-                    score = _softmax(scores[anchor][:, cell].T)[np.arange(len(cell)), label]
-                else:
-                    score = scores[anchor][label, cell]
-                factor = np.ones(len(cell), np.float32) if factors is None else factors[anchor][cell]
-                found.append((label, cell, score, factor, *(part[anchor][:, cell] for part in parts)))
-                places.append((level, anchor, width, anchors, offset))
-        offset += scores.shape[2] * anchors
-    label, cell, score, factor, *parts = (np.concatenate(c, axis=-1) for c in zip(*found, strict=True))
+                found.append((label, cell, score, *(part[anchor].take(cell, axis=1) for part in parts)))
+                places.append((level, anchor, width, anchors, start, start - anchor * cells))
+            start += cells
     counts = [len(columns[0]) for columns in found]
-    level, anchor, width, anchors, offset = np.repeat(np.array(places).T, counts, axis=1)
-    y, x = np.divmod(cell, width)
+    label, cell, score, *parts = (np.concatenate(c, axis=-1) for c in zip(*found, strict=True))
+    level, anchor, width, anchors, start, level_start = np.array(places).repeat(counts, axis=0).T
+    y = cell // width
     values = np.concatenate(parts).T  # column by column in memory, which is faster
     if values.shape[1] > 4:  # but those are summed row by row
         values = np.ascontiguousarray(values)
-    boxes, confidence = decode_boxes(spec, level, level_priors(spec, level, y, x, anchor), values)
-    if confidence is not None:
-        factor = confidence
-    elif spec.factor and spec.factor_activation == "sigmoid":
-        factor = _sigmoid(factor)
+    priors = level_priors(spec, level, y, cell - y * width, anchor)
+    boxes, factor = decode_boxes(spec, level, priors, values)
+    if factor is None:
+        factor = np.ones(len(cell), np.float32) if factors is None else factors.take(start + cell)
+        if spec.factor and spec.factor_activation == "sigmoid":
+            factor = _sigmoid(factor)
     if spec.score_activation == "sigmoid":
         score = _sigmoid(score)
-    prior = offset + cell * anchors + anchor
+    prior = level_start + cell * anchors + anchor
     return _finish(level, prior, label, score, factor, boxes, spec.floor)
 
 
@@ -148,44 +149,68 @@ def _read(outputs: dict[str, np.ndarray], part: Part, level: int, anchors: int, 
     return value.reshape(anchors, channels // anchors, height * width)[:, part.start : part.stop]
 
 
-def _above_floor(
-    scores: np.ndarray, factors: np.ndarray | None, spec: HeadSpec
-) -> tuple[np.ndarray, np.ndarray]:
-    """Label and cell of the pairs of one anchor that may pass the floor.
+def _all_priors(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int) -> np.ndarray:
+    """``(P,)`` factors before their activation, in the order level, anchor, cell."""
+    levels = (_read(outputs, spec.factor, n, spec.anchors_per_cell(n), image) for n in range(spec.levels))
+    return np.concatenate([values.reshape(-1) for values in levels])
 
-    ``scores`` ``(C, cells)`` and ``factors`` ``(cells,)`` are before their activation.
+
+def _reaching(
+    scores: np.ndarray, border: np.ndarray, gather: bool, activation: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Label, cell and score before its activation of the pairs of one anchor that reach the border.
+
+    ``scores`` is ``(C, cells)``, before the activation; ``border`` one number, or one a cell, where infinity
+    excludes the cell; with ``gather`` only the other cells are read.
     """
-    floor = spec.floor["value"]
-    low, cells = _border(floor, spec.score_activation), None
-    if spec.floor["on"] == "product" and factors is not None:
-        # neither part of the product can be below the floor; and the factor is known
-        cells = np.flatnonzero(factors >= _border(floor, spec.factor_activation))
-        factor = factors[cells]
-        factor = _sigmoid(factor) if spec.factor_activation == "sigmoid" else factor
-        scores = scores[:, cells]
-        low = _borders(floor / np.clip(factor, SMALLEST, 1), spec.score_activation)
-    if spec.score_activation == "softmax":  # at most what it is against the background alone
-        scores = scores[:-1] - scores[-1]
+    cells = None
+    if gather:
+        cells = np.flatnonzero(border < np.inf)
+        scores, border = scores.take(cells, axis=1), border.take(cells)
+    # after a softmax a class has at most what it has against the background alone
+    most = scores[:-1] - scores[-1] if activation == "softmax" else scores
     # flat, since numpy finds the few true ones of a flat array much faster
-    index = np.flatnonzero(scores >= low)
+    index = np.flatnonzero(most >= border)
     label = index // max(scores.shape[1], 1)
     cell = index - label * scores.shape[1]
-    return label, cell if cells is None else cells[cell]
+    if activation == "softmax":
+        score = _softmax(scores[:, cell].T)[np.arange(len(cell)), label]
+    else:
+        score = scores.take(index)
+    return label, cell if cells is None else cells.take(cell), score
+
+
+def _borders(spec: HeadSpec, factors: np.ndarray | None) -> tuple[np.ndarray, bool]:
+    """What a class score before its activation must reach lest its pair stay below the floor, float32.
+
+    One number, or ``(P,)``, infinity where the factor alone is too small; and whether those are so many that
+    the rest is better gathered. ``factors`` ``(P,)`` are before their activation.
+    """
+    floor = spec.floor["value"]
+    if spec.floor["on"] != "product" or factors is None:
+        return _border(floor, spec.score_activation), False
+    # neither part of the product can be below the floor; and the factor is known
+    borders = np.full(factors.shape, np.inf, np.float32)
+    inside = np.flatnonzero(factors >= _border(floor, spec.factor_activation))
+    factor = factors.take(inside)
+    factor = _sigmoid(factor) if spec.factor_activation == "sigmoid" else factor
+    borders[inside] = _before(floor / np.clip(factor, SMALLEST, 1), spec.score_activation)
+    return borders, len(inside) * SPARSE < len(factors)
 
 
 @lru_cache
-def _border(floor: float, activation: str) -> np.float32:
-    """What a value before its activation must reach lest it stay below a floor."""
-    return _borders(np.array([floor]), activation)[0]
+def _border(floor: float, activation: str) -> np.ndarray:
+    """``_before`` of one floor."""
+    return _before(np.array(floor), activation)
 
 
-def _borders(floors: np.ndarray, activation: str) -> np.ndarray:
-    """``_border`` of each floor, float32."""
+def _before(floors: np.ndarray, activation: str) -> np.ndarray:
+    """Values before an activation that are surely not above the floors after it, float32."""
     if activation == "none":
-        return np.float32(floors * (1 - 1e-6))
+        return np.asarray(floors * (1 - 1e-6), np.float32)
     floors = np.minimum(floors, HIGHEST_BORDER)
     with np.errstate(divide="ignore"):
-        return np.float32(np.log(floors / (1 - floors)) - LOGIT_MARGIN)
+        return np.asarray(np.log(floors / (1 - floors)) - LOGIT_MARGIN, np.float32)
 
 
 def _finish(

@@ -1,7 +1,7 @@
 """Time variants end to end, image file to final boxes: one worker process a variant, driven in turn.
 
 The coordinator imports no runtime. Blocks of the variants alternate, so that a machine that drifts hits all
-alike, and while one works the others sleep.
+alike, and while one works the others sleep: the threads of the last one get ``REST_S`` to come to rest.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from typing import Any
 
 import pandas as pd
@@ -21,6 +22,7 @@ from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing
 from cutpoint.latency_statistics import METADATA
 from cutpoint.machine import machine_facts
+from cutpoint.names import REST_S
 from cutpoint.watch import FOREIGN_CORES, Load, Watch
 
 # Images of one block. Small, so that a drift or a disturbance of seconds falls on all variants.
@@ -185,6 +187,7 @@ def _describe(worker: Worker, entries: list[dict[str, Any]]) -> dict[str, Any]:
     job, facts = worker.job, worker.ask("open")
     warm_up = worker.ask("warm_up", images=entries)
     cold_start = {**facts["cold_start"], "first_run_ms": warm_up.pop("first_run_ms")}
+    time.sleep(REST_S)
     unsteady = [shape for shape, found in warm_up["shapes"].items() if not found["stable"]]
     notes = [f"warm-up not steady at {', '.join(unsteady)}"] if unsteady else []
     return {
@@ -218,6 +221,7 @@ def _time_in_turn(
             for variant in order[number % len(order) :] + order[: number % len(order)]:
                 with watch.block(loads[variant]):
                     answer = workers[variant].ask("time", images=blocks[number % len(blocks)])
+                time.sleep(REST_S)
                 rows = answer["samples"]
                 runs[variant] += len(rows)
                 samples += [{"variant": variant, "round": number, **row} for row in rows]

@@ -18,7 +18,7 @@ from cutpoint.errors import UserError
 from cutpoint.files import read_json
 from cutpoint.headspec import ModelSpec
 from cutpoint.image import named_input
-from cutpoint.names import UNCOMPILED
+from cutpoint.names import SPIN_S, UNCOMPILED
 from cutpoint.pipeline import READERS, Pipeline, detect
 from cutpoint.recipes import Recipe, floor_of, resolve_recipe
 from cutpoint.stream import share_threads, stream
@@ -60,7 +60,7 @@ def open_variant(job: dict[str, Any]) -> Opened:
         from cutpoint.pipeline import OnnxPipeline
         from cutpoint.runtime import Session
 
-        session = Session(job["model"], job["provider"], job["threads"], tf32=job["tf32"])
+        session = Session(job["model"], job["provider"], job["threads"], tf32=job["tf32"], spin_s=SPIN_S)
         pipeline = OnnxPipeline(session, job["input"])
         scores = session.scores or "class"
         facts = {

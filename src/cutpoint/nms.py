@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cutpoint.boxes import take_boxes
 from cutpoint.ordering import best_first
 
 # From here on mmcv runs one NMS a class, on the same shifted boxes.
@@ -84,7 +85,7 @@ def greedy_nms(
     """
     overlap = overlap or Overlap()
     order = best_first(scores)
-    sides = overlap.sides(boxes[order])
+    sides = overlap.sides(take_boxes(boxes, order))
     threshold = np.float32(iou_threshold)
     pairs = None
     if overlap.intersection == "sides" and threshold >= 0:
@@ -108,31 +109,32 @@ def _rival_pairs(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The better and the worse row of each pair whose IoU is above the threshold, of boxes best first.
 
-    Only pairs whose sides overlap enough for it are computed; that of pairs that are apart is 0, a negative
-    zero or NaN. Null where the pairs are very many.
+    Only pairs whose widths overlap enough for it are computed, as ``Overlap.iou`` does; the IoU of the
+    others is too small. Null where the pairs are very many.
     """
     by_x1 = np.argsort(sides.x1)
     s = sides.take(by_x1)
-    # the overlap's sides must be this share of the first box's; 0.99 and TINY leave room for rounding
+    offset, zero = np.float32(overlap.offset), np.float32(0)
+    # the overlap's width must be this share of the first box's; 0.99 and TINY leave room for rounding
     share = (s.areas > TINY) * (np.float32(0.99) * threshold)
-    # the old convention: boxes 1 px apart touch; 2 leaves room for rounding
-    slack = np.float32(2 * overlap.offset)
-    reach = s.x2 + slack - share * (s.x2 - s.x1)
-    rows = np.arange(len(by_x1))
-    counts = np.maximum(np.searchsorted(s.x1, reach, side="right") - rows - 1, 0)
-    total = int(counts.sum())
+    # the old convention: boxes 1 px apart touch; twice the offset leaves room for rounding
+    reach = s.x2 + np.float32(2) * offset - share * (s.x2 - s.x1)
+    after = np.arange(1, len(by_x1) + 1)
+    counts = np.maximum(np.searchsorted(s.x1, reach, side="right") - after, 0)
+    ends, total = counts.cumsum(), int(counts.sum())
     if total > MOST_PAIRS:
         return None
-    # the partners of row i are i + 1, i + 2, ...
-    first = np.repeat(rows, counts)
-    second = np.arange(total) + np.repeat(rows + 1 - (np.cumsum(counts) - counts), counts)
-    low = np.maximum(np.repeat(s.y1, counts), s.y1[second])
-    high = np.minimum(np.repeat(s.y2, counts), s.y2[second])
-    high = high + slack - np.repeat(share * (s.y2 - s.y1), counts)
-    touching = np.flatnonzero(high >= low)
-    first, second = first[touching], second[touching]
-    near = np.flatnonzero(overlap.iou(s.take(first), s.take(second)) > threshold)
-    first, second = by_x1[first[near]], by_x1[second[near]]
+    # the partners of row i are i + 1, i + 2, ...; x1 is in order, so theirs is the greater
+    second = np.arange(total)
+    second += (after - ends + counts).repeat(counts)
+    width = np.minimum(s.x2.repeat(counts), s.x2.take(second)) - s.x1.take(second) + offset
+    low = np.maximum(s.y1.repeat(counts), s.y1.take(second))
+    height = np.minimum(s.y2.repeat(counts), s.y2.take(second)) - low + offset
+    shared = np.maximum(width, zero) * np.maximum(height, zero)
+    union = s.areas.repeat(counts) + s.areas.take(second) - shared
+    with np.errstate(divide="ignore", invalid="ignore"):
+        near = np.flatnonzero(shared / union > threshold)
+    first, second = by_x1.repeat(counts).take(near), by_x1.take(second.take(near))
     return np.minimum(first, second), np.maximum(first, second)
 
 
@@ -147,8 +149,8 @@ def _settle(count: int, better: np.ndarray, worse: np.ndarray) -> np.ndarray:
         below = np.zeros(count, dtype=bool)
         below[worse] = True
         gone[worse[~below[better]]] = True
-        open_pairs = ~(gone[better] | gone[worse])
-        better, worse = better[open_pairs], worse[open_pairs]
+        still = np.flatnonzero(~(gone[better] | gone[worse]))
+        better, worse = better.take(still), worse.take(still)
     return np.flatnonzero(~gone)
 
 

@@ -60,6 +60,7 @@ class Session:
         *,
         tf32: bool = False,
         profile: str | None = None,
+        spin_s: float = 0,
     ) -> None:
         """Open a session.
 
@@ -69,11 +70,12 @@ class Session:
             threads: intra-op threads; null leaves ONNX Runtime's default (all cores).
             tf32: let a GPU round the factors of fp32 products to 10 bits.
             profile: start of the path of a profile that ``end_profiling`` writes; null makes none.
+            spin_s: seconds that idle threads wait for the next run without sleep.
 
         Raises:
             UserError: the file cannot be loaded, or the provider is not there or lacks an operator.
         """
-        options = session_options(threads, profile)
+        options = session_options(threads, profile, spin_s)
         self.optimisation = options.graph_optimization_level.name
         check_provider(provider)
         self._session, self.cuda_graph = _open(path, provider, tf32, options)
@@ -140,12 +142,17 @@ class Session:
             )
 
 
-def session_options(threads: int | None, profile: str | None = None) -> onnxruntime.SessionOptions:
-    """Options of every session; arguments as ``Session``'s. Between two runs no thread of it spins."""
+def session_options(
+    threads: int | None, profile: str | None = None, spin_s: float = 0
+) -> onnxruntime.SessionOptions:
+    """Options of every session; arguments as ``Session``'s."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-    options.add_session_config_entry("session.force_spinning_stop", "1")
+    if spin_s:
+        options.add_session_config_entry("session.intra_op.spin_duration_us", str(round(spin_s * 1e6)))
+    else:
+        options.add_session_config_entry("session.force_spinning_stop", "1")
     if threads:
         options.intra_op_num_threads = threads
     if profile:

@@ -11,6 +11,7 @@ from tiny import (
     yolox_head,
 )
 
+from cutpoint import candidates
 from cutpoint.boxes import decode_boxes, level_priors
 from cutpoint.candidates import Candidates, from_decoded, from_raw, passes
 from cutpoint.headspec import Part
@@ -304,7 +305,9 @@ def everything_above_the_floor(outputs, spec, image):
 @pytest.mark.parametrize("inclusive", [False, True])
 @pytest.mark.parametrize("on", ["class", "product"])
 @pytest.mark.parametrize("name", HEADS)
-def test_equals_activating_and_decoding_everything(name, on, inclusive):
+@pytest.mark.parametrize("sparse", [0, 1000], ids=["gather", "read all"])
+def test_equals_activating_and_decoding_everything(name, on, inclusive, sparse, monkeypatch):
+    monkeypatch.setattr(candidates, "SPARSE", sparse)
     counts = []
     for value in (0.0, 0.01, 0.05, 0.3, 0.8, 0.9995, 1.0):
         floor = {"on": on, "value": value, "inclusive": inclusive}
