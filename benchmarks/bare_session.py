@@ -1,4 +1,4 @@
-"""A process that only calls ``session.run`` on prepared tensors; answers as ``latency_worker`` does."""
+"""A process that only calls ``session.run`` on prepared tensors; answers as ``latency.worker`` does."""
 
 import json
 import sys
@@ -7,8 +7,8 @@ import time
 import onnxruntime
 
 from cutpoint.names import SPIN_S
-from cutpoint.pipeline import OnnxPipeline
-from cutpoint.runtime import PROVIDERS, Session, session_options
+from cutpoint.predict.pipeline import OnnxPipeline
+from cutpoint.predict.runtime import PROVIDERS, Session, session_options
 
 
 def main() -> None:

@@ -19,9 +19,9 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 import numpy as np
 from synthetic import degrade, detect, make_truth
 
-from cutpoint.bootstrap import delta, read_samples, sample_ap
-from cutpoint.coco import evaluate
-from cutpoint.verdict import decide
+from cutpoint.compare.bootstrap import delta, read_samples, sample_ap
+from cutpoint.compare.verdict import decide
+from cutpoint.evaluate.coco import evaluate
 
 # images, detections of an image, classes, resamples; what the pair may take then, on two cores
 SIZE, LIMIT_S, LIMIT_GB = (5000, 100, 80, 1000), 60, 4

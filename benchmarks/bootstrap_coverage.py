@@ -15,8 +15,8 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 import numpy as np
 from synthetic import degrade, detect, make_truth
 
-from cutpoint.average_precision import AREAS, ClassMatches, match_images, weighted_ap
-from cutpoint.bootstrap import draw_multiplicities, estimate, mean_ap
+from cutpoint.compare.bootstrap import draw_multiplicities, estimate, mean_ap
+from cutpoint.evaluate.average_precision import AREAS, ClassMatches, match_images, weighted_ap
 
 # fixed before the first run
 SEED = 20260914

@@ -8,10 +8,10 @@ from pathlib import Path
 import cv2
 from mmengine.config import Config
 
+from cutpoint.data.manifest import build_manifest
 from cutpoint.detector.describe import describe_model
-from cutpoint.detector.export import write_export
 from cutpoint.detector.trace import trace_model
-from cutpoint.manifest import build_manifest
+from cutpoint.export.cut import write_export
 
 ROOT = Path(__file__).parents[1]
 REAL = Path(os.environ.get("CUTPOINT_REAL", ROOT / "../shared/real"))
@@ -88,7 +88,7 @@ def export(detector: Detector, folder: Path, *cuts: str, shape: str | list[int] 
 
 
 def latency_job(detector: Detector, folder: Path, cut: str, threads: int, provider: str = "cpu") -> dict:
-    """A job for ``latency.Worker``: an export of ``export``'s, or PyTorch with ``cut: "pytorch"``."""
+    """A job for ``coordinator.Worker``: an export of ``export``'s, or PyTorch with ``cut: "pytorch"``."""
     torch = cut == "pytorch"
     return {
         "variant": cut,

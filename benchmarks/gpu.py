@@ -12,14 +12,14 @@ from bench import write_results
 from detectors import SMALL_ATSS, YOLOX_NANO, Detector, atss_r50, export, latency_job
 from latency import candidates
 
-from cutpoint.detector.export import write_export
-from cutpoint.detector.precision import to_fp16
-from cutpoint.devices import has_gpu
 from cutpoint.errors import UserError
+from cutpoint.export.cut import write_export
+from cutpoint.export.precision import to_fp16
 from cutpoint.files import read_json
-from cutpoint.latency import time_variants
-from cutpoint.latency_statistics import COPIES, STAGES, summarize_latency
-from cutpoint.runtime import Session
+from cutpoint.latency.coordinator import time_variants
+from cutpoint.latency.statistics import COPIES, STAGES, summarize_latency
+from cutpoint.plan.devices import has_gpu
+from cutpoint.predict.runtime import Session
 
 CUTS = ("raw", "decoded", "e2e")
 NOTES = """

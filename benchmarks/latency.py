@@ -14,10 +14,10 @@ from bench import median, ratio, write_results
 from detectors import SMALL_ATSS, YOLOX_NANO, atss_r50, export, latency_job
 
 from cutpoint.files import read_json
-from cutpoint.latency import Worker
+from cutpoint.latency.coordinator import Worker
 from cutpoint.names import REST_S
-from cutpoint.pipeline import OnnxPipeline
-from cutpoint.runtime import Session
+from cutpoint.predict.pipeline import OnnxPipeline
+from cutpoint.predict.runtime import Session
 
 BLOCK, GOAL = 8, 1.03
 NOTES = """

@@ -14,10 +14,10 @@ from bench import median, ratio, time_in_turn, write_results
 from head_tensors import CONFIGS, Case, make_case
 from mmengine.structures import InstanceData
 
-from cutpoint.candidates import from_raw
 from cutpoint.detector.mmcv_ops import has_compiled_ops
-from cutpoint.nms import class_shifted_nms
-from cutpoint.recipes import Detections, Recipe, apply_recipe, resolve_recipe
+from cutpoint.postprocessing.candidates import from_raw
+from cutpoint.postprocessing.nms import class_shifted_nms
+from cutpoint.postprocessing.recipes import Detections, Recipe, apply_recipe, resolve_recipe
 
 SIZES = ((640, 640), (800, 1344))
 CANDIDATES = (100, 800, 3000)

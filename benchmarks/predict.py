@@ -23,15 +23,15 @@ from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
-from cutpoint.coco import evaluate
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.mmcv_ops import has_compiled_ops
+from cutpoint.evaluate.coco import evaluate
 from cutpoint.files import read_json, write_json
-from cutpoint.pipeline import OnnxPipeline
-from cutpoint.postprocess import postprocess
-from cutpoint.predict import predict_onnx, write_predictions
-from cutpoint.runtime import Session
-from cutpoint.stream import share_threads
+from cutpoint.predict.pipeline import OnnxPipeline
+from cutpoint.predict.postprocess import postprocess
+from cutpoint.predict.runtime import Session
+from cutpoint.predict.shard import predict_onnx, write_predictions
+from cutpoint.predict.stream import share_threads
 
 DETECTORS = {
     "YOLOX-nano 416, 108 COCO photographs": YOLOX_NANO,
@@ -42,7 +42,7 @@ CHILD = """
 import json, re, sys, time
 from pathlib import Path
 began = time.perf_counter()
-from cutpoint.predict import predict_onnx
+from cutpoint.predict.shard import predict_onnx
 predict_onnx(**json.loads(sys.argv[1]))
 peak = re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]
 print(json.dumps({"seconds": time.perf_counter() - began, "peak_mb": int(peak) / 1024}))
@@ -111,14 +111,22 @@ class Clock(Hook):
         return sum(count for _, count in others) / (others[-1][0] - first[0])
 
 
-def make_runner(folder: Path, detector: Detector, batch: int, workers: int) -> tuple[Runner, Clock]:
-    """mmdet's own test of the whole set: its data loader, its loop, its evaluator."""
+def make_runner(
+    folder: Path, detector: Detector, batch: int, workers: int, times: int = 1
+) -> tuple[Runner, Clock]:
+    """mmdet's own test of the whole set: its data loader, its loop, its evaluator.
+
+    With ``times`` over 1 the set is repeated, and the evaluator collects the detections without scoring them.
+    """
     config = load_config(detector.config)
     annotations = str(detector.annotations)
     loader = config.test_dataloader
     loader.update(batch_size=batch, num_workers=workers, persistent_workers=workers > 0)
     loader.dataset.update(data_root="", ann_file=annotations, data_prefix={"img": str(detector.images)})
     config.test_evaluator.ann_file = annotations
+    if times > 1:
+        loader.dataset = {"type": "RepeatDataset", "times": times, "dataset": loader.dataset}
+        config.test_evaluator.update(format_only=True, outfile_prefix=str(folder / "mmdet/results"))
     config.custom_hooks = []
     config.work_dir, config.log_level = str(folder / "mmdet"), "ERROR"
     config.default_scope, config.load_from, config.visualizer = "mmdet", None, None
@@ -133,7 +141,7 @@ def make_runner(folder: Path, detector: Detector, batch: int, workers: int) -> t
         default_scope="mmdet",
         log_level="ERROR",
         env_cfg=config.get("env_cfg", {}),
-        experiment_name=f"b{batch}w{workers}",
+        experiment_name=f"b{batch}w{workers}x{times}",
     )
     return runner, clock
 
@@ -150,13 +158,19 @@ def measure(folder: Path, name: str, options: argparse.Namespace) -> dict[str, A
     tensors = [pipeline.prepare(pipeline.decode(entry["path"]))[0] for entry in entries]
     manifest = repeat(folder, options.images)
     job = predict_job(folder, manifest, cores)
-    runners = {
-        (batch, loaders): make_runner(folder, detector, batch, loaders)
-        for batch, loaders in ((1, 0), (1, cores), (8, cores))
-    }
+    rates = {}
+    for way in ((1, 0), (1, cores), (8, cores)):
+        runner, clock = make_runner(folder, detector, *way)
+        metrics = runner.test()
+        rates[way] = clock.images_per_s()
+        # the padding of a larger batch is part of what the network sees
+        if way[0] == 1:
+            theirs = metrics["coco/bbox_mAP"]
+    fastest = max(rates, key=rates.get)
+    own_images = len(read_json(folder / "manifest.json")["images"])
+    runner, clock = make_runner(folder, detector, *fastest, times=-(-options.images // own_images))
     bare: dict[int, list[float]] = {threads: [] for threads in sessions}
-    loops: dict[tuple[int, int], list[float]] = {way: [] for way in runners}
-    predict = []
+    predict, loops = [], []
     for _ in range(options.rounds):
         for threads, session in sessions.items():
             waiting = iter(tensors * 2)
@@ -172,18 +186,11 @@ def measure(folder: Path, name: str, options: argparse.Namespace) -> dict[str, A
             pipeline, manifest, 0, 1, 1, job["out"], job["out_images"], {}, workers=workers, runs=runs
         )
         predict.append((time.perf_counter() - began) / options.images * 1000)
-        # all ways to load once, then the fastest
-        for way in list(runners) if not predict[1:] else [max(loops, key=loops.get)]:
-            runner, clock = runners[way]
-            metrics = runner.test()
-            loops[way].append(clock.images_per_s())
-            # the padding of a larger batch is part of what the network sees
-            if way[0] == 1:
-                theirs = metrics["coco/bbox_mAP"]
+        runner.test()
+        loops.append(clock.images_per_s())
     best = min(bare, key=lambda threads: np.median(bare[threads]))
-    way = max(loops, key=loops.get)
     share = np.array(predict) / np.array(bare[best])
-    gain = 1000 / np.array(predict) / np.array(loops[way])
+    gain = 1000 / np.array(predict) / np.array(loops)
     peaks = [run_child(folder, images, cores)["peak_mb"] for images in (500, 5000)]
     return {
         "detector": name,
@@ -193,8 +200,8 @@ def measure(folder: Path, name: str, options: argparse.Namespace) -> dict[str, A
         "predict_ms_per_image": float(np.median(predict)),
         "predict_to_bare": float(np.median(share)),
         "predict_to_bare_rounds": [round(float(value), 3) for value in share],
-        "mmdet_loop": f"batch {way[0]}, loader processes {way[1]}, torch threads {torch.get_num_threads()}",
-        "mmdet_images_per_s": float(np.median(loops[way])),
+        "mmdet_loop": f"batch {fastest[0]}, loader processes {fastest[1]}, {torch.get_num_threads()} threads",
+        "mmdet_images_per_s": float(np.median(loops)),
         "predict_images_per_s": 1000 / float(np.median(predict)),
         "predict_to_mmdet": float(np.median(gain)),
         "AP_mmdet": theirs,
@@ -231,8 +238,8 @@ Raw export on the CPU, {options.threads} threads. Medians of {options.rounds} ro
   imports and session included.
 - `bare_*_ms`: one session's run alone, median of {BARE_TENSORS} tensors prepared beforehand;
   `predict_to_bare` is to the better thread setting.
-- `mmdet_loop`: iterations of `Runner.test` over the whole set, {compiled} compiled NMS, by the fastest of
-  three ways to load; the evaluator's end does not count.
+- `mmdet_loop`: iterations of `Runner.test` over as many images, {compiled} compiled NMS, by the way to load
+  that was the fastest of three on the set once; the evaluator's end does not count.
 - `AP_mmdet`, of single images and rounded to three digits by mmdet, and `AP_predict`: of the set itself.
 - `peak_*`: VmHWM of a `predict` process.
 """

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cutpoint.devices import has_gpu
+from cutpoint.plan.devices import has_gpu
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = {
@@ -23,10 +23,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's detector exported: manifest, spec and an ONNX file of each cut, one of fixed shape."""
+    from cutpoint.data.manifest import build_manifest
     from cutpoint.detector.describe import describe_model
-    from cutpoint.detector.export import write_export
     from cutpoint.detector.trace import trace_model
-    from cutpoint.manifest import build_manifest
+    from cutpoint.export.cut import write_export
 
     folder = tmp_path_factory.mktemp("gpu")
     spec = str(folder / "spec.json")

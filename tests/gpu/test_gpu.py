@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from conftest import MODEL
 
-from cutpoint.agreement import find_overlaps, pair
+from cutpoint.compare.agreement import find_overlaps, pair
 from cutpoint.files import read_json
-from cutpoint.latency import time_variants
-from cutpoint.latency_statistics import COPIES, summarize_latency
-from cutpoint.pinned import cuda_pool
-from cutpoint.pipeline import OnnxPipeline
-from cutpoint.postprocess import postprocess
-from cutpoint.predict import predict_onnx
-from cutpoint.runtime import Session
-from cutpoint.watch import gpu_states
+from cutpoint.latency.coordinator import time_variants
+from cutpoint.latency.statistics import COPIES, summarize_latency
+from cutpoint.latency.watch import gpu_states
+from cutpoint.predict.pinned import cuda_pool
+from cutpoint.predict.pipeline import OnnxPipeline
+from cutpoint.predict.postprocess import postprocess
+from cutpoint.predict.runtime import Session
+from cutpoint.predict.shard import predict_onnx
 
 TOLERANCE = 2e-3  # on logits and deltas of fp32 without tf32
 

@@ -27,12 +27,12 @@ from zoo_models import (
     noise_images,
 )
 
-from cutpoint.candidates import Candidates, from_raw
+from cutpoint.data.image import Geometry
 from cutpoint.detector.reference import MmdetPipeline
-from cutpoint.image import Geometry
-from cutpoint.pipeline import OnnxPipeline
-from cutpoint.recipes import Detections, Recipe, apply_recipe, resolve_recipe
-from cutpoint.runtime import Session
+from cutpoint.postprocessing.candidates import Candidates, from_raw
+from cutpoint.postprocessing.recipes import Detections, Recipe, apply_recipe, resolve_recipe
+from cutpoint.predict.pipeline import OnnxPipeline
+from cutpoint.predict.runtime import Session
 
 NUMPY_TOLERANCE, ONNX_TOLERANCE = 1e-5, 1e-4  # of scores
 MOST_TIES = 0.01

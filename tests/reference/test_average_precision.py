@@ -10,9 +10,9 @@ import pytest
 from pycocotools.cocoeval import COCOeval
 from test_pycocotools import make_results, make_truth
 
-from cutpoint.average_precision import match_images, weighted_ap
-from cutpoint.bootstrap import draw_multiplicities
-from cutpoint.coco import as_annotations, as_coco
+from cutpoint.compare.bootstrap import draw_multiplicities
+from cutpoint.evaluate.average_precision import match_images, weighted_ap
+from cutpoint.evaluate.coco import as_annotations, as_coco
 
 
 def duplicated(truth, results, multiplicities):

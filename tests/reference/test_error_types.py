@@ -4,7 +4,7 @@ from collections import Counter
 
 from test_pycocotools import make_results, make_truth
 
-from cutpoint.error_types import count_errors, judge
+from cutpoint.evaluate.error_types import count_errors, judge
 
 # what tidecv 1.0.1 counts on ten of those scenes without crowds, which it ignores by a rule of its own
 TIDECV = {"class": 119, "place": 77, "both": 28, "duplicate": 193, "background": 115, "missed": 124}

@@ -3,15 +3,15 @@
 import pytest
 from models import YOLOX
 
-from cutpoint.coco import evaluate
+from cutpoint.data.manifest import build_manifest
 from cutpoint.detector.describe import describe_model
 from cutpoint.detector.verify import verify_export
 from cutpoint.errors import UserError
+from cutpoint.evaluate.coco import evaluate
+from cutpoint.export.foreign import import_onnx
 from cutpoint.files import read_json
-from cutpoint.foreign import import_onnx
-from cutpoint.manifest import build_manifest
-from cutpoint.postprocess import postprocess
-from cutpoint.predict import predict_onnx
+from cutpoint.predict.postprocess import postprocess
+from cutpoint.predict.shard import predict_onnx
 
 # ../shared/real/README.md: best class of each location, and every class above the threshold
 MEASURED = {"best class": (0.2864, 0.4370, 0.3170, 6454), "multi-label": (0.2886, 0.4409, 0.3196, 8033)}

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from cutpoint import nms as numpy_nms
 from cutpoint.detector import mmcv_ops
+from cutpoint.postprocessing import nms as numpy_nms
 
 mmcv_ops.install()
 

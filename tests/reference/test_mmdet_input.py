@@ -10,10 +10,10 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from PIL import Image
 
+from cutpoint.data.image import Pad, clip_size, decode, named_input, prepare
 from cutpoint.detector import build
 from cutpoint.detector.describe import describe_input
 from cutpoint.errors import UserError
-from cutpoint.image import Pad, clip_size, decode, named_input, prepare
 
 LOAD, PACK = {"type": "LoadImageFromFile"}, {"type": "PackDetInputs"}
 IMAGENET = {"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375], "bgr_to_rgb": True}

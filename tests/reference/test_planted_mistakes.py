@@ -12,12 +12,12 @@ import pytest
 from models import make_model
 from onnx import helper, numpy_helper
 
-from cutpoint import diagnosis
-from cutpoint.detector.precision import to_fp16
+from cutpoint.compare import diagnosis
+from cutpoint.compare.fingerprints import fingerprint, run_mistakes, split_images
+from cutpoint.data.manifest import build_manifest
 from cutpoint.detector.trace import trace_model
+from cutpoint.export.precision import to_fp16
 from cutpoint.files import read_json, write_json
-from cutpoint.fingerprints import fingerprint, run_mistakes, split_images
-from cutpoint.manifest import build_manifest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 

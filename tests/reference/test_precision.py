@@ -9,17 +9,17 @@ import pytest
 from models import noise
 from onnx import TensorProto, numpy_helper
 
-from cutpoint.coco import evaluate
+from cutpoint.data.manifest import build_manifest
 from cutpoint.detector.describe import describe_model
-from cutpoint.detector.export import write_export
-from cutpoint.detector.precision import to_fp16, to_int8
 from cutpoint.detector.trace import trace_model
 from cutpoint.errors import UserError
+from cutpoint.evaluate.coco import evaluate
+from cutpoint.export.cut import write_export
+from cutpoint.export.precision import to_fp16, to_int8
 from cutpoint.files import read_json, write_json
-from cutpoint.manifest import build_manifest
-from cutpoint.postprocess import postprocess
-from cutpoint.predict import predict_onnx
-from cutpoint.runtime import Session
+from cutpoint.predict.postprocess import postprocess
+from cutpoint.predict.runtime import Session
+from cutpoint.predict.shard import predict_onnx
 
 CONVERT = {"fp16": to_fp16, "int8": to_int8}
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from cutpoint.coco import SUMMARY, evaluate, score
+from cutpoint.evaluate.coco import SUMMARY, evaluate, score
 
 
 def make_truth(seed=0, images=12):

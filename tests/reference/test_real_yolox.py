@@ -3,17 +3,17 @@
 import pytest
 from models import YOLOX
 
-from cutpoint.coco import evaluate
+from cutpoint.data.manifest import build_manifest
 from cutpoint.detector.describe import describe_model
-from cutpoint.detector.export import write_export
-from cutpoint.detector.precision import to_fp16, to_int8
 from cutpoint.detector.reference import predict_pytorch
 from cutpoint.detector.trace import trace_model
 from cutpoint.detector.verify import verify_export
+from cutpoint.evaluate.coco import evaluate
+from cutpoint.export.cut import write_export
+from cutpoint.export.precision import to_fp16, to_int8
 from cutpoint.files import read_json
-from cutpoint.manifest import build_manifest
-from cutpoint.postprocess import postprocess
-from cutpoint.predict import predict_onnx
+from cutpoint.predict.postprocess import postprocess
+from cutpoint.predict.shard import predict_onnx
 
 MEASURED = {"AP": 0.2864, "AP50": 0.4370, "AP75": 0.3170}  # ../shared/real/README.md
 

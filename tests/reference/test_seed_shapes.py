@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from cutpoint.detector.describe import describe_model
-from cutpoint.detector.export import write_export
 from cutpoint.detector.trace import trace_model
-from cutpoint.runtime import Session
+from cutpoint.export.cut import write_export
+from cutpoint.predict.runtime import Session
 
 CONFIG = "mmdet::atss/atss_r50_fpn_1x_coco.py"
 # side of the input: sides of the five levels, number of priors

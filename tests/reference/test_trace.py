@@ -6,10 +6,10 @@ import onnxruntime
 import pytest
 from models import SMALL_ATSS, make_model, noise
 
-from cutpoint.detector.export import write_export
 from cutpoint.detector.trace import trace_model
 from cutpoint.errors import UserError
-from cutpoint.runtime import Session
+from cutpoint.export.cut import write_export
+from cutpoint.predict.runtime import Session
 
 SHAPES = [(1, 192, 256), (2, 96, 320), (3, 256, 64), (1, 32, 32)]
 

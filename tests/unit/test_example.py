@@ -21,12 +21,12 @@ from tiny import (
     yolox_head,
 )
 
-from cutpoint.boxes import CODERS
-from cutpoint.candidates import from_raw
-from cutpoint.headspec import Part
-from cutpoint.image import Pad, clip_size, prepare
-from cutpoint.recipe_checks import PARAMETERS
-from cutpoint.recipes import apply_recipe, resolve_recipe
+from cutpoint.data.image import Pad, clip_size, prepare
+from cutpoint.postprocessing.boxes import CODERS
+from cutpoint.postprocessing.candidates import from_raw
+from cutpoint.postprocessing.headspec import Part
+from cutpoint.postprocessing.recipe_checks import PARAMETERS
+from cutpoint.postprocessing.recipes import apply_recipe, resolve_recipe
 
 SCRIPT = Path(__file__).parents[2] / "examples/postprocess.py"
 SIZES = [(6, 7), (3, 4)]

@@ -1,13 +1,13 @@
-"""Heads small enough to work out by hand."""
+"""Heads small enough to work out by hand, and what stands in for a session."""
 
 import math
 from typing import Any
 
 import numpy as np
 
-from cutpoint.candidates import Candidates
-from cutpoint.headspec import HeadSpec, ModelSpec, Part
-from cutpoint.image import Geometry, InputRecipe
+from cutpoint.data.image import Geometry, InputRecipe
+from cutpoint.postprocessing.candidates import Candidates
+from cutpoint.postprocessing.headspec import HeadSpec, ModelSpec, Part
 
 ATSS_STEPS = (
     {"step": "threshold", "on": "class", "value": 0.05, "inclusive": False},
@@ -180,3 +180,26 @@ def raw_outputs(spec: HeadSpec, sizes: list[tuple[int, int]], seed: int = 0, bat
             shape = (batch, anchors * width_of_one, height, width)
             outputs[f"{tensor}_{level}"] = random.normal(0, 1.5, shape).astype(np.float32)
     return outputs
+
+
+class FakeSession:
+    """Stands in for ``runtime.Session``: chosen outputs, remembers its feeds."""
+
+    provider = "cpu"
+    scores = None
+    empty, pinned = np.empty, False
+    optimisation, provider_options, cuda_graph = "all", {}, False
+
+    def __init__(self, spec, cut, outputs, clip=None, shape=None, batch=None):
+        self.spec, self.cut, self.clip, self.shape, self.batch = spec, cut, clip, shape, batch
+        self._outputs, self.feeds = outputs, None
+
+    def upload(self, feeds):
+        self.feeds = feeds
+        return feeds
+
+    def compute(self, uploaded):
+        return self._outputs
+
+    def download(self, computed):
+        return computed

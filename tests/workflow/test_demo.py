@@ -20,11 +20,11 @@ import parity
 import postprocess as example
 
 from cutpoint.files import read_json
-from cutpoint.headspec import ModelSpec
-from cutpoint.pipeline import OnnxPipeline
-from cutpoint.recipes import Detections, apply_recipe, resolve_recipe
-from cutpoint.runtime import Session
-from cutpoint.store import read_predictions
+from cutpoint.postprocessing.headspec import ModelSpec
+from cutpoint.postprocessing.recipes import Detections, apply_recipe, resolve_recipe
+from cutpoint.predict.pipeline import OnnxPipeline
+from cutpoint.predict.runtime import Session
+from cutpoint.predict.store import read_predictions
 
 pytestmark = pytest.mark.slow
 
@@ -262,8 +262,8 @@ def test_the_example_prints_detections(demo):
 def test_onnx_variants_need_neither_torch_nor_mmdet(demo):
     code = (
         "import json, sys\n"
-        "from cutpoint.latency_worker import open_variant, time_images\n"
-        "from cutpoint.predict import predict_onnx\n"
+        "from cutpoint.latency.worker import open_variant, time_images\n"
+        "from cutpoint.predict.shard import predict_onnx\n"
         "job = {'runtime': 'onnxruntime', 'model': sys.argv[1], 'provider': 'cpu', 'threads': 1, "
         "'recipe': 'mmdet3', 'cut': 'raw', 'input': 'mmdet', 'tf32': False}\n"
         "opened = open_variant(job)\n"
@@ -280,8 +280,8 @@ def test_onnx_variants_need_neither_torch_nor_mmdet(demo):
 @pytest.mark.parametrize(("dataset", "model"), PAIRS)
 def test_latency_finds_the_same_detections(demo, dataset, model):
     """The worker's floor is the recipe's own threshold; nothing may be lost by it."""
-    from cutpoint.latency_worker import open_variant
-    from cutpoint.pipeline import detect
+    from cutpoint.latency.worker import open_variant
+    from cutpoint.predict.pipeline import detect
 
     path = str(demo / f"results/models/{model}/raw-fp32.onnx")
     job = {

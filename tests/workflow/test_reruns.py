@@ -39,7 +39,7 @@ def test_swapping_two_values_is_a_change(changed):
 
 
 def test_a_deep_module_reruns_only_what_reaches_it(changed):
-    result = changed("src/cutpoint/coco.py", "", "\n# edited\n")
+    result = changed("src/cutpoint/evaluate/coco.py", "", "\n# edited\n")
     # the resamples are scored by the same code
     scored = {"evaluate", "resample", "compare", "measure_operating_points"}
     assert result.triggered == scored
@@ -53,7 +53,7 @@ def test_a_page_template_reruns_the_page_alone(changed):
 
 
 def test_the_time_of_a_source_is_no_change(changed, tmp_path):
-    (tmp_path / "project/src/cutpoint/coco.py").touch()
+    (tmp_path / "project/src/cutpoint/evaluate/coco.py").touch()
     assert changed().jobs == {}
 
 

@@ -18,7 +18,7 @@ rule compare:
     conda:
         "../../environment.yml"
     params:
-        code=get_code("cutpoint.compare"),
+        code=get_code("cutpoint.compare.comparison"),
         settings=get_comparison_settings,
     script:
         "../scripts/compare.py"
@@ -43,7 +43,7 @@ rule autopsy:
     conda:
         "../../environment.yml"
     params:
-        code=get_code("cutpoint.autopsy"),
+        code=get_code("cutpoint.compare.autopsy"),
         settings=get_autopsy_settings,
     script:
         "../scripts/autopsy.py"
@@ -63,7 +63,7 @@ rule measure_operating_points:
     conda:
         "../../environment.yml"
     params:
-        code=get_code("cutpoint.operating_points"),
+        code=get_code("cutpoint.compare.operating_points"),
     script:
         "../scripts/measure_operating_points.py"
 
@@ -86,7 +86,7 @@ rule fingerprint:
     resources:
         gpu=get_gpu_count,
     params:
-        code=get_code("cutpoint.fingerprints"),
+        code=get_code("cutpoint.compare.fingerprints"),
         settings=get_mistake_settings,
     script:
         "../scripts/fingerprint.py"
@@ -112,7 +112,7 @@ rule diagnose:
     resources:
         gpu=get_gpu_count,
     params:
-        code=get_code("cutpoint.diagnosis"),
+        code=get_code("cutpoint.compare.diagnosis"),
         settings=get_mistake_settings,
     script:
         "../scripts/diagnose.py"
@@ -133,7 +133,7 @@ rule ladder:
     conda:
         "../../environment.yml"
     params:
-        code=get_code("cutpoint.ladder"),
+        code=get_code("cutpoint.compare.ladder"),
         settings=get_ladder_settings,
     script:
         "../scripts/ladder.py"
@@ -156,7 +156,7 @@ rule recipe_diff:
     conda:
         "../../environment.yml"
     params:
-        code=get_code("cutpoint.recipe_diff"),
+        code=get_code("cutpoint.compare.recipe_diff"),
         settings=get_diff_settings,
     script:
         "../scripts/recipe_diff.py"

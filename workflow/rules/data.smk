@@ -49,7 +49,7 @@ rule build_manifest:
     conda:
         "../../environment.yml"
     params:
-        code=get_code("cutpoint.manifest"),
+        code=get_code("cutpoint.data.manifest"),
         settings=lambda wildcards: {
             "images": PLAN.dataset(wildcards.dataset).images,
             "annotations": PLAN.dataset(wildcards.dataset).annotations,

@@ -12,7 +12,7 @@ rule evaluate:
     conda:
         "../../environment.yml"
     params:
-        code=get_code("cutpoint.coco"),
+        code=get_code("cutpoint.evaluate.coco"),
     script:
         "../scripts/evaluate.py"
 
@@ -32,6 +32,6 @@ rule resample:
         "../../environment.yml"
     threads: 1
     params:
-        code=get_code("cutpoint.bootstrap"),
+        code=get_code("cutpoint.compare.bootstrap"),
     script:
         "../scripts/resample.py"

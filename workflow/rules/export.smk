@@ -65,7 +65,7 @@ rule to_fp16:
     conda:
         "../../environment.yml"
     params:
-        code=get_code("cutpoint.detector.precision"),
+        code=get_code("cutpoint.export.precision"),
     script:
         "../scripts/to_fp16.py"
 
@@ -88,7 +88,7 @@ rule to_int8:
     conda:
         "../../environment.yml"
     params:
-        code=get_code("cutpoint.detector.precision"),
+        code=get_code("cutpoint.export.precision"),
         settings=lambda wildcards: {"images": get_calibration(wildcards).images},
     script:
         "../scripts/to_int8.py"
@@ -110,7 +110,7 @@ rule export_onnx:
     conda:
         "../../environment.yml"
     params:
-        code=get_code("cutpoint.detector.export"),
+        code=get_code("cutpoint.export.cut"),
         settings=get_export_settings,
     script:
         "../scripts/export_onnx.py"
@@ -132,7 +132,7 @@ rule import_onnx:
     conda:
         "../../environment.yml"
     params:
-        code=get_code("cutpoint.foreign"),
+        code=get_code("cutpoint.export.foreign"),
         settings=get_import_settings,
     script:
         "../scripts/import_onnx.py"
@@ -175,6 +175,6 @@ rule accept_export:
     conda:
         "../../environment.yml"
     params:
-        code=get_code("cutpoint.acceptance"),
+        code=get_code("cutpoint.export.acceptance"),
     script:
         "../scripts/accept_export.py"

@@ -13,7 +13,7 @@ rule evaluate_gate:
     conda:
         "../../environment.yml"
     params:
-        code=get_code("cutpoint.gate"),
+        code=get_code("cutpoint.gate.check"),
         settings={"checks": GATE},
     script:
         "../scripts/evaluate_gate.py"

@@ -20,7 +20,7 @@ rule time_variants:
     resources:
         gpu=get_gpu_count,
     params:
-        code=get_code("cutpoint.latency"),
+        code=get_code("cutpoint.latency.coordinator"),
         settings=CONFIG["latency"],
         jobs=get_timed,
         # A namespace is not compared with the last run's: rescoring with another recipe shall not open a
@@ -46,7 +46,7 @@ rule latency:
     conda:
         "../../environment.yml"
     params:
-        code=get_code("cutpoint.latency_statistics"),
+        code=get_code("cutpoint.latency.statistics"),
         reference=lambda wildcards: get_evaluation(wildcards).reference.name,
     script:
         "../scripts/latency.py"

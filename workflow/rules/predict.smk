@@ -19,7 +19,7 @@ rule predict:
     resources:
         gpu=get_gpu_count,
     params:
-        code=get_code("cutpoint.predict"),
+        code=get_code("cutpoint.predict.shard"),
         settings=get_run_settings,
     script:
         "../scripts/predict.py"
@@ -75,7 +75,7 @@ rule import_results:
     conda:
         "../../environment.yml"
     params:
-        code=get_code("cutpoint.results_file"),
+        code=get_code("cutpoint.data.results_file"),
     script:
         "../scripts/import_results.py"
 
@@ -97,7 +97,7 @@ rule postprocess:
     conda:
         "../../environment.yml"
     params:
-        code=get_code("cutpoint.postprocess"),
+        code=get_code("cutpoint.predict.postprocess"),
         settings=get_recipe_settings,
     script:
         "../scripts/postprocess.py"

@@ -10,6 +10,6 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
-        from cutpoint.acceptance import accept_export
+        from cutpoint.export.acceptance import accept_export
 
         accept_export(verify=snakemake.input[0])

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
-        from cutpoint.autopsy import Side, autopsy
+        from cutpoint.compare.autopsy import Side, autopsy
 
         files, settings = snakemake.input, snakemake.params.settings
         sides = {

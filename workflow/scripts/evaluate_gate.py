@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
-        from cutpoint.gate import evaluate_gate
+        from cutpoint.gate.check import evaluate_gate
 
         evaluate_gate(
             summary=snakemake.input[0],

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
-        from cutpoint.fetch import fetch
+        from cutpoint.data.fetch import fetch
 
         fetch(
             **snakemake.params.settings,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
-        from cutpoint.gate import show_gate
+        from cutpoint.gate.check import show_gate
 
     # Past the log, which Snakemake prints again where a job fails: the table stands once.
     sys.exit(show_gate(snakemake.input[0]))

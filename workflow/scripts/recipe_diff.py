@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
-        from cutpoint.recipe_diff import diff_recipes
+        from cutpoint.compare.recipe_diff import diff_recipes
 
         diff_recipes(
             predictions=list(snakemake.input.predictions),

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
-        from cutpoint.latency import time_variants
+        from cutpoint.latency.coordinator import time_variants
 
         time_variants(
             jobs=snakemake.params.jobs,

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
-        from cutpoint.detector.precision import to_fp16
+        from cutpoint.export.precision import to_fp16
 
         to_fp16(
             trace=snakemake.input.trace,

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from cutpoint.boxes import decode_boxes
-from cutpoint.headspec import HeadSpec, Part
+from cutpoint.postprocessing.boxes import decode_boxes
+from cutpoint.postprocessing.headspec import HeadSpec, Part
 
 
 class Cuts(nn.Module):

@@ -7,12 +7,12 @@ from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import Config
 
+from cutpoint.data.image import InputRecipe, Pad
 from cutpoint.detector.build import build_detector, class_names, load_config
 from cutpoint.detector.heads import describe_head
 from cutpoint.errors import UserError
 from cutpoint.files import write_json
-from cutpoint.headspec import ModelSpec
-from cutpoint.image import InputRecipe, Pad
+from cutpoint.postprocessing.headspec import ModelSpec
 
 # What no dense head is part of, by the class that a detector inherits from.
 UNSUPPORTED = {TwoStageDetector: "a two-stage detector", DetectionTransformer: "a transformer detector"}

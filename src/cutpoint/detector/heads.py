@@ -12,7 +12,7 @@ from torch import nn
 
 from cutpoint.detector.imports import head_name
 from cutpoint.errors import UserError
-from cutpoint.headspec import HeadSpec, Part
+from cutpoint.postprocessing.headspec import HeadSpec, Part
 
 Step = dict[str, Any]
 

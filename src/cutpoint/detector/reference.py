@@ -11,16 +11,16 @@ from mmengine.dataset import Compose, pseudo_collate
 from torch import nn
 from torch.utils._pytree import tree_map
 
-from cutpoint.candidates import Candidates, from_raw
+from cutpoint.data.image import Geometry, decode, named_input, prepare
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import head_tensors
 from cutpoint.errors import UserError
 from cutpoint.files import read_json
-from cutpoint.headspec import ModelSpec
-from cutpoint.image import Geometry, decode, named_input, prepare
-from cutpoint.pipeline import Pipeline, padded_together, stack
-from cutpoint.predict import write_predictions
-from cutpoint.recipes import Detections
+from cutpoint.postprocessing.candidates import Candidates, from_raw
+from cutpoint.postprocessing.headspec import ModelSpec
+from cutpoint.postprocessing.recipes import Detections
+from cutpoint.predict.pipeline import Pipeline, padded_together, stack
+from cutpoint.predict.shard import write_predictions
 
 
 class MmdetPipeline(Pipeline):
@@ -220,7 +220,7 @@ def predict_pytorch(
     out: str,
     out_images: str,
 ) -> None:
-    """Run the PyTorch model over one shard of a data set; arguments as ``predict.predict_onnx``.
+    """Run the PyTorch model over one shard of a data set; arguments as ``shard.predict_onnx``.
 
     One run of the network at a time: some of mmdet's layers change themselves in ``forward``. ``threads`` are
     torch's own, and as many images are decoded beside it.

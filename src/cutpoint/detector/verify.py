@@ -9,19 +9,19 @@ import cv2
 import numpy as np
 import torch
 
-from cutpoint.agreement import match
-from cutpoint.candidates import from_decoded
+from cutpoint.compare.agreement import match
+from cutpoint.data.image import decode
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.reference import MmdetPipeline
 from cutpoint.detector.tolerance import TOLERANCES, Differences, Tolerance
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, write_json
-from cutpoint.headspec import HeadSpec, ModelSpec
-from cutpoint.image import decode
-from cutpoint.pipeline import OnnxPipeline, Pipeline
-from cutpoint.recipes import Detections, apply_recipe, resolve_recipe
-from cutpoint.runtime import Session
+from cutpoint.postprocessing.candidates import from_decoded
+from cutpoint.postprocessing.headspec import HeadSpec, ModelSpec
+from cutpoint.postprocessing.recipes import Detections, apply_recipe, resolve_recipe
+from cutpoint.predict.pipeline import OnnxPipeline, Pipeline
+from cutpoint.predict.runtime import Session
 
 LEAST_SHAPES = 3
 

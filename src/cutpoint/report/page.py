@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cutpoint.files import read_json, write_text
-from cutpoint.gate import shown, title
+from cutpoint.gate.check import shown, title
 from cutpoint.report.boxes import autopsy_table, drift_table, operating_table
 from cutpoint.report.comparisons import agreement_table, size_table
 from cutpoint.report.mistakes import mistakes_table

@@ -12,7 +12,7 @@ import supervision as sv
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from cutpoint.agreement import AGREEMENT_IOU, match
+from cutpoint.compare.agreement import AGREEMENT_IOU, match
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing, write_json
 

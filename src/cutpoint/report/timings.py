@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from cutpoint.latency_statistics import COPIES, STAGES
+from cutpoint.latency.statistics import COPIES, STAGES
 from cutpoint.report.words import fixed
 
 SHOWN = ("p90", "p95", "p99", "mean")

@@ -1,0 +1,157 @@
+"""Every box that one of two variants lacks: what became of its candidate in that variant."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cutpoint.compare.agreement import AGREEMENT_IOU, find_overlaps, pair
+from cutpoint.compare.causes import BOX, View, explain_image, identify
+from cutpoint.compare.follow import Followed, open_candidates
+from cutpoint.data.manifest import label_map
+from cutpoint.errors import UserError
+from cutpoint.files import read_json, replacing
+from cutpoint.postprocessing.headspec import ModelSpec
+from cutpoint.postprocessing.recipes import Recipe, limit_top_k, resolve_recipe
+from cutpoint.predict.store import read_predictions
+
+SIDES = ("reference", "variant")
+COLUMNS = (
+    {"image_id": "int64", "side": "string", "category_id": "int64", "label": "int16", "score": "float64"}
+    | dict.fromkeys(BOX, "float64")
+    | {"step": "string", "number": "int16", "followed_by": "string", "level": "int8", "prior": "int32"}
+    | {"value": "float64", "there": "float64", "margin": "float64"}
+    | {"by_prior": "int32", "by_label": "int16", "by_score": "float64", "by_iou": "float64"}
+    | {f"by_{name}": "float64" for name in BOX}
+    | {"by_otherwise": "string", "other_category_id": "int64", "other_score": "float64"}
+    | {"other_iou": "float64", "shift_px": "float64", "moved_by": "string"}
+)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two variants.
+
+    ``detections``: COCO results JSON. ``predictions``, ``images``: the shards of the run whose candidates are
+    followed: its own, for the cut ``e2e`` those of the ``raw`` run that is otherwise the same; empty where
+    there are none. ``recipe``: its definition; ``clip``, ``topk_limit``: the export's.
+    """
+
+    detections: str
+    predictions: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    recipe: str | Mapping[str, Any] | None = None
+    clip: str = "image"
+    topk_limit: int | None = None
+
+
+def autopsy(
+    *, reference: Side, variant: Side, spec: str, manifest: str, classes: dict[str, str] | None, out: str
+) -> None:
+    """Name the step that removed each box of one variant that the other lacks.
+
+    Boxes without a partner of their image and category at IoU 0.9 (``agreement.pair``) are followed in the
+    other variant's candidates: the same location and class where both networks saw the same geometry, else
+    the best of the class that overlaps the box.
+
+    Args:
+        reference, variant: the two.
+        spec: ``spec.json``.
+        manifest: manifest JSON.
+        classes: the data set's ``classes``; see ``manifest.label_map``.
+        out: Parquet file to write, one row a box. ``side`` has the box, the other lacks it. ``image_id,
+            category_id, label`` (model class, null where several are one category), ``score, x1, y1, x2, y2``
+            (original-image pixels). ``step``, one of: the steps of a recipe and ``per_class_cap``, see
+            ``follow.Followed.fate``, ``number`` theirs, from 1; ``no_candidate``: its score there is below
+            the floor of the candidates; ``label_changed``: another category's box is in its place (IoU 0.9),
+            ``drifted``: a box of its category is near (IoU 0.5), both without a partner and only where the
+            network, not the recipe, removed it (no candidate, its score fell by the margin or more, or
+            another class of its location is best), ``drifted`` also where the same candidate stays with its
+            box elsewhere (IoU below 0.9); ``partner_taken``: its candidate stays, as the partner of another
+            box; ``graph``: the recipe keeps it on the raw run's candidates, the graph or PyTorch does not;
+            ``not_followed``: the other has no candidates.
+            ``followed_by``: ``location`` or ``overlap``, ``level``, ``prior`` there. ``value``, ``there``:
+            what the floor is on (class score or its product with the factor), of the side's own candidate and
+            of the other's. ``margin``: see there; of ``no_candidate`` how far the value fell at least.
+            ``by_...``: what suppressed it or took its location, box in original-image pixels;
+            ``by_otherwise``: what became of that one on the side that has the box. ``other_...``: the box in
+            its place, ``shift_px`` the largest move of a coordinate; ``moved_by``: the step that moves it
+            otherwise, or ``network``. Null where not applicable.
+
+    Raises:
+        UserError: candidates of another specification, or that do not serve the recipe.
+    """
+    sides, content = (reference, variant), read_json(manifest)
+    detections = [read_json(side.detections) for side in sides]
+    opened = [_open(side, spec) for side in sides]
+    labels = label_map(ModelSpec.from_dict(read_json(spec)).classes, classes, content)
+    found = find_overlaps(*detections)
+    left, right = pair(found, AGREEMENT_IOU)
+    paired = np.isin(np.arange(len(found.images)), np.append(left, found.reference + right))
+    categories = np.array([d["category_id"] for side in detections for d in side], dtype=np.int64)
+    wanted, cases = np.unique(found.images[~paired]), []
+    for image_id, stores in _stream(sides, content):
+        if image_id not in wanted:
+            continue
+        rows, views = np.flatnonzero(found.images == image_id), []
+        for number, (store, made) in enumerate(zip(stores, opened, strict=True)):
+            own = rows[(rows >= found.reference) == bool(number)]
+            boxes = found.corners[own], found.scores[own], categories[own]
+            followed = Followed(made[1], store[1], store[0], made[0]) if store else None
+            keys = identify(*boxes, followed, labels) if followed else [None] * len(own)
+            views.append(View(*boxes, paired[own], followed, keys, labels, made and made[2]))
+        cases += [{"image_id": image_id, **case} for case in explain_image(*views)]
+    with replacing(out) as temporary:
+        types = [(name, pa.type_for_alias(kind)) for name, kind in COLUMNS.items()]
+        pq.write_table(pa.Table.from_pylist(cases, schema=pa.schema(types)), temporary)
+
+
+def count_steps(path: str) -> dict[str, dict[str, int]]:
+    """Of an autopsy file, for each side the number of its boxes that the other lacks, by step."""
+    table = pq.read_table(path, columns=["side", "step"]).to_pylist()
+    return {
+        side: dict(Counter(row["step"] for row in table if row["side"] == side).most_common())
+        for side in SIDES
+    }
+
+
+def in_graph_form(recipe: Recipe, clip: str, topk_limit: int | None) -> Recipe:
+    """The recipe as an ``e2e`` export does it; ``clip: tensor`` works in network pixels to the end."""
+    recipe = recipe if topk_limit is None else limit_top_k(recipe, topk_limit)
+    if clip == "image":
+        return recipe
+    steps = [step | {"to": "tensor"} if step["step"] == "clip" else step for step in recipe.steps]
+    kept = [step for step in steps if step["step"] != "rescale"]
+    return Recipe((*kept, {"step": "rescale", "operation": "divide"}))
+
+
+def _open(side: Side, spec: str) -> tuple[ModelSpec, Recipe, dict[str, Any]] | None:
+    """How to read a side's candidates: specification, recipe, floor."""
+    if not side.predictions:
+        return None
+    model, scores = open_candidates(list(side.predictions), spec)
+    recipe = in_graph_form(resolve_recipe(side.recipe, model.head, scores), side.clip, side.topk_limit)
+    fused = scores == "fused" and model.head.has_factor
+    return model, recipe, model.head.floor | ({"on": "product"} if fused else {})
+
+
+def _stream(sides: tuple[Side, Side], manifest: dict[str, Any]) -> Iterator[tuple[int, list[Any]]]:
+    """Image id, and of each side geometry and candidates, null without."""
+    with_store = [side for side in sides if side.predictions]
+    if not with_store:
+        yield from ((entry["id"], [None, None]) for entry in manifest["images"])
+        return
+    stores = [
+        read_predictions(side.predictions, side.images) if side.predictions else repeat(None)
+        for side in sides
+    ]
+    for rows in zip(*stores):  # noqa: B905 one of them may be endless
+        ids = {row[0] for row in rows if row}
+        if len(ids) > 1:
+            raise UserError(f"{sides[0].predictions[0]} and {sides[1].predictions[0]} are of other images")
+        yield ids.pop(), [row and row[1:] for row in rows]

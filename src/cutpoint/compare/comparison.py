@@ -1,0 +1,102 @@
+"""A variant beside the reference: delta AP with its interval, the verdict, agreement of the detections."""
+
+import math
+from typing import Any
+
+from cutpoint.compare.agreement import measure_agreement
+from cutpoint.compare.autopsy import count_steps
+from cutpoint.compare.bootstrap import delta, read_samples
+from cutpoint.compare.verdict import decide, lossless
+from cutpoint.files import read_json, write_json
+from cutpoint.postprocessing.headspec import HeadSpec, ModelSpec
+from cutpoint.postprocessing.recipe_bases import steps_of
+
+DELTA_KEYS = ("delta_AP", "delta_AP_ci95", "delta_AP_ci90", "delta_AP_se", "per_size", "per_class")
+
+
+def compare(
+    *,
+    reference_name: str,
+    manifest: str,
+    spec: str,
+    reference: str,
+    variant: str,
+    reference_samples: str | None,
+    variant_samples: str | None,
+    autopsy: str,
+    recipes: list[str | dict[str, Any] | None],
+    margin: float,
+    corner_px: float,
+    score: float,
+    out: str,
+) -> None:
+    """Write the comparison JSON of a variant with its reference.
+
+    Args:
+        reference_name: the reference variant's name.
+        manifest: manifest JSON of the data set.
+        spec: the model's ``spec.json``.
+        reference, variant: COCO results JSON of both.
+        reference_samples, variant_samples: npz of ``bootstrap.sample_ap``; null without annotations.
+        autopsy: Parquet of ``autopsy.autopsy``.
+        recipes: of reference and variant, as ``recipe_bases.steps_of`` takes it; null where it is not known.
+        margin: largest difference in AP that does not matter, a fraction.
+        corner_px, score: how far the corners (original-image pixels) and scores of partners may be apart in
+            two variants that are lossless.
+        out: JSON file to write: ``reference``; what ``bootstrap.delta`` returns, null without annotations;
+            what ``verdict.decide`` returns; ``lossless``, what ``verdict.lossless`` returns but the word;
+            ``agreement`` and ``boxes``, of ``agreement.measure_agreement``; ``autopsy``, what
+            ``autopsy.count_steps`` returns.
+    """
+    theirs, ours = read_json(reference), read_json(variant)
+    head = ModelSpec.from_dict(read_json(spec)).head
+    difference = None
+    if reference_samples and variant_samples:
+        difference = delta(read_samples(reference_samples), read_samples(variant_samples))
+    cuts = common_cuts(*recipes, head)
+    same = lossless(theirs, ours, corner_px=corner_px, score=score, **cuts)
+    boxes = measure_agreement(theirs, ours, [entry["id"] for entry in read_json(manifest)["images"]])
+    write_json(
+        out,
+        {
+            "reference": reference_name,
+            **{key: difference and difference[key] for key in DELTA_KEYS},
+            **decide(same.pop("lossless"), difference, margin),
+            "agreement": boxes.pop("agreement"),
+            "autopsy": count_steps(autopsy),
+            "lossless": same,
+            "boxes": boxes,
+        },
+    )
+
+
+def common_cuts(
+    first: str | dict[str, Any] | None, second: str | dict[str, Any] | None, head: HeadSpec
+) -> dict[str, Any]:
+    """Where two recipes cut a head's detections alike: ``score_thr`` and ``max_per_img``, else null.
+
+    Args:
+        first, second: as ``recipe_bases.steps_of`` takes it; null where it is not known.
+    """
+    sides = [
+        (least_score(steps, head), next((step["k"] for step in steps if step["step"] == "cap"), None))
+        for steps in (steps_of(recipe, head) if recipe else [] for recipe in (first, second))
+    ]
+    keys = ("score_thr", "max_per_img")
+    return {key: a if a == b else None for key, a, b in zip(keys, *sides, strict=True)}
+
+
+def least_score(steps: list[dict[str, Any]], head: HeadSpec) -> float | None:
+    """The score above which a recipe keeps detections; null where it thresholds another quantity.
+
+    A threshold on the class score says nothing about class score x factor, which the score becomes later.
+    """
+    score, product, multiplied = None, None, not head.has_factor
+    for step in steps:
+        if step["step"] == "multiply_factor":
+            score, multiplied = math.sqrt(product) if step["root"] and product else product, True
+        elif step["step"] == "threshold" and step["on"] == "product" and not multiplied:
+            product = step["value"]
+        elif step["step"] == "threshold" and step["on"] != "factor":
+            score = max(step["value"], score or 0)
+    return score

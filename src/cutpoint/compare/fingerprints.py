@@ -1,0 +1,161 @@
+"""Make typical mistakes on purpose, on a subsample of a data set, and keep what each looks like."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from cutpoint.compare.bootstrap import MIN_IMAGES, draw_multiplicities
+from cutpoint.compare.mistakes import Mistake, mistakes_of
+from cutpoint.compare.signature import Signatures
+from cutpoint.data.image import InputRecipe, decode, prepare
+from cutpoint.data.manifest import label_map, name_order
+from cutpoint.files import read_json, write_json
+from cutpoint.postprocessing.recipes import resolve_recipe
+from cutpoint.predict.postprocess import coco_results
+from cutpoint.predict.runtime import Session
+
+RESAMPLES, HALVES, SEED = 100, 25, 0
+# one feature alone shall not decide: what is this many deviations off is off
+FARTHEST = 10
+# of the distances that mistakes have from themselves on other images, this share is within the limit
+WITHIN = 0.99
+
+
+def fingerprint(
+    *,
+    model: str,
+    manifest: str,
+    reference: str,
+    provider: str,
+    threads: int,
+    images: int,
+    classes: dict[str, str] | None,
+    out: str,
+) -> None:
+    """Write the signature of each mistake that a model leaves room for.
+
+    Args:
+        model: ONNX file of the ``raw`` export in fp32.
+        manifest: manifest JSON.
+        reference: the reference's detections, COCO results JSON.
+        provider, threads: see ``runtime.Session``.
+        images: the subsample's number of images; at most half of the data set, so that others are left.
+        classes: the data set's ``classes``; see ``manifest.label_map``.
+        out: JSON file to write. ``images``, ids of the subsample; ``limit``: the ``distance`` within which
+            two halves of the subsample with the same mistake are from each other in 99 % of the cases;
+            ``mistakes``: ``names``, ``texts`` (several where the detections are the
+            same), ``features`` (of ``signature.Signatures``), ``deviations`` (of 100 resamples), ``grains``
+            (one box). None, and a limit of null, with fewer than 10 images.
+    """
+    content = read_json(manifest)
+    chosen, _ = split_images(content, images)
+    if len(chosen) < MIN_IMAGES:
+        write_json(out, {"images": [entry["id"] for entry in chosen], "limit": None, "mistakes": []})
+        return
+    session = Session(model, provider, threads)
+    categories = label_map(session.spec.classes, classes, content)
+    mistakes = {mistake.name: mistake for mistake in mistakes_of(session.spec)}
+    made = run_mistakes(session, mistakes.values(), chosen, categories)
+    annotations = read_json(content["annotations"]) if content["annotations"] else None
+    known = [category for category in categories if category is not None]
+    measure = Signatures(read_json(reference), chosen, known, annotations, _weights(len(chosen))).measure
+    lines, apart = [], []
+    for names in _alike(made):
+        features, grains = measure(made[names[0]])
+        line, own = _line(features, grains)
+        lines.append({"names": names, "texts": [mistakes[name].text for name in names], **line})
+        apart.append(own)
+    limit = float(np.quantile(np.concatenate(apart), WITHIN))
+    write_json(out, {"images": [entry["id"] for entry in chosen], "limit": limit, "mistakes": lines})
+
+
+def split_images(manifest: dict[str, Any], images: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The images of the fingerprints, and as many others for diagnoses, in a stable hash order."""
+    entries = sorted(manifest["images"], key=lambda entry: name_order(entry["file_name"]))
+    number = min(images, len(entries) // 2)
+    return entries[:number], entries[number : 2 * number]
+
+
+def run_mistakes(
+    session: Session,
+    mistakes: Iterable[Mistake],
+    images: Sequence[dict[str, Any]],
+    categories: list[int | None],
+) -> dict[str, list[dict[str, Any]]]:
+    """Detections with each mistake in them; mistakes behind the network share its run.
+
+    Args:
+        session: a ``raw`` export.
+        mistakes: of the session's specification.
+        images: of the manifest: ``id, path``.
+        categories: category id of each model class; see ``manifest.label_map``.
+
+    Returns:
+        name of the mistake to COCO results.
+    """
+    spec, recipe = session.spec, resolve_recipe("mmdet3", session.spec.head)
+    by_input: dict[InputRecipe, list[Mistake]] = {}
+    for mistake in mistakes:
+        by_input.setdefault(mistake.input, []).append(mistake)
+    lines: dict[str, list[str]] = {mistake.name: [] for group in by_input.values() for mistake in group}
+    for entry in tqdm(images, desc="mistakes", unit="image", mininterval=1):
+        pixels = decode(entry["path"])
+        for made, group in by_input.items():
+            tensor, geometry = prepare(pixels, made, session.shape)
+            outputs = session.run({"images": tensor})
+            for mistake in group:
+                found = mistake.finish(outputs, geometry, recipe, spec)
+                lines[mistake.name] += coco_results(entry["id"], found, categories)
+    return {name: json.loads(f"[{','.join(rows)}]") for name, rows in lines.items()}
+
+
+def distance(ours: np.ndarray, theirs: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """How many standard deviations two signatures are apart: root mean square over the features.
+
+    Args:
+        ours, theirs: ``(..., F)`` features.
+        variance: ``(F,)`` of the difference of two signatures of the same mistake.
+
+    Returns:
+        ``(...)``, 0 to ``FARTHEST``.
+    """
+    apart = np.clip((ours - theirs) / np.sqrt(variance), -FARTHEST, FARTHEST)
+    return np.sqrt((apart**2).mean(axis=-1))
+
+
+def _weights(images: int) -> np.ndarray:
+    """``(images, 1 + RESAMPLES + 2 HALVES)``: each once; resamples; halves; their other halves."""
+    random = np.random.default_rng(SEED)
+    halves = np.array([random.permutation(images) < images // 2 for _ in range(HALVES)], dtype=np.int64).T
+    once = np.ones((images, 1), dtype=np.int64)
+    return np.hstack([once, draw_multiplicities(images, RESAMPLES, SEED), halves, 1 - halves])
+
+
+def _line(features: dict[str, np.ndarray], grains: dict[str, float]) -> tuple[dict[str, Any], np.ndarray]:
+    """Signature with its deviations, and the distances of its halves ``(HALVES,)``."""
+    values = np.array(list(features.values()))
+    resamples, halves = values[:, 1 : 1 + RESAMPLES], values[:, 1 + RESAMPLES :].T
+    deviations, least = resamples.std(axis=1), np.array(list(grains.values()))
+    # a half has twice the variance of the whole, and half as many boxes
+    variance = 2 * (2 * deviations**2 + (2 * least) ** 2)
+    line = {
+        "features": dict(zip(features, values[:, 0].tolist(), strict=True)),
+        "deviations": dict(zip(features, deviations.tolist(), strict=True)),
+        "grains": grains,
+    }
+    return line, distance(halves[:HALVES], halves[HALVES:], variance)
+
+
+def _alike(made: dict[str, list[dict[str, Any]]]) -> list[list[str]]:
+    """Names of the mistakes whose detections are the same, together; in their order."""
+    groups: list[list[str]] = []
+    for name, results in made.items():
+        same = next((group for group in groups if made[group[0]] == results), None)
+        if same is None:
+            groups.append([name])
+        else:
+            same.append(name)
+    return groups

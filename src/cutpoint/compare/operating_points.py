@@ -1,0 +1,114 @@
+"""A variant at each score threshold, and what threshold it needs; its errors, and the drift of its scores."""
+
+from typing import Any
+
+import numpy as np
+
+from cutpoint.compare.agreement import PAIR_IOU, find_overlaps, pair
+from cutpoint.evaluate.error_types import CORRECT, IGNORED, Judged, count_errors, judge
+from cutpoint.files import read_json, write_json
+
+SCORE_THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
+BINS = tuple(round(0.1 * step, 1) for step in range(10))
+
+
+def measure_operating_points(*, manifest: str, reference: str | None, variant: str, out: str) -> None:
+    """Write what a variant does at score thresholds, beside the reference.
+
+    Args:
+        manifest: manifest JSON; without annotations only the scores' drift is measured.
+        reference: COCO results JSON; null for the reference itself.
+        variant: COCO results JSON.
+        out: JSON file to write. ``points``: see ``trace_points``; ``score_thr``: the one of them at which the
+            reference's F1 is highest (the highest of equals); ``errors``: at it, see ``count_errors``;
+            ``error_changes``: the same minus the reference's; ``scores``: see ``bin_scores``. Null without a
+            reference or ground truth.
+    """
+    content, ours = read_json(manifest), read_json(variant)
+    theirs = read_json(reference) if reference else None
+    found: dict[str, Any] = dict.fromkeys(("score_thr", "points", "errors", "error_changes"))
+    judged = None
+    if content["annotations"]:
+        truth, images = read_json(content["annotations"]), [entry["id"] for entry in content["images"]]
+        judged = judge(truth, ours, images)
+        base = judge(truth, theirs, images) if theirs is not None else None
+        best = [(point["f1"] or 0, point["score_thr"]) for point in trace_points(base or judged)]
+        found["score_thr"] = max(best)[1]
+        found["points"] = trace_points(judged, base or judged)
+        found["errors"] = count_errors(judged, found["score_thr"])
+        if base:
+            before = count_errors(base, found["score_thr"])
+            found["error_changes"] = {kind: n - before[kind] for kind, n in found["errors"].items()}
+    write_json(out, {**found, "scores": bin_scores(judged, theirs, ours)})
+
+
+def trace_points(judged: Judged, reference: Judged | None = None) -> list[dict[str, Any]]:
+    """What remains at each threshold: detections with at least this score.
+
+    Returns:
+        ``score_thr``; ``precision``: correct / (correct + wrong), at IoU 0.5 (null without either);
+        ``recall``: correct / boxes to find; ``f1``: their harmonic mean, 2 correct / (correct + wrong + boxes
+        to find) (both null without boxes to find); ``boxes_per_image``, ignored ones included;
+        ``regains_at``: the highest threshold at which the recall is at least the reference's at
+        ``score_thr``, null where none is, or where that recall is 0; of the reference itself the lowest score
+        of what it finds there, which the others are read against.
+    """
+    correct = np.sort(judged.scores[judged.kinds == CORRECT])[::-1]
+    points = []
+    for threshold in SCORE_THRESHOLDS:
+        kept = judged.scores >= threshold
+        right, ignored = (int(np.count_nonzero(judged.kinds[kept] == kind)) for kind in (CORRECT, IGNORED))
+        total, boxes = int(np.count_nonzero(kept)), judged.boxes
+        regains_at = None
+        if reference:
+            wanted = np.count_nonzero(reference.scores[reference.kinds == CORRECT] >= threshold)
+            regains_at = float(correct[wanted - 1]) if 0 < wanted <= len(correct) else None
+        points.append(
+            {
+                "score_thr": threshold,
+                "precision": right / (total - ignored) if total > ignored else None,
+                "recall": right / boxes if boxes else None,
+                "f1": 2 * right / (total - ignored + boxes) if boxes else None,
+                "boxes_per_image": total / judged.images,
+                "regains_at": regains_at,
+            }
+        )
+    return points
+
+
+def bin_scores(
+    judged: Judged | None, reference: list[dict[str, Any]] | None, variant: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Whether scores mean what they say, and how they drift from the reference's, in tenths.
+
+    Returns:
+        ``from``, the lower end of the tenth. By the variant's score: ``detections`` that are right or wrong,
+        their ``mean_score``, the share that is ``correct`` (null without ground truth, or without
+        detections). By the reference's score: ``pairs`` of the same image and class at IoU 0.5, and
+        ``drift``, the mean of the variant's score - the reference's (null without a reference, or pairs).
+    """
+    rows: list[dict[str, Any]] = [
+        {"from": low} | dict.fromkeys(("detections", "mean_score", "correct", "pairs", "drift"))
+        for low in BINS
+    ]
+    if judged:
+        known = judged.kinds != IGNORED
+        scores, right = judged.scores[known], judged.kinds[known] == CORRECT
+        for row, here in zip(rows, _bins(scores), strict=True):
+            row["detections"] = int(np.count_nonzero(here))
+            if here.any():
+                row |= {"mean_score": float(scores[here].mean()), "correct": float(right[here].mean())}
+    if reference is not None:
+        found = find_overlaps(reference, variant)
+        left, right = pair(found, PAIR_IOU)
+        before, after = found.scores[left], found.scores[found.reference + right]
+        for row, here in zip(rows, _bins(before), strict=True):
+            row["pairs"] = int(np.count_nonzero(here))
+            row["drift"] = float((after - before)[here].mean()) if here.any() else None
+    return rows
+
+
+def _bins(scores: np.ndarray) -> list[np.ndarray]:
+    """A mask for each tenth; a score of 1 belongs to the last."""
+    number = np.searchsorted(BINS, scores, side="right") - 1
+    return [number == index for index in range(len(BINS))]

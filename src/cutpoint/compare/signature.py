@@ -1,0 +1,191 @@
+"""What one set of detections looks like beside the reference's: sums of each image, and features of sums.
+
+Sums add up over images, so that any subset or resample of the images has its features at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cutpoint.evaluate.average_precision import match_images, weighted_ap
+from cutpoint.postprocessing.boxes import box_iou
+
+# detections of the reference with at least this score are looked for in the other set ...
+CONFIDENT = 0.3
+# ... where their partner has at least this IoU, of any class: mistakes move boxes and change classes
+PARTNER_IOU = 0.3
+SCORE_EDGES = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
+# areas of COCO, original-image pixels
+SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, np.inf)}
+SHIFTS = ("x", "y", "w", "h")
+# the sum that counts the boxes behind each
+AP_NAMES = {"AP": "boxes"} | {f"AP_{size}": f"boxes_{size}" for size in SIZES}
+# of an AP of the reference below this no ratio is taken: a few boxes would decide it
+LEAST_AP = 0.05
+# differences in a feature below this (fraction) are of other libraries and rounding, not of a mistake
+HARMLESS = 0.003
+
+Boxes = tuple[np.ndarray, np.ndarray, np.ndarray]
+EMPTY: Boxes = (np.zeros((0, 4)), np.zeros(0), np.zeros(0, dtype=np.int64))
+
+
+class Signatures:
+    """Measures sets of detections beside one reference, on the same images and resamples of them."""
+
+    def __init__(
+        self,
+        reference: list[dict[str, Any]],
+        images: Sequence[Mapping[str, Any]],
+        categories: Sequence[int],
+        annotations: dict[str, Any] | None,
+        weights: np.ndarray | None = None,
+    ) -> None:
+        """Keep the reference's side.
+
+        Args:
+            reference: COCO results; those of other images are left out.
+            images: the N images, of the manifest: ``id, width, height``.
+            categories: ids of the model's categories in class order.
+            annotations: COCO annotations; null without, then no feature is of AP.
+            weights: ``(N, R)`` integers, how often each image is taken, in ascending order of the ids; null:
+                once.
+        """
+        self._images = sorted(images, key=lambda entry: entry["id"])
+        self._ids = [entry["id"] for entry in self._images]
+        self._number = {category: index for index, category in enumerate(dict.fromkeys(categories))}
+        self._weights = np.ones((len(self._ids), 1), dtype=np.int64) if weights is None else weights
+        self._reference = _by_image(reference, self._number)
+        self._annotations = annotations
+        self._ap = self._mean_ap(reference) if annotations else None
+
+    def measure(self, variant: list[dict[str, Any]]) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        """Features of a set of detections, and what one box more or less can change in each.
+
+        Args:
+            variant: COCO results.
+
+        Returns:
+            first ``(R,)`` float64 each, fractions: ``found...``, share of the reference's confident
+            detections with a partner; ``same_class``, ``class_plus_one``, ``class_minus_one``, shares of the
+            partners; ``score_low``, ``score_high``, mean change of the partners' scores, of reference scores
+            below 0.6 and above, ``score_spread`` its mean absolute value; ``shift_...`` and ``spread_...``,
+            mean and mean absolute move of the partners' centre in box sizes, and change of the log of width
+            and height; ``slope_...``, move of the centre in proportion to its place; ``detections``,
+            ``confident``, log ratio of the numbers; ``scores_from_...``, share of all detections with at
+            least this score, and ``mean_...``, place (in image sizes) and log size (px) of the confident
+            detections, variant - reference; ``AP...``, AP / AP of the reference, by size of the objects.
+            Then the least error of each.
+        """
+        own = _by_image(variant, self._number)
+        rows = [
+            _sums(self._reference.get(entry["id"], EMPTY), own.get(entry["id"], EMPTY), entry)
+            for entry in self._images
+        ]
+        values = np.array([list(row.values()) for row in rows], dtype=np.float64)
+        resampled = _features(dict(zip(rows[0], values.T @ self._weights, strict=True)))
+        once = dict(zip(rows[0], values.sum(axis=0), strict=True))
+        found = {name: feature for name, (feature, _) in resampled.items()}
+        counted = {name: count for name, (_, count) in resampled.items()}
+        if self._ap is not None:
+            ratio = self._mean_ap(variant) / np.maximum(self._ap, LEAST_AP)
+            found |= {name: ratio[:, index] for index, name in enumerate(AP_NAMES)}
+            counted |= AP_NAMES
+        return found, {name: max(1 / (once[count] + 1), HARMLESS) for name, count in counted.items()}
+
+    def _mean_ap(self, results: list[dict[str, Any]]) -> np.ndarray:
+        """``(R, 4)``: AP over the classes that have objects, 0 without any."""
+        ap = weighted_ap(match_images(self._annotations, results, self._ids), self._weights)
+        there = ~np.isnan(ap)
+        return np.where(there, ap, 0).sum(axis=2) / np.maximum(there.sum(axis=2), 1)
+
+
+def _by_image(results: list[dict[str, Any]], number: dict[int, int]) -> dict[int, Boxes]:
+    """Corners ``(N, 4)``, scores and class numbers ``(N,)`` of each image."""
+    images = np.array([d["image_id"] for d in results], dtype=np.int64)
+    corners = np.array([d["bbox"] for d in results], dtype=np.float64).reshape(-1, 4)
+    corners[:, 2:] += corners[:, :2]
+    scores = np.array([d["score"] for d in results], dtype=np.float64)
+    # a category that is not the model's is far from all of its
+    labels = np.array([number.get(d["category_id"], -9) for d in results], dtype=np.int64)
+    order = np.argsort(images, kind="stable")
+    ids, starts = np.unique(images[order], return_index=True)
+    ends = np.append(starts, len(order))[1:]
+    rows = {int(i): order[a:b] for i, a, b in zip(ids, starts, ends, strict=True)}
+    return {image: (corners[row], scores[row], labels[row]) for image, row in rows.items()}
+
+
+def _sums(reference: Boxes, variant: Boxes, image: Mapping[str, Any]) -> dict[str, float]:
+    boxes, scores, labels = (part[reference[1] >= CONFIDENT] for part in reference)
+    overlap = box_iou(boxes, variant[0])
+    # of boxes that lie alike, the one that the set believes in
+    rank = np.where(overlap >= PARTNER_IOU, overlap * variant[1], 0)
+    has = rank.max(axis=1, initial=0) > 0
+    best = rank[has].argmax(axis=1) if has.any() else np.zeros(0, dtype=np.int64)
+    there, other_scores, other_labels = (part[best] for part in variant)
+    here, size = boxes[has], boxes[:, 2:] - boxes[:, :2]
+    area = size.prod(axis=1)
+    sums: dict[str, float] = {"boxes": len(boxes), "partners": has.sum()}
+    for name, (low, high) in SIZES.items():
+        inside = (area >= low) & (area < high)
+        sums |= {f"boxes_{name}": inside.sum(), f"partners_{name}": (inside & has).sum()}
+
+    step, drift, low = other_labels - labels[has], other_scores - scores[has], scores[has] < 0.6
+    sums |= {f"step_{name}": (step == by).sum() for name, by in (("same", 0), ("plus", 1), ("minus", -1))}
+    sums |= {"low": low.sum(), "high": (~low).sum(), "drift_low": drift[low].sum()}
+    sums |= {"drift_high": drift[~low].sum(), "drift": np.abs(drift).sum()}
+    frame = np.array([image["width"], image["height"]])
+    move = _centre(there) - _centre(here)
+    change = np.hstack([move / size[has], _log_size(there) - _log_size(here)])
+    for name, column in zip(SHIFTS, change.T, strict=True):
+        sums |= {f"shift_{name}": column.sum(), f"spread_{name}": np.abs(column).sum()}
+    for name, moved, place in zip("xy", (move / frame).T, (_centre(here) / frame).T, strict=True):
+        sums |= {f"moment_{name}": (moved * place).sum(), f"square_{name}": (place**2).sum()}
+
+    for side, (corners, values, _) in {"own": reference, "other": variant}.items():
+        sums[f"{side}_all"] = len(values)
+        sums |= {f"{side}_from_{edge}": (values >= edge).sum() for edge in SCORE_EDGES}
+        strong = corners[values >= CONFIDENT]
+        for name, column in zip(
+            SHIFTS, np.hstack([_centre(strong) / frame, _log_size(strong)]).T, strict=True
+        ):
+            sums[f"{side}_mean_{name}"] = column.sum()
+    return sums
+
+
+def _centre(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[:, :2] + boxes[:, 2:]) / 2
+
+
+def _log_size(boxes: np.ndarray) -> np.ndarray:
+    """``(N, 2)``; a side below a pixel counts as one."""
+    return np.log(np.maximum(boxes[:, 2:] - boxes[:, :2], 1))
+
+
+def _features(sums: dict[str, Any]) -> dict[str, tuple[Any, str]]:
+    """Of sums every feature, and the name of the sum that counts the boxes behind it."""
+
+    def share(part: str, whole: str) -> tuple[Any, str]:
+        # one more in the denominator: without any, 0
+        return sums[part] / (sums[whole] + 1), whole
+
+    def difference(part: str, whole: str) -> tuple[Any, str]:
+        ours, theirs = share(f"other_{part}", f"other_{whole}"), share(f"own_{part}", f"own_{whole}")
+        return ours[0] - theirs[0], f"own_{whole}"
+
+    found = {"found": share("partners", "boxes")}
+    found |= {f"found_{name}": share(f"partners_{name}", f"boxes_{name}") for name in SIZES}
+    steps = {"same_class": "same", "class_plus_one": "plus", "class_minus_one": "minus"}
+    found |= {name: share(f"step_{step}", "partners") for name, step in steps.items()}
+    found |= {f"score_{part}": share(f"drift_{part}", part) for part in ("low", "high")}
+    found["score_spread"] = share("drift", "partners")
+    for name in SHIFTS:
+        found[f"shift_{name}"] = share(f"shift_{name}", "partners")
+        found[f"spread_{name}"] = share(f"spread_{name}", "partners")
+    found |= {f"slope_{axis}": share(f"moment_{axis}", f"square_{axis}") for axis in "xy"}
+    strong = f"from_{CONFIDENT}"
+    for name, number in {"detections": "all", "confident": strong}.items():
+        ratio = (sums[f"other_{number}"] + 1) / (sums[f"own_{number}"] + 1)
+        found[name] = np.log(ratio), f"own_{number}"
+    found |= {f"scores_from_{edge}": difference(f"from_{edge}", "all") for edge in SCORE_EDGES}
+    return found | {f"mean_{name}": difference(f"mean_{name}", strong) for name in SHIFTS}

@@ -1,0 +1,1 @@
+"""Images, annotations and results files: downloaded, checked, decoded."""

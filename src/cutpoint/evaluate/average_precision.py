@@ -1,0 +1,286 @@
+"""COCO AP of many weightings of the images: pycocotools matches once, the rest is vectorised."""
+
+import contextlib
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pycocotools import mask
+from pycocotools.cocoeval import COCOeval
+from scipy.sparse import csr_array
+
+from cutpoint.evaluate.coco import as_annotations, as_coco
+
+AREAS = ("all", "small", "medium", "large")
+# pycocotools' largest maxDets: detections of one class that an image may keep
+MAX_DETECTIONS = 100
+# a detection that overlaps less is matched at no threshold; a little less than the lowest of them
+LEAST_IOU = 0.499
+# resamples worked on at once: a block of weights stays in the cache
+BLOCK = 125
+
+
+@dataclass(frozen=True)
+class ClassMatches:
+    """What pycocotools decides about one class, on D detections of N images.
+
+    Args:
+        images: ``(D,)`` int, position of each detection's image.
+        scores: ``(D,)`` float64, best first, equal scores in image order.
+        counted: ``(4, 10, D)`` bool, not ignored in this area range at this IoU threshold.
+        correct: ``(4, 10, D)`` bool, counted and matched.
+        positives: ``(4, N)`` float64, boxes to find in each image: neither crowd nor out of the area range.
+    """
+
+    images: np.ndarray
+    scores: np.ndarray
+    counted: np.ndarray
+    correct: np.ndarray
+    positives: np.ndarray
+
+
+def match_images(
+    annotations: dict[str, Any], results: list[dict[str, Any]], images: list[int]
+) -> list[ClassMatches]:
+    """Match detections to ground truth, once for all weightings.
+
+    Args:
+        annotations: COCO annotations.
+        results: detections, ``bbox`` ``[x, y, w, h]``, original-image pixels.
+        images: ids of the N images to score; a detection's position is that of its image in ascending order.
+
+    Returns:
+        one for each category, in ascending order of its id.
+
+    Source:
+        ``COCOeval.evaluate``, pycocotools 2.0.11, for the images that have ground truth of a class, with
+        the detections that overlap it. What it cannot match is ignored outside the area range: done here.
+    """
+    position = {image: index for index, image in enumerate(sorted(set(images)))}
+    boxes = [dict(a) for a in annotations["annotations"] if a["image_id"] in position]
+    kept = [r for r in results if r["image_id"] in position]
+    image = np.array([position[r["image_id"]] for r in kept], dtype=np.int32)
+    category = np.array([r["category_id"] for r in kept], dtype=np.int64)
+    score = np.array([r["score"] for r in kept], dtype=np.float64)
+    bbox = np.array([r["bbox"] for r in kept], dtype=np.float64).reshape(-1, 4)
+    best = _best(image, category, score)
+    near = _near_truth(boxes, position, image[best], category[best], bbox[best])
+    near = best[near]
+    # pycocotools prints
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = as_coco(annotations, boxes)
+        found = as_coco(annotations, as_annotations(kept[row] for row in near))
+        evaluation = COCOeval(truth, found, "bbox")
+    area = bbox[:, 2] * bbox[:, 3]
+    best.sort()
+    return [
+        _match_class(evaluation, position, category_id, image[ids], score[ids], area[ids], ids, near)
+        for category_id in sorted(truth.getCatIds())
+        for ids in [best[category[best] == category_id]]
+    ]
+
+
+def _best(image: np.ndarray, category: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Positions of the ``MAX_DETECTIONS`` best detections of each image and class, grouped by these."""
+    order = np.lexsort((-score, category, image))
+    first = np.append(True, (np.diff(image[order]) != 0) | (np.diff(category[order]) != 0))[: len(order)]
+    starts = np.flatnonzero(first)
+    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+    return order[rank < MAX_DETECTIONS]
+
+
+def _near_truth(
+    boxes: list[dict[str, Any]],
+    position: dict[int, int],
+    image: np.ndarray,
+    category: np.ndarray,
+    bbox: np.ndarray,
+) -> np.ndarray:
+    """Indices of the detections that overlap a box of their class: no other is ever matched.
+
+    Args:
+        boxes: annotations of ground truth.
+        position: of each image id.
+        image, category, bbox: of the detections, those of an image and class together, in ascending order.
+    """
+    grouped: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    for box in boxes:
+        grouped.setdefault((position[box["image_id"]], box["category_id"]), []).append(box)
+    factor = 1 + max([*category.tolist(), *(key[1] for key in grouped)], default=0)
+    keys, wanted = image * np.int64(factor) + category, [i * factor + c for i, c in grouped]
+    ends = [np.searchsorted(keys, wanted, side=side).tolist() for side in ("left", "right")]
+    near = [np.zeros(0, dtype=np.int64)]
+    for start, end, here in zip(*ends, grouped.values(), strict=True):
+        if start < end:
+            crowd = [int(box["iscrowd"]) for box in here]
+            iou = mask.iou(bbox[start:end], np.array([box["bbox"] for box in here], dtype=float), crowd)
+            near.append(start + np.flatnonzero(iou.max(axis=1) >= LEAST_IOU))
+    return np.concatenate(near)
+
+
+def _match_class(
+    evaluation: COCOeval,
+    position: dict[int, int],
+    category_id: int,
+    image: np.ndarray,
+    score: np.ndarray,
+    area: np.ndarray,
+    ids: np.ndarray,
+    near: np.ndarray,
+) -> ClassMatches:
+    """``ids`` are the positions of the class's detections, ``near`` those of all that pycocotools knows."""
+    settings = evaluation.params
+    order = np.lexsort((image, -score))
+    image, score, area, ids = image[order], score[order], area[order], ids[order]
+
+    low, high = np.array(settings.areaRng).T[:, :, None]
+    inside = (area >= low) & (area <= high)
+    counted = np.repeat(inside[:, None], len(settings.iouThrs), axis=1)
+    correct = np.zeros_like(counted)
+    positives = np.zeros((len(settings.areaRng), len(position)))
+
+    truth = evaluation.cocoGt
+    with_truth = {a["image_id"] for a in truth.loadAnns(truth.getAnnIds(catIds=[category_id]))}
+    if with_truth:
+        settings.catIds, settings.imgIds = [category_id], sorted(with_truth)
+        with contextlib.redirect_stdout(io.StringIO()):
+            evaluation.evaluate()
+        column = np.argsort(ids)
+        ranges = [tuple(limits) for limits in settings.areaRng]
+        for entry in evaluation.evalImgs:
+            at = ranges.index(tuple(entry["aRng"]))
+            positives[at, position[entry["image_id"]]] = np.count_nonzero(entry["gtIgnore"] == 0)
+            # result ids count from 1
+            matched = near[np.array(entry["dtIds"], dtype=np.int64) - 1]
+            here = column[np.searchsorted(ids, matched, sorter=column)]
+            counted[at, :, here] = ~entry["dtIgnore"].T
+            correct[at, :, here] = ((entry["dtMatches"] != 0) & ~entry["dtIgnore"]).T
+    return ClassMatches(image, score, counted, correct, positives)
+
+
+def weighted_ap(matches: list[ClassMatches], multiplicities: np.ndarray) -> np.ndarray:
+    """AP of each class in each area range, as if every image were there as often as its multiplicity says.
+
+    Args:
+        matches: K classes, from ``match_images``.
+        multiplicities: ``(N, R)`` integers, how often each of the N images is in each of R resamples.
+
+    Returns:
+        ``(R, 4, K)`` float64, AP over IoU 0.5 to 0.95 for ``AREAS``, maxDets 100; NaN where a resample has
+        nothing to find. The mean over the classes that are not NaN is COCO's AP.
+
+    Source:
+        ``COCOeval.accumulate``, pycocotools 2.0.11, on a data set in which the copies of an image have
+        adjacent ids. The envelope of precision falls only after correct detections, so that only those are
+        followed; of the m copies of one, the last has the highest precision.
+    """
+    resamples = multiplicities.shape[1]
+    cuts = range(BLOCK, resamples, BLOCK)
+    blocks = [block.astype(np.float64) for block in np.split(multiplicities, cuts, axis=1)]
+    copies = int(multiplicities.max(initial=1))
+    return np.stack([_class_ap(m, blocks, copies) for m in matches], axis=-1)
+
+
+def _class_ap(matches: ClassMatches, blocks: list[np.ndarray], copies: int) -> np.ndarray:
+    index, rows, tied_images = _interleave_ties(matches, copies)
+    positives = [matches.positives @ block for block in blocks]
+    if len(tied_images):
+        levels = range(1, copies + 1)
+        blocks = [np.vstack([b, *(b[tied_images] >= level for level in levels)]) for b in blocks]
+    areas, ious, _ = matches.counted.shape
+    total = [np.zeros((areas, block.shape[1])) for block in blocks]
+    for area in range(areas):
+        correct, counted = matches.correct[area][:, index], matches.counted[area][:, index]
+        hits = np.flatnonzero(correct.any(axis=0))
+        # What is counted hardly depends on the IoU, so that it is summed once for all of them. All numbers
+        # are whole, and sums of them exact in any order.
+        ever = counted.any(axis=0)
+        segments = _segments(np.flatnonzero(ever), hits, rows, len(blocks[0]))
+        chosen = [correct[iou, hits] for iou in range(ious)]
+        spared = [
+            _segments(np.flatnonzero(ever & ~counted[iou]), hits[chosen[iou]], rows, len(blocks[0]))
+            for iou in range(ious)
+        ]
+        for block, sums, present in zip(blocks, total, positives, strict=True):
+            every, weights = np.cumsum(segments @ block, axis=0), block[rows[hits]]
+            for keep, less in zip(chosen, spared, strict=True):
+                if keep.any():
+                    reached = every[keep]
+                    if less.nnz:
+                        reached -= np.cumsum(less @ block, axis=0)
+                    sums[area] += _ap(reached, np.cumsum(weights[keep], axis=0), present[area])
+    for sums, present in zip(total, positives, strict=True):
+        sums[present == 0] = np.nan
+    return np.concatenate(total, axis=1).T / ious
+
+
+def _segments(chosen: np.ndarray, hits: np.ndarray, rows: np.ndarray, count: int) -> csr_array:
+    """``(hits, count)``: sums the weights of chosen detections after the hit before, up to and with each hit.
+
+    Args:
+        chosen, hits: positions of detections, ascending.
+        rows: each detection's row of the weights, of which there are ``count``.
+    """
+    ends = np.searchsorted(chosen, hits, side="right")
+    used = ends[-1] if len(ends) else 0
+    return csr_array((np.ones(used), rows[chosen[:used]], np.append(0, ends)), shape=(len(hits), count))
+
+
+def _ap(counted: np.ndarray, correct: np.ndarray, positives: np.ndarray) -> np.ndarray:
+    """Area under the interpolated curve: ``(hits, R)`` weights up to each hit, ``(R,)`` to find."""
+    precision = correct / np.maximum(counted, 1)
+    envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
+    # 100 n / positives is exact where it is a whole number, so that floor and ceil are right everywhere
+    percent = correct * 100
+    percent /= np.maximum(positives, 1)
+    whole = np.floor(percent)
+    whole += np.ceil(percent, out=percent)
+    reached = REACHED[whole.astype(np.intp)]
+    gained = np.concatenate([reached[:1], reached[1:] - reached[:-1]])
+    return np.einsum("hr,hr->r", gained, envelope) / len(THRESHOLDS)
+
+
+def _interleave_ties(matches: ClassMatches, copies: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Order in which copies of detections appear, where equal scores in one image make it matter.
+
+    pycocotools ranks equal scores by image: all detections of the first copy come before those of the second.
+    Such a group is repeated for each copy that may exist; the weight of copy c is 1 where the image occurs c
+    times or more.
+
+    Returns:
+        positions in ``matches``; for each the row of its weights; and the images for which rows must be added
+        to the weights, for every copy one row an image.
+    """
+    images, count = matches.images, len(matches.images)
+    first = np.append(True, (np.diff(matches.scores) != 0) | (np.diff(images) != 0))[:count]
+    group = np.cumsum(first) - 1
+    hit = matches.correct.any(axis=(0, 1))
+    tied = (np.bincount(group) > 1)[group] & (np.bincount(group, weights=hit) > 0)[group]
+    repeats = np.where(tied, copies, 1)
+    index = np.repeat(np.arange(count), repeats)
+    copy = np.arange(len(index)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    order = np.lexsort((index, copy, group[index]))
+    index, copy = index[order], copy[order]
+    tied_images = np.unique(images[tied])
+    extra = (
+        matches.positives.shape[1]
+        + copy * len(tied_images)
+        + np.searchsorted(tied_images, images[index]).astype(np.int64)
+    )
+    return index, np.where(tied[index], extra, images[index]).astype(np.int32), tied_images
+
+
+def _thresholds_reached(thresholds: np.ndarray) -> np.ndarray:
+    """``(202,)``: how many recall thresholds a recall of j / 100 reaches, at 2 j; one above it, at 2 j + 1.
+
+    A threshold is a multiple of 0.01 in floating point, which may lie just above j / 100.
+    """
+    percent = np.arange(101)
+    table = np.repeat(percent + 1.0, 2)
+    table[::2] = np.searchsorted(thresholds, percent / 100, side="right")
+    return table
+
+
+THRESHOLDS = np.linspace(0.0, 1.0, 101)
+REACHED = _thresholds_reached(THRESHOLDS)

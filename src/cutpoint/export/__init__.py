@@ -1,0 +1,1 @@
+"""A traced graph in, one ONNX file a cut out; knows onnx, not torch."""

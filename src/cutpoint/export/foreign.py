@@ -1,0 +1,213 @@
+"""An ONNX file made elsewhere becomes an export like Cutpoint's own, by nodes that reshape its outputs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from cutpoint.errors import UserError
+from cutpoint.export.foreign_file import ForeignFile
+from cutpoint.files import read_json, replacing
+from cutpoint.postprocessing.headspec import METADATA_KEY, ModelSpec, Part
+from cutpoint.predict.runtime import PRECISION_KEY
+
+# Probabilities are turned back into logits no further than this from 0 and 1.
+TINY, NEXT_TO_ONE = 1e-37, 1 - 2**-24
+
+# Of the outputs but raw tensors, which have 4.
+RANKS = {
+    "raw": {},
+    "decoded": {"boxes": 3, "scores": 3, "factors": 2, "level_counts": 1},
+    "e2e": {"boxes": 3, "scores": 2, "labels": 2, "count": 1},
+}
+
+
+def import_onnx(*, onnx: str, outputs: dict[str, Any], spec: str, cut: str, out: str) -> None:
+    """Give a foreign ONNX file the inputs, outputs and metadata of an export, its own nodes unchanged.
+
+    A probability where the head gives a logit is turned back into the logit, so that ``spec`` stays true.
+
+    Args:
+        onnx: the file; one input of ``(B, 3, H, W)`` float.
+        outputs: what its tensors are; ``$defs/outputs`` of the config's schema. ``raw`` and ``decoded`` need
+            ``box``, ``score`` and, for heads with one, ``factor`` (``decoded`` may lack it: its scores are
+            then class x factor); ``e2e`` needs ``box``, ``score`` and ``label``.
+        spec: ``spec.json`` of the model that the file is of.
+        cut: ``raw``, ``decoded`` or ``e2e``: where the file ends.
+        out: ONNX file to write.
+
+    Raises:
+        UserError: the file cannot be read, or is not as described.
+    """
+    model_spec = ModelSpec.from_dict(read_json(spec))
+    try:
+        model = ir.load(onnx)
+    except Exception as error:  # protobuf's own and others
+        raise UserError(f"{onnx}: not an ONNX file that can be read ({error})") from error
+    file = ForeignFile(onnx, model, outputs, model_spec.head)
+    results, metadata = {"raw": _raw, "decoded": _decoded, "e2e": _e2e}[cut](file)
+    file.rename({"images", *results})
+    file.images.name = "images"
+    for name, value in results.items():
+        value.name = name
+        integer = name in ("labels", "count", "level_counts")
+        value.type = ir.TensorType(ir.DataType.INT64 if integer else ir.DataType.FLOAT)
+        value.shape = ir.Shape([None] * RANKS[cut].get(name, 4))
+    model.graph.outputs[:] = results.values()
+    content = {"cut": cut, "spec": model_spec.to_dict(), "foreign": Path(onnx).name, **metadata}
+    model.metadata_props[METADATA_KEY] = json.dumps(content, sort_keys=True)
+    model.metadata_props[PRECISION_KEY] = _precision(model)
+    with replacing(out) as temporary:
+        ir.save(model, temporary)
+
+
+def _raw(file: ForeignFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
+    head, sides = file.head, file.sides()
+    counts = file.counts(sides)
+    boxes = file.description("box", "raw")
+    boxes = boxes if isinstance(boxes, list) else [boxes]
+    described = list(zip(head.box, boxes, [None] * len(boxes), strict=True))
+    described.append((head.score, file.description("score", "raw"), head.score_activation))
+    if head.factor:
+        described.append((head.factor, file.description("factor", "raw"), head.factor_activation))
+    levels = {part: _by_level(file, part, text, kind, counts) for part, text, kind in described}
+    undone = {part.tensor for part, text, kind in described if kind and text.get("activated")}
+    results = {}
+    for name in head.raw_names:
+        tensor, _, level = name.rpartition("_")
+        parts = sorted((part for part in levels if part.tensor == tensor), key=lambda part: part.start)
+        rows = file.op("Concat", *[levels[part][int(level)] for part in parts], axis=2)
+        shape = file.op("Concat", file.const([0]), *sides[int(level)], file.const([-1]), axis=0)
+        results[name] = file.op("Transpose", file.op("Reshape", rows, shape), perm=[0, 3, 1, 2])
+    return results, {"probabilities": [name for name in results if name.rpartition("_")[0] in undone]}
+
+
+def _by_level(
+    file: ForeignFile, part: Part, described: dict[str, Any], activation: str | None, counts: list[ir.Value]
+) -> list[ir.Value]:
+    """A part's rows of each level, ``(B, N of the level, channels)``, as the head emits them."""
+    channels = part.stop - part.start
+    given = described.get("channels")
+    if given and given[1] - given[0] != channels:
+        raise file.error(f"channels {given} of {described['tensor']!r}: {file.head.head} has {channels}")
+    rows = file.rows(described, file.layout)
+    if described.get("activated"):
+        rows = [UNDO[activation](file, value) for value in rows]
+    if len(rows) == file.head.levels:
+        return rows
+    file.check_rows(file.tensors(described)[0], 2 if file.layout == "columns" else 1)
+    found, start = [], file.const([0])
+    for count in counts:
+        stop = file.op("Add", start, count)
+        found.append(file.op("Slice", rows[0], start, stop, file.const([1])))
+        start = stop
+    return found
+
+
+def _decoded(file: ForeignFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
+    if file.layout == "maps":
+        raise file.error("outputs.layout maps: the cut decoded has rows or columns")
+    head = file.head
+    box, score = (file.description(key, "decoded") for key in ("box", "score"))
+    axis = 2 if file.layout == "columns" else 1
+    if len(file.tensors(box)) == 1:
+        file.check_rows(file.tensors(box)[0], axis)
+    results = {"boxes": _corners(file, _joined(file, box), box), "scores": _joined(file, score)}
+    if not score.get("activated"):
+        results["scores"] = APPLY[head.score_activation](file, results["scores"])
+    factor = file.described.get("factor")
+    if factor and head.has_factor:
+        value = _joined(file, factor)
+        value = value if factor.get("activated") else APPLY[head.factor_activation](file, value)
+        results["factors"] = file.op("Reshape", value, file.const([0, -1]))
+    results["level_counts"] = file.op("Concat", *file.counts(file.sides()), axis=0)
+    fused = head.has_factor and "factors" not in results
+    return results, {"scores": "fused" if fused else "class"}
+
+
+def _joined(file: ForeignFile, described: dict[str, Any]) -> ir.Value:
+    rows = file.rows(described, file.layout)
+    return rows[0] if len(rows) == 1 else file.op("Concat", *rows, axis=1)
+
+
+def _e2e(file: ForeignFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
+    box, score, label = (file.description(key, "e2e") for key in ("box", "score", "label"))
+    [found] = file.tensors(box)
+    if found.shape is not None and len(found.shape) != 3:
+        raise file.error(f"output {found.name}: boxes need (B, K, 4 or more), it is {found.shape}")
+    boxes = _corners(file, file.rows(box, "rows")[0], box)
+    scores, labels = (
+        file.op("Reshape", file.rows(part, "rows")[0], file.const([0, -1])) for part in (score, label)
+    )
+    labels = file.op("Cast", labels, to=ir.DataType.INT64)
+    labels = file.op("Sub", labels, file.const(label.get("offset", 0)))
+    count = file.described.get("count")
+    if count:
+        count = file.op("Cast", file.tensors(count)[0], to=ir.DataType.INT64)
+        count = file.op("Reshape", count, file.const([-1]))
+    else:
+        # padding has score 0: to the end with it, and what is left is counted
+        scores, order = file.top_k(scores, file.size(scores, 1))
+        labels = file.op("GatherElements", labels, order, axis=1)
+        order = file.op("Reshape", order, file.const([0, -1, 1]))
+        order = file.op("Expand", order, file.const([1, 1, 4]))
+        boxes = file.op("GatherElements", boxes, order, axis=1)
+        positive = file.op("Greater", scores, file.const(0, np.float32))
+        count = file.sum(file.op("Cast", positive, to=ir.DataType.INT64), 1)
+    clip = {"network": "tensor", "original": None}[file.described.get("frame", "network")]
+    return {"boxes": boxes, "scores": scores, "labels": labels, "count": count}, {"clip": clip}
+
+
+def _corners(file: ForeignFile, boxes: ir.Value, described: dict[str, Any]) -> ir.Value:
+    """``(B, N, 4)`` as ``x1, y1, x2, y2`` in pixels."""
+    if described.get("format", "xyxy") == "cxcywh":
+        centre, size = (
+            file.op("Slice", boxes, file.const([start]), file.const([start + 2]), file.const([2]))
+            for start in (0, 2)
+        )
+        half = file.op("Div", size, file.const(2, np.float32))
+        boxes = file.op("Concat", file.op("Sub", centre, half), file.op("Add", centre, half), axis=2)
+    if described.get("normalised"):
+        size = file.op("Gather", file.op("Shape", file.images), file.const([3, 2, 3, 2]), axis=0)
+        boxes = file.op("Mul", boxes, file.op("Cast", size, to=ir.DataType.FLOAT))
+    return boxes
+
+
+def _logit(file: ForeignFile, value: ir.Value) -> ir.Value:
+    """The inverse of a sigmoid."""
+    value = file.op("Clip", value, file.const(TINY, np.float32), file.const(NEXT_TO_ONE, np.float32))
+    rest = file.op("Sub", file.const(1, np.float32), value)
+    return file.op("Sub", file.op("Log", value), file.op("Log", rest))
+
+
+def _log(file: ForeignFile, value: ir.Value) -> ir.Value:
+    """An inverse of a softmax, the background included."""
+    return file.op("Log", file.op("Max", value, file.const(TINY, np.float32)))
+
+
+def _without_background(file: ForeignFile, value: ir.Value) -> ir.Value:
+    value = file.op("Softmax", value, axis=-1)
+    return file.op("Slice", value, file.const([0]), file.const([-1]), file.const([2]))
+
+
+def _same(file: ForeignFile, value: ir.Value) -> ir.Value:
+    return value
+
+
+Step = Callable[[ForeignFile, ir.Value], ir.Value]
+UNDO: dict[str | None, Step] = {"sigmoid": _logit, "softmax": _log, "none": _same, None: _same}
+APPLY: dict[str, Step] = {
+    "sigmoid": lambda file, value: file.op("Sigmoid", value),
+    "softmax": _without_background,
+    "none": _same,
+}
+
+
+def _precision(model: ir.Model) -> str:
+    if any(node.op_type == "QuantizeLinear" for node in model.graph):
+        return "int8"
+    types = {value.dtype for value in model.graph.initializers.values()}
+    return "fp16" if ir.DataType.FLOAT16 in types else "fp32"

@@ -1,0 +1,147 @@
+"""A foreign ONNX graph, read as the config describes it, and the nodes that are appended to it."""
+
+import math
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from cutpoint.errors import UserError
+from cutpoint.postprocessing.headspec import HeadSpec
+
+OLDEST_OPSET = 11
+
+
+class ForeignFile:
+    """The foreign graph, its description, and what is appended to it."""
+
+    def __init__(self, path: str, model: ir.Model, outputs: dict[str, Any], head: HeadSpec) -> None:
+        self.path, self.head, self.graph = path, head, model.graph
+        self.described, self.layout = outputs, outputs.get("layout", "rows")
+        self.opset = model.opset_imports.get("", model.opset_imports.get("ai.onnx", 0))
+        if self.opset < OLDEST_OPSET:
+            raise self.error(f"opset {self.opset}; {OLDEST_OPSET} or later is needed; convert it")
+        self._tape = ir.tape.Tape(model.graph)
+        self._outputs = {value.name: value for value in model.graph.outputs}
+        self._constants = 0
+        inputs = [v for v in model.graph.inputs if v.name not in model.graph.initializers]
+        if len(inputs) != 1 or inputs[0].dtype != ir.DataType.FLOAT:
+            found = ", ".join(f"{value.name} ({value.dtype})" for value in inputs)
+            raise self.error(f"one float32 input is needed, it has: {found}")
+        [self.images] = inputs
+
+    def error(self, text: str) -> UserError:
+        """The message, with the file in front."""
+        return UserError(f"{self.path}: {text}")
+
+    def rename(self, taken: set[str]) -> None:
+        """Give other names to the file's own values that have one of ours."""
+        for value in [*self.graph.inputs, *(v for node in self.graph for v in node.outputs)]:
+            if value.name in taken:
+                value.name = f"foreign_{value.name}"
+
+    def op(self, kind: str, *inputs: ir.Value, **attributes: Any) -> ir.Value:
+        """Append a node with one output."""
+        return self._tape.op(kind, inputs, attributes=attributes)
+
+    def const(self, value: Any, dtype: type = np.int64) -> ir.Value:
+        """A constant."""
+        self._constants += 1
+        array = np.asarray(value, dtype=dtype)
+        return self._tape.initializer(ir.tensor(array, name=f"cutpoint_constant_{self._constants}"))
+
+    def size(self, value: ir.Value, axis: int) -> ir.Value:
+        """The length of an axis, ``(1,)`` int64."""
+        return self.op("Gather", self.op("Shape", value), self.const([axis]), axis=0)
+
+    def top_k(self, value: ir.Value, count: ir.Value) -> list[ir.Value]:
+        """The largest values along the last axis, and where they were."""
+        return list(self._tape.op_multi_out("TopK", [value, count], num_outputs=2))
+
+    def sum(self, value: ir.Value, axis: int) -> ir.Value:
+        """The sum over an axis, which is dropped; its place in the node depends on the opset."""
+        if self.opset < 13:
+            return self.op("ReduceSum", value, axes=[axis], keepdims=0)
+        return self.op("ReduceSum", value, self.const([axis]), keepdims=0)
+
+    def description(self, key: str, cut: str) -> dict[str, Any]:
+        """What the config says of one kind of value."""
+        if self.described.get(key) is None:
+            raise self.error(f"outputs.{key} is missing; the cut {cut} needs it")
+        return self.described[key]
+
+    def tensors(self, described: dict[str, Any]) -> list[ir.Value]:
+        """The described tensor, or one a level, as they are in the file."""
+        names = described["tensor"]
+        names = [names] if isinstance(names, str) else names
+        for name in names:
+            if name not in self._outputs:
+                raise self.error(f"it has no output {name!r}; it has: {', '.join(self._outputs)}")
+        if len(names) not in (1, self.head.levels):
+            raise self.error(f"{len(names)} tensors {names}; 1 is needed, or one a level: {self.head.levels}")
+        return [self._outputs[name] for name in names]
+
+    def rows(self, described: dict[str, Any], layout: str) -> list[ir.Value]:
+        """The described values as ``(B, N, C)`` float32, a prior a row: one tensor, or one a level."""
+        found = []
+        for level, value in enumerate(self.tensors(described)):
+            rank = len(value.shape) if value.shape is not None else None
+            if layout == "maps":
+                anchors = self.head.anchors_per_cell(level)
+                if rank != 4 or not isinstance(value.shape[1], int):
+                    raise self.error(f"output {value.name}: a map is (B, channels, H, W), not {value.shape}")
+                channels = value.shape[1] // anchors
+                value = self.op("Transpose", value, perm=[0, 2, 3, 1])
+                value = self.op("Reshape", value, self.const([0, -1, channels]))
+            elif rank == 2:
+                value = self.op("Reshape", value, self.const([0, -1, 1]))
+            elif layout == "columns":
+                value = self.op("Transpose", value, perm=[0, 2, 1])
+            if described.get("channels"):
+                start, stop = described["channels"]
+                value = self.op("Slice", value, self.const([start]), self.const([stop]), self.const([2]))
+            found.append(self.op("Cast", value, to=ir.DataType.FLOAT))
+        return found
+
+    def sides(self) -> list[tuple[ir.Value, ir.Value]]:
+        """Height and width of each level in cells, ``(1,)`` int64: of the map, else the input's by stride."""
+        if self.layout == "maps":
+            maps = self.tensors(self.described["score"])
+            if len(maps) != self.head.levels:
+                raise self.error(f"outputs.layout maps: one output a level is needed: {self.head.levels}")
+            return [(self.size(value, 2), self.size(value, 3)) for value in maps]
+        sides = [self.size(self.images, axis) for axis in (2, 3)]
+        found = []
+        for stride in self.head.strides:
+            pairs = zip(sides, stride[::-1], strict=True)
+            found.append(
+                tuple(
+                    self.op("Div", self.op("Add", side, self.const([step - 1])), self.const([step]))
+                    for side, step in pairs
+                )
+            )
+        return found
+
+    def counts(self, sides: list[tuple[ir.Value, ir.Value]]) -> list[ir.Value]:
+        """Number of priors of each level, ``(1,)`` int64."""
+        anchors = [self.const([self.head.anchors_per_cell(level)]) for level in range(self.head.levels)]
+        return [
+            self.op("Mul", self.op("Mul", height, width), number)
+            for (height, width), number in zip(sides, anchors, strict=True)
+        ]
+
+    def check_rows(self, value: ir.Value, axis: int) -> None:
+        """A static file has as many rows as the head has priors at that size."""
+        height, width = self.images.shape[2:]
+        rows = value.shape[axis] if value.shape is not None else None
+        if not all(isinstance(number, int) for number in (height, width, rows)):
+            return
+        priors = sum(
+            math.ceil(height / y) * math.ceil(width / x) * self.head.anchors_per_cell(level)
+            for level, (x, y) in enumerate(self.head.strides)
+        )
+        if rows != priors:
+            raise self.error(
+                f"output {value.name} has {rows} rows; {self.head.head} has {priors} priors at "
+                f"{height}x{width}"
+            )

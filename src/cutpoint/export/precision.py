@@ -1,0 +1,253 @@
+"""The traced graph in fewer bits: fp16 and int8, by ONNX Runtime's own tools.
+
+Only the network is converted. What follows the head's last convolutions, decoding included, stays float32,
+and so do the graph's inputs and outputs.
+"""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import onnxruntime
+from onnx import TensorProto, helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.quantize import load_tensors_data
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
+
+from cutpoint.data.image import decode, prepare
+from cutpoint.errors import UserError
+from cutpoint.export.split import extract, join, split
+from cutpoint.files import read_json, replacing, write_json
+from cutpoint.postprocessing.headspec import ModelSpec
+from cutpoint.predict.runtime import PRECISION_KEY
+
+FP16_MAX = 65504.0
+# Of the calibration images every fifth sets no range: on it the share of values outside is measured.
+HELD_OUT = slice(1, None, 5)
+LEAST_IMAGES = 2
+
+
+def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, images: int = 8) -> None:
+    """Convert a trace to float16, its inputs and outputs and all behind the last convolutions excepted.
+
+    Args:
+        trace: ONNX file of ``trace_model``.
+        spec: ``spec.json``.
+        manifest: manifest JSON of a data set.
+        out: ONNX file to write, with the same inputs and outputs.
+        report: JSON file to write: ``bytes``, ``kept_fp32`` and ``overflows``: tensors that float16 cannot
+            hold (|x| > 65504), with their largest |x| in float32.
+        images: how many of the data set's images activations are looked at on.
+
+    Source:
+        ``onnxruntime.transformers.float16.convert_float_to_float16``, ONNX Runtime 1.31.
+    """
+    model, model_spec = onnx.load(trace), ModelSpec.from_dict(read_json(spec))
+    last, network, rest = split(model, model_spec.head.raw_names)
+    inner = extract(model, [*network, *last])
+    made = {name for node in inner.graph.node for name in node.output}
+    limits = {value.name: (-FP16_MAX, FP16_MAX) for value in _floats(inner) if value.name in made}
+    entries = read_json(manifest)["images"][:images]
+    feeds = _feeds(entries, model, model_spec)
+    constants = [i for i in inner.graph.initializer if i.data_type == TensorProto.FLOAT]
+    values = {i.name: float(np.abs(onnx.numpy_helper.to_array(i)).max(initial=0)) for i in constants}
+    values |= {name: largest for name, (largest, _) in _measure(inner, limits, feeds).items()}
+    converted = convert_float_to_float16(inner, keep_io_types=True)
+    _save(join(converted, model, rest), "fp16", out)
+    blocked = [n for n in network + last if n.op_type in DEFAULT_OP_BLOCK_LIST]
+    write_json(
+        report,
+        {
+            "precision": "fp16",
+            "bytes": _bytes(trace, out),
+            "kept_fp32": _kept({"behind the last convolutions": rest, "float32 by the tool": blocked}),
+            "images": len(entries),
+            "overflows": _worst({name: {"max_abs": v} for name, v in values.items() if v > FP16_MAX}),
+        },
+    )
+
+
+def to_int8(*, trace: str, spec: str, manifest: str, images: int, out: str, report: str) -> None:
+    """Quantise a trace's convolutions to int8: static, QDQ, weights per channel, ranges min to max.
+
+    The first convolution, depthwise ones, the head's last ones and everything behind them stay float32.
+
+    Args:
+        trace: ONNX file of ``trace_model``.
+        spec: ``spec.json``.
+        manifest: manifest JSON of the calibration images, none of which should be scored.
+        images: how many of them.
+        out: ONNX file to write, with the same inputs and outputs.
+        report: JSON file to write: ``bytes``, ``kept_fp32`` and ``saturated``: quantised tensors of which
+            values lie outside the calibrated range on the images held out of the calibration (every fifth),
+            with the range, the share outside and the largest |x|.
+
+    Raises:
+        UserError: fewer than two images.
+
+    Source:
+        ``onnxruntime.quantization.quantize_static``, ONNX Runtime 1.31.
+    """
+    model, model_spec = onnx.load(trace), ModelSpec.from_dict(read_json(spec))
+    entries = read_json(manifest)["images"][:images]
+    if len(entries) < LEAST_IMAGES:
+        raise UserError(
+            f"calibration on {manifest}: {len(entries)} image(s); int8 needs at least {LEAST_IMAGES}"
+        )
+    held_out = entries[HELD_OUT]
+    calibration = [entry for entry in entries if entry not in held_out]
+    last, network, rest = split(model, model_spec.head.raw_names)
+    inner = extract(model, network)
+    convolutions = [node for node in inner.graph.node if node.op_type == "Conv"]
+    first, depthwise = convolutions[:1], [n for n in convolutions[1:] if _is_depthwise(n, inner)]
+    excluded = [node.name for node in first + depthwise]
+    with tempfile.TemporaryDirectory() as folder:
+        prepared, ranges, quantised = (Path(folder) / name for name in ("in.onnx", "ranges.json", "out.onnx"))
+        quant_pre_process(inner, prepared, skip_optimization=True, skip_symbolic_shape=True)
+        quantize_static(
+            prepared,
+            quantised,
+            _Reader(_feeds(calibration, model, model_spec)),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv"],
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=excluded,
+            calibration_cache_path=ranges,
+        )
+        converted = onnx.load(quantised)
+        limits = {
+            name: tuple(side.item() for side in found.range_value)
+            for name, found in load_tensors_data(ranges).items()
+        }
+    used = {t for node in converted.graph.node if node.op_type == "QuantizeLinear" for t in node.input[:1]}
+    limits = {name: limit for name, limit in limits.items() if name in used}
+    measured = _measure(inner, limits, _feeds(held_out, model, model_spec))
+    _save(join(converted, model, [*last, *rest]), "int8", out)
+    others = [node for node in inner.graph.node if node.op_type != "Conv"]
+    write_json(
+        report,
+        {
+            "precision": "int8",
+            "bytes": _bytes(trace, out),
+            "kept_fp32": _kept(
+                {
+                    "first convolution": first,
+                    "depthwise convolution": depthwise,
+                    "last convolution of the head": last,
+                    "behind the last convolutions": rest,
+                    "not a convolution": others,
+                }
+            ),
+            "images": {"calibration": len(calibration), "held_out": len(held_out)},
+            "quantised_tensors": len(limits),
+            "saturated": _worst(
+                {
+                    name: {"max_abs": largest, "range": list(limits[name]), "share_outside": share}
+                    for name, (largest, share) in measured.items()
+                    if share > 0
+                }
+            ),
+        },
+    )
+
+
+class _Reader(CalibrationDataReader):
+    def __init__(self, feeds: Iterator[dict[str, np.ndarray]]) -> None:
+        self._feeds = feeds
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        return next(self._feeds, None)
+
+
+def _feeds(
+    entries: list[dict[str, Any]], model: onnx.ModelProto, spec: ModelSpec
+) -> Iterator[dict[str, np.ndarray]]:
+    """The images one by one, by the model's own input recipe."""
+    sides = [side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim[2:]]
+    for entry in entries:
+        tensor, _ = prepare(decode(entry["path"]), spec.input, tuple(sides) if all(sides) else None)
+        yield {"images": tensor}
+
+
+def _measure(
+    inner: onnx.ModelProto, limits: dict[str, tuple[float, float]], feeds: Iterator[dict[str, np.ndarray]]
+) -> dict[str, tuple[float, float]]:
+    """Per tensor the largest |x| and the share of values outside the limits, reduced in the graph."""
+    model = onnx.ModelProto()
+    model.CopyFrom(inner)
+    del model.graph.output[:]
+    for number, (name, (low, high)) in enumerate(limits.items()):
+        at = f"measure_{number}_"
+        model.graph.initializer.extend(
+            helper.make_tensor(f"{at}{side}", TensorProto.FLOAT, [], [limit])
+            for side, limit in (("low", low), ("high", high))
+        )
+        steps = [
+            ("Less", [name, f"{at}low"], "below", {}),
+            ("Greater", [name, f"{at}high"], "above", {}),
+            ("Or", [f"{at}below", f"{at}above"], "outside", {}),
+            ("Cast", [f"{at}outside"], "ones", {"to": TensorProto.FLOAT}),
+            ("ReduceMean", [f"{at}ones"], "share", {"keepdims": 0}),
+            ("Abs", [name], "abs", {}),
+            ("ReduceMax", [f"{at}abs"], "largest", {"keepdims": 0}),
+        ]
+        for operator, inputs, output, attributes in steps:
+            model.graph.node.append(
+                helper.make_node(operator, inputs, [at + output], at + output, **attributes)
+            )
+        model.graph.output.extend(
+            helper.make_tensor_value_info(at + output, TensorProto.FLOAT, [])
+            for output in ("largest", "share")
+        )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    rows = np.array([session.run(None, feed) for feed in feeds], dtype=np.float64)
+    if not len(rows):
+        return {}
+    largest, share = rows[:, ::2].max(axis=0), rows[:, 1::2].mean(axis=0)
+    return {name: (float(largest[i]), float(share[i])) for i, name in enumerate(limits)}
+
+
+def _is_depthwise(node: onnx.NodeProto, model: onnx.ModelProto) -> bool:
+    """Whether each group of a convolution has a single input channel, of several groups."""
+    group = next((a.i for a in node.attribute if a.name == "group"), 1)
+    weight = next((i for i in model.graph.initializer if i.name == node.input[1]), None)
+    return group > 1 and weight is not None and weight.dims[1] == 1
+
+
+def _floats(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    values = [*model.graph.value_info, *model.graph.output]
+    return [value for value in values if value.type.tensor_type.elem_type == TensorProto.FLOAT]
+
+
+def _kept(nodes: dict[str, list[onnx.NodeProto]]) -> dict[str, Any]:
+    """Which nodes stay float32: how many of each operator, and their names by reason."""
+    counts = Counter(node.op_type for group in nodes.values() for node in group)
+    names = {reason: [node.name for node in group] for reason, group in nodes.items() if group}
+    return {"operators": dict(counts.most_common()), "nodes": names}
+
+
+def _worst(rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """As a list, the largest |x| first."""
+    return [{"tensor": name, **row} for name, row in sorted(rows.items(), key=lambda r: -r[1]["max_abs"])]
+
+
+def _bytes(before: str, after: str) -> dict[str, int]:
+    return {"before": Path(before).stat().st_size, "after": Path(after).stat().st_size}
+
+
+def _save(model: ir.Model, precision: str, out: str) -> None:
+    model.metadata_props[PRECISION_KEY] = precision
+    with replacing(out) as temporary:
+        ir.save(model, temporary)

@@ -1,0 +1,85 @@
+"""The config's gate: which bounds each variant of each evaluation has to keep."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from cutpoint.errors import UserError
+from cutpoint.plan.config import suggest
+from cutpoint.plan.evaluations import Evaluation
+from cutpoint.plan.variants import Variant
+
+VERIFIED = "export verified"
+SCOPE = ("variants", "model", "dataset")
+
+
+def resolve_gate(rules: list[dict[str, Any]], evaluations: Iterable[Evaluation]) -> list[dict[str, Any]]:
+    """What has to be checked, in table order.
+
+    Args:
+        rules: the completed config's ``gate``.
+        evaluations: those of the plan.
+
+    Returns:
+        ``dataset, model, variant``; ``column`` of summary.csv, ``bound`` (``min`` or ``max``) and ``limit``
+        in the column's unit. The first of a variant with an ONNX file has the column ``VERIFIED`` and null.
+
+    Raises:
+        UserError: a name that no evaluation has, or a rule that would check nothing.
+    """
+    evaluations = list(evaluations)
+    for index, rule in enumerate(rules):
+        _check_rule(f"gate[{index}]", rule, evaluations)
+    checks = []
+    for evaluation in evaluations:
+        for variant in evaluation.variants:
+            own = [rule for rule in rules if variant in _variants(rule, evaluation)]
+            bounds = [bound for rule in own for bound in _bounds(rule)]
+            if bounds and variant.run and variant.run.export:
+                bounds.insert(0, (VERIFIED, None, None))
+            place = {"dataset": evaluation.dataset.name, "model": evaluation.model.name}
+            checks += [
+                {**place, "variant": variant.name, "column": column, "bound": bound, "limit": limit}
+                for column, bound, limit in dict.fromkeys(bounds)
+            ]
+    return checks
+
+
+def _bounds(rule: dict[str, Any]) -> list[tuple[str, str, float]]:
+    return [
+        (column, bound, limit)
+        for column, limits in rule.items()
+        if column not in SCOPE
+        for bound, limit in limits.items()
+    ]
+
+
+def _variants(rule: dict[str, Any], evaluation: Evaluation) -> list[Variant]:
+    """Those of an evaluation that a rule is about."""
+    names = {"model": evaluation.model.name, "dataset": evaluation.dataset.name}
+    if any(rule[key] not in (None, name) for key, name in names.items()):
+        return []
+    if rule["variants"] == "all":
+        return [variant for variant in evaluation.variants if variant != evaluation.reference]
+    return [variant for variant in evaluation.variants if variant.name in rule["variants"]]
+
+
+def _check_rule(where: str, rule: dict[str, Any], evaluations: list[Evaluation]) -> None:
+    for key in ("model", "dataset"):
+        known = {getattr(evaluation, key).name for evaluation in evaluations}
+        if rule[key] not in (None, *known):
+            raise UserError(f"{where}.{key}: {rule[key]!r} is in no evaluation{suggest(rule[key], known)}")
+    if not _bounds(rule):
+        raise UserError(f"{where}: the rule has no bound; add one, such as delta_AP_lo: {{min: -0.002}}")
+    if rule["variants"] == "all":
+        if not any(_variants(rule, evaluation) for evaluation in evaluations):
+            raise UserError(f"{where}: no evaluation has a variant beside the reference; name what to check")
+        return
+    scope = "".join(f" of {key} {rule[key]}" for key in ("model", "dataset") if rule[key])
+    known = {v.name for e in evaluations for v in _variants({**rule, "variants": _names(e)}, e)}
+    for name in rule["variants"]:
+        if name not in known:
+            raise UserError(f"{where}.variants: {name!r} is in no evaluation{scope}{suggest(name, known)}")
+
+
+def _names(evaluation: Evaluation) -> list[str]:
+    return [variant.name for variant in evaluation.variants]

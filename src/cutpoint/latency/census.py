@@ -1,0 +1,64 @@
+"""Which provider runs which nodes of a graph: counted in a profiled session, never in one that is timed."""
+
+import json
+import tempfile
+from collections import Counter
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cutpoint.predict.runtime import Session
+
+SLOWEST = 5
+
+
+def take_census(
+    model: str, provider: str, threads: int, tf32: bool, feeds: dict[str, np.ndarray]
+) -> dict[str, Any]:
+    """Run a graph once in a profiled session and count its nodes.
+
+    Args:
+        model: ONNX file.
+        provider, threads, tf32: as in ``runtime.Session``.
+        feeds: its inputs.
+
+    Returns:
+        ``nodes``: of each provider, after graph optimisation; ``parts``: stretches of nodes of one provider,
+        in the order of execution; ``copies``: nodes that copy between host and device; ``share``: of each
+        provider in the nodes' time (fraction); ``slowest``: the operator types that take most of it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        session = Session(model, provider, threads, tf32=tf32, profile=f"{folder}/profile")
+        # the first run allocates memory and chooses kernels
+        session.run(feeds)
+        session.run(feeds)
+        events = json.loads(Path(session.end_profiling()).read_text())
+    return count_nodes(events)
+
+
+def count_nodes(events: list[dict[str, Any]]) -> dict[str, Any]:
+    """Count the nodes of the last run of a profile; see ``take_census``.
+
+    Args:
+        events: ONNX Runtime's profile, ``dur`` and ``ts`` in microseconds.
+    """
+    nodes = [event for event in events if event["cat"] == "Node" and "provider" in event["args"]]
+    # a node may be met several times, in a loop or in several runs: the last time counts
+    last = {(e["name"], e["args"]["node_index"]): e for e in sorted(nodes, key=lambda event: event["ts"])}
+    ran = sorted(last.values(), key=lambda event: event["ts"])
+    providers = [event["args"]["provider"] for event in ran]
+    total = sum(event["dur"] for event in ran) or 1
+    times: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
+    for event, provider in zip(ran, providers, strict=True):
+        times[provider] += event["dur"]
+        kinds[event["args"]["op_name"]] += event["dur"]
+    return {
+        "nodes": dict(Counter(providers)),
+        "parts": sum(1 for _ in groupby(providers)),
+        "copies": sum(event["args"]["op_name"].startswith("Memcpy") for event in ran),
+        "share": {name: round(time / total, 4) for name, time in times.items()},
+        "slowest": {name: round(time / total, 4) for name, time in kinds.most_common(SLOWEST)},
+    }

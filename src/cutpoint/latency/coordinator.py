@@ -1,0 +1,240 @@
+"""Time variants end to end, image file to final boxes: one worker process a variant, driven in turn.
+
+The coordinator imports no runtime. Blocks of the variants alternate, so that a machine that drifts hits all
+alike, and while one works the others sleep: the threads of the last one get ``REST_S`` to come to rest.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from cutpoint.errors import UserError
+from cutpoint.files import read_json, replacing
+from cutpoint.latency.statistics import METADATA
+from cutpoint.latency.watch import FOREIGN_CORES, Load, Watch
+from cutpoint.machine import machine_facts
+from cutpoint.names import REST_S
+
+# Images of one block. Small, so that a drift or a disturbance of seconds falls on all variants.
+BLOCK = 8
+
+
+class Worker:
+    """A variant in a process of its own, answering one JSON line for one JSON line."""
+
+    def __init__(self, job: dict[str, Any], module: str = "cutpoint.latency.worker") -> None:
+        """``module``: what the process runs; it answers as ``worker`` does."""
+        self.job = job
+        command = [sys.executable, "-m", module, json.dumps(job)]
+        self._errors = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - lives as long as the process
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        self.pid = self._process.pid
+
+    def wait(self) -> None:
+        """Wait until the process has imported what it needs.
+
+        Raises:
+            UserError: the worker ended; its message.
+        """
+        self._receive()
+
+    def ask(self, method: str, **arguments: Any) -> dict[str, Any]:
+        """Let the worker call a method of ``worker.Server`` and wait for the answer.
+
+        Raises:
+            UserError: the worker ended; its message.
+        """
+        # a worker that ended meanwhile is told by its closed answers
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps({"ask": method, **arguments}) + "\n")
+            self._process.stdin.flush()
+        return self._receive()
+
+    def close(self) -> None:
+        """End the process."""
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+        self._errors.close()
+
+    def _receive(self) -> dict[str, Any]:
+        line = self._process.stdout.readline()
+        if not line:
+            self._process.wait()
+            self._errors.seek(0)
+            lines = self._errors.read().strip().splitlines()
+            reason = f": {lines[-1]}" if lines else ""
+            raise UserError(
+                f"latency of variant {self.job['variant']}: its worker ended with exit code "
+                f"{self._process.returncode}{reason}"
+            )
+        return json.loads(line)
+
+
+def time_variants(
+    *,
+    jobs: list[dict[str, Any]],
+    recipes: dict[str, dict[str, Any]],
+    manifest: str,
+    images: int,
+    min_seconds: float,
+    min_runs: int,
+    threads: int | None,
+    batch: int,
+    throughput: bool,
+    out: str,
+) -> None:
+    """Time variants side by side and keep every sample.
+
+    Args:
+        jobs: one dict a variant: ``variant, runtime, cut, provider, tf32, model`` (ONNX path or null),
+            ``config, checkpoint, spec, input`` (the input recipe's name), ``imports`` (modules).
+        recipes: of each variant ``recipe``, a definition, and ``recipe_text``, for people.
+        manifest: manifest JSON; its first ``images`` images are timed, over and over.
+        images: number of images; of a batch only whole ones are timed.
+        min_seconds: least measured seconds of each variant.
+        min_runs: least measured runs of each variant.
+        threads: threads of one operator, both runtimes; null means all usable cores.
+        batch: images per run of the network; a sample is one run.
+        throughput: measure images per second with overlap too, for ``min_seconds`` of each variant.
+        out: Parquet file to write: ``variant, round, image_id`` (of a batch the first), ``shape`` (network
+            input) and the stages in ms; what was found beside them is in its metadata.
+
+    Raises:
+        UserError: a worker failed, or there are fewer images than a batch has.
+    """
+    threads = threads or len(os.sched_getaffinity(0))
+    entries = [
+        {key: entry[key] for key in ("id", "path", "height", "width")}
+        for entry in read_json(manifest)["images"][:images]
+    ]
+    entries = entries[: len(entries) // batch * batch]
+    if not entries:
+        raise UserError(f"latency.batch: {batch} images, and {manifest} has fewer; lower it")
+    blocks = _blocks(entries, batch)
+    facts = {
+        "machine": machine_facts(),
+        "threads": threads,
+        "batch": batch,
+        "images": len(entries),
+        "block_images": len(blocks[0]),
+    }
+    watch, workers = Watch(), {}
+    described: dict[str, dict[str, Any]] = {}
+    samples: list[dict[str, Any]] = []
+    watch.look()
+    try:
+        for job in jobs:
+            job = {**job, **recipes[job["variant"]], "threads": threads, "batch": batch}
+            worker = workers[job["variant"]] = Worker(job)
+            watch.add(worker.pid)
+        for worker in tqdm(workers.values(), desc="importing", unit="variant"):
+            worker.wait()
+        # one at a time: two cold starts at once would compete for the machine
+        for variant, worker in tqdm(workers.items(), desc="opening and warming up", unit="variant"):
+            described[variant] = _describe(worker, entries)
+        loads = _time_in_turn(workers, blocks, min_seconds, min_runs, watch, samples)
+        watch.look()
+        for variant, worker in workers.items():
+            described[variant]["load"] = vars(loads[variant]) | {
+                "foreign_cores": round(loads[variant].foreign_cores, 3)
+            }
+            described[variant]["throughput"] = (
+                worker.ask("throughput", images=entries, seconds=min_seconds) if throughput else None
+            )
+            described[variant] |= worker.ask("finish", images=entries[:batch])
+    finally:
+        for worker in workers.values():
+            worker.close()
+    facts["watch"] = watch.summary()
+    for variant, load in loads.items():
+        described[variant]["notes"] += _disturbances(load, facts["watch"])
+    table = pa.Table.from_pandas(pd.DataFrame(samples), preserve_index=False)
+    metadata = json.dumps({**facts, "variants": described}).encode()
+    with replacing(out) as temporary:
+        pq.write_table(table.replace_schema_metadata({METADATA: metadata}), temporary, compression="zstd")
+
+
+def _blocks(entries: list[dict[str, Any]], batch: int) -> list[list[dict[str, Any]]]:
+    """Whole batches in blocks of about ``BLOCK`` images."""
+    size = max(BLOCK // batch, 1) * batch
+    return [entries[start : start + size] for start in range(0, len(entries), size)]
+
+
+def _describe(worker: Worker, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    job, facts = worker.job, worker.ask("open")
+    warm_up = worker.ask("warm_up", images=entries)
+    cold_start = {**facts["cold_start"], "first_run_ms": warm_up.pop("first_run_ms")}
+    time.sleep(REST_S)
+    unsteady = [shape for shape, found in warm_up["shapes"].items() if not found["stable"]]
+    notes = [f"warm-up not steady at {', '.join(unsteady)}"] if unsteady else []
+    return {
+        **{key: job[key] for key in ("runtime", "cut", "tf32")},
+        "provider_asked": job["provider"],
+        "recipe": job["recipe_text"],
+        **facts,
+        "notes": [*facts["notes"], *notes],
+        "cold_start": cold_start,
+        "warm_up": warm_up,
+    }
+
+
+def _time_in_turn(
+    workers: dict[str, Worker],
+    blocks: list[list[dict[str, Any]]],
+    min_seconds: float,
+    min_runs: int,
+    watch: Watch,
+    samples: list[dict[str, Any]],
+) -> dict[str, Load]:
+    """Add rows to ``samples`` until every variant has enough and every image the same number of runs."""
+    loads = {variant: Load() for variant in workers}
+    runs = dict.fromkeys(workers, 0)
+    order, number = list(workers), 0
+    with tqdm(desc="timing", unit="run") as progress:
+        while number % len(blocks) or any(
+            loads[v].seconds < min_seconds or runs[v] < min_runs for v in workers
+        ):
+            # another variant starts each round, so that none always follows the same one
+            for variant in order[number % len(order) :] + order[: number % len(order)]:
+                with watch.block(loads[variant]):
+                    answer = workers[variant].ask("time", images=blocks[number % len(blocks)])
+                time.sleep(REST_S)
+                rows = answer["samples"]
+                runs[variant] += len(rows)
+                samples += [{"variant": variant, "round": number, **row} for row in rows]
+                progress.update(len(rows))
+            watch.look()
+            number += 1
+    return loads
+
+
+def _disturbances(load: Load, watched: dict[str, Any]) -> list[str]:
+    notes = []
+    if load.foreign_cores > FOREIGN_CORES:
+        notes.append(f"disturbed (other processes kept {load.foreign_cores:.1f} cores busy)")
+    if watched["throttled"]:
+        notes.append(f"disturbed (GPU: {', '.join(watched['throttled'])})")
+    return notes

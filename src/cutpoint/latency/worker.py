@@ -1,0 +1,238 @@
+"""The process that ``latency`` times: one variant, a request a line on stdin, an answer a line on stdout."""
+
+import importlib
+import json
+import os
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+
+from cutpoint.data.image import named_input
+from cutpoint.errors import UserError
+from cutpoint.files import read_json
+from cutpoint.latency.watch import device_memory_mib
+from cutpoint.names import SPIN_S, UNCOMPILED
+from cutpoint.postprocessing.headspec import ModelSpec
+from cutpoint.postprocessing.recipes import Recipe, floor_of, resolve_recipe
+from cutpoint.predict.pipeline import READERS, Pipeline, detect
+from cutpoint.predict.stream import share_threads, stream
+
+# The runs of one input shape are warm when one run more moves the median of the last few by no more than this
+# share; on a machine that never gets there, after the most runs.
+STABLE, WINDOW, FEWEST, MOST = 0.03, 5, 3, 30
+Images = list[dict[str, Any]]
+
+
+@dataclass
+class Opened:
+    """A variant that is ready to run: its pipeline, its recipe (null: detections are done), its session."""
+
+    pipeline: Pipeline
+    recipe: Recipe | None
+    facts: dict[str, Any]
+
+
+def open_variant(job: dict[str, Any]) -> Opened:
+    """Open the pipeline and recipe of a variant; the recipe's own threshold becomes the floor.
+
+    Args:
+        job: see ``coordinator.time_variants``, with ``threads``.
+    """
+    # OpenCV's resize shall have no more threads than the network
+    cv2.setNumThreads(job["threads"])
+    if job["runtime"] == "pytorch":
+        from cutpoint.detector.imports import import_modules
+        from cutpoint.detector.reference import open_pytorch
+
+        spec = ModelSpec.from_dict(read_json(job["spec"]))
+        import_modules(job["imports"])
+        arguments = job["config"], job["checkpoint"], spec, job["cut"], job["provider"], job["threads"]
+        pipeline: Pipeline = open_pytorch(*arguments, job["input"], job["tf32"])
+        scores, facts = "class", {}
+    else:
+        from cutpoint.predict.pipeline import OnnxPipeline
+        from cutpoint.predict.runtime import Session
+
+        session = Session(job["model"], job["provider"], job["threads"], tf32=job["tf32"], spin_s=SPIN_S)
+        pipeline = OnnxPipeline(session, job["input"])
+        scores = session.scores or "class"
+        facts = {
+            "graph_optimisation": session.optimisation,
+            "provider_options": session.provider_options,
+            "cuda_graph": session.cuda_graph,
+            "pinned": session.pinned,
+        }
+    if pipeline.cut not in READERS:
+        return Opened(pipeline, None, facts)
+    recipe = resolve_recipe(job["recipe"], pipeline.spec.head, scores)
+    spec = pipeline.spec.with_floor(floor_of(recipe))
+    # what boxes are clipped to belongs to the input recipe of the run
+    pipeline.spec = replace(spec, input=named_input(job["input"], spec.input, None))
+    return Opened(pipeline, recipe, facts)
+
+
+def time_images(pipeline: Pipeline, recipe: Recipe | None, paths: Sequence[str]) -> dict[str, Any]:
+    """Run image files to final boxes in one batch; its input shape and the milliseconds of each stage."""
+    start = time.perf_counter_ns()
+    images = [pipeline.decode(path) for path in paths]
+    decoded = time.perf_counter_ns()
+    tensor, geometries = pipeline.batch([pipeline.prepare(image) for image in images])
+    prepared = time.perf_counter_ns()
+    uploaded = pipeline.upload(tensor, *geometries)
+    there = time.perf_counter_ns()
+    computed = pipeline.compute(uploaded)
+    inferred = time.perf_counter_ns()
+    outputs = pipeline.download(computed)
+    back = time.perf_counter_ns()
+    for number, geometry in enumerate(geometries):
+        detect(pipeline.read(outputs, geometry, number), recipe, geometry, pipeline.spec)
+    end = time.perf_counter_ns()
+    stages = {
+        "decode": decoded - start,
+        "preprocess": prepared - decoded,
+        "host_to_device": there - prepared,
+        "inference": inferred - there,
+        "device_to_host": back - inferred,
+        "postprocess": end - back,
+        "total": end - start,
+    }
+    shape = f"{geometries[0].padded_height}x{geometries[0].padded_width}"
+    return {"shape": shape, **{stage: nanoseconds / 1e6 for stage, nanoseconds in stages.items()}}
+
+
+class Server:
+    """Answers the requests about one variant."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self._job = job
+        # what takes longest to import, before anything is timed
+        importlib.import_module("cutpoint.predict.runtime" if job["model"] else "cutpoint.detector.reference")
+
+    def open(self) -> dict[str, Any]:
+        """Open the variant, and tell what was opened."""
+        began, notes = time.perf_counter(), []
+        self._opened = open_variant(self._job)
+        seconds = time.perf_counter() - began
+        if self._job["runtime"] == "pytorch" and self._job["cut"] == "e2e":
+            from cutpoint.detector.mmcv_ops import has_compiled_ops
+
+            if not has_compiled_ops():
+                notes.append(UNCOMPILED)
+        return {
+            "provider_got": self._opened.pipeline.provider,
+            "notes": notes,
+            **self._opened.facts,
+            "affinity": sorted(os.sched_getaffinity(0)),
+            "cold_start": {"open_s": round(seconds, 3)},
+        }
+
+    def warm_up(self, images: Images) -> dict[str, Any]:
+        """Run each input shape until its median is stable.
+
+        Returns:
+            ``first_run_ms``; ``shapes``: of each input shape (``HxW``) the number of runs and whether it
+            became stable; ``runs`` and ``seconds`` in all.
+        """
+        began, times = time.perf_counter(), {}
+        for batch in self._batches(images):
+            row = self._time(batch)
+            times.setdefault(row["shape"], ([], batch))[0].append(row["total"])
+        first = next(iter(times.values()))[0][0]
+        for totals, batch in times.values():
+            while not is_stable(totals) and len(totals) < MOST:
+                totals.append(self._time(batch)["total"])
+        shapes = {s: {"runs": len(t), "stable": is_stable(t)} for s, (t, _) in times.items()}
+        return {
+            "first_run_ms": first,
+            "shapes": shapes,
+            "runs": sum(shape["runs"] for shape in shapes.values()),
+            "seconds": round(time.perf_counter() - began, 3),
+        }
+
+    def time(self, images: Images) -> dict[str, Any]:
+        """Samples of a block of images, one a batch, named after its first image.
+
+        The first batch runs once before it counts: between two blocks other variants had the caches.
+        """
+        batches = self._batches(images)
+        self._time(batches[0])
+        return {"samples": [{"image_id": batch[0]["id"], **self._time(batch)} for batch in batches]}
+
+    def throughput(self, images: Images, seconds: float) -> dict[str, Any]:
+        """Images per second with the stages of several images overlapped, as ``predict`` does."""
+        opened, settings = self._opened, {"batch": self._job["batch"]}
+        if self._job["runtime"] == "onnxruntime":
+            threads, workers, runs = share_threads(self._job["threads"], self._job["provider"])
+            opened = open_variant({**self._job, "threads": threads})
+            settings |= {"workers": workers, "runs": runs}
+        began, count = time.perf_counter(), 0
+        while (spent := time.perf_counter() - began) < seconds:
+            with closing(stream(opened.pipeline, images, **settings)) as results:
+                for _, geometry, read in results:
+                    detect(read, opened.recipe, geometry, opened.pipeline.spec)
+                    count += 1
+        return {"images_per_s": count / spent, "images": count, "seconds": round(spent, 3)}
+
+    def finish(self, images: Images) -> dict[str, Any]:
+        """Peak memory, MiB, and then the census of the graph's nodes in a session of its own."""
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        memory = {"host_peak_mib": round(peak, 1), "device_mib": device_memory_mib(os.getpid())}
+        if self._job["runtime"] == "pytorch":
+            return {"memory": memory, "census": None}
+        from cutpoint.latency.census import take_census
+
+        pipeline = self._opened.pipeline
+        (batch, *_) = self._batches(images)
+        tensor, sizes = pipeline.batch([pipeline.prepare(pipeline.decode(i["path"])) for i in batch])
+        settings = (self._job[key] for key in ("model", "provider", "threads", "tf32"))
+        return {"memory": memory, "census": take_census(*settings, pipeline.feeds(tensor, *sizes))}
+
+    def _time(self, batch: Images) -> dict[str, Any]:
+        return time_images(self._opened.pipeline, self._opened.recipe, [image["path"] for image in batch])
+
+    def _batches(self, images: Images) -> list[Images]:
+        size = self._job["batch"]
+        return [images[start : start + size] for start in range(0, len(images), size)]
+
+
+def is_stable(totals: Sequence[float]) -> bool:
+    """Whether the last run moved the median of the last few by little; milliseconds, in the order of time."""
+    if len(totals) < FEWEST:
+        return False
+    before, after = statistics.median(totals[-WINDOW - 1 : -1]), statistics.median(totals[-WINDOW:])
+    return abs(after - before) <= STABLE * before
+
+
+def serve(job: dict[str, Any], requests: Any, answers: Any) -> None:
+    """Say that all is imported, then answer ``{"ask": method, argument: value}`` until the input ends."""
+    server = Server(job)
+    _answer(answers, {})
+    for line in requests:
+        request = json.loads(line)
+        _answer(answers, getattr(server, request.pop("ask"))(**request))
+
+
+def _answer(answers: Any, value: dict[str, Any]) -> None:
+    answers.write(json.dumps(value) + "\n")
+    answers.flush()
+
+
+def main() -> None:
+    """Serve on stdin and stdout; what libraries print goes to stderr."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    try:
+        serve(json.loads(sys.argv[1]), sys.stdin, answers)
+    except UserError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

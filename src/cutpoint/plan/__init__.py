@@ -1,0 +1,1 @@
+"""Config in, plan out: which files, runs and variants the workflow makes."""

@@ -1,0 +1,184 @@
+"""What the plan's files must fulfil before any job runs; files still to be fetched are left to the jobs."""
+
+import ast
+import hashlib
+import importlib.util
+import json
+import os
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from cutpoint.errors import UserError
+from cutpoint.plan.config import near, suggest
+from cutpoint.plan.evaluations import Evaluation, Model, Plan
+from cutpoint.plan.variants import Dataset, Variant
+
+# annotations/instances_val2017.json of COCO
+VAL2017_BYTES = 19_987_840
+VAL2017_SHA256 = "e8c7f7908f1d7278341fae127d0da654f102f11bd7b21d8aeefa635b8c810b6f"
+
+
+def check_files(plan: Plan, sources: Collection[str]) -> None:
+    """Check every path of a plan, and what can be read of it quickly.
+
+    Args:
+        plan: the resolved config.
+        sources: paths that are fetched when they are missing.
+
+    Raises:
+        UserError: the first problem.
+    """
+    for model in plan.models:
+        _check_model(model, sources)
+    for dataset in plan.datasets:
+        _check_dataset(dataset, sources)
+    for variant in dict.fromkeys(v for e in plan.evaluations for v in e.variants):
+        _check_variant(variant, sources)
+    for index, evaluation in enumerate(plan.evaluations):
+        if evaluation.published_ap is not None:
+            _check_published(f"evaluations[{index}].published_ap", evaluation, sources)
+
+
+def config_files(config: str) -> list[str]:
+    """The Python files that a model config consists of: itself and its ``_base_`` files.
+
+    Args:
+        config: a path, or ``mmdet::...``, which has none (mmdet's version stands for it).
+    """
+    if "::" in config:
+        return []
+    found: list[str] = []
+    waiting = [config]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.append(path)
+            waiting += [
+                os.path.normpath(Path(path).parent / base) for base in _bases(path) if "::" not in base
+            ]
+    return found
+
+
+def module_files(modules: Iterable[str]) -> list[str]:
+    """The files of those modules that lie below the working directory.
+
+    Args:
+        modules: dotted names, the config's ``imports``.
+
+    Raises:
+        UserError: a module that is found neither there nor among the installed ones.
+    """
+    files = []
+    for module in modules:
+        parts = Path(*module.split("."))
+        local = [path for path in (parts.with_suffix(".py"), parts / "__init__.py") if path.is_file()]
+        files += [path.as_posix() for path in local[:1]]
+        # of an installed one the top package is found without running anything
+        if not local and importlib.util.find_spec(parts.parts[0]) is None:
+            raise UserError(f"imports: no module {module!r} below {Path.cwd()} or among the installed ones")
+    return files
+
+
+def _bases(path: str) -> list[str]:
+    try:
+        tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, UnicodeDecodeError) as error:
+        raise UserError(f"model config {path}: cannot be read as Python ({error})") from error
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and any(getattr(t, "id", "") == "_base_" for t in node.targets):
+            value = ast.literal_eval(node.value)
+            return [value] if isinstance(value, str) else list(value)
+    return []
+
+
+def _check_model(model: Model, sources: Collection[str]) -> None:
+    where = f"models.{model.name}"
+    if "::" in model.config:
+        _check_shipped(f"{where}.config", model.config)
+    else:
+        _check_path(f"{where}.config", model.config, "file", ())
+        for path in config_files(model.config):
+            _check_path(f"{where}.config, _base_", path, "file", ())
+    _check_path(f"{where}.checkpoint", model.checkpoint, "file", sources)
+
+
+def _check_shipped(where: str, config: str) -> None:
+    package, _, relative = config.partition("::")
+    # found, not imported: importing mmdet takes seconds
+    spec = importlib.util.find_spec("mmdet")
+    folder = Path(spec.origin).parent / ".mim" / "configs"
+    if package != "mmdet":
+        raise UserError(
+            f"{where}: {config!r}: only configs of mmdet are known by name; write mmdet::folder/file.py"
+        )
+    if not (folder / relative).is_file():
+        known = [path.relative_to(folder).as_posix() for path in folder.glob("*/*.py")]
+        raise UserError(f"{where}: the installed mmdet has no config {relative!r}{near(relative, known)}")
+
+
+def _check_dataset(dataset: Dataset, sources: Collection[str]) -> None:
+    where = f"datasets.{dataset.name}"
+    _check_path(f"{where}.images", dataset.images, "folder", sources)
+    if dataset.annotations:
+        _check_path(f"{where}.annotations", dataset.annotations, "file", sources)
+    if not dataset.classes:
+        return
+    if not dataset.annotations:
+        raise UserError(f"{where}.classes: only a data set with annotations has categories; set it to null")
+    if not Path(dataset.annotations).is_file():
+        return
+    try:
+        categories = [
+            entry["name"] for entry in json.loads(Path(dataset.annotations).read_bytes())["categories"]
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{where}.annotations: {dataset.annotations} is not a COCO detection file") from error
+    for name, category in dataset.classes:
+        if category not in categories:
+            raise UserError(
+                f"{where}.classes.{name}: {dataset.annotations} has no category {category!r}"
+                f"{suggest(category, categories)}"
+            )
+
+
+def _check_variant(variant: Variant, sources: Collection[str]) -> None:
+    if variant.results:
+        _check_path(f"variants.{variant.name}.results", variant.results, "file", sources)
+    elif variant.export.foreign:
+        _check_path(f"variants.{variant.name}.onnx", variant.export.foreign.path, "file", sources)
+
+
+def _check_published(where: str, evaluation: Evaluation, sources: Collection[str]) -> None:
+    dataset = evaluation.dataset
+    if dataset.limit is not None:
+        raise UserError(
+            f"{where}: is of all images, but datasets.{dataset.name}.limit is set; remove one of them"
+        )
+    path = dataset.annotations
+    if path and not Path(path).is_file() and path in sources:
+        return
+    if not path or not _is_val2017(Path(path)):
+        raise UserError(
+            f"{where}: is allowed only with COCO val2017's own annotations, and {path or 'null'} is not "
+            "instances_val2017.json (sha256 differs); set it to null"
+        )
+
+
+def _is_val2017(path: Path) -> bool:
+    if path.stat().st_size != VAL2017_BYTES:
+        return False
+    return hashlib.sha256(path.read_bytes()).hexdigest() == VAL2017_SHA256
+
+
+def _check_path(where: str, path: str, kind: str, sources: Collection[str]) -> None:
+    found = Path(path)
+    if (found.is_dir() if kind == "folder" else found.is_file()) or (path in sources and not found.exists()):
+        return
+    if found.exists():
+        raise UserError(f"{where}: {path} is not a {kind}")
+    upper = found.parent
+    beside = [str(upper / name) for name in os.listdir(upper)] if upper.is_dir() else []
+    raise UserError(
+        f"{where}: no {kind} {path} (looked from {Path.cwd()}, and among the paths of data/sources.tsv)"
+        f"{near(path, [*beside, *sources])}"
+    )

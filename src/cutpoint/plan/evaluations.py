@@ -1,0 +1,114 @@
+"""A plan: every model on its data sets, with all that has to be made for it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cutpoint.errors import UserError
+from cutpoint.plan.variants import Dataset, Export, Run, Trace, Variant
+
+
+@dataclass(frozen=True)
+class Model:
+    """An mmdet config and a checkpoint."""
+
+    name: str
+    config: str
+    checkpoint: str
+    candidate_floor: float | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model on a data set, in the order of the table.
+
+    ``diagnosed``: the variants that are held against typical mistakes; ``mistaken``: the run whose file these
+    are made on, null where nothing is diagnosed.
+    """
+
+    model: Model
+    dataset: Dataset
+    variants: tuple[Variant, ...]
+    reference: Variant
+    ladder: tuple[Variant, ...]
+    published_ap: float | None
+    diagnosed: tuple[Variant, ...] = ()
+    mistaken: Run | None = None
+
+    def variant(self, name: str) -> Variant:
+        """The variant of that name."""
+        return _get({variant.name: variant for variant in self.variants}, name, "variant")
+
+    def run(self, name: str) -> Run:
+        """The run of that name."""
+        return _get({run.name: run for run in self.runs}, name, "run")
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """Each run once, those of the variants first, then those that only autopsies and diagnoses need."""
+        runs = [variant.run for variant in self.variants if variant.run]
+        runs += [run.candidates for run in runs if run.candidates]
+        return tuple(dict.fromkeys([*runs, *([self.mistaken] if self.mistaken else [])]))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that the config asks for. ``device`` is resolved."""
+
+    device: str
+    evaluations: tuple[Evaluation, ...]
+
+    def evaluation(self, dataset: str, model: str) -> Evaluation:
+        """The evaluation of a model on a data set."""
+        pairs = {(e.dataset.name, e.model.name): e for e in self.evaluations}
+        return _get(pairs, (dataset, model), "pair of data set and model")
+
+    def model(self, name: str) -> Model:
+        """The model of that name."""
+        return _get({model.name: model for model in self.models}, name, "model")
+
+    def dataset(self, name: str) -> Dataset:
+        """The data set of that name."""
+        return _get({dataset.name: dataset for dataset in self.datasets}, name, "data set")
+
+    def export(self, model: str, name: str) -> Export:
+        """The export of that name of a model."""
+        return _get(self.exports(model), name, f"export of {model}")
+
+    def trace(self, model: str, name: str) -> Trace:
+        """The trace of that name that exports of a model are made from."""
+        traces = [export.trace for export in self.exports(model).values() if not export.foreign]
+        return _get({trace.name: trace for t in traces for trace in (t, t.full)}, name, f"trace of {model}")
+
+    def datasets_of(self, model: str) -> list[Dataset]:
+        """The data sets that a model is evaluated on, in the config's order."""
+        return [e.dataset for e in self.evaluations if e.model.name == model]
+
+    def exports(self, model: str) -> dict[str, Export]:
+        """The exports of a model by name."""
+        runs = [run for e in self.evaluations if e.model.name == model for run in e.runs]
+        return {run.export.name: run.export for run in runs if run.export}
+
+    @property
+    def wanted_providers(self) -> list[tuple[str, str]]:
+        """Pairs of provider and the config key that asks for it."""
+        variants = {v.name: v for e in self.evaluations for v in e.variants if v.run}
+        keys = {v.run.provider: f"variants.{name}.provider" for name, v in variants.items()}
+        return list((keys | {self.device: "device"}).items())
+
+    @property
+    def models(self) -> list[Model]:
+        """Each model that is evaluated, once."""
+        return list(dict.fromkeys(e.model for e in self.evaluations))
+
+    @property
+    def datasets(self) -> list[Dataset]:
+        """Each data set that is used, once; those that only calibrate included."""
+        traces = [run.export.trace for e in self.evaluations for run in e.runs if run.export]
+        used = [e.dataset for e in self.evaluations]
+        return list(dict.fromkeys(used + [t.calibration.dataset for t in traces if t.calibration]))
+
+
+def _get(known: dict[Any, Any], key: Any, what: str) -> Any:
+    if key not in known:
+        raise UserError(f"the config plans no {what} {key!r}; it plans {', '.join(map(str, known))}")
+    return known[key]

@@ -1,0 +1,179 @@
+"""The config in, the plan out: names resolved, combinations without meaning refused."""
+
+import json
+import os
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any
+
+from cutpoint.errors import UserError
+from cutpoint.plan.config import suggest
+from cutpoint.plan.evaluations import Evaluation, Model, Plan
+from cutpoint.plan.resolve_variant import resolve_variant
+from cutpoint.plan.variants import SHAPE, Dataset, Export, Run, Variant, differences
+from cutpoint.postprocessing.recipe_changes import step_changes
+
+
+def build_plan(config: dict[str, Any], device: str) -> Plan:
+    """Resolve a completed config.
+
+    Args:
+        config: as ``cutpoint.plan.config.complete_config`` returns it.
+        device: ``cpu``, ``cuda`` or ``tensorrt``; the config's ``device``, ``auto`` resolved.
+
+    Raises:
+        UserError: a name that nothing defines, or a combination that has no meaning.
+    """
+    models = {name: _resolve_model(name, entry) for name, entry in config["models"].items()}
+    datasets = {name: _resolve_dataset(name, entry) for name, entry in config["datasets"].items()}
+    variants = {
+        name: resolve_variant(name, entry, config["recipes"], datasets, device)
+        for name, entry in config["variants"].items()
+    }
+    check_names(variants.values())
+    _check_latency_batch(config["latency"]["batch"], variants.values())
+    evaluations: list[Evaluation] = []
+    for index, entry in enumerate(config["evaluations"]):
+        where = f"evaluations[{index}]"
+        evaluation = _resolve_evaluation(where, entry, models, datasets, variants, device)
+        pair = (evaluation.model, evaluation.dataset)
+        if pair in [(e.model, e.dataset) for e in evaluations]:
+            raise UserError(
+                f"{where}: model {entry['model']!r} on dataset {entry['dataset']!r} is there twice; list all "
+                "its variants in one evaluation"
+            )
+        evaluations.append(evaluation)
+    return Plan(device, tuple(evaluations))
+
+
+def check_names(variants: Iterable[Variant]) -> None:
+    """Refuse two exports, or two runs, that differ and have one name: their files would be one.
+
+    Raises:
+        UserError: the variants that they belong to.
+    """
+    seen: dict[str, tuple[Export | Run, Variant]] = {}
+    for variant in variants:
+        for thing in filter(None, (variant.run and variant.run.export, variant.run)):
+            first, owner = seen.setdefault(f"{type(thing).__name__.lower()} {thing.name}", (thing, variant))
+            if first != thing:
+                raise UserError(
+                    f"variants.{owner.name} and variants.{variant.name} differ, but each would make the "
+                    f"{type(thing).__name__.lower()} {thing.name}; change one of them"
+                )
+
+
+def _check_latency_batch(batch: int, variants: Iterable[Variant]) -> None:
+    fixed = [v.name for v in variants if v.run and v.run.export and v.run.export.trace.shape != SHAPE]
+    if batch > 1 and fixed:
+        raise UserError(
+            f"latency.batch: {batch} images, and variants.{fixed[0]} is a file of fixed shape, which takes "
+            "one; set it to 1, or that variant's shape to dynamic"
+        )
+
+
+def _resolve_model(name: str, entry: dict[str, Any]) -> Model:
+    config = entry["config"] if "::" in entry["config"] else os.path.normpath(entry["config"])
+    return Model(name, config, os.path.normpath(entry["checkpoint"]), entry["candidate_floor"])
+
+
+def _resolve_dataset(name: str, entry: dict[str, Any]) -> Dataset:
+    annotations, classes = entry["annotations"], entry["classes"]
+    return Dataset(
+        name,
+        os.path.normpath(entry["images"]),
+        annotations and os.path.normpath(annotations),
+        tuple(classes.items()) if classes else None,
+        entry["limit"],
+        entry["shards"],
+    )
+
+
+def _resolve_evaluation(
+    where: str,
+    entry: dict[str, Any],
+    models: dict[str, Model],
+    datasets: dict[str, Dataset],
+    variants: dict[str, Variant],
+    device: str,
+) -> Evaluation:
+    def find(key: str, name: str, known: dict[str, Any], among: str) -> Any:
+        if name not in known:
+            raise UserError(f"{where}.{key}: {name!r} is not among {among}{suggest(name, known)}")
+        return known[name]
+
+    model = find("model", entry["model"], models, "models")
+    dataset = find("dataset", entry["dataset"], datasets, "datasets")
+    chosen = {name: find("variants", name, variants, "variants") for name in entry["variants"]}
+    own = "this evaluation's variants"
+    if entry["reference"] is not None:
+        reference = find("reference", entry["reference"], chosen, own)
+    else:
+        natural = [v for v in chosen.values() if v.run and (v.run.runtime, v.run.cut) == ("pytorch", "e2e")]
+        if not natural:
+            raise UserError(
+                f"{where}.reference: no variant with runtime pytorch and cut e2e is listed; add one, or name "
+                "the variant that the others are compared with"
+            )
+        reference = natural[0]
+    ladder = tuple(find("ladder", name, chosen, own) for name in entry["ladder"])
+    _check_ladder(f"{where}.ladder", ladder)
+    _check_floor(where, model, chosen.values())
+    _check_calibration(where, dataset, chosen.values())
+    if entry["diagnose"] is None:
+        elsewhere = (v for v in chosen.values() if v.results or v.export.foreign)
+        diagnosed = tuple(variant for variant in elsewhere if variant != reference)
+    else:
+        diagnosed = tuple(find("diagnose", name, chosen, own) for name in entry["diagnose"])
+    if reference in diagnosed:
+        raise UserError(f"{where}.diagnose: {reference.name} is the reference; leave it out")
+    return Evaluation(
+        model,
+        dataset,
+        tuple(chosen.values()),
+        reference,
+        ladder,
+        entry["published_ap"],
+        diagnosed,
+        Run("onnxruntime", "raw", device, Export("raw")) if diagnosed else None,
+    )
+
+
+def _check_ladder(where: str, ladder: Iterable[Variant]) -> None:
+    for variant in ladder:
+        if variant.results:
+            raise UserError(
+                f"{where}: {variant.name} is a finished results file, and what it differs in from its "
+                "neighbours is not known; leave it out"
+            )
+    for lower, upper in pairwise(ladder):
+        found = differences(lower, upper)
+        if found == ["recipe base"] and lower.recipe.steps and upper.recipe.steps:
+            found = step_changes(json.loads(lower.recipe.steps), json.loads(upper.recipe.steps))
+        if len(found) != 1:
+            raise UserError(
+                f"{where}: {lower.name} and {upper.name} must differ in one thing, but differ in "
+                f"{', '.join(found) or 'nothing'}; put variants between them, or leave one out"
+            )
+
+
+def _check_floor(where: str, model: Model, variants: Iterable[Variant]) -> None:
+    floor = model.candidate_floor
+    for variant in variants:
+        threshold = dict(variant.recipe.overrides).get("score_thr") if variant.recipe else None
+        if None not in (floor, threshold) and threshold < floor:
+            raise UserError(
+                f"{where}: variant {variant.name} thresholds at {threshold:g}, below the floor of the "
+                f"candidates; raise its score_thr, or lower models.{model.name}.candidate_floor ({floor:g})"
+            )
+
+
+def _check_calibration(where: str, dataset: Dataset, variants: Iterable[Variant]) -> None:
+    """Ranges taken from the images that are scored would flatter int8."""
+    for variant in variants:
+        calibration = variant.run and variant.run.export and variant.run.export.trace.calibration
+        if calibration and calibration.dataset.images == dataset.images:
+            raise UserError(
+                f"{where}: variant {variant.name} is calibrated on {calibration.dataset.name}, whose images "
+                f"{dataset.images} are those that are scored; calibrate it on other images"
+            )

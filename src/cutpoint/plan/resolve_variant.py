@@ -1,0 +1,197 @@
+"""One entry of the config's ``variants`` in, a variant out; what has no meaning is refused."""
+
+import json
+import os
+from typing import Any
+
+from cutpoint.errors import UserError
+from cutpoint.names import OVERRIDES, RECIPES
+from cutpoint.plan.config import suggest
+from cutpoint.plan.variants import (
+    CLIP,
+    COUNT,
+    EXPORTER,
+    INPUT,
+    OPSET,
+    SCORES,
+    SHAPE,
+    Calibration,
+    Dataset,
+    Export,
+    Foreign,
+    RecipeChoice,
+    Run,
+    Trace,
+    Variant,
+)
+from cutpoint.postprocessing.recipe_checks import check_steps
+
+# Their NMS computes an IoU that ONNX's does not.
+NOT_IN_GRAPH = ("seed-topk-nms", "seed-per-class")
+KINDS = {"score_thr": float, "nms_pre": int, "iou_threshold": float, "max_per_img": int, "score_voting": bool}
+# How Cutpoint makes a file, and the value that leaves it to the defaults.
+MAKING = {
+    "shape": SHAPE,
+    "opset": OPSET,
+    "exporter": EXPORTER,
+    "scores": SCORES,
+    "clip": CLIP,
+    "count": COUNT,
+    "topk_limit": None,
+    "calibration": None,
+}
+ONLY_OF_CUT = {"clip": "e2e", "count": "e2e", "topk_limit": "e2e", "scores": "decoded"}
+
+
+def resolve_variant(
+    name: str, entry: dict[str, Any], recipes: dict[str, Any], datasets: dict[str, Dataset], device: str
+) -> Variant:
+    """Resolve one entry.
+
+    Args:
+        name: of the variant.
+        entry: completed with the schema's defaults.
+        recipes: the config's ``recipes``.
+        datasets: the config's data sets, for the calibration.
+        device: ``cpu``, ``cuda`` or ``tensorrt``.
+
+    Raises:
+        UserError: a combination that has no meaning, or a name that nothing defines.
+    """
+    if entry.get("results"):
+        return Variant(name, None, None, os.path.normpath(entry["results"]))
+    where, runtime, cut = f"variants.{name}", entry["runtime"], entry["cut"]
+    recipe = resolve_recipe(f"{where}.recipe", entry["recipe"], recipes)
+    if runtime == "pytorch":
+        _check_pytorch(where, entry, recipe)
+        export = None
+    else:
+        export = _resolve_export(where, entry, recipe, datasets)
+    if entry["input"] == "seed-225" and entry["shape"] != SHAPE:
+        raise UserError(f"{where}.input: seed-225 keeps each image's own size; use shape dynamic")
+    provider = _provider(runtime, entry["provider"] or device)
+    if entry["tf32"] and provider == "cpu":
+        raise UserError(f"{where}.tf32: only a GPU has it, and this runs on the CPU; remove it")
+    run = Run(
+        runtime,
+        cut,
+        provider,
+        export,
+        entry["input"],
+        entry["batch"],
+        moved=provider != _provider(runtime, device),
+        tf32=entry["tf32"],
+    )
+    return Variant(name, run, recipe)
+
+
+def resolve_recipe(where: str, entry: str | dict[str, Any], named: dict[str, Any]) -> RecipeChoice:
+    """Resolve a recipe: a name of Cutpoint's or of the config's own, or a definition written out.
+
+    Raises:
+        UserError: an unknown name, or steps that are none.
+    """
+    name = None
+    if isinstance(entry, str) and entry not in RECIPES:
+        if entry not in named:
+            raise UserError(f"{where}: unknown recipe {entry!r}{suggest(entry, [*RECIPES, *named])}")
+        name, entry = entry, named[entry]
+    if isinstance(entry, str):
+        return RecipeChoice(entry)
+    if "steps" in entry:
+        try:
+            check_steps(entry["steps"])
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from error
+        return RecipeChoice(name, steps=json.dumps(entry["steps"], sort_keys=True))
+    overrides = tuple((key, KINDS[key](entry[key])) for key in OVERRIDES if key in entry)
+    return RecipeChoice(entry["base"], overrides)
+
+
+def _check_pytorch(where: str, entry: dict[str, Any], recipe: RecipeChoice) -> None:
+    for key, default in {**MAKING, "precision": "fp32", "onnx": None, "outputs": None}.items():
+        if entry[key] != default:
+            raise UserError(
+                f"{where}.{key}: only an exported file has it; remove it, or use runtime onnxruntime"
+            )
+    if entry["cut"] == "decoded":
+        raise UserError(
+            f"{where}.cut: pytorch has the cuts raw and e2e; use one of them, or runtime onnxruntime"
+        )
+    if entry["cut"] == "e2e":
+        if recipe != RecipeChoice():
+            raise UserError(
+                f"{where}.recipe: pytorch e2e is mmdet's own predict, whose recipe is mmdet3 as it stands; "
+                "remove the recipe, or use cut raw"
+            )
+        if entry["input"] != INPUT:
+            raise UserError(
+                f"{where}.input: pytorch e2e is mmdet's own test pipeline; remove the input, or use cut raw"
+            )
+
+
+def _resolve_export(
+    where: str, entry: dict[str, Any], recipe: RecipeChoice, datasets: dict[str, Dataset]
+) -> Export:
+    cut = entry["cut"]
+    if (entry["onnx"] is None) != (entry["outputs"] is None):
+        given, missing = ("onnx", "outputs") if entry["onnx"] else ("outputs", "onnx")
+        raise UserError(
+            f"{where}.{given}: a file that Cutpoint did not make needs both onnx and outputs; add {missing}"
+        )
+    if entry["onnx"]:
+        return _resolve_foreign(where, entry, recipe)
+    for key, owner in ONLY_OF_CUT.items():
+        if entry[key] != MAKING[key] and cut != owner:
+            raise UserError(
+                f"{where}.{key}: {entry[key]} is a form of the cut {owner}; remove it, or use cut {owner}"
+            )
+    inside = recipe if cut == "e2e" else None
+    if inside and inside.base in NOT_IN_GRAPH:
+        raise UserError(
+            f"{where}.recipe: {inside.base} cannot be part of a graph, since ONNX has no NMS with its IoU; "
+            "use cut raw or decoded"
+        )
+    shape = "x".join(map(str, entry["shape"])) if isinstance(entry["shape"], list) else entry["shape"]
+    if shape != SHAPE and entry["batch"] > 1:
+        raise UserError(
+            f"{where}.batch: a file of fixed shape takes one image; use shape dynamic, or batch 1"
+        )
+    calibration = _resolve_calibration(where, entry, datasets)
+    trace = Trace(entry["precision"], shape, entry["opset"], entry["exporter"], calibration)
+    return Export(
+        cut, trace, entry["scores"], entry["clip"], entry["count"], entry["topk_limit"], recipe=inside
+    )
+
+
+def _resolve_foreign(where: str, entry: dict[str, Any], recipe: RecipeChoice) -> Export:
+    for key, default in MAKING.items():
+        if entry[key] != default:
+            raise UserError(f"{where}.{key}: says how Cutpoint makes a file, and this one is made; remove it")
+    if entry["cut"] == "e2e" and recipe != RecipeChoice():
+        raise UserError(f"{where}.recipe: the post-processing of an e2e file is inside it; remove the recipe")
+    outputs = json.dumps(entry["outputs"], sort_keys=True)
+    foreign = Foreign(os.path.normpath(entry["onnx"]), outputs)
+    return Export(entry["cut"], Trace(entry["precision"]), foreign=foreign)
+
+
+def _resolve_calibration(
+    where: str, entry: dict[str, Any], datasets: dict[str, Dataset]
+) -> Calibration | None:
+    chosen, precision = entry["calibration"], entry["precision"]
+    if precision != "int8":
+        if chosen:
+            raise UserError(f"{where}.calibration: only int8 is calibrated, not {precision}; remove it")
+        return None
+    if not chosen:
+        raise UserError(f"{where}: int8 takes its ranges from images; add calibration: {{dataset: NAME}}")
+    if chosen["dataset"] not in datasets:
+        raise UserError(
+            f"{where}.calibration.dataset: {chosen['dataset']!r} is not among datasets"
+            f"{suggest(chosen['dataset'], datasets)}"
+        )
+    return Calibration(datasets[chosen["dataset"]], chosen["images"])
+
+
+def _provider(runtime: str, provider: str) -> str:
+    return "cuda" if runtime == "pytorch" and provider == "tensorrt" else provider

@@ -1,0 +1,1 @@
+"""Tensors of a cut in, detections out, in numpy."""

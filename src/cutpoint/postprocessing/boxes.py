@@ -1,0 +1,230 @@
+"""Priors and box coders. float32 in, float32 out.
+
+The coders are written once for numpy and torch: ``xp`` is the module whose functions they call. The source of
+each is mmdet 3.3.0 (folders under mmdet/models/), its order of operations kept.
+"""
+
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from cutpoint.postprocessing.headspec import HeadSpec
+
+
+def level_priors(
+    spec: HeadSpec, level: int | np.ndarray, y: np.ndarray, x: np.ndarray, anchor: np.ndarray
+) -> np.ndarray:
+    """Priors of chosen cells.
+
+    Args:
+        spec: the head specification.
+        level: feature level, or ``(N,)`` integers, that of each cell.
+        y, x, anchor: ``(N,)`` integers, cell row, cell column, prior within the cell.
+
+    Returns:
+        float32, network pixels: anchors ``(N, 4)`` ``x1, y1, x2, y2``, or points ``(N, 2)`` ``x, y``.
+
+    Source:
+        ``AnchorGenerator.single_level_grid_priors`` and ``MlvlPointGenerator.single_level_grid_priors``,
+        task_modules/prior_generators/.
+    """
+    stride = _of_level(spec.strides, level)
+    cell = np.stack([x, y]).astype(np.float32).T
+    if spec.anchors is None:
+        return (cell + np.float32(spec.point_offset)) * stride
+    shift = cell * stride
+    table, starts = _anchor_table(spec.anchors)
+    return take_boxes(table, starts[level] + anchor) + np.concatenate([shift, shift], axis=1)
+
+
+def decode_boxes(
+    spec: HeadSpec, level: int | np.ndarray, priors: Any, values: Any, xp: ModuleType = np
+) -> tuple[Any, Any | None]:
+    """Turn what the box branch emits into boxes, not clipped.
+
+    Args:
+        spec: the head specification; its coder says how to read ``values``.
+        level: feature level; with numpy also ``(N,)`` integers, that of each prior.
+        priors: ``(..., N, 4)`` anchors or ``(..., N, 2)`` points, float32 network pixels.
+        values: ``(..., N, channels)`` float32 as the head emits them.
+        xp: ``numpy`` or ``torch``, whichever the arrays belong to.
+
+    Returns:
+        ``(..., N, 4)`` float32, ``x1, y1, x2, y2``, network pixels; and ``(..., N)`` float32, the factor that
+        the coder computes, null for coders without one.
+    """
+    stride = _of_level(spec.strides, level, xp)
+    found = CODERS[spec.coder["type"]](priors, values, stride, level, spec.coder, xp)
+    return found if isinstance(found, tuple) else (found, None)
+
+
+def _of_level(table: Any, level: int | np.ndarray, xp: ModuleType = np) -> Any:
+    """A level's row of a table, float32; or ``(N, columns)``, the rows of several levels."""
+    if isinstance(level, int):
+        return xp.asarray(table[level], dtype=xp.float32)
+    return take_boxes(np.asarray(table, dtype=np.float32), level)
+
+
+@lru_cache(maxsize=8)
+def _anchor_table(anchors: tuple) -> tuple[np.ndarray, np.ndarray]:
+    """All levels' base anchors, ``(M, 4)`` float32, and the first row of each level."""
+    starts = np.cumsum([0, *map(len, anchors)])
+    return np.array([anchor for level in anchors for anchor in level], dtype=np.float32), starts
+
+
+def take_boxes(boxes: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Rows of ``(N, 4)`` boxes, column by column in memory: numpy's loops then run over the boxes."""
+    return boxes.T.take(index, axis=1).T
+
+
+def scale_to_original(boxes: np.ndarray, scale_x: float, scale_y: float, operation: str) -> np.ndarray:
+    """Boxes from network to original-image pixels, rounding as mmdet does.
+
+    Args:
+        boxes: ``(N, 4)`` float32 network pixels.
+        scale_x, scale_y: resized / original.
+        operation: ``multiply`` by the reciprocal (``scale_boxes``) or ``divide`` (YOLOX, PAA).
+
+    Returns:
+        ``(N, 4)`` float32 original-image pixels.
+    """
+    scale = np.array([scale_x, scale_y, scale_x, scale_y])
+    if operation == "multiply":
+        return boxes * (1 / scale).astype(np.float32)
+    return boxes / scale.astype(np.float32)
+
+
+def clip_boxes(boxes: np.ndarray, height: float, width: float) -> np.ndarray:
+    """Clip ``(N, 4)`` boxes to ``[0, width] x [0, height]``, same frame."""
+    limit = np.array([width, height, width, height], dtype=np.float32)
+    return np.clip(boxes, np.float32(0), limit)
+
+
+def box_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """IoU of every pair, ``(N, M)`` float64, of ``x1, y1, x2, y2`` boxes; 0 where both are empty."""
+    boxes, others = boxes.astype(np.float64)[:, None], others.astype(np.float64)[None]
+    size = np.minimum(boxes[..., 2:], others[..., 2:]) - np.maximum(boxes[..., :2], others[..., :2])
+    overlap = size.clip(min=0).prod(-1)
+    union = (
+        (boxes[..., 2:] - boxes[..., :2]).prod(-1) + (others[..., 2:] - others[..., :2]).prod(-1) - overlap
+    )
+    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+
+
+def _delta_xywh(priors: Any, deltas: Any, stride: Any, level: Any, coder: dict, xp: ModuleType) -> Any:
+    """``delta2bbox``, task_modules/coders/delta_xywh_bbox_coder.py."""
+    deltas = deltas * xp.asarray(coder["stds"], dtype=xp.float32)
+    deltas = deltas + xp.asarray(coder["means"], dtype=xp.float32)
+    centre = (priors[..., :2] + priors[..., 2:]) * 0.5
+    size = priors[..., 2:] - priors[..., :2]
+    shift, ratio = size * deltas[..., :2], deltas[..., 2:]
+    if coder["centre_clamp"] is None:
+        ratio = xp.clip(ratio, -coder["max_ratio"], coder["max_ratio"])
+    else:
+        shift = xp.clip(shift, -coder["centre_clamp"], coder["centre_clamp"])
+        ratio = xp.clip(ratio, None, coder["max_ratio"])
+    centre = centre + shift
+    half = size * xp.exp(ratio) * 0.5
+    return xp.concatenate([centre - half, centre + half], axis=-1)
+
+
+def _centre_size(priors: Any, values: Any, stride: Any, level: Any, coder: dict, xp: ModuleType) -> Any:
+    """``YOLOXHead._bbox_decode``, dense_heads/yolox_head.py."""
+    centre = values[..., :2] * stride + priors
+    half = xp.exp(values[..., 2:]) * stride / 2
+    return xp.concatenate([centre - half, centre + half], axis=-1)
+
+
+def _distance(priors: Any, values: Any, stride: Any, level: Any, coder: dict, xp: ModuleType) -> Any:
+    """``distance2bbox``, mmdet/structures/bbox/transforms.py; ``unit`` is what one value stands for.
+
+    With ``bins`` each side is the mean of a distribution over 0 .. bins - 1: ``Integral``,
+    dense_heads/gfl_head.py, whose distances start at the anchor's centre. ``exp`` and ``unit``
+    ``[per level]``: ``FoveaHead._bbox_decode``, dense_heads/fovea_head.py.
+    """
+    if coder["bins"]:
+        share = _softmax(values.reshape(*values.shape[:-1], 4, coder["bins"]), xp)
+        values = xp.sum(share * xp.arange(coder["bins"], dtype=xp.float32), axis=-1)
+    if coder["exp"]:
+        values = xp.exp(values)
+    values = values * _of_level([[unit] for unit in coder["unit"]], level, xp)
+    if priors.shape[-1] == 4:
+        priors = (priors[..., :2] + priors[..., 2:]) / 2
+    return xp.concatenate([priors - values[..., :2], priors + values[..., 2:]], axis=-1)
+
+
+def _tblr(priors: Any, values: Any, stride: Any, level: Any, coder: dict, xp: ModuleType) -> Any:
+    """``tblr2bboxes`` with ``normalize_by_wh``, task_modules/coders/tblr_bbox_coder.py."""
+    values = values * xp.asarray(coder["normalizer"], dtype=xp.float32)
+    centre = (priors[..., :2] + priors[..., 2:]) / 2
+    size = priors[..., 2:] - priors[..., :2]
+    vertical, horizontal = values[..., :2] * size[..., 1:], values[..., 2:] * size[..., :1]
+    low = xp.concatenate([horizontal[..., :1], vertical[..., :1]], axis=-1)
+    high = xp.concatenate([horizontal[..., 1:], vertical[..., 1:]], axis=-1)
+    return xp.concatenate([centre - low, centre + high], axis=-1)
+
+
+def _corners(priors: Any, values: Any, stride: Any, level: Any, coder: dict, xp: ModuleType) -> Any:
+    """Corners in strides, from the origin (``TOODHead``) or the point (``RepPointsHead._bbox_decode``)."""
+    boxes = values * stride[..., :1]
+    return boxes + xp.concatenate([priors, priors], axis=-1) if coder["from_point"] else boxes
+
+
+def _yolov3(priors: Any, values: Any, stride: Any, level: Any, coder: dict, xp: ModuleType) -> Any:
+    """``YOLOBBoxCoder.decode``, task_modules/coders/yolo_bbox_coder.py."""
+    shift = 1 / (1 + xp.exp(-values[..., :2])) - 0.5
+    centre = (priors[..., :2] + priors[..., 2:]) * 0.5 + shift * stride
+    half = (priors[..., 2:] - priors[..., :2]) * 0.5 * xp.exp(values[..., 2:])
+    return xp.concatenate([centre - half, centre + half], axis=-1)
+
+
+def _buckets(
+    priors: Any, values: Any, stride: Any, level: Any, coder: dict, xp: ModuleType
+) -> tuple[Any, Any]:
+    """``bucket2bbox``, task_modules/coders/bucketing_bbox_coder.py; sides are left, right, top, down."""
+    buckets = coder["buckets"]
+    side = -(-buckets // 2)
+    values = values.reshape(*values.shape[:-1], 2, 4, side)
+    scores, offsets = _softmax(values[..., 0, :, :], xp), values[..., 1, :, :]
+    numbers = xp.arange(side)
+    best = xp.argmax(scores, axis=-1)
+    is_best = numbers == best[..., None]
+    rest = xp.where(is_best, xp.asarray(-1.0, dtype=xp.float32), scores)
+    second = xp.argmax(rest, axis=-1)
+    zero = xp.asarray(0.0, dtype=xp.float32)
+    middle = xp.arange(side, dtype=xp.float32) + 0.5
+    # in bucket widths from the prior's edge inwards; an offset moves every edge towards the origin
+    from_low, from_high = (
+        xp.sum(xp.where(is_best, steps, zero), axis=-1) for steps in (middle - offsets, middle + offsets)
+    )
+
+    centre = (priors[..., :2] + priors[..., 2:]) * 0.5
+    half = (priors[..., 2:] - priors[..., :2]) * coder["scale"] * 0.5
+    low, high = centre - half, centre + half
+    width = (high - low) / buckets
+    left = low[..., 0] + from_low[..., 0] * width[..., 0]
+    right = high[..., 0] - from_high[..., 1] * width[..., 0]
+    top = low[..., 1] + from_low[..., 2] * width[..., 1]
+    down = high[..., 1] - from_high[..., 3] * width[..., 1]
+
+    near = xp.where(xp.abs(best - second) == 1, xp.amax(rest, axis=-1), zero)
+    confidence = xp.sum(xp.amax(scores, axis=-1) + near, axis=-1) / 4
+    return xp.stack([left, top, right, down], axis=-1), confidence
+
+
+def _softmax(values: Any, xp: ModuleType) -> Any:
+    powers = xp.exp(values - xp.amax(values, axis=-1)[..., None])
+    return powers / xp.sum(powers, axis=-1)[..., None]
+
+
+CODERS = {
+    "delta_xywh": _delta_xywh,
+    "centre_size": _centre_size,
+    "distance": _distance,
+    "tblr": _tblr,
+    "corners": _corners,
+    "yolov3": _yolov3,
+    "buckets": _buckets,
+}

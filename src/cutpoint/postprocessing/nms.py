@@ -1,0 +1,231 @@
+"""Greedy non-maximum suppression in numpy, bit-faithful to mmcv's; and the readings of others."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from cutpoint.postprocessing.boxes import take_boxes
+from cutpoint.postprocessing.ordering import best_first
+
+# From here on mmcv runs one NMS a class, on the same shifted boxes.
+SPLIT_THRESHOLD = 10000
+# Beyond so many pairs of boxes a list of them takes more memory and time than a loop over the kept boxes.
+MOST_PAIRS = 4_000_000
+# Smaller areas, px², are rounded too coarsely to reckon with.
+TINY = np.float32(1e-30)
+
+
+class Sides(NamedTuple):
+    """Boxes as NMS reads them: ``(N,)`` float32 each."""
+
+    x1: np.ndarray
+    y1: np.ndarray
+    x2: np.ndarray
+    y2: np.ndarray
+    areas: np.ndarray
+
+    def take(self, index: np.ndarray) -> "Sides":
+        """The chosen boxes."""
+        return Sides(*(side[index] for side in self))
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How the IoU of two boxes is computed; the defaults are correct, everything else is for recipes.
+
+    ``offset``: 1 is the old convention that a box from 0 to 9 is ten pixels wide. ``reading``: ``cxcywh``
+    takes the four numbers for a centre and a size, whatever they are. ``intersection``: ``product`` clips the
+    product of the overlap's sides at 0, by which two negative sides count as overlap; ``sides`` clips each.
+    """
+
+    offset: int = 0
+    reading: str = "xyxy"
+    intersection: str = "sides"
+
+    def sides(self, boxes: np.ndarray) -> Sides:
+        """Read ``(N, 4)`` float32 boxes."""
+        first, second, third, fourth = np.ascontiguousarray(boxes.T)
+        if self.reading == "cxcywh":
+            half_x, half_y = third / np.float32(2), fourth / np.float32(2)
+            first, second, third, fourth = first - half_x, second - half_y, first + half_x, second + half_y
+        offset = np.float32(self.offset)
+        return Sides(first, second, third, fourth, (third - first + offset) * (fourth - second + offset))
+
+    def iou(self, one: Sides, others: Sides) -> np.ndarray:
+        """IoU of one box with others, ``(N,)`` float32; NaN for two empty boxes."""
+        offset, zero = np.float32(self.offset), np.float32(0)
+        width = np.minimum(one.x2, others.x2) - np.maximum(one.x1, others.x1) + offset
+        height = np.minimum(one.y2, others.y2) - np.maximum(one.y1, others.y1) + offset
+        if self.intersection == "product":
+            shared = np.maximum(width * height, zero)
+        else:
+            shared = np.maximum(width, zero) * np.maximum(height, zero)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return shared / (one.areas + others.areas - shared)
+
+
+def greedy_nms(
+    boxes: np.ndarray, scores: np.ndarray, iou_threshold: float, overlap: Overlap | None = None
+) -> np.ndarray:
+    """Keep the best box, drop what overlaps it, repeat.
+
+    Args:
+        boxes: ``(N, 4)`` float32, ``x1, y1, x2, y2``, any one frame.
+        scores: ``(N,)`` float32. Equal scores keep their order.
+        iou_threshold: a box goes when its IoU with a kept one is strictly greater.
+        overlap: how the IoU is computed; null is mmcv's way.
+
+    Returns:
+        ``(K,)`` int64, indices of the kept boxes, best first.
+
+    Source:
+        ``nms_cpu``, mmcv/ops/csrc/pytorch/cpu/nms.cpp, mmcv 2.1.0 (offset 0), float32 in the same order of
+        operations.
+    """
+    overlap = overlap or Overlap()
+    order = best_first(scores)
+    sides = overlap.sides(take_boxes(boxes, order))
+    threshold = np.float32(iou_threshold)
+    pairs = None
+    if overlap.intersection == "sides" and threshold >= 0:
+        pairs = _rival_pairs(sides, threshold, overlap)
+    return order[_one_by_one(sides, threshold, overlap) if pairs is None else _settle(len(order), *pairs)]
+
+
+def _one_by_one(sides: Sides, threshold: np.float32, overlap: Overlap) -> np.ndarray:
+    """Kept rows of boxes in order, best first: each kept box against all that are left."""
+    rest = np.arange(len(sides.x1))
+    kept = []
+    while rest.size:
+        best, rest = rest[0], rest[1:]
+        kept.append(best)
+        rest = rest[~(overlap.iou(sides.take(best), sides.take(rest)) > threshold)]
+    return np.array(kept, dtype=np.int64)
+
+
+def _rival_pairs(
+    sides: Sides, threshold: np.float32, overlap: Overlap
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The better and the worse row of each pair whose IoU is above the threshold, of boxes best first.
+
+    Only pairs whose widths overlap enough for it are computed, as ``Overlap.iou`` does; the IoU of the
+    others is too small. Null where the pairs are very many.
+    """
+    by_x1 = np.argsort(sides.x1)
+    s = sides.take(by_x1)
+    offset, zero = np.float32(overlap.offset), np.float32(0)
+    # the overlap's width must be this share of the first box's; 0.99 and TINY leave room for rounding
+    share = (s.areas > TINY) * (np.float32(0.99) * threshold)
+    # the old convention: boxes 1 px apart touch; twice the offset leaves room for rounding
+    reach = s.x2 + np.float32(2) * offset - share * (s.x2 - s.x1)
+    after = np.arange(1, len(by_x1) + 1)
+    counts = np.maximum(np.searchsorted(s.x1, reach, side="right") - after, 0)
+    ends, total = counts.cumsum(), int(counts.sum())
+    if total > MOST_PAIRS:
+        return None
+    # the partners of row i are i + 1, i + 2, ...; x1 is in order, so theirs is the greater
+    second = np.arange(total)
+    second += (after - ends + counts).repeat(counts)
+    width = np.minimum(s.x2.repeat(counts), s.x2.take(second)) - s.x1.take(second) + offset
+    low = np.maximum(s.y1.repeat(counts), s.y1.take(second))
+    height = np.minimum(s.y2.repeat(counts), s.y2.take(second)) - low + offset
+    shared = np.maximum(width, zero) * np.maximum(height, zero)
+    union = s.areas.repeat(counts) + s.areas.take(second) - shared
+    with np.errstate(divide="ignore", invalid="ignore"):
+        near = np.flatnonzero(shared / union > threshold)
+    first, second = by_x1.repeat(counts).take(near), by_x1.take(second.take(near))
+    return np.minimum(first, second), np.maximum(first, second)
+
+
+def _settle(count: int, better: np.ndarray, worse: np.ndarray) -> np.ndarray:
+    """Kept rows of boxes in order, best first, from all pairs of which only one may stay.
+
+    A box without a better partner stays, and its partners go; that may free others, so again until no pair
+    is left.
+    """
+    gone = np.zeros(count, dtype=bool)
+    while better.size:
+        below = np.zeros(count, dtype=bool)
+        below[worse] = True
+        gone[worse[~below[better]]] = True
+        still = np.flatnonzero(~(gone[better] | gone[worse]))
+        better, worse = better.take(still), worse.take(still)
+    return np.flatnonzero(~gone)
+
+
+def shift_classes(boxes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Boxes moved by ``label * (largest coordinate + 1)`` in float32, so that classes lie apart."""
+    return boxes + (labels.astype(np.float32) * (boxes.max() + np.float32(1)))[:, None]
+
+
+def class_shifted_nms(
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    iou_threshold: float,
+    overlap: Overlap | None = None,
+) -> np.ndarray:
+    """NMS per class by one NMS on boxes shifted by ``label * (largest coordinate + 1)`` in float32.
+
+    The shift costs precision (a spacing of 0.008 px at 1e5), by which pairs close to the threshold fall
+    otherwise than in a NMS per class; mmdet's results have that, so this has it.
+
+    Args:
+        boxes: ``(N, 4)`` float32.
+        scores: ``(N,)`` float32.
+        labels: ``(N,)`` integers.
+        iou_threshold, overlap: as in ``greedy_nms``.
+
+    Returns:
+        ``(K,)`` int64, indices of the kept boxes, best first.
+
+    Source:
+        ``batched_nms``, mmcv/ops/nms.py, mmcv 2.1.0.
+    """
+    if not len(boxes):
+        return np.zeros(0, dtype=np.int64)
+    shifted = shift_classes(boxes, labels)
+    if len(boxes) < SPLIT_THRESHOLD:
+        return greedy_nms(shifted, scores, iou_threshold, overlap)
+    kept = np.sort(_by_class(shifted, scores, labels, iou_threshold, overlap, None))
+    return kept[best_first(scores[kept])]
+
+
+def per_class_nms(
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    iou_threshold: float,
+    overlap: Overlap | None = None,
+    per_class_cap: int | None = None,
+) -> np.ndarray:
+    """One NMS a class on the boxes as they are; arguments and result as in ``class_shifted_nms``.
+
+    Args:
+        boxes, scores, labels, iou_threshold, overlap: as there.
+        per_class_cap: keep no more of a class; null keeps all. Equal scores stay in the order of classes.
+
+    Source:
+        ``NonMaxSuppression`` of ONNX with ``max_output_boxes_per_class``, then a top-k over the classes.
+    """
+    if not len(boxes):
+        return np.zeros(0, dtype=np.int64)
+    kept = _by_class(boxes, scores, labels, iou_threshold, overlap, per_class_cap)
+    return kept[best_first(scores[kept])]
+
+
+def _by_class(
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    iou_threshold: float,
+    overlap: Overlap | None,
+    cap: int | None,
+) -> np.ndarray:
+    """Kept indices, class by class."""
+    kept = []
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        kept.append(members[greedy_nms(boxes[members], scores[members], iou_threshold, overlap)[:cap]])
+    return np.concatenate(kept)

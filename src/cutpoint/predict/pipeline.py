@@ -1,0 +1,160 @@
+"""Image file to detections: the one path that ``predict`` and ``latency`` both use."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from cutpoint.data.image import Geometry, InputRecipe, clip_size, decode, named_input, prepare
+from cutpoint.errors import UserError
+from cutpoint.postprocessing.boxes import scale_to_original
+from cutpoint.postprocessing.candidates import Candidates, from_decoded, from_raw
+from cutpoint.postprocessing.headspec import ModelSpec
+from cutpoint.postprocessing.recipes import Detections, Recipe, apply_recipe
+from cutpoint.predict.runtime import Session
+
+READERS = {"raw": from_raw, "decoded": from_decoded}
+
+
+class Pipeline(Protocol):
+    """The stages of a variant. ``latency`` times each call; ``predict`` stops after ``read``."""
+
+    spec: ModelSpec
+    cut: str
+    provider: str
+
+    def decode(self, path: str) -> Any:
+        """Image file to ``(H, W, 3)`` uint8 BGR."""
+
+    def prepare(self, image: Any) -> tuple[Any, Geometry]:
+        """Decoded image to network input (a batch of one) and geometry."""
+
+    def batch(self, prepared: Sequence[tuple[Any, Geometry]]) -> tuple[Any, list[Geometry]]:
+        """Several network inputs to one, padded to the largest; the geometries then say so."""
+
+    def upload(self, tensor: Any, *geometries: Geometry) -> Any:
+        """Network input to the device."""
+
+    def compute(self, uploaded: Any) -> Any:
+        """What is on the device to the outputs of the cut there; returns when they are finished."""
+
+    def download(self, computed: Any) -> Any:
+        """Outputs of the cut to the host."""
+
+    def infer(self, tensor: Any, *geometries: Geometry) -> Any:
+        """Network input to the outputs of the cut, both on the host."""
+        return self.download(self.compute(self.upload(tensor, *geometries)))
+
+    def read(self, outputs: Any, geometry: Geometry, image: int = 0) -> Candidates | Detections:
+        """An image's outputs to candidates (``raw``, ``decoded``) or detections (``e2e``)."""
+
+
+class OnnxPipeline(Pipeline):
+    """The stages of an ONNX export."""
+
+    def __init__(self, session: Session, input_name: str = "mmdet") -> None:
+        """``input_name``: the input recipe, see ``image.named_input``."""
+        self._session = session
+        self._input = named_input(input_name, session.spec.input, session.shape)
+        self.spec = session.spec
+        self.cut = session.cut
+        self.provider = session.provider
+
+    def decode(self, path: str) -> np.ndarray:
+        """Image file to ``(H, W, 3)`` uint8 BGR."""
+        return decode(path)
+
+    def prepare(self, image: np.ndarray) -> tuple[np.ndarray, Geometry]:
+        """Decoded image to ``(1, 3, H', W')`` float32 and geometry."""
+        return prepare(image, self._input, self._session.shape, self._session.empty)
+
+    def batch(self, prepared: Sequence[tuple[np.ndarray, Geometry]]) -> tuple[np.ndarray, list[Geometry]]:
+        """``(B, 3, H', W')`` float32 and geometries; see ``stack``.
+
+        Raises:
+            UserError: a static export of another batch.
+        """
+        if self._session.batch not in (None, len(prepared)):
+            raise UserError(
+                f"a batch of {len(prepared)}: the export takes {self._session.batch}; set `batch` to that, "
+                "or use `shape: dynamic`"
+            )
+        return stack(prepared, self._input.pad_value)
+
+    def upload(self, tensor: np.ndarray, *geometries: Geometry) -> Any:
+        """The session's inputs on its device."""
+        return self._session.upload(self.feeds(tensor, *geometries))
+
+    def feeds(self, tensor: np.ndarray, *geometries: Geometry) -> dict[str, np.ndarray]:
+        """The session's inputs by name."""
+        feeds = {"images": tensor}
+        if self._session.clip == "image":
+            feeds["image_sizes"] = np.concatenate([image_sizes(g, self._input) for g in geometries])
+        return feeds
+
+    def compute(self, uploaded: Any) -> Any:
+        """Run the session."""
+        return self._session.compute(uploaded)
+
+    def download(self, computed: Any) -> dict[str, np.ndarray]:
+        """Output name to array."""
+        return self._session.download(computed)
+
+    def read(
+        self, outputs: dict[str, np.ndarray], geometry: Geometry, image: int = 0
+    ) -> Candidates | Detections:
+        """Outputs to candidates, or to detections in original-image pixels."""
+        if self.cut in READERS:
+            return READERS[self.cut](outputs, self.spec.head, image)
+        count = int(outputs["count"][image])
+        boxes = outputs["boxes"][image, :count]
+        if self._session.clip == "tensor":
+            boxes = scale_to_original(boxes, geometry.scale_x, geometry.scale_y, "divide")
+        return Detections(boxes, outputs["scores"][image, :count], outputs["labels"][image, :count])
+
+
+def stack(
+    prepared: Sequence[tuple[np.ndarray, Geometry]], pad_value: float
+) -> tuple[np.ndarray, list[Geometry]]:
+    """Network inputs of several images as one batch.
+
+    Args:
+        prepared: ``(1, 3, H', W')`` float32 and geometry of each image.
+        pad_value: what the smaller ones are padded with, right and bottom, after normalisation.
+
+    Returns:
+        ``(B, 3, H', W')`` float32 of the largest height and width, and geometries with these as padded size.
+
+    Source:
+        ``stack_batch``, mmengine/model/utils.py, mmengine 0.10.7.
+    """
+    if len(prepared) == 1:
+        return prepared[0][0], [prepared[0][1]]
+    geometries = padded_together([geometry for _, geometry in prepared])
+    size = geometries[0].padded_height, geometries[0].padded_width
+    tensor = np.full((len(prepared), 3, *size), pad_value, dtype=np.float32)
+    for row, (single, _) in zip(tensor, prepared, strict=True):
+        row[:, : single.shape[2], : single.shape[3]] = single[0]
+    return tensor, geometries
+
+
+def padded_together(geometries: Sequence[Geometry]) -> list[Geometry]:
+    """Geometries with the batch's padded size: the largest height, the largest width."""
+    height = max(geometry.padded_height for geometry in geometries)
+    width = max(geometry.padded_width for geometry in geometries)
+    return [replace(geometry, padded_height=height, padded_width=width) for geometry in geometries]
+
+
+def image_sizes(geometry: Geometry, recipe: InputRecipe) -> np.ndarray:
+    """The second input of ``e2e``: ``(1, 4)`` float32 clip height, clip width, scale_y, scale_x."""
+    return np.array([[*clip_size(geometry, recipe), geometry.scale_y, geometry.scale_x]], np.float32)
+
+
+def detect(
+    read: Candidates | Detections, recipe: Recipe | None, geometry: Geometry, spec: ModelSpec
+) -> Detections:
+    """Finish an image: candidates go through the recipe, detections are done already."""
+    if isinstance(read, Detections):
+        return read
+    return apply_recipe(recipe, read, geometry, spec)

@@ -1,0 +1,60 @@
+"""Predictions of a run, a recipe and a label map in; detections in COCO results format out."""
+
+from typing import Any
+
+import numpy as np
+
+from cutpoint.data.manifest import label_map
+from cutpoint.files import read_json, write_text
+from cutpoint.postprocessing.recipes import Detections, resolve_recipe
+from cutpoint.predict.pipeline import READERS, detect
+from cutpoint.predict.store import open_run, read_predictions
+
+
+def postprocess(
+    *,
+    predictions: list[str],
+    images: list[str],
+    spec: str,
+    manifest: str,
+    cut: str,
+    recipe: str | dict[str, Any],
+    classes: dict[str, str] | None,
+    out: str,
+) -> None:
+    """Merge the shards of a run and write one variant's detections.
+
+    Args:
+        predictions, images: the shards' Parquet files.
+        spec: ``spec.json``.
+        manifest: manifest JSON.
+        cut: the run's cut; candidates go through the recipe, ``e2e`` detections are done already.
+        recipe: the recipe's definition.
+        classes: the data set's ``classes``; see ``manifest.label_map``.
+        out: JSON file to write, COCO results format: ``bbox`` ``[x, y, w, h]``, original-image pixels.
+
+    Raises:
+        UserError: candidates made with another specification, or a recipe that they cannot serve.
+    """
+    model_spec, made = open_run(predictions, spec)
+    scores = made["scores"] or "class"
+    resolved = resolve_recipe(recipe, model_spec.head, scores) if cut in READERS else None
+    categories = label_map(model_spec.classes, classes, read_json(manifest))
+    lines = []
+    for image_id, geometry, rows in read_predictions(predictions, images):
+        detections = detect(rows, resolved, geometry, model_spec)
+        lines.extend(coco_results(image_id, detections, categories))
+    # repr of a float is its shortest exact form: nothing is rounded
+    write_text(out, "[" + ",\n".join(lines) + "]\n")
+
+
+def coco_results(image_id: int, detections: Detections, categories: list[int | None]) -> list[str]:
+    """One JSON object per detection, classes without a category left out."""
+    boxes = detections.boxes.astype(np.float64)
+    boxes[:, 2:] -= boxes[:, :2]
+    rows = zip(boxes.tolist(), detections.scores.tolist(), detections.labels.tolist(), strict=True)
+    return [
+        f'{{"image_id": {image_id}, "category_id": {categories[label]}, "bbox": {box!r}, "score": {score!r}}}'
+        for box, score, label in rows
+        if categories[label] is not None
+    ]

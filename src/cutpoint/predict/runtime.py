@@ -1,0 +1,252 @@
+"""ONNX Runtime sessions: what was asked for is what runs, or a message."""
+
+import contextlib
+import ctypes
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from cutpoint.errors import UserError
+from cutpoint.postprocessing.headspec import METADATA_KEY, ModelSpec
+from cutpoint.predict.binding import Binding
+from cutpoint.predict.pinned import cuda_pool
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+PRECISION_KEY = "cutpoint_precision"
+# The operators that carry a network's weights: on a GPU none of them may fall back to the CPU.
+WEIGHTED = ("Conv", "ConvTranspose", "DeformConv", "Gemm", "MatMul")
+LACKING = re.compile(r"Could not find an implementation for (\w+)\((\d+)\)")
+# What a provider cannot run goes to the next.
+CHAINS = {"cpu": ("cpu",), "cuda": ("cuda", "cpu"), "tensorrt": ("tensorrt", "cuda", "cpu")}
+LIBRARIES = {
+    "cuda": "libonnxruntime_providers_cuda.so",
+    "tensorrt": "libonnxruntime_providers_tensorrt.so",
+}
+
+
+class Session:
+    """An ONNX file ready to run on one provider.
+
+    Attributes:
+        provider: the provider that the session really has first: ``cpu``, ``cuda`` or ``tensorrt``.
+        cut: ``raw``, ``decoded`` or ``e2e``.
+        clip: ``image`` or ``tensor`` for ``e2e``, else null.
+        scores: ``class`` or ``fused`` for ``decoded``, else null.
+        probabilities: names of raw tensors whose logits were made from probabilities; see ``foreign``.
+        precision: ``fp32``, ``fp16`` or ``int8``.
+        spec: the model specification that travels in the file.
+        batch: number of images of a static export, else null.
+        empty: makes room for an input, as ``numpy.empty`` does; ``pinned``: page-locked, for a GPU's copies.
+        cuda_graph: whether a run replays a CUDA graph.
+        optimisation: ONNX Runtime's level of graph optimisation.
+        shape: height and width of a static export, else null.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        provider: str,
+        threads: int | None = None,
+        *,
+        tf32: bool = False,
+        profile: str | None = None,
+        spin_s: float = 0,
+    ) -> None:
+        """Open a session.
+
+        Args:
+            path: ONNX file written by ``write_export``.
+            provider: ``cpu``, ``cuda`` or ``tensorrt``.
+            threads: intra-op threads; null leaves ONNX Runtime's default (all cores).
+            tf32: let a GPU round the factors of fp32 products to 10 bits.
+            profile: start of the path of a profile that ``end_profiling`` writes; null makes none.
+            spin_s: seconds that idle threads wait for the next run without sleep.
+
+        Raises:
+            UserError: the file cannot be loaded, or the provider is not there or lacks an operator.
+        """
+        options = session_options(threads, profile, spin_s)
+        self.optimisation = options.graph_optimization_level.name
+        check_provider(provider)
+        self._session, self.cuda_graph = _open(path, provider, tf32, options)
+        got = self._session.get_providers()[0]
+        if got != PROVIDERS[provider]:
+            raise UserError(
+                f"{path}: asked for {PROVIDERS[provider]}, ONNX Runtime fell back to {got}: "
+                f"{_missing_library(provider)}"
+            )
+        if provider != "cpu":
+            self._check_operators(path, provider)
+        self.provider = next(name for name, value in PROVIDERS.items() if value == got)
+        content = read_metadata(self._session, path)
+        self.cut = content["cut"]
+        self.clip = content.get("clip")
+        self.scores = content.get("scores")
+        self.recipe = content.get("recipe")
+        self.probabilities = content.get("probabilities", [])
+        properties = self._session.get_modelmeta().custom_metadata_map
+        self.precision = properties.get(PRECISION_KEY, "fp32")
+        self.spec = ModelSpec.from_dict(content["spec"])
+        self._outputs = [value.name for value in self._session.get_outputs()]
+        batch, _, height, width = self._session.get_inputs()[0].shape
+        self.batch = batch if isinstance(batch, int) else None
+        static = isinstance(height, int) and isinstance(width, int)
+        self.shape = (height, width) if static else None
+        self._binding = Binding(self._session, fixed=self.cuda_graph) if provider != "cpu" else None
+        self.empty, self.pinned = _allocator(provider)
+
+    def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Run the graph: input name to array in, output name to array out."""
+        return self.download(self.compute(self.upload(feeds)))
+
+    def upload(self, feeds: dict[str, np.ndarray]) -> Any:
+        """Copy inputs to the provider's device; on the CPU they are there."""
+        return self._binding.upload(feeds) if self._binding else feeds
+
+    def compute(self, uploaded: Any) -> Any:
+        """Run the graph on what ``upload`` gave; returns when the device has finished."""
+        return self._binding.run(uploaded) if self._binding else self._session.run(None, uploaded)
+
+    def download(self, computed: Any) -> dict[str, np.ndarray]:
+        """Copy what ``compute`` gave to the host: output name to array."""
+        values = self._binding.download(computed) if self._binding else computed
+        return dict(zip(self._outputs, values, strict=True))
+
+    @property
+    def provider_options(self) -> dict[str, str]:
+        """The options of the provider as ONNX Runtime has them."""
+        return self._session.get_provider_options()[PROVIDERS[self.provider]]
+
+    def end_profiling(self) -> str:
+        """Write the profile of a session opened with ``profile``; returns its path."""
+        return self._session.end_profiling()
+
+    def _check_operators(self, path: str | Path, provider: str) -> None:
+        parts = self._session.get_provider_graph_assignment_info()
+        on_cpu = {n.op_type for p in parts if p.ep_name == PROVIDERS["cpu"] for n in p.get_nodes()}
+        lacking = sorted(on_cpu.intersection(WEIGHTED))
+        if lacking:
+            raise UserError(
+                f"{path}: the provider {provider} lacks {', '.join(lacking)} in ONNX Runtime "
+                f"{onnxruntime.__version__}, which would run on the CPU; use `provider: cpu`"
+            )
+
+
+def session_options(
+    threads: int | None, profile: str | None = None, spin_s: float = 0
+) -> onnxruntime.SessionOptions:
+    """Options of every session; arguments as ``Session``'s."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    if spin_s:
+        options.add_session_config_entry("session.intra_op.spin_duration_us", str(round(spin_s * 1e6)))
+    else:
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+    if threads:
+        options.intra_op_num_threads = threads
+    if profile:
+        options.enable_profiling = True
+        options.profile_file_prefix = profile
+    return options
+
+
+def _open(
+    path: str | Path, provider: str, tf32: bool, options: onnxruntime.SessionOptions
+) -> tuple[onnxruntime.InferenceSession, bool]:
+    """Open a session; a graph of fixed shapes is replayed as a CUDA graph where all of it is on the GPU."""
+    plain = _create(path, provider, tf32, options)
+    parts = plain.get_provider_graph_assignment_info()
+    on_gpu = provider != "cpu" and all(part.ep_name == PROVIDERS[provider] for part in parts)
+    if on_gpu and _is_fixed(plain):
+        return _create(path, provider, tf32, options, graph=True), True
+    return plain, False
+
+
+def _create(
+    path: str | Path,
+    provider: str,
+    tf32: bool,
+    options: onnxruntime.SessionOptions,
+    graph: bool = False,
+) -> onnxruntime.InferenceSession:
+    wanted = [(PROVIDERS[name], _provider_options(name, tf32, graph)) for name in CHAINS[provider]]
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=wanted)
+    except Exception as error:  # onnxruntime's own exception types share no base but this
+        lacking = LACKING.search(str(error))
+        if lacking:
+            raise UserError(
+                f"{path}: the provider {provider} lacks the operator {lacking[1]} (opset {lacking[2]}) "
+                f"in ONNX Runtime {onnxruntime.__version__}; use another provider, or a newer onnxruntime"
+            ) from error
+        raise UserError(f"{path}: ONNX Runtime cannot load it ({str(error).splitlines()[0]})") from error
+
+
+def _provider_options(provider: str, tf32: bool, graph: bool) -> dict[str, str]:
+    if provider == "tensorrt":
+        # ONNX Runtime has no option for tf32 there; the variable is read once a process
+        os.environ["NVIDIA_TF32_OVERRIDE"] = str(int(tf32))
+        return {"trt_cuda_graph_enable": str(int(graph))}
+    if provider == "cuda":
+        return {"use_tf32": str(int(tf32)), "enable_cuda_graph": str(int(graph))}
+    return {}
+
+
+def _allocator(provider: str) -> tuple[Callable[..., np.ndarray], bool]:
+    if provider != "cpu":
+        # without the CUDA runtime library a copy is staged: slower, and told
+        with contextlib.suppress(OSError):
+            return cuda_pool().empty, True
+    return np.empty, False
+
+
+def _is_fixed(session: onnxruntime.InferenceSession) -> bool:
+    """Whether all shapes are known before the run."""
+    values = [*session.get_inputs(), *session.get_outputs()]
+    return all(isinstance(side, int) for value in values for side in value.shape)
+
+
+def _missing_library(provider: str) -> str:
+    """Why a provider's library does not load, in the loader's words, which name what is missing."""
+    library = Path(onnxruntime.__file__).parent / "capi" / LIBRARIES[provider]
+    try:
+        ctypes.CDLL(str(library))
+    except OSError as error:
+        return f"{error}; install it, or set `device: cpu`"
+    return "its libraries load, so the device or its driver refused it; set `device: cpu`"
+
+
+def check_provider(provider: str) -> None:
+    """Raise ``UserError`` when this machine's ONNX Runtime does not have the provider."""
+    if provider != "cpu":
+        # torch's own CUDA packages hold the libraries
+        onnxruntime.preload_dlls()
+    available = onnxruntime.get_available_providers()
+    if PROVIDERS[provider] not in available:
+        raise UserError(
+            f"provider {provider}: this ONNX Runtime {onnxruntime.__version__} has only "
+            f"{', '.join(available)}; install onnxruntime-gpu, or set `device: cpu`"
+        )
+
+
+def read_metadata(session: onnxruntime.InferenceSession, path: str | Path) -> dict[str, Any]:
+    """The JSON that ``write_export`` put into the file.
+
+    Raises:
+        UserError: the file was not written by Cutpoint.
+    """
+    properties = session.get_modelmeta().custom_metadata_map
+    if METADATA_KEY not in properties:
+        raise UserError(f"{path}: no {METADATA_KEY!r} metadata; only Cutpoint's own exports can be run here")
+    return json.loads(properties[METADATA_KEY])

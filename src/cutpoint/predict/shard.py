@@ -1,0 +1,88 @@
+"""Stream a data set through a pipeline; stop at candidates, or at detections where the graph ends there."""
+
+import hashlib
+from contextlib import closing
+from typing import Any
+
+from tqdm import tqdm
+
+from cutpoint.files import read_json
+from cutpoint.predict.pipeline import READERS, OnnxPipeline, Pipeline
+from cutpoint.predict.runtime import Session
+from cutpoint.predict.store import PredictionWriter
+from cutpoint.predict.stream import share_threads, stream
+
+
+def predict_onnx(
+    *,
+    model: str,
+    manifest: str,
+    provider: str,
+    threads: int,
+    shard: int,
+    shards: int,
+    input: str = "mmdet",
+    batch: int = 1,
+    tf32: bool = False,
+    out: str,
+    out_images: str,
+) -> None:
+    """Run an ONNX export over one shard of a data set.
+
+    Args:
+        model: ONNX file.
+        manifest: manifest JSON.
+        provider: ``cpu``, ``cuda`` or ``tensorrt``.
+        threads: cores to use; see ``stream.share_threads``.
+        shard, shards: take every ``shards``-th image from number ``shard`` on.
+        input: name of the input recipe; see ``image.named_input``.
+        batch: number of images of one run of the network, in the order of the manifest.
+        tf32: as in ``runtime.Session``.
+        out, out_images: Parquet files to write.
+
+    Raises:
+        UserError: the session cannot be opened, or an image cannot be read.
+    """
+    session_threads, workers, runs = share_threads(threads, provider)
+    session = Session(model, provider, session_threads, tf32=tf32)
+    pipeline = OnnxPipeline(session, input)
+    with open(model, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    metadata = {"onnx_sha256": digest, "input": input, "scores": session.scores}
+    write_predictions(
+        pipeline, manifest, shard, shards, batch, out, out_images, metadata, workers=workers, runs=runs
+    )
+
+
+def write_predictions(
+    pipeline: Pipeline,
+    manifest: str,
+    shard: int,
+    shards: int,
+    batch: int,
+    out: str,
+    out_images: str,
+    metadata: dict[str, Any],
+    *,
+    workers: int = 1,
+    runs: int = 1,
+) -> None:
+    """Run any pipeline over one shard; see ``predict_onnx`` and, for ``workers`` and ``runs``, ``stream``.
+
+    ``metadata`` goes into the files.
+    """
+    content = read_json(manifest)
+    images = content["images"][shard::shards]
+    metadata |= {
+        "cut": pipeline.cut,
+        "provider": pipeline.provider,
+        "floor": pipeline.spec.head.floor,
+        "spec": pipeline.spec.digest,
+    }
+    writer = PredictionWriter(out, out_images, candidates=pipeline.cut in READERS, metadata=metadata)
+    results = stream(pipeline, images, batch=batch, workers=workers, runs=runs)
+    with closing(results), writer:
+        for entry, geometry, rows in tqdm(
+            results, total=len(images), desc=content["dataset"], unit="image", mininterval=1
+        ):
+            writer.add(entry["id"], geometry, rows)

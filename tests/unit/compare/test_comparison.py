@@ -1,0 +1,159 @@
+"""The comparison JSON: interval, verdict, agreement; and which tie rules two recipes share."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tiny import ATSS_STEPS, PAA_STEPS, YOLOV3_STEPS, atss_head, model_spec, yolox_head
+
+from cutpoint.compare.bootstrap import sample_ap
+from cutpoint.compare.comparison import common_cuts, compare, least_score
+from cutpoint.postprocessing.recipe_bases import steps_of
+
+CONTRACT = {"reference", "delta_AP", "delta_AP_ci95", "verdict", "agreement", "autopsy"}
+ADDED = {"delta_AP_ci90", "delta_AP_se", "per_size", "per_class", "suspicious", "images_to_decide", "margin"}
+IMAGES = range(1, 41)
+RETINA = [step for step in ATSS_STEPS if step["step"] != "multiply_factor"]
+
+
+def detections(shift=0.0, lost=(), score=0.9):
+    """One detection an image on the only object there is, and one that hits nothing."""
+    found = []
+    for image in IMAGES:
+        if image not in lost:
+            found.append(
+                {"image_id": image, "category_id": 1, "bbox": [10 + shift, 10, 40, 40], "score": score}
+            )
+        found.append({"image_id": image, "category_id": 1, "bbox": [200, 200, 20, 20], "score": 0.2})
+    return found
+
+
+def run(folder, reference, variant, labelled=True, recipes=("mmdet3", "mmdet3"), **changes):
+    boxes = [
+        {
+            "id": image,
+            "image_id": image,
+            "category_id": 1,
+            "bbox": [10, 10, 40, 40],
+            "area": 1600,
+            "iscrowd": 0,
+        }
+        for image in IMAGES
+    ]
+    truth = {"images": [{"id": i} for i in IMAGES], "categories": [{"id": 1, "name": "car"}]}
+    contents = {
+        "truth": truth | {"annotations": boxes},
+        "manifest": {"images": [{"id": i} for i in IMAGES], "annotations": str(folder / "truth.json")},
+        "spec": model_spec(atss_head()).to_dict(),
+        "reference": reference,
+        "variant": variant,
+    }
+    paths = {name: str(folder / f"{name}.json") for name in contents}
+    for name, content in contents.items():
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    samples = {f"{side}_samples": None for side in ("reference", "variant")}
+    if labelled:
+        samples = {name: str(folder / f"{name}.npz") for name in samples}
+        for side in ("reference", "variant"):
+            sample_ap(manifest=paths["manifest"], detections=paths[side], out=samples[f"{side}_samples"])
+    del paths["truth"]
+    autopsy = str(folder / "autopsy.parquet")
+    pq.write_table(pa.table({"side": ["variant", "variant"], "step": ["nms", "cap"]}), autopsy)
+    settings = {"autopsy": autopsy, "margin": 0.001, "corner_px": 0.05, "score": 1e-4} | changes
+    out = folder / "out.json"
+    compare(reference_name="pytorch", recipes=list(recipes), **paths, **samples, **settings, out=str(out))
+    return json.loads(out.read_text())
+
+
+def test_keys_are_the_contract_and_more(tmp_path):
+    for labelled in (True, False):
+        found = run(tmp_path, detections(), detections(), labelled)
+        assert set(found) == CONTRACT | ADDED | {"lossless", "boxes"}
+        assert found["reference"] == "pytorch"
+        assert found["autopsy"] == {"reference": {}, "variant": {"nms": 1, "cap": 1}}
+        assert "agreement" not in found["boxes"]
+
+
+def test_the_same_detections_are_lossless(tmp_path):
+    found = run(tmp_path, detections(), detections(shift=0.04))
+    assert (found["verdict"], found["agreement"], found["delta_AP"]) == ("lossless", 1.0, 0.0)
+    assert found["lossless"]["tolerances"] == {"corner_px": 0.05, "score": 1e-4}
+    assert (found["lossless"]["pairs"], found["boxes"]["images"]) == (80, 40)
+    # the tolerance is the config's
+    found = run(tmp_path, detections(), detections(shift=0.04), corner_px=0.03)
+    assert found["verdict"] == "equivalent"
+
+
+def test_lost_boxes_are_different_and_gained_ones_suspicious(tmp_path):
+    worse = run(tmp_path, detections(), detections(lost=range(1, 16)))
+    assert worse["verdict"] == "different"
+    assert not worse["suspicious"]
+    low, high = worse["delta_AP_ci95"]
+    assert low < worse["delta_AP"] < high < 0
+    assert worse["per_class"][0]["different"]
+    better = run(tmp_path, detections(lost=range(1, 16)), detections())
+    assert (better["verdict"], better["suspicious"]) == ("different", True)
+    assert better["delta_AP"] == -worse["delta_AP"]
+
+
+def test_too_few_images_are_inconclusive_and_the_margin_decides(tmp_path):
+    reference, variant = detections(lost=[1, 2]), detections(lost=[3, 4, 5])
+    found = run(tmp_path, reference, variant)
+    assert found["verdict"] == "inconclusive"
+    assert found["images_to_decide"] > 40
+    assert run(tmp_path, reference, variant, margin=0.5)["verdict"] == "equivalent"
+
+
+def test_without_annotations_there_is_no_delta(tmp_path):
+    found = run(tmp_path, detections(), detections(lost=[1]), labelled=False)
+    assert [found[key] for key in ("delta_AP", "delta_AP_ci95", "per_class")] == [None] * 3
+    assert (found["verdict"], found["images_to_decide"]) == ("inconclusive", None)
+    assert found["boxes"]["missing"] == 1
+    assert run(tmp_path, detections(), detections(), labelled=False)["verdict"] == "lossless"
+
+
+def test_a_tie_at_the_threshold_of_both_recipes_is_no_loss(tmp_path):
+    # in mmdet2's recipe class x centerness is thresholded, which is the score of a detection
+    tie = {"image_id": 1, "category_id": 1, "bbox": [400, 400, 20, 20], "score": 0.05005}
+    variant = [*detections(), tie]
+    found = run(tmp_path, detections(), variant, recipes=("mmdet2-onnx", "mmdet2-onnx"))
+    assert (found["verdict"], found["lossless"]["ties"]) == ("lossless", 1)
+    # mmdet3's threshold is on the class score, which a detection does not show
+    uncapped = {"base": "mmdet3", "max_per_img": 50}
+    found = run(tmp_path, detections(), variant, recipes=(uncapped, uncapped))
+    assert (found["verdict"], found["lossless"]["unmatched_variant"]) == ("equivalent", 1)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "head", "expected"),
+    [
+        pytest.param("mmdet3", atss_head(), None, id="class score before the factor"),
+        pytest.param("mmdet2-onnx", atss_head(), 0.05, id="product"),
+        pytest.param("mmdet3", atss_head(factor=None, recipe=RETINA), 0.05, id="no factor"),
+        pytest.param("mmdeploy", atss_head(factor=None, recipe=RETINA), 0.05, id="product without factor"),
+        pytest.param("mmdet3", yolox_head(), 0.25, id="product before it is the score"),
+        pytest.param("mmdet3", atss_head(recipe=PAA_STEPS), 0.05, id="root of the product"),
+        pytest.param("mmdet3", atss_head(recipe=YOLOV3_STEPS), None, id="factor and class score"),
+        pytest.param("seed-per-class", atss_head(), 0.3, id="fused"),
+    ],
+)
+def test_the_least_score_of_a_detection(recipe, head, expected):
+    assert least_score(steps_of(recipe, head), head) == expected
+
+
+def test_a_root_after_the_threshold_is_taken_of_it_too():
+    steps = [
+        {"step": "threshold", "on": "product", "value": 0.04},
+        {"step": "multiply_factor", "root": True},
+    ]
+    assert least_score(steps_of({"steps": steps}, atss_head()), atss_head()) == pytest.approx(0.2)
+
+
+def test_only_what_both_recipes_share_counts():
+    head = yolox_head()
+    assert common_cuts("mmdet3", "mmdet3", head) == {"score_thr": 0.25, "max_per_img": None}
+    capped = {"base": "mmdeploy"}
+    assert common_cuts(capped, capped, head) == {"score_thr": 0.25, "max_per_img": 100}
+    assert common_cuts("mmdet3", {"base": "mmdet3", "score_thr": 0.3}, head)["score_thr"] is None
+    assert common_cuts(None, "mmdet3", head) == {"score_thr": None, "max_per_img": None}

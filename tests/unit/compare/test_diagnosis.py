@@ -1,0 +1,87 @@
+"""Distances, ranks and what may be said, by hand."""
+
+import numpy as np
+import pytest
+
+from cutpoint.compare.diagnosis import diagnose, judge, rank, same_share
+from cutpoint.compare.fingerprints import distance, split_images
+from cutpoint.files import read_json, write_json
+
+
+def test_the_distance_is_in_standard_deviations():
+    ours, theirs, variance = np.array([0.3, 0.0]), np.array([0.0, 0.4]), np.array([0.01, 0.01])
+    # 3 and 4 deviations
+    assert distance(ours, theirs, variance) == pytest.approx(np.sqrt((9 + 16) / 2))
+    # no feature counts for more than 10
+    assert distance(ours, np.array([99.0, 0.0]), variance) == pytest.approx(10 / np.sqrt(2))
+
+
+def mistake(name, value, deviation=0.03, grain=0.04):
+    features = {"names": [name], "texts": [f"the {name}"], "features": {"a": value}}
+    return features | {"deviations": {"a": deviation}, "grains": {"a": grain}}
+
+
+def test_the_nearest_comes_first():
+    lines = rank([mistake("far", 1.0), mistake("near", 0.2)], {"a": np.array([0.1])}, {"a": 0.0})
+    assert [line["names"] for line in lines] == [["near"], ["far"]]
+    # 2 x 0.03 ** 2 + 0.04 ** 2 = 0.0034: of both sides the images' chance, and one box
+    assert lines[0]["distance"] == pytest.approx(0.1 / np.sqrt(0.0034))
+
+
+def line(name, distance, same=None):
+    return {"names": [name], "texts": [f"the {name}"], "distance": distance, "same": same}
+
+
+@pytest.mark.parametrize(
+    ("ranking", "verdict", "names"),
+    [
+        ([], "too few images", []),
+        ([line("none", 0.2, 0.99), line("a", 0.3, 1.0)], "nothing to explain", []),
+        ([line("a", 0.5, 1.0), line("none", 4, 0.3)], "looks like", ["a"]),
+        # what makes the detections is right, however far
+        ([line("b", 1.3, 0.2), line("a", 1.4, 0.985), line("none", 4, 0.3)], "looks like", ["a"]),
+        # two at once, the second too small to be seen beside the first
+        ([line("a", 0.5, 0.95), line("b", 2, 0.1), line("none", 4, 0.3)], "resembles", ["a"]),
+        ([line("a", 0.5, 0.9), line("b", 1.1, 0.1), line("none", 4, 0.3)], "resembles", ["a", "b"]),
+        ([line("a", 1.3, 0.6), line("none", 4, 0.3)], "nothing fits", []),
+        # the eighth bit
+        ([line("none", 0.9, 0.9), line("a", 1.0, 0.8)], "nothing fits", []),
+    ],
+)
+def test_what_may_be_said(ranking, verdict, names):
+    found = judge(ranking, 1.2)
+    assert (found["verdict"], found["names"]) == (verdict, names)
+    assert all(f"the {name}" in found["text"] for name in names)
+
+
+def detection(score=0.5, x=10.0, image=1):
+    return {"image_id": image, "category_id": 1, "bbox": [x, 10.0, 100.0, 100.0], "score": score}
+
+
+def test_the_share_of_the_same_detections():
+    made = [detection(), detection(x=500.0)]
+    assert same_share(made, made) == 1
+    assert same_share([], []) == 1
+    assert same_share(made, []) == 0
+    # one of two, in score and place
+    assert same_share(made, [detection(0.515), detection(0.6, x=500.0)]) == 0.5
+    assert same_share(made, [detection(x=12.0), detection(x=540.0)]) == 0.5
+
+
+def test_no_image_is_in_both_parts():
+    content = {"images": [{"id": n, "file_name": f"{n}.jpg"} for n in range(25)]}
+    first, second = ({entry["id"] for entry in part} for part in split_images(content, 40))
+    assert (len(first), len(second)) == (12, 12)
+    assert not first & second
+    assert [len(part) for part in split_images(content, 5)] == [5, 5]
+
+
+def test_few_images_are_no_error(tmp_path):
+    paths = {key: str(tmp_path / f"{key}.json") for key in ("fingerprints", "manifest", "out")}
+    entries = [{"id": n, "file_name": f"{n}.jpg"} for n in range(8)]
+    write_json(paths["manifest"], {"dataset": "d", "annotations": None, "images": entries, "categories": []})
+    write_json(paths["fingerprints"], {"images": [1, 2], "limit": None, "mistakes": []})
+    other = {"model": "", "reference": "", "variant": "", "provider": "cpu", "threads": 1}
+    diagnose(**paths, **other, images=40, classes=None)
+    found = read_json(paths["out"])
+    assert (found["verdict"], found["ranking"], found["images"]) == ("too few images", [], 4)

@@ -1,0 +1,71 @@
+"""Detections made elsewhere are checked against the data set."""
+
+import json
+
+import pytest
+
+from cutpoint.data.results_file import import_results
+from cutpoint.errors import UserError
+
+GOOD = {"image_id": 1, "category_id": 7, "bbox": [1, 2.5, 3, 4], "score": 0.123456789012345}
+
+
+def take(folder, entries, labelled=True):
+    truth = {"images": [{"id": 1}, {"id": 2}], "annotations": [], "categories": []}
+    (folder / "truth.json").write_text(json.dumps(truth))
+    manifest = {
+        "dataset": "street",
+        "annotations": str(folder / "truth.json") if labelled else None,
+        "images": [{"id": 1}],
+        "categories": [{"id": 7, "name": "car"}] if labelled else [],
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    text = entries if isinstance(entries, str) else json.dumps(entries)
+    (folder / "theirs.json").write_text(text)
+    import_results(
+        variant="theirs",
+        results=str(folder / "theirs.json"),
+        manifest=str(folder / "manifest.json"),
+        classes=["car", "bus"],
+        out=str(folder / "out.json"),
+    )
+    return json.loads((folder / "out.json").read_text())
+
+
+def test_what_is_kept_is_exact(tmp_path):
+    assert take(tmp_path, [GOOD | {"area": 12}, GOOD | {"score": 1}]) == [GOOD, GOOD | {"score": 1}]
+    assert take(tmp_path, []) == []
+
+
+def test_images_beyond_the_limit_are_dropped(tmp_path):
+    assert take(tmp_path, [GOOD, GOOD | {"image_id": 2}]) == [GOOD]
+
+
+def test_without_annotations_categories_are_label_plus_one(tmp_path):
+    bus = GOOD | {"category_id": 2}
+    assert take(tmp_path, [bus], labelled=False) == [bus]
+    with pytest.raises(UserError, match="has category_id 3, which data set street does not have"):
+        take(tmp_path, [GOOD | {"category_id": 3}], labelled=False)
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ("{", "not JSON"),
+        ({"annotations": []}, "not a list"),
+        ([GOOD, {"image_id": 1}], r"entry 1 \(counted from 0\) needs the keys image_id, category_id"),
+        ([GOOD | {"image_id": 9}], r"entry 0 .* has image_id 9, which data set street does not have"),
+        ([GOOD | {"image_id": "1"}], "has image_id '1'"),
+        ([GOOD | {"category_id": 8}], "has category_id 8"),
+        ([GOOD | {"bbox": [1, 2, 3]}], r"has bbox \[1, 2, 3\]; four finite numbers"),
+        ([GOOD | {"bbox": [1, 2, 3, float("nan")]}], "four finite numbers"),
+        ([GOOD | {"bbox": [1, 2, 3, "4"]}], "four finite numbers"),
+        ([GOOD | {"score": float("inf")}], "has score inf; a finite number"),
+        ([GOOD | {"score": True}], "has score True"),
+    ],
+)
+def test_refused(tmp_path, entries, message):
+    with pytest.raises(UserError, match=message) as caught:
+        take(tmp_path, entries)
+    assert str(caught.value).startswith("variants.theirs.results ")
+    assert not (tmp_path / "out.json").exists()

@@ -1,0 +1,278 @@
+"""Files made elsewhere, in every layout, give the tensors that Cutpoint's own exports give."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from tiny import atss_head, model_spec, raw_outputs, yolox_head
+
+from cutpoint.errors import UserError
+from cutpoint.export.foreign import import_onnx
+from cutpoint.postprocessing.candidates import from_decoded, from_raw
+from cutpoint.postprocessing.headspec import Part
+from cutpoint.predict.pipeline import OnnxPipeline
+from cutpoint.predict.runtime import Session
+
+# 44 x 60 pixels: with strides 8 and 16 the last row and column of cells hang over the border
+HEIGHT, WIDTH = 44, 60
+SIZES = [(6, 8), (3, 4)]
+
+
+def sigmoid(values):
+    return 1 / (1 + np.exp(-values))
+
+
+@pytest.fixture
+def foreign(tmp_path):
+    """Writes a file with constant outputs, imports it, and opens the result."""
+
+    def write(tensors, opset=11, sides=(HEIGHT, WIDTH), inputs=("data",), kind=TensorProto.FLOAT):
+        values = [helper.make_tensor_value_info(name, kind, [1, 3, *sides]) for name in inputs]
+        nodes, constants, outputs = [], [], []
+        for name, array in tensors.items():
+            constants.append(numpy_helper.from_array(array, f"{name}_constant"))
+            nodes.append(helper.make_node("Identity", [f"{name}_constant"], [name], name=f"make_{name}"))
+            outputs.append(
+                helper.make_tensor_value_info(name, constants[-1].data_type, [None, *array.shape[1:]])
+            )
+        graph = helper.make_graph(nodes, "g", values, outputs, constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=7)
+        onnx.save(model, tmp_path / "theirs.onnx")
+        return str(tmp_path / "theirs.onnx")
+
+    def run(tensors, outputs, cut, head, **settings):
+        spec, out = tmp_path / "spec.json", tmp_path / "ours.onnx"
+        spec.write_text(json.dumps(model_spec(head).to_dict()))
+        path = write(tensors, **settings)
+        import_onnx(onnx=path, outputs=outputs, spec=str(spec), cut=cut, out=str(out))
+        onnx.checker.check_model(str(out))
+        return Session(out, "cpu")
+
+    return run
+
+
+def infer(session):
+    return session.run({"images": np.zeros((1, 3, HEIGHT, WIDTH), np.float32)})
+
+
+def rows_of(tensor, anchors):
+    """``(B, A x C, H, W)`` to ``(B, H x W x A, C)``."""
+    batch, channels, height, width = tensor.shape
+    split = tensor.reshape(batch, anchors, channels // anchors, height, width)
+    return split.transpose(0, 3, 4, 1, 2).reshape(batch, -1, channels // anchors)
+
+
+@pytest.mark.parametrize(
+    "head", [atss_head(strides=((8, 8), (16, 16))), yolox_head()], ids=["two anchors", "points"]
+)
+@pytest.mark.parametrize("activated", [True, False])
+@pytest.mark.parametrize("sides", [(HEIGHT, WIDTH), ("height", "width")], ids=["static", "dynamic"])
+@pytest.mark.parametrize("layout", ["rows", "columns", "maps", "one tensor", "a tensor a level"])
+def test_raw_tensors_come_out_as_the_head_emits_them(foreign, head, activated, sides, layout):
+    raw = raw_outputs(head, SIZES, seed=1)
+    names = {"box": "box", "score": "cls", "factor": head.raw_names[-1].rpartition("_")[0]}
+    anchors = head.anchors_per_cell(0)
+    levels = {}
+    for key, name in names.items():
+        levels[key] = [raw[f"{name}_{level}"] for level in range(2)]
+        if activated and key != "box":
+            levels[key] = [sigmoid(value) for value in levels[key]]
+    described = {key: {"tensor": key, "activated": activated} for key in names}
+    if layout == "maps":
+        tensors = {f"{key}{level}": levels[key][level] for key in names for level in range(2)}
+        described = {key: text | {"tensor": [f"{key}0", f"{key}1"]} for key, text in described.items()}
+    else:
+        rows = {key: [rows_of(value, anchors) for value in values] for key, values in levels.items()}
+        joined = {key: np.concatenate(values, axis=1) for key, values in rows.items()}
+        tensors = joined
+        if layout == "columns":
+            tensors = {key: np.ascontiguousarray(value.transpose(0, 2, 1)) for key, value in joined.items()}
+        elif layout == "one tensor":
+            # box 0..4, factor 4..5, classes 5..8, as YOLO has it
+            tensors = {"all": np.concatenate([joined[key] for key in ("box", "factor", "score")], axis=2)}
+            channels = {"box": [0, 4], "factor": [4, 5], "score": [5, 8]}
+            described = {
+                key: text | {"tensor": "all", "channels": channels[key]} for key, text in described.items()
+            }
+        elif layout == "a tensor a level":
+            tensors = {f"{key}{level}": rows[key][level] for key in names for level in range(2)}
+            described = {key: text | {"tensor": [f"{key}0", f"{key}1"]} for key, text in described.items()}
+    kind = layout if layout in ("columns", "maps") else "rows"
+    session = foreign(tensors, {"layout": kind, **described}, "raw", head, sides=sides)
+    assert (session.cut, session.spec, session.precision) == ("raw", model_spec(head), "fp32")
+    assert session.shape == (None if sides[0] == "height" else (HEIGHT, WIDTH))
+    expected_probabilities = {n for n in head.raw_names if not n.startswith("box")} if activated else set()
+    assert set(session.probabilities) == expected_probabilities
+    outputs = infer(session)
+    assert list(outputs) == list(head.raw_names)
+    for name, value in outputs.items():
+        np.testing.assert_allclose(value, raw[name], rtol=1e-5, atol=1e-5, err_msg=name)
+    ours, theirs = from_raw(outputs, head), from_raw(raw, head)
+    assert len(theirs) > 20
+    np.testing.assert_array_equal(ours.prior, theirs.prior)
+    np.testing.assert_allclose(ours.score, theirs.score, atol=1e-6)
+
+
+def test_one_tensor_a_level_may_hold_several_kinds(foreign):
+    # YOLOv3: box, objectness and classes of each of two anchors in one map
+    head = atss_head(
+        strides=((8, 8), (16, 16)),
+        raw_names=("pred_0", "pred_1"),
+        box=(Part("pred", 0, 4),),
+        factor=Part("pred", 4, 5),
+        score=Part("pred", 5, 8),
+    )
+    raw = raw_outputs(head, SIZES, seed=4)
+    described = {"tensor": ["pred0", "pred1"], "activated": False}
+    channels = {"box": [0, 4], "factor": [4, 5], "score": [5, 8]}
+    outputs = {"layout": "maps"} | {key: described | {"channels": value} for key, value in channels.items()}
+    tensors = {f"pred{level}": raw[f"pred_{level}"] for level in range(2)}
+    for name, value in infer(foreign(tensors, outputs, "raw", head)).items():
+        np.testing.assert_array_equal(value, raw[name])
+
+
+@pytest.mark.parametrize("activated", [True, False])
+def test_softmax_scores_have_a_background_in_raw_and_none_in_decoded(foreign, activated):
+    head = yolox_head(
+        score=Part("cls", 0, 4),
+        score_activation="softmax",
+        factor=None,
+        raw_names=("cls_0", "cls_1", "box_0", "box_1"),
+    )
+    raw = raw_outputs(head, SIZES, seed=5)
+    logits = np.concatenate([rows_of(raw[f"cls_{level}"], 1) for level in range(2)], axis=1)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+    boxes = np.concatenate([rows_of(raw[f"box_{level}"], 1) for level in range(2)], axis=1)
+    described = {"box": {"tensor": "b"}, "score": {"tensor": "s", "activated": activated}}
+    session = foreign({"b": boxes, "s": shares if activated else logits}, described, "raw", head)
+    ours, theirs = from_raw(infer(session), head), from_raw(raw, head)
+    assert len(theirs) > 20
+    np.testing.assert_allclose(ours.score, theirs.score, atol=1e-6)
+    decoded = foreign(
+        {"b": boxes, "s": logits}, described | {"score": {"tensor": "s", "activated": False}}, "decoded", head
+    )
+    np.testing.assert_allclose(infer(decoded)["scores"], shares[..., :-1], atol=1e-6)
+
+
+def test_a_probability_of_zero_or_one_stays_finite(foreign):
+    head = yolox_head()
+    shapes = {"box": 4, "score": 3, "factor": 1}
+    tensors = {key: np.zeros((1, 60, channels), np.float32) for key, channels in shapes.items()}
+    tensors["score"][0, 7] = 1
+    described = {key: {"tensor": key, "activated": True} for key in shapes}
+    outputs = infer(foreign(tensors, described, "raw", head))
+    found = np.concatenate([outputs["cls_0"].ravel(), outputs["cls_1"].ravel()])
+    assert np.isfinite(found).all()
+    assert sorted(np.unique(sigmoid(found.astype(np.float64)) > 0.5, return_counts=True)[1]) == [3, 177]
+
+
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+def test_decoded_boxes_and_scores_are_put_into_our_form(foreign, layout):
+    head = yolox_head()
+    random = np.random.default_rng(2)
+    centre, size = random.uniform(10, 30, (1, 60, 2)), random.uniform(4, 10, (1, 60, 2))
+    corners = np.concatenate([centre - size / 2, centre + size / 2], axis=2)
+    logits = random.normal(0, 2, (1, 60, 3)).astype(np.float32)
+    factor = random.uniform(0, 1, (1, 60)).astype(np.float32)
+    boxes = np.concatenate([centre, size], axis=2) / [WIDTH, HEIGHT, WIDTH, HEIGHT]
+    # outputs named as ours are, but meaning something else, must not collide
+    tensors = {"scores": boxes.astype(np.float32), "boxes": logits}
+    if layout == "columns":
+        tensors = {name: np.ascontiguousarray(value.transpose(0, 2, 1)) for name, value in tensors.items()}
+    tensors["factors"] = factor
+    described = {
+        "layout": layout,
+        "box": {"tensor": "scores", "format": "cxcywh", "normalised": True},
+        "score": {"tensor": "boxes", "activated": False},
+        "factor": {"tensor": "factors", "activated": True},
+    }
+    session = foreign(tensors, described, "decoded", head)
+    outputs = infer(session)
+    assert session.scores == "class"
+    np.testing.assert_allclose(outputs["boxes"], corners, rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(outputs["scores"], sigmoid(logits), atol=1e-6)
+    np.testing.assert_array_equal(outputs["factors"], factor)
+    assert outputs["level_counts"].tolist() == [48, 12]
+    assert len(from_decoded(outputs, head)) > 5
+    del described["factor"]
+    fused = foreign(tensors, described, "decoded", head)
+    assert fused.scores == "fused"
+    assert list(infer(fused)) == ["boxes", "scores", "level_counts"]
+
+
+@pytest.mark.parametrize("opset", [11, 20])
+@pytest.mark.parametrize(("frame", "first"), [("network", [10, 20, 30, 40]), ("original", [5, 5, 15, 10])])
+def test_the_rows_of_e2e_are_sorted_counted_and_relabelled(foreign, opset, frame, first):
+    detections = np.float32([[[0, 0, 0, 0, 0], [1, 2, 3, 4, 0.5], [5, 5, 15, 10, 0.9]]])
+    labels = np.int64([[0, 3, 1]])  # the model's first class is 1 there; 0 is padding
+    described = {
+        "box": {"tensor": "dets", "channels": [0, 4]},
+        "score": {"tensor": "dets", "channels": [4, 5], "activated": True},
+        "label": {"tensor": "labels", "offset": 1},
+        "frame": frame,
+    }
+    session = foreign({"dets": detections, "labels": labels}, described, "e2e", atss_head(), opset=opset)
+    outputs = infer(session)
+    assert outputs["count"].tolist() == [2]
+    assert outputs["scores"][0, :2].tolist() == [np.float32(0.9), 0.5]
+    assert outputs["labels"][0, :2].tolist() == [0, 2]
+    pipeline = OnnxPipeline(session)
+    tensor, geometry = pipeline.prepare(np.zeros((HEIGHT * 2, WIDTH * 2, 3), np.uint8))
+    sizes = geometry.__class__(**{**vars(geometry), "scale_x": 0.5, "scale_y": 0.25})
+    found = pipeline.read(pipeline.infer(tensor, sizes), sizes)
+    assert found.boxes.tolist()[0] == first
+    assert found.labels.tolist() == [0, 2]
+
+
+def test_a_count_of_the_files_own_is_taken(foreign):
+    tensors = {
+        "box": np.float32([[[1, 2, 3, 4], [5, 6, 7, 8], [9, 9, 9, 9]]]),
+        "score": np.float32([[0.5, 0.9, 0.8]]),
+        "label": np.float32([[2, 1, 0]]),
+        "number": np.int32([[2]]),
+    }
+    described = {key: {"tensor": key, "activated": True} for key in ("box", "score", "label")}
+    outputs = infer(foreign(tensors, described | {"count": {"tensor": "number"}}, "e2e", atss_head()))
+    assert outputs["count"].tolist() == [2]
+    assert outputs["scores"].tolist() == [[0.5, np.float32(0.9), np.float32(0.8)]]
+    assert (outputs["labels"].dtype, outputs["labels"].tolist()) == (np.int64, [[2, 1, 0]])
+
+
+ROWS = {"box": np.zeros((1, 60, 4)), "score": np.zeros((1, 60, 3)), "factor": np.zeros((1, 60, 1))}
+DESCRIBED = {key: {"tensor": key, "activated": True} for key in ROWS}
+
+
+@pytest.mark.parametrize(
+    ("tensors", "outputs", "settings", "message"),
+    [
+        ({}, {"box": {"tensor": "boxes"}}, {}, r"no output 'boxes'; it has: box, score, factor"),
+        ({}, {"factor": None}, {}, r"outputs\.factor is missing; the cut raw needs it"),
+        ({}, {"score": {"tensor": "score", "channels": [0, 2]}}, {}, r"\[0, 2\] of 'score': YOLOXHead has 3"),
+        (
+            {"score": np.zeros((1, 59, 3))},
+            {},
+            {},
+            r"score has 59 rows; YOLOXHead has 60 priors at 44x60",
+        ),
+        ({}, {"box": {"tensor": ["box", "box", "box"]}}, {}, r"3 tensors .*; 1 is needed, or one a level: 2"),
+        ({}, {"layout": "maps"}, {}, r"outputs\.layout maps: one output a level is needed: 2"),
+        ({}, {}, {"opset": 10}, r"opset 10; 11 or later is needed"),
+        ({}, {}, {"inputs": ("data", "sizes")}, r"one float32 input is needed, it has: data .*, sizes"),
+        ({}, {}, {"kind": TensorProto.UINT8}, r"one float32 input is needed, it has: data \(UINT8\)"),
+    ],
+)
+def test_a_file_that_is_not_as_described_is_refused(foreign, tensors, outputs, settings, message):
+    arrays = {name: value.astype(np.float32) for name, value in (ROWS | tensors).items()}
+    with pytest.raises(UserError, match=rf"theirs\.onnx: .*{message}"):
+        foreign(arrays, DESCRIBED | outputs, "raw", yolox_head(), **settings)
+
+
+def test_a_file_that_is_no_onnx_is_refused(tmp_path):
+    (tmp_path / "spec.json").write_text(json.dumps(model_spec(yolox_head()).to_dict()))
+    (tmp_path / "x.onnx").write_bytes(b"not onnx at all")
+    arguments = {"spec": str(tmp_path / "spec.json"), "cut": "raw", "out": str(tmp_path / "o.onnx")}
+    for name in ("x.onnx", "absent.onnx"):
+        with pytest.raises(UserError, match=rf"{name}: not an ONNX file that can be read"):
+            import_onnx(onnx=str(tmp_path / name), outputs=DESCRIBED, **arguments)

@@ -1,0 +1,264 @@
+"""Bounds on a summary by hand: what passes, what fails, what does not count, and what CI reads of it."""
+
+import math
+from types import SimpleNamespace
+from xml.etree import ElementTree
+
+import pytest
+from report_fixtures import write_results
+
+from cutpoint.errors import UserError
+from cutpoint.files import read_json
+from cutpoint.gate.check import decide, evaluate_gate, judge, show_gate
+from cutpoint.gate.rules import VERIFIED, resolve_gate
+from cutpoint.report.tables import summarize
+
+ROW = {
+    "runtime": "onnxruntime",
+    "AP": 0.58,
+    "delta_AP": -0.0004,
+    "delta_AP_lo": -0.002,
+    "agreement": 0.99,
+    "latency_p99_ms": 25.0,
+    "model_mb": 4.3,
+    "notes": math.nan,
+}
+REFERENCE = {"agreement": math.nan, "delta_AP": math.nan, "delta_AP_lo": math.nan}
+UNLABELLED = {"AP": math.nan, "delta_AP": math.nan, "delta_AP_lo": math.nan}
+ELSEWHERE = {"runtime": math.nan, "latency_p99_ms": math.nan, "model_mb": math.nan}
+
+
+def bound(column, limit, kind="min", variant="raw"):
+    place = {"dataset": "street", "model": "det", "variant": variant}
+    return {**place, "column": column, "bound": kind, "limit": limit}
+
+
+CASES = {
+    "the limit itself": ({}, bound("delta_AP_lo", -0.002), "passed", None),
+    "below it": ({}, bound("delta_AP_lo", -0.0019), "failed", None),
+    "rounding at the limit": ({"delta_AP": 0.499 - 0.5}, bound("delta_AP", -0.001), "passed", None),
+    "largest, itself": ({}, bound("latency_p99_ms", 25, "max"), "passed", None),
+    "above it": ({}, bound("latency_p99_ms", 24.9, "max"), "failed", None),
+    "zero is a value": ({"agreement": 0.0}, bound("agreement", 0.9), "failed", None),
+    "the reference": (REFERENCE, bound("delta_AP_lo", 0), "skipped", "the reference itself"),
+    "the reference's agreement": (REFERENCE, bound("agreement", 1), "skipped", "the reference itself"),
+    "the reference's own AP": (REFERENCE, bound("AP", 0.6), "failed", None),
+    "no annotations": (UNLABELLED, bound("delta_AP_lo", 0), "skipped", "no ground truth"),
+    "no annotations, AP": (UNLABELLED, bound("AP", 0), "skipped", "no ground truth"),
+    "no annotations, agreement": (UNLABELLED, bound("agreement", 0.9), "passed", None),
+    "few images": (
+        {"delta_AP_lo": math.nan},
+        bound("delta_AP_lo", -0.5),
+        "inconclusive",
+        "too few images for an interval",
+    ),
+    "a results file": (
+        ELSEWHERE,
+        bound("latency_p99_ms", 1, "max"),
+        "skipped",
+        "detections made elsewhere have no latency",
+    ),
+    "pytorch has no file": (
+        {"model_mb": math.nan},
+        bound("model_mb", 1, "max"),
+        "skipped",
+        "no ONNX file",
+    ),
+    "disturbed though within": (
+        {"notes": "opset 19; disturbed: load 3.1"},
+        bound("latency_p99_ms", 30, "max"),
+        "inconclusive",
+        "disturbed: load 3.1: time again on an idle machine",
+    ),
+    "disturbed is about time alone": ({"notes": "disturbed"}, bound("AP", 0.5), "passed", None),
+    "better": (
+        {"notes": "suspicious: better than the reference"},
+        bound("delta_AP_lo", -0.01),
+        "passed",
+        "suspicious: better than the reference",
+    ),
+    "pytorch's latency": (
+        {"notes": "without compiled NMS"},
+        bound("latency_p99_ms", 20, "max"),
+        "failed",
+        "without compiled NMS",
+    ),
+    "failed export": (
+        {"notes": "failed: cls_0, max abs 0.3; failed: box_1, max abs 9"},
+        bound(VERIFIED, None, None),
+        "failed",
+        "cls_0, max abs 0.3; box_1, max abs 9",
+    ),
+    "good export": ({"notes": "opset 19"}, bound(VERIFIED, None, None), "passed", None),
+}
+
+
+@pytest.mark.parametrize(("cells", "check", "status", "reason"), CASES.values(), ids=CASES)
+def test_a_check(cells, check, status, reason):
+    found = judge(check, ROW | cells)
+    assert (found["status"], found["reason"]) == (status, reason)
+    value = None if check["column"] == VERIFIED else (ROW | cells)[check["column"]]
+    assert found["value"] == (None if value is None or math.isnan(value) else value)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "passed", "verdict"),
+    [
+        (["passed"] * 3, True, "gate passed: of 3 checks 3 passed"),
+        (["passed", "skipped"], True, "gate passed: of 2 checks 1 passed, 1 skipped"),
+        (["passed", "failed", "skipped"], False, "of 3 checks 1 failed, 1 passed, 1 skipped"),
+        (["passed", "inconclusive"], False, "gate failed: of 2 checks 1 inconclusive, 1 passed"),
+        (["skipped"] * 2, False, "gate failed: every bound was skipped, and a gate that cannot fail is none"),
+    ],
+)
+def test_the_verdict(statuses, passed, verdict):
+    found = decide([bound("AP", 0) | {"status": status} for status in statuses])
+    assert found["passed"] is passed
+    assert verdict in found["verdict"]
+
+
+def test_a_verified_export_alone_is_no_gate():
+    checks = [bound(VERIFIED, None, None) | {"status": "passed"}, bound("AP", 0) | {"status": "skipped"}]
+    assert not decide(checks)["passed"]
+
+
+@pytest.fixture(scope="module")
+def summary(tmp_path_factory):
+    root = tmp_path_factory.mktemp("gate")
+    outs = {f"out_{key}": str(root / key) for key in ("csv", "md", "per_class")}
+    summarize(rows=write_results(root)["rows"], **outs)
+    return outs["out_csv"]
+
+
+@pytest.fixture
+def gate(summary, tmp_path):
+    def run(*checks):
+        files = {"out_json": str(tmp_path / "gate.json"), "out_xml": str(tmp_path / "gate.xml")}
+        evaluate_gate(summary=summary, checks=list(checks), **files)
+        return read_json(files["out_json"]), ElementTree.parse(files["out_xml"]).getroot(), files["out_json"]
+
+    return run
+
+
+CHECKS = [
+    bound(VERIFIED, None, None, "raw-int8"),
+    bound("delta_AP_lo", -0.005, variant="raw-int8"),
+    bound("agreement", 0.99),
+    bound("delta_AP_lo", -0.005) | {"dataset": "unlabelled"},
+    bound("latency_p99_ms", 100, "max") | {"dataset": "unlabelled"},
+]
+
+
+def test_the_files(gate):
+    content, root, _ = gate(*CHECKS)
+    assert content["verdict"] == "gate failed: of 5 checks 2 failed, 2 passed, 1 skipped"
+    assert [check["status"] for check in content["checks"]] == [
+        *("failed", "failed", "passed", "skipped", "passed")
+    ]
+    assert content["checks"][1] == CHECKS[1] | {"value": -0.03, "status": "failed", "reason": None}
+    assert root.tag == "testsuites"
+    numbers = {"tests": "5", "failures": "2", "errors": "0", "skipped": "1", "time": "0"}
+    assert {key: root.get(key) for key in numbers} == numbers
+    street, unlabelled = root
+    assert (street.get("name"), unlabelled.get("name")) == ("street, det", "unlabelled, det")
+    assert [street.get(key) for key in ("tests", "failures", "skipped")] == ["3", "2", "0"]
+    assert [unlabelled.get(key) for key in ("tests", "failures", "skipped")] == ["2", "0", "1"]
+    first, second, third = street
+    assert second.attrib == {
+        "classname": "street.det.raw-int8",
+        "name": "delta_AP_lo >= -0.005",
+        "time": "0",
+    }
+    failure = second.find("failure")
+    assert failure.get("message") == "delta_AP_lo is -0.03, must be at least -0.005"
+    assert failure.text == f"raw-int8 (street, det): {failure.get('message')}"
+    assert first.find("failure").get("message").startswith("export verification failed: cls_0")
+    assert list(third) == []
+    assert unlabelled[0].find("skipped").get("message") == "no ground truth"
+
+
+def test_nothing_checked_fails_in_the_xml_as_well(gate):
+    content, root, _ = gate(CHECKS[3])
+    assert not content["passed"]
+    assert [root.get(key) for key in ("tests", "failures", "skipped")] == ["2", "1", "1"]
+    assert root[-1][0].get("name") == "a bound was checked"
+
+
+def test_what_is_printed(gate, capsys):
+    *_, path = gate(*CHECKS)
+    assert show_gate(path) == 1
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert lines[-1] == "cutpoint: gate failed: of 5 checks 2 failed, 2 passed, 1 skipped"
+    row = next(line.split("  ") for line in lines if "delta_AP_lo >= -0.005" in line and "raw-int8" in line)
+    cells = [cell.strip() for cell in row if cell.strip()]
+    assert cells == ["FAILED", "street, det", "raw-int8", "delta_AP_lo >= -0.005", "-0.03"]
+    *_, path = gate(*CHECKS[2:])
+    assert show_gate(path) == 0
+    said = capsys.readouterr().out.strip().splitlines()
+    assert said[-1] == "cutpoint: gate passed: of 3 checks 2 passed, 1 skipped"
+
+
+def variant(name, export=True):
+    return SimpleNamespace(name=name, run=SimpleNamespace(export="file" if export else None))
+
+
+def evaluation(dataset, *variants):
+    names = {"dataset": SimpleNamespace(name=dataset), "model": SimpleNamespace(name=f"m_{dataset}")}
+    return SimpleNamespace(**names, variants=variants, reference=variants[0])
+
+
+PYTORCH, RAW, E2E, THEIRS = variant("pytorch", False), variant("raw"), variant("e2e"), variant("theirs")
+THEIRS.run = None
+EVALUATIONS = [evaluation("street", PYTORCH, RAW, E2E, THEIRS), evaluation("lot", PYTORCH, RAW)]
+
+
+def rule(variants, **keys):
+    return {"model": None, "dataset": None, "variants": variants, **keys}
+
+
+def resolved(*rules):
+    checks = resolve_gate(list(rules), EVALUATIONS)
+    return [tuple(check.values()) for check in checks]
+
+
+def test_rules_become_checks():
+    assert resolved(
+        rule("all", agreement={"min": 0.9}),
+        rule(["raw"], dataset="lot", model_mb={"max": 5}, AP={"min": 0.4}),
+        rule(["pytorch"], model="m_street", AP={"min": 0.5}),
+    ) == [
+        ("street", "m_street", "pytorch", "AP", "min", 0.5),
+        ("street", "m_street", "raw", VERIFIED, None, None),
+        ("street", "m_street", "raw", "agreement", "min", 0.9),
+        ("street", "m_street", "e2e", VERIFIED, None, None),
+        ("street", "m_street", "e2e", "agreement", "min", 0.9),
+        ("street", "m_street", "theirs", "agreement", "min", 0.9),
+        ("lot", "m_lot", "raw", VERIFIED, None, None),
+        ("lot", "m_lot", "raw", "agreement", "min", 0.9),
+        ("lot", "m_lot", "raw", "model_mb", "max", 5),
+        ("lot", "m_lot", "raw", "AP", "min", 0.4),
+    ]
+    assert resolved() == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (rule(["rew"], AP={"min": 0}), "gate[1].variants: 'rew' is in no evaluation; did you mean 'raw'?"),
+        (
+            rule(["e2e"], dataset="lot", AP={"min": 0}),
+            "gate[1].variants: 'e2e' is in no evaluation of dataset lot; known: pytorch, raw",
+        ),
+        (rule("all", dataset="lit", AP={"min": 0}), "gate[1].dataset: 'lit' is in no evaluation; did you"),
+        (rule("all", model="m", AP={"min": 0}), "gate[1].model: 'm' is in no evaluation; known: m_lot"),
+        (rule("all"), "gate[1]: the rule has no bound; add one, such as delta_AP_lo"),
+        (
+            rule("all", model="m_lot", dataset="street", AP={"min": 0}),
+            "gate[1]: no evaluation has a variant beside the reference",
+        ),
+    ],
+)
+def test_a_rule_that_would_check_nothing_is_refused(wrong, message):
+    with pytest.raises(UserError) as caught:
+        resolved(rule("all", AP={"min": 0}), wrong)
+    assert message in str(caught.value)

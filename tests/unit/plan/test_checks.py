@@ -1,0 +1,123 @@
+"""Paths, classes and the published AP are checked before any job runs."""
+
+import json
+
+import pytest
+
+from cutpoint.errors import UserError
+from cutpoint.plan import checks
+from cutpoint.plan.checks import check_files, config_files, module_files
+from cutpoint.plan.evaluations import Evaluation, Model, Plan
+from cutpoint.plan.variants import Dataset, Export, Foreign, RecipeChoice, Run, Variant
+
+VARIANT = Variant("pytorch", Run("pytorch", "e2e", "cpu"), RecipeChoice())
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "base.py").write_text("x = 1\n")
+    (tmp_path / "mine.py").write_text("_base_ = ['./base.py']\nmodel = {}\n")
+    (tmp_path / "mine.pth").write_text("")
+    (tmp_path / "truth.json").write_text(json.dumps({"categories": [{"id": 1, "name": "car"}]}))
+    return tmp_path
+
+
+def check(sources=(), published_ap=None, variants=(), **changes):
+    model = {"name": "m", "config": "mine.py", "checkpoint": "mine.pth", "candidate_floor": None}
+    dataset = {"name": "d", "images": "images", "annotations": "truth.json", "classes": None, "limit": None}
+    model |= {key: value for key, value in changes.items() if key in model}
+    dataset |= {key: value for key, value in changes.items() if key in dataset}
+    evaluation = Evaluation(
+        Model(**model), Dataset(**dataset, shards=1), (VARIANT, *variants), VARIANT, (), published_ap
+    )
+    check_files(Plan("cpu", (evaluation,)), sources)
+
+
+def test_all_there(files):
+    check()
+    check(annotations=None)
+    check(classes=(("vehicle", "car"),))
+    check(config="mmdet::atss/atss_r50_fpn_1x_coco.py")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"config": "my.py"}, "models.m.config: no file my.py"),
+        ({"checkpoint": "minne.pth"}, r"models.m.checkpoint: no file minne.pth .* did you mean 'mine.pth'\?"),
+        ({"config": "mmdet::atss/atss_r5_fpn_1x_coco.py"}, r"did you mean 'atss/atss_r50_fpn_1x_coco.py'\?"),
+        ({"config": "mmpose::a.py"}, "only configs of mmdet"),
+        ({"images": "image"}, r"datasets.d.images: no folder image .* did you mean 'images'\?"),
+        ({"images": "truth.json"}, "datasets.d.images: truth.json is not a folder"),
+        ({"annotations": "images"}, "datasets.d.annotations: images is not a file"),
+        ({"annotations": "mine.py", "classes": (("a", "b"),)}, "mine.py is not a COCO detection file"),
+        ({"classes": (("a", "cart"),)}, r"datasets.d.classes.a: .* no category 'cart'; did you mean 'car'\?"),
+        ({"annotations": None, "classes": (("a", "car"),)}, "datasets.d.classes: only a data set with"),
+        ({"published_ap": 0.4}, r"evaluations\[0\].published_ap: is allowed only with COCO val2017's"),
+        ({"published_ap": 0.4, "limit": 5}, "but datasets.d.limit is set"),
+        ({"published_ap": 0.4, "annotations": None}, "is allowed only with COCO val2017's"),
+    ],
+)
+def test_refused(files, changes, message):
+    with pytest.raises(UserError, match=message):
+        check(**changes)
+
+
+def test_a_file_that_is_fetched_need_not_be_there(files):
+    sources = ["data/x.pth", "data/images", "data/truth.json"]
+    check(sources, checkpoint="data/x.pth", images="data/images", annotations="data/truth.json")
+    check(sources, annotations="data/truth.json", classes=(("a", "b"),), published_ap=0.4)
+    with pytest.raises(UserError, match=r"no file data/y\.pth"):
+        check(sources, checkpoint="data/y.pth")
+
+
+def test_published_ap_with_val2017s_own_annotations(files, monkeypatch):
+    import hashlib
+
+    content = (files / "truth.json").read_bytes()
+    monkeypatch.setattr(checks, "VAL2017_BYTES", len(content))
+    monkeypatch.setattr(checks, "VAL2017_SHA256", hashlib.sha256(content).hexdigest())
+    check(published_ap=0.4)
+    (files / "truth.json").write_bytes(content.replace(b"car", b"cat"))
+    with pytest.raises(UserError, match="sha256 differs"):
+        check(published_ap=0.4)
+
+
+def test_config_files(files):
+    assert config_files("mine.py") == ["mine.py", "base.py"]
+    assert config_files("mmdet::atss/atss_r50_fpn_1x_coco.py") == []
+    (files / "sub").mkdir()
+    (files / "sub/child.py").write_text("_base_ = '../mine.py'\n")
+    assert config_files("sub/child.py") == ["sub/child.py", "mine.py", "base.py"]
+    (files / "base.py").write_text("x = (\n")
+    with pytest.raises(UserError, match=r"model config base.py: cannot be read as Python"):
+        config_files("mine.py")
+
+
+def test_files_made_elsewhere_must_be_there(files):
+    results = Variant("theirs", None, None, "dets.json")
+    export = Export("raw", foreign=Foreign("theirs.onnx", "{}"))
+    onnx = Variant("v", Run("onnxruntime", "raw", "cpu", export), RecipeChoice())
+    with pytest.raises(UserError, match=r"variants.theirs.results: no file dets.json"):
+        check(variants=[results])
+    with pytest.raises(UserError, match=r"variants.v.onnx: no file theirs.onnx"):
+        check(variants=[onnx])
+    check(["theirs.onnx", "dets.json"], variants=[onnx, results])
+    (files / "theirs.onnx").touch()
+    (files / "dets.json").touch()
+    check(variants=[onnx, results])
+
+
+def test_module_files(files):
+    (files / "heads").mkdir()
+    (files / "heads/mine.py").touch()
+    (files / "heads/__init__.py").touch()
+    assert module_files(["heads.mine", "heads", "mine", "json"]) == [
+        "heads/mine.py",
+        "heads/__init__.py",
+        "mine.py",
+    ]
+    with pytest.raises(UserError, match="imports: no module 'hads\\.mine'"):
+        module_files(["hads.mine"])

@@ -1,0 +1,47 @@
+import pytest
+from tiny import ATSS_STEPS, atss_head
+
+from cutpoint.postprocessing.recipe_bases import steps_of
+from cutpoint.postprocessing.recipe_changes import step_changes
+
+STEPS = list(ATSS_STEPS)
+THRESHOLD, TOP_K, CLIP, RESCALE, FACTOR, SIZE, NMS, CAP = STEPS
+
+
+@pytest.mark.parametrize(
+    ("after", "found"),
+    [
+        pytest.param(STEPS, [], id="same"),
+        pytest.param([THRESHOLD, TOP_K | {"unit": "pair"}, *STEPS[2:]], [], id="a default written out"),
+        pytest.param([*STEPS[:5], SIZE | {"value": 0}, NMS, CAP], [], id="0 is 0.0"),
+        pytest.param([*STEPS[:7], {**CAP, "k": 3}], ["cap k 2 → 3"], id="parameter"),
+        pytest.param(
+            [*STEPS[:6], NMS | {"space": "per_class", "per_class_cap": 200}, CAP],
+            ["nms space shifted → per_class, per_class_cap none → 200"],
+            id="two parameters of one step",
+        ),
+        pytest.param([{"step": "best_class"}, *STEPS], ["best_class added"], id="added"),
+        pytest.param(STEPS[:7], ["cap left out"], id="left out"),
+        pytest.param(
+            [TOP_K, CLIP, RESCALE, FACTOR, THRESHOLD | {"on": "product"}, SIZE, NMS, CAP],
+            ["threshold moved, on class → product"],
+            id="moved",
+        ),
+        pytest.param(
+            [*STEPS[:4], FACTOR | {"root": True}, SIZE, NMS],
+            ["multiply_factor root false → true", "cap left out"],
+            id="two steps",
+        ),
+    ],
+)
+def test_each_step_that_differs_is_named_once(after, found):
+    assert step_changes(STEPS, after) == found
+
+
+def test_named_recipes_differ_in_several_steps():
+    head = atss_head()
+    found = step_changes(steps_of("mmdet3", head), steps_of("mmdet2-onnx", head))
+    assert len(found) > 3
+    assert step_changes(steps_of("mmdet3", head), steps_of("class-agnostic", head)) == [
+        "nms space shifted → agnostic"
+    ]

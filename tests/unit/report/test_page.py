@@ -1,0 +1,415 @@
+import inspect
+import json
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from report_fixtures import CLASSES, DATASETS, write_autopsy, write_detections, write_results
+
+from cutpoint.compare import causes, follow
+from cutpoint.compare.follow import REASONS
+from cutpoint.gate.check import evaluate_gate
+from cutpoint.report.boxes import STEPS
+from cutpoint.report.operating_plots import plot_calibration, plot_operating_points
+from cutpoint.report.page import FIGURES, render_report
+from cutpoint.report.plots import plot_ap, plot_ladder, plot_latency, plot_stages
+from cutpoint.report.samples import draw_samples
+from cutpoint.report.tables import read_summary, summarize
+from cutpoint.report.words import verdict
+
+VOID = {"meta", "img", "br"}
+
+
+class Page(HTMLParser):
+    """Every tag with its attributes, the text by section, and whether the tags nest."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.stack, self.sections = [], [], Counter()
+        self.text = {}
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.tags.append((tag, attributes))
+        if tag not in VOID:
+            self.stack.append((tag, attributes.get("id")))
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.stack.pop()[0] == tag
+
+    def handle_data(self, data):
+        for tag, name in self.stack:
+            if tag == "section":
+                self.text[name] = " ".join(f"{self.text.get(name, '')} {data}".split())
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def arguments(tmp_path_factory):
+    root = tmp_path_factory.mktemp("page")
+    made = write_results(root)
+    outs = {f"out_{key}": str(root / key) for key in ("csv", "md", "per_class")}
+    summarize(rows=made["rows"], **outs)
+    figures = {name: str(root / f"{name}.svg") for name in FIGURES}
+    plot_ladder(ladders=made["ladders"], out=figures["ladder"])
+    plot_operating_points(points=made["points"], out=figures["operating_points"])
+    plot_calibration(points=made["points"], out=figures["calibration"])
+    plot_ap(summary=outs["out_csv"], out=figures["ap"])
+    plot_latency(summary=outs["out_csv"], out=figures["latency"])
+    plot_stages(rows=made["rows"], out=figures["stages"])
+    drawn = []
+    for dataset, labelled in DATASETS.items():
+        folder = root / "samples" / dataset / "raw"
+        draw_samples(
+            manifest=made["manifests"][dataset],
+            reference_detections=write_detections(root / "a.json", labelled),
+            variant_detections=write_detections(root / "b.json", labelled, lost=((2, 1),)),
+            autopsy=write_autopsy(root / "autopsy.parquet", str(root / "a.json"), {}),
+            reference_name="pytorch",
+            variant_name="raw",
+            classes=CLASSES,
+            count=2,
+            score_thr=0.3,
+            out_dir=str(folder),
+        )
+        path = str(folder / "index.json")
+        drawn.append({"dataset": dataset, "model": "det", "variant": "raw", "path": path})
+    checks = [
+        {"dataset": "street", "model": "det", "variant": variant, "column": column}
+        | {"bound": "min", "limit": limit}
+        for variant, column, limit in (("raw", "agreement", 0.99), ("raw-int8", "delta_AP_lo", -0.005))
+    ]
+    gate = {f"out_{kind}": str(root / f"gate.{kind}") for kind in ("json", "xml")}
+    evaluate_gate(summary=outs["out_csv"], checks=checks, **gate)
+    return {
+        "gate": gate["out_json"],
+        "summary": outs["out_csv"],
+        "per_class": outs["out_per_class"],
+        "figures": figures,
+        "samples": drawn,
+        "config": {
+            "device": "auto",
+            "models": {"det": {"config": "</pre><script>"}},
+            "comparison": {"margin": 0.001, "corner_px": 0.05, "score": 0.0001},
+        },
+        **{
+            key: made[key]
+            for key in (
+                "ladders",
+                "verifies",
+                "precisions",
+                "latencies",
+                "comparisons",
+                "points",
+                "diagnoses",
+            )
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def html(arguments, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "report.html"
+    render_report(**arguments, out=str(out))
+    return out.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(html):
+    return Page(html)
+
+
+def test_tags_nest_ids_are_unique_and_every_link_leads_somewhere(page):
+    assert page.stack == []
+    ids = Counter(attributes["id"] for _, attributes in page.tags if "id" in attributes)
+    assert [name for name, count in ids.items() if count > 1] == []
+    targets = [a[key][1:] for _, a in page.tags for key in ("href", "xlink:href") if key in a]
+    assert len(targets) > 100
+    assert set(targets) <= set(ids)
+
+
+def test_nothing_is_loaded_from_outside(page, html):
+    links = [a[key] for _, a in page.tags for key in ("src", "href", "xlink:href") if key in a]
+    assert [x for x in links if not x.startswith(("#", "data:image/jpeg;base64,"))] == []
+    assert "@import" not in html
+    assert re.findall(r"url\((?!#)", html) == []
+    assert page.all("link") == []
+    assert len(page.all("img")) == 6
+
+
+def test_the_gate_is_said_first_and_shown_check_by_check(page, arguments, tmp_path):
+    said = page.text["gate"]
+    assert "Gate failed: of 2 checks 1 failed, 1 passed." in said
+    assert "raw-int8 street, det delta_AP_lo >= -0.005 -0.03 failed" in said
+    assert "raw street, det agreement >= 0.99 1 passed" in said
+    render_report(**arguments | {"gate": None}, out=str(tmp_path / "report.html"))
+    without = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "gate" not in without.text
+    assert "#gate" not in [link["href"] for link in without.all("a")]
+
+
+def test_names_are_escaped(page, html):
+    assert "Testchip 9 &lt;x86&gt;" in html
+    assert "&lt;/pre&gt;&lt;script&gt;" in html
+    assert len(page.all("script")) == 1
+    assert page.all("x86") == []
+
+
+def test_pictures_tables_and_figures_can_be_heard(page):
+    assert all("raw beside its reference, image" in image["alt"] for image in page.all("img"))
+    assert all(head.get("scope") in ("col", "row") for head in page.all("th"))
+    drawings = page.all("svg")
+    assert len(drawings) == 6
+    assert all(a["role"] == "img" and "tabulated" in a["aria-label"] for a in drawings)
+    assert [tag for tag, _ in page.tags].count("h1") == 1
+
+
+def test_the_verdict_is_in_words(page):
+    short = page.text["short"]
+    assert "The reference pytorch reaches AP 0.5800 on 4 images." in short
+    assert "raw is lossless: the same detections." in short
+    assert "e2e is equivalent: largest |delta AP| 0.0002." in short
+    assert "AP is lower with raw-int8 (-0.0213, 95 % interval -0.0300 to -0.0120)." in short
+    assert "Export verification failed for raw-int8." in short
+    assert "e2e agrees with pytorch in every detection." in short
+    assert "Agreement with pytorch is below 1 for raw-int8 (0.9100)." in short
+
+
+def test_a_baseline_that_is_off_is_the_first_thing_said(page, html):
+    verdict = [part for part in html.split('<div class="verdict">') if "coco_like" in part.split("</h3>")[0]]
+    assert (
+        verdict[-1].split("<p>")[1].startswith("Baseline off: AP 0.5800, published 0.5700, more than 0.0015")
+    )
+    assert page.text["short"].count("Baseline off") == 1
+
+
+def test_what_ran_without_compiled_nms_is_not_compared_in_speed(page):
+    short = page.text["short"]
+    assert short.count("pytorch ran without compiled NMS: not comparable.") == 3
+    assert "Median latency, file to detections: 21.5 ms (raw-int8) to 35.8 ms (raw)." in short
+
+
+def test_the_summary_marks_the_reference_and_the_failure(page):
+    rows = page.all("tr")
+    assert sum(row.get("class") == "reference" for row in rows) == 6  # 3 summaries, 3 ladders
+    text = page.text["set-0"]
+    assert "pytorch reference pytorch e2e fp32 0.5800 0.8000 0.6000" in text
+    assert "failed: cls_0, max abs 3.1e-2" in text
+    assert "The same for all variants: provider cpu, input mmdet, recipe mmdet3" in text
+
+
+def test_the_ladder_says_what_changed_and_shows_the_published_ap(page):
+    text = page.text["set-0"]
+    assert "2 raw runtime pytorch → onnxruntime, cut e2e → raw 0.5800" in text
+    step = "-0.0211 -0.0221 to -0.0201 -0.0213 -0.0300 to -0.0120 -0.0211 -0.0300 to -0.0100, raw-int8"
+    assert f"precision fp32 → int8 2 steps: cap k 2 → 3; cap left out 0.5587 {step} 0.9100 3.1e-06" in text
+    assert "-7.15" in text
+    assert "published" not in page.text["set-0"]
+    assert "0 published as reported by the model's authors 0.5700" in page.text["set-1"]
+
+
+def test_classes_are_listed_by_how_much_they_moved(page):
+    text = page.text["set-0"]
+    start = text.index("Classes that moved most")
+    assert "pedestrian raw-int8 0.5887 -0.0213 -0.0300 to -0.0120 yes 12" in text[start:]
+    assert "car raw-int8 0.5287 -0.0213 30" in text[start:]
+    assert text.index("-0.0213", start) < text.index("-0.0002", start)
+    assert "bus" not in text
+
+
+def test_a_class_that_is_better_is_suspicious(arguments, tmp_path):
+    table = pd.read_csv(arguments["per_class"])
+    table.loc[table["variant"] == "raw-int8", ["delta_AP", "delta_AP_lo", "delta_AP_hi"]] *= -1
+    table.to_csv(tmp_path / "per_class.csv", index=False)
+    changed = arguments | {"per_class": str(tmp_path / "per_class.csv")}
+    render_report(**changed, out=str(tmp_path / "report.html"))
+    text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text["set-0"]
+    assert "pedestrian raw-int8 0.5887 +0.0213" in text
+    assert "yes, better: suspicious 12" in text
+
+
+def test_without_ground_truth_ap_is_said_to_be_missing_and_not_shown(page):
+    text = page.text["set-2"]
+    assert "no ground truth: AP does not apply" in text
+    assert "AP50" not in text
+    assert "Classes that moved" not in text
+    assert "ΔAP" not in text
+    assert "None" not in text
+
+
+def test_exports_timing_and_machine_are_shown(page):
+    assert "det, raw-int8: failed: cls_0, max abs 3.1e-2;" in page.text["exports"]
+    assert "det, raw: passed , 2 tensors, largest absolute difference 3.1e-06" in (page.text["exports"])
+    timing = page.text["timing"]
+    assert "street, det raw 6.00 4.00 23.75 2.00 35.75 35.25 to 36.25" in timing
+    # what ran where: nodes, their share of the time, parts, copies, memory, cold start, warm-up
+    assert "CUDA 280, CPU 12 CUDA 75.0%, CPU 25.0% 5 4" in timing
+    assert "180 0.25 99.50 8 1 0.02" in timing
+    assert "80.2" in timing
+    assert "Testchip 9 <x86>" in timing
+    assert "0.5 (street, det; coco_like, det) 0.9 (unlabelled, det)" in timing
+    assert "libraries onnx 1.23.2, numpy 2.4" in timing
+    assert "models: det:" in page.text["config"]
+
+
+def test_what_a_reduced_precision_breaks_is_listed(page):
+    text = page.text["precision"]
+    assert "det, int8-street: 4.20 to 1.30 MB, 2 tensors saturate" in text
+    assert "Operators kept in fp32: Add 12, Conv 3." in text
+    assert text.index("conv_1") < text.index("conv_0")
+    assert "conv_1 0.9 0 to 0.8 1.20e-02" in text
+
+
+def test_a_provider_other_than_the_one_asked_for_is_said(arguments, tmp_path):
+    entry = dict(arguments["latencies"][0], path=str(tmp_path / "latency.json"))
+    latency = json.loads(Path(arguments["latencies"][0]["path"]).read_text())
+    Path(entry["path"]).write_text(json.dumps(latency | {"provider_asked": "cuda"}))
+    out = tmp_path / "report.html"
+    render_report(**(arguments | {"latencies": [entry]}), out=str(out))
+    assert "cpu (cuda asked)" in Page(out.read_text()).text["timing"]
+
+
+def test_samples_and_ladders_may_be_absent(arguments, tmp_path):
+    out = tmp_path / "report.html"
+    render_report(**(arguments | {"samples": [], "ladders": [], "verifies": []}), out=str(out))
+    page = Page(out.read_text())
+    assert page.all("img") == []
+    assert "Ladder" not in page.text["set-0"]
+    assert "No variant uses an export." in page.text["exports"]
+
+
+def test_the_page_is_the_same_bytes_again(arguments, html, tmp_path):
+    render_report(**arguments, out=str(tmp_path / "again.html"))
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == html
+
+
+def test_the_verdicts_rules_and_tolerances_are_said(page):
+    method = page.text["method"]
+    assert "corners within 0.05 px and scores within 0.0001" in method
+    assert "lies within ± 0.001" in method
+
+
+def test_agreement_and_sizes_are_tabulated(page):
+    labelled, blind = (page.text[f"set-{list(DATASETS).index(name)}"] for name in ("street", "unlabelled"))
+    for text in (labelled, blind):
+        row = "raw-int8 0.9800 0.9100 3 of 100 1 of 98 1.0e-07 3.0e-04 1.0e-02 0.001 1.5 22 0.9900 0.3"
+        assert row in text.split("Agreement of the detections")[1]
+    assert "raw-int8 -0.0213 (-0.0300 to -0.0120) ≠" in labelled.split("Sizes")[1]
+    assert "Sizes" not in blind
+
+
+def test_a_diagnosed_variant_shows_its_nearest_mistakes(page):
+    labelled, blind = (page.text[f"set-{list(DATASETS).index(name)}"] for name in ("street", "unlabelled"))
+    table = labelled.split("Typical mistakes")[1]
+    row = "raw-int8 Looks like stretched. 40 images, limit 1.10 stretched 0.61 99.8%"
+    assert f"{row} half a stride / half 3.20 0.0% no mistake 4.00 25.0%" in table
+    assert "far away" not in table
+    assert "Typical mistakes" not in blind
+
+
+def test_where_boxes_went_and_what_is_wrong_with_them(page):
+    labelled, blind = (page.text[f"set-{list(DATASETS).index(name)}"] for name in ("street", "unlabelled"))
+    for text in (labelled, blind):
+        table = text.split("Where boxes went")[1].split("Drift of the scores")[0]
+        assert "in all suppressed cut by the cap" in table
+        assert "raw-int8 4 / 0 3 / 0 1 / 0" in table
+        assert "from 0.9" in text
+        assert "from 0.8" not in text
+        assert "raw-int8 -0.0125" in text
+    errors = labelled.split("Operating point and errors")[1].split("Drift of")[0]
+    assert "At score 0.35" in errors
+    assert "raw-int8 0.9000 0.8000 0.8470 7.12 0.2875 3 7 0 0 4 7 (+5)" in errors
+    assert "Operating point" not in blind
+
+
+def test_without_cases_or_points_their_tables_are_absent(arguments, tmp_path):
+    out = tmp_path / "report.html"
+    render_report(**(arguments | {"comparisons": [], "points": [], "diagnoses": []}), out=str(out))
+    text = Page(out.read_text()).text["set-0"]
+    assert not any(words in text for words in ("Where boxes went", "Operating point", "Drift of"))
+
+
+def test_every_cause_has_words():
+    text = inspect.getsource(causes) + inspect.getsource(follow)
+    assert all(f'"{step}"' in text for step in STEPS)
+    assert set(REASONS) <= set(STEPS)
+
+
+def test_without_a_ladder_there_is_no_figure_of_it(arguments, tmp_path):
+    figures = {name: path for name, path in arguments["figures"].items() if name != "ladder"}
+    out = tmp_path / "report.html"
+    render_report(**(arguments | {"figures": figures, "ladders": []}), out=str(out))
+    assert len(Page(out.read_text()).all("svg")) == 5
+
+
+def said_of(arguments, changes):
+    rows = read_summary(arguments["summary"])
+    rows = rows[(rows["dataset"] == "street") & rows["variant"].isin(["pytorch", *changes])].copy()
+    for variant, cells in changes.items():
+        rows.loc[rows["variant"] == variant, list(cells)] = list(cells.values())
+    return " ".join(verdict(rows))
+
+
+@pytest.mark.parametrize(
+    ("word", "delta", "low", "high", "said"),
+    [
+        pytest.param("equivalent", 0.0005, -0.0001, 0.0009, "e2e is equivalent", id="equivalent"),
+        pytest.param(
+            "different",
+            0.0042,
+            0.001,
+            0.0072,
+            "AP is higher with e2e (+0.0042, 95 % interval +0.0010 to +0.0072), which is suspicious: a "
+            "conversion does not improve a model",
+            id="higher",
+        ),
+        pytest.param(
+            "different",
+            -0.01,
+            -0.02,
+            -0.004,
+            "AP is lower with e2e (-0.0100, 95 % interval -0.0200 to -0.0040).",
+            id="lower",
+        ),
+        pytest.param(
+            "inconclusive",
+            -0.003,
+            -0.008,
+            0.002,
+            "Too few images to judge e2e (-0.0030, 95 % interval -0.0080 to +0.0020).",
+            id="inconclusive",
+        ),
+    ],
+)
+def test_verdict(arguments, word, delta, low, high, said):
+    cells = {"verdict": word, "delta_AP": delta, "delta_AP_lo": low, "delta_AP_hi": high}
+    assert said in said_of(arguments, {"e2e": cells})
+
+
+def test_an_inconclusive_verdict_says_how_many_images_would_decide(arguments):
+    cells = {"verdict": "inconclusive", "delta_AP": -0.003, "delta_AP_lo": pd.NA, "delta_AP_hi": pd.NA}
+    cells["notes"] = "opset 19; about 1200 images would decide"
+    said = said_of(arguments, {"e2e": cells})
+    assert "Too few images to judge e2e (-0.0030; about 1200 images would decide)." in said
+
+
+@pytest.mark.parametrize(
+    ("deltas", "said"),
+    [
+        ([-0.01, -0.03], "AP is lower with raw-int8 (-0.0300) and e2e (-0.0100)."),
+        ([0.01, 0.03], "AP is higher with raw-int8 (+0.0300) and e2e (+0.0100), which are suspicious"),
+    ],
+)
+def test_verdict_names_the_largest_difference_first(arguments, deltas, said):
+    cells = {"verdict": "different", "delta_AP_lo": pd.NA, "delta_AP_hi": pd.NA}
+    changes = {name: cells | {"delta_AP": d} for name, d in zip(("e2e", "raw-int8"), deltas, strict=True)}
+    assert said in said_of(arguments, changes)

@@ -1,0 +1,89 @@
+from cutpoint.plan.rows import (
+    autopsy_recipe,
+    check_one_store,
+    detections_file,
+    known_recipe,
+    onnx_file,
+    rungs,
+    samples_file,
+    shard_files,
+)
+
+
+def get_recipe_pair(wildcards):
+    """Two variants whose recipes read one store."""
+    evaluation = get_evaluation(wildcards)
+    pair = [evaluation.variant(name) for name in (wildcards.first, wildcards.second)]
+    check_one_store(*pair)
+    return evaluation, pair
+
+
+def get_diff_files(wildcards):
+    evaluation, pair = get_recipe_pair(wildcards)
+    return {
+        "predictions": shard_files(evaluation, pair[0].run, "parquet"),
+        "images": shard_files(evaluation, pair[0].run, "images.parquet"),
+    }
+
+
+def get_diff_settings(wildcards):
+    first, second = get_recipe_pair(wildcards)[1]
+    return {"first": first.recipe.definition, "second": second.recipe.definition}
+
+
+def get_autopsy_settings(wildcards):
+    evaluation = get_evaluation(wildcards)
+    return {
+        "reference": autopsy_recipe(evaluation.reference),
+        "variant": autopsy_recipe(get_variant(wildcards)),
+        "classes": evaluation.dataset.class_map,
+    }
+
+
+def get_mistake_files(wildcards):
+    """The file that mistakes are made on, and what they are compared with."""
+    evaluation = get_evaluation(wildcards)
+    return {
+        "model": onnx_file(wildcards.model, evaluation.mistaken),
+        "reference": detections_file(evaluation, evaluation.reference),
+    }
+
+
+def get_mistake_settings(wildcards):
+    evaluation = get_evaluation(wildcards)
+    return {
+        "provider": evaluation.mistaken.provider,
+        "classes": evaluation.dataset.class_map,
+        **CONFIG["fingerprints"],
+    }
+
+
+def get_operating_files(wildcards):
+    """A variant's detections, and the reference's beside them."""
+    evaluation, variant = get_evaluation(wildcards), get_variant(wildcards)
+    files = {"variant": detections_file(evaluation, variant)}
+    if variant != evaluation.reference:
+        files["reference"] = detections_file(evaluation, evaluation.reference)
+    return files
+
+
+def get_comparison_settings(wildcards):
+    reference = get_evaluation(wildcards).reference
+    return {
+        "reference_name": reference.name,
+        "recipes": [known_recipe(v) for v in (reference, get_variant(wildcards))],
+        **CONFIG["comparison"],
+    }
+
+
+def get_ladder_settings(wildcards):
+    evaluation = get_evaluation(wildcards)
+    reference = evaluation.reference
+    return {
+        "rungs": rungs(evaluation),
+        "reference": {
+            "variant": reference.name,
+            "samples": samples_file(evaluation, reference),
+        },
+        "published_ap": evaluation.published_ap,
+    }

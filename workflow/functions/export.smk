@@ -1,0 +1,47 @@
+import json
+
+from cutpoint.plan.variants import shape_value
+
+
+def get_trace_settings(wildcards):
+    trace = PLAN.trace(wildcards.model, wildcards.trace)
+    return {
+        "shape": shape_value(trace.shape),
+        "opset": trace.opset,
+        "exporter": trace.exporter,
+    }
+
+
+def get_full_trace(wildcards):
+    """The fp32 trace that one in a reduced precision is made from."""
+    trace = PLAN.trace(wildcards.model, wildcards.trace).full
+    return f"results/models/{wildcards.model}/{trace.name}.onnx"
+
+
+def get_calibration(wildcards):
+    return PLAN.trace(wildcards.model, wildcards.trace).calibration
+
+
+def get_export(wildcards):
+    return PLAN.export(wildcards.model, wildcards.export)
+
+
+def get_trace(wildcards):
+    trace = get_export(wildcards).trace
+    return f"results/models/{wildcards.model}/{trace.name}.onnx"
+
+
+def get_export_settings(wildcards):
+    export = get_export(wildcards)
+    recipe = export.recipe.definition if export.recipe else "mmdet3"
+    keys = ("cut", "clip", "scores", "count", "topk_limit")
+    return {**{key: getattr(export, key) for key in keys}, "recipe": recipe}
+
+
+def get_import_settings(wildcards):
+    export = get_export(wildcards)
+    return {"cut": export.cut, "outputs": json.loads(export.foreign.outputs)}
+
+
+def get_verify_manifest(wildcards):
+    return f"results/manifests/{PLAN.datasets_of(wildcards.model)[0].name}.json"

@@ -1,0 +1,11 @@
+from types import SimpleNamespace
+
+from cutpoint.plan.rows import latency_jobs, latency_recipes
+
+
+def get_timed(wildcards):
+    return latency_jobs(get_evaluation(wildcards), CONFIG["imports"])
+
+
+def get_timed_recipes(wildcards):
+    return SimpleNamespace(**latency_recipes(get_evaluation(wildcards)))

@@ -1,0 +1,50 @@
+from cutpoint.plan.rows import shard_files
+
+
+def get_predict_threads(wildcards):
+    """One long run takes all cores, many short ones run side by side; beside a GPU they decode."""
+    if not workflow.local_exec:
+        return 1
+    if get_gpu_count(wildcards):
+        return min(workflow.cores, 8)
+    jobs = sum(len(e.runs) * e.dataset.shards for e in PLAN.evaluations)
+    return max(1, workflow.cores // jobs)
+
+
+def get_pytorch_threads(wildcards):
+    """One on the CPU, where PyTorch's results depend on the number."""
+    return get_predict_threads(wildcards) if get_gpu_count(wildcards) else 1
+
+
+def get_run_settings(wildcards):
+    run = get_run(wildcards)
+    return {
+        "provider": run.provider,
+        "shards": get_evaluation(wildcards).dataset.shards,
+        "input": run.input,
+        "batch": run.batch,
+        "tf32": run.tf32,
+    }
+
+
+def get_results_variants():
+    """Matches the variants that are finished results files; where there is none, nothing."""
+    names = {v.name for e in PLAN.evaluations for v in e.variants if v.results}
+    return "|".join(sorted(names)) or "(?!)"
+
+
+def get_predictions(wildcards):
+    evaluation, run = get_evaluation(wildcards), get_variant(wildcards).run
+    return {
+        "predictions": shard_files(evaluation, run, "parquet"),
+        "images": shard_files(evaluation, run, "images.parquet"),
+    }
+
+
+def get_recipe_settings(wildcards):
+    variant = get_variant(wildcards)
+    return {
+        "cut": variant.run.cut,
+        "recipe": variant.recipe.definition,
+        "classes": get_evaluation(wildcards).dataset.class_map,
+    }
