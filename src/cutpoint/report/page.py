@@ -37,8 +37,6 @@ COLUMNS = {
     "AP50": ("AP50", fixed(4)),
     "AP75": ("AP75", fixed(4)),
     "ΔAP": ("delta_AP", signed),
-    "ΔAP low": ("delta_AP_lo", signed),
-    "ΔAP high": ("delta_AP_hi", signed),
     "verdict": ("verdict", None),
     "agreement": ("agreement", fixed(4)),
     "p50 [ms]": ("latency_p50_ms", fixed(2)),
@@ -176,7 +174,8 @@ def _group(
         for head in heads:
             column, style = COLUMNS[head]
             text = style(row[column]) if style else _text(row[column])
-            cells.append({"text": text, "number": style is not None})
+            below = interval(row["delta_AP_lo"], row["delta_AP_hi"]) if column == "delta_AP" else ""
+            cells.append({"text": text, "number": style is not None, "below": below})
         notes = _text(row["notes"])
         line = {"variant": row["variant"], "cells": cells, "notes": notes, "reference": reference}
         lines.append(line | {"failed": any(text in notes for text in ("failed:", BASELINE_OFF, SUSPICIOUS))})

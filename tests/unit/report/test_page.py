@@ -204,6 +204,7 @@ def test_the_summary_marks_the_reference_and_the_failure(page):
     text = page.text["set-0"]
     assert "pytorch reference pytorch e2e fp32 0.5800 0.8000 0.6000" in text
     assert "failed: cls_0, max abs 3.1e-2" in text
+    assert "0.5587 0.8000 0.6000 -0.0213 -0.0300 to -0.0120 different" in text
     assert "The same for all variants: provider cpu, input mmdet, recipe mmdet3" in text
 
 
