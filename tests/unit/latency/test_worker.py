@@ -148,14 +148,15 @@ def test_stability_by_hand(totals, expected):
     assert is_stable(totals) is expected
 
 
-def test_throughput_counts_whole_passes(stub, monkeypatch):
-    clock = iter([0.0, 0.5, 1.5, 2.5])  # begun, after no pass, after one, after two
-    monkeypatch.setattr(worker.time, "perf_counter", lambda: next(clock, 9.0))
+def test_throughput_is_that_of_one_stream_that_lasts_long_enough(stub, monkeypatch):
+    # one pass takes 0.5 s; the next stream has ceil(1.2 * 2 / 0.5) = 5 passes, of 3 images
+    clock = iter([0.0, 0.5, 1.0, 3.5])
+    monkeypatch.setattr(worker.time, "perf_counter", lambda: next(clock))
     server = worker.Server.__new__(worker.Server)
     server._job, server._opened = JOB, Opened(stub, None, {})
     monkeypatch.setattr(stub, "prepare", lambda image: (image, geometry(height=40, width=60)))
     found = server.throughput(images("a", "b", "c"), seconds=2)
-    assert found == {"images_per_s": 6 / 2.5, "images": 6, "seconds": 2.5}
+    assert found == {"images_per_s": 15 / 2.5, "images": 15, "seconds": 2.5}
 
 
 def test_the_recipes_threshold_becomes_the_floor(monkeypatch):
