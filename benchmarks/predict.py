@@ -199,7 +199,7 @@ def measure(folder: Path, name: str, options: argparse.Namespace) -> dict[str, A
         f"bare_{cores}_threads_ms": float(np.median(bare[cores])),
         "predict_ms_per_image": float(np.median(predict)),
         "predict_to_bare": float(np.median(share)),
-        "predict_to_bare_rounds": [round(float(value), 3) for value in share],
+        "predict_to_bare_rounds": ", ".join(f"{value:.3f}" for value in share),
         "mmdet_loop": f"batch {fastest[0]}, loader processes {fastest[1]}, {torch.get_num_threads()} threads",
         "mmdet_images_per_s": float(np.median(loops)),
         "predict_images_per_s": 1000 / float(np.median(predict)),
