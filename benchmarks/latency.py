@@ -101,9 +101,9 @@ def main() -> None:
         slow = atss_r50(Path(temporary) / "atss_r50", 608, 608)
         # detector, shape, cuts, images (two blocks of each at least), pairs of processes
         chosen = {
-            "YOLOX-nano 416": (YOLOX_NANO, "dynamic", ("raw", "e2e"), 16, 4),
-            "small ATSS 320": (SMALL_ATSS, "dynamic", ("raw", "e2e"), 16, 4),
-            "ATSS-R50 608x608": (slow, [608, 608], ("raw", "decoded", "e2e"), 8, 2),
+            "YOLOX-nano 416": (YOLOX_NANO, "dynamic", ("raw", "e2e"), 16, 3),
+            "small ATSS 320": (SMALL_ATSS, "dynamic", ("raw", "e2e"), 16, 3),
+            "ATSS-R50 608x608": (slow, [608, 608], ("raw", "decoded", "e2e"), 4, 2),
         }
         for name, (detector, shape, cuts, images, pairs) in chosen.items():
             folder = Path(temporary) / name

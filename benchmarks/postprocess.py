@@ -126,7 +126,7 @@ def measure(case: Case, threads: int, seconds: float) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--heads", nargs="+", choices=CONFIGS, default=list(CONFIGS))
-    parser.add_argument("--seconds", type=float, default=1.0, help="at least, per row")
+    parser.add_argument("--seconds", type=float, default=0.7, help="at least, per row")
     options = parser.parse_args()
     rows = []
     for name, (height, width), candidates in itertools.product(options.heads, SIZES, CANDIDATES):

@@ -139,7 +139,10 @@ def _best_class(c: Candidates, step: dict, frame: Frame) -> Candidates:
     order = np.argsort(c.label, kind="stable")
     order = order[best_first(c.score[order])]
     order = order[ascending(c.prior[order])]
-    return c.take(order[_first_of_each(c.prior[order], 1)])
+    prior = c.prior[order]
+    first = np.ones(len(c), dtype=bool)
+    first[1:] = prior[1:] != prior[:-1]
+    return c.take(order[first])
 
 
 def _threshold(c: Candidates, step: dict, frame: Frame) -> Candidates:
