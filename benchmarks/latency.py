@@ -42,8 +42,8 @@ def measure(job: dict, images: list[dict], pairs: int, seconds: float) -> dict[s
         name: np.array([row[name] for row in reported])
         for name in ("decode", "preprocess", "inference", "postprocess", "total")
     }
-    inference, against = np.array(stages["inference"]), np.array(bare)
-    middle, low, high = ratio(inference, against)
+    against = np.array(bare)
+    middle, low, high = ratio(stages["inference"], against)
     return {
         **{f"{name} [ms]": median(values)[0] for name, values in stages.items()},
         "bare session [ms]": median(against)[0],

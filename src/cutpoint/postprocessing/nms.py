@@ -54,15 +54,22 @@ class Overlap:
 
     def iou(self, one: Sides, others: Sides) -> np.ndarray:
         """IoU of one box with others, ``(N,)`` float32; NaN for two empty boxes."""
-        offset, zero = np.float32(self.offset), np.float32(0)
+        offset = np.float32(self.offset)
         width = np.minimum(one.x2, others.x2) - np.maximum(one.x1, others.x1) + offset
         height = np.minimum(one.y2, others.y2) - np.maximum(one.y1, others.y1) + offset
+        return self.iou_of(width, height, one.areas, others.areas)
+
+    def iou_of(
+        self, width: np.ndarray, height: np.ndarray, area: np.ndarray, others: np.ndarray
+    ) -> np.ndarray:
+        """IoU of boxes whose overlap has these sides, negative where they are apart, and of these areas."""
+        zero = np.float32(0)
         if self.intersection == "product":
             shared = np.maximum(width * height, zero)
         else:
             shared = np.maximum(width, zero) * np.maximum(height, zero)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return shared / (one.areas + others.areas - shared)
+            return shared / (area + others - shared)
 
 
 def greedy_nms(
@@ -114,7 +121,7 @@ def _rival_pairs(
     """
     by_x1 = np.argsort(sides.x1)
     s = sides.take(by_x1)
-    offset, zero = np.float32(overlap.offset), np.float32(0)
+    offset = np.float32(overlap.offset)
     # the overlap's width must be this share of the first box's; 0.99 and TINY leave room for rounding
     share = (s.areas > TINY) * (np.float32(0.99) * threshold)
     # the old convention: boxes 1 px apart touch; twice the offset leaves room for rounding
@@ -130,10 +137,8 @@ def _rival_pairs(
     width = np.minimum(s.x2.repeat(counts), s.x2.take(second)) - s.x1.take(second) + offset
     low = np.maximum(s.y1.repeat(counts), s.y1.take(second))
     height = np.minimum(s.y2.repeat(counts), s.y2.take(second)) - low + offset
-    shared = np.maximum(width, zero) * np.maximum(height, zero)
-    union = s.areas.repeat(counts) + s.areas.take(second) - shared
-    with np.errstate(divide="ignore", invalid="ignore"):
-        near = np.flatnonzero(shared / union > threshold)
+    iou = overlap.iou_of(width, height, s.areas.repeat(counts), s.areas.take(second))
+    near = np.flatnonzero(iou > threshold)
     first, second = by_x1.repeat(counts).take(near), by_x1.take(second.take(near))
     return np.minimum(first, second), np.maximum(first, second)
 
