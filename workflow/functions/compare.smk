@@ -6,7 +6,6 @@ from cutpoint.plan.rows import (
     onnx_file,
     rungs,
     samples_file,
-    shard_files,
 )
 
 
@@ -20,10 +19,7 @@ def get_recipe_pair(wildcards):
 
 def get_diff_files(wildcards):
     evaluation, pair = get_recipe_pair(wildcards)
-    return {
-        "predictions": shard_files(evaluation, pair[0].run, "parquet"),
-        "images": shard_files(evaluation, pair[0].run, "images.parquet"),
-    }
+    return get_shards(evaluation, pair[0].run)
 
 
 def get_diff_settings(wildcards):

@@ -34,7 +34,11 @@ def get_results_variants():
 
 
 def get_predictions(wildcards):
-    evaluation, run = get_evaluation(wildcards), get_variant(wildcards).run
+    return get_shards(get_evaluation(wildcards), get_variant(wildcards).run)
+
+
+def get_shards(evaluation, run):
+    """What a run wrote."""
     return {
         "predictions": shard_files(evaluation, run, "parquet"),
         "images": shard_files(evaluation, run, "images.parquet"),
