@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from cutpoint.compare.agreement import AGREEMENT_IOU, find_overlaps, pair
 from cutpoint.compare.causes import BOX, View, explain_image, identify
 from cutpoint.compare.follow import Followed, open_candidates
-from cutpoint.data.manifest import label_map
+from cutpoint.data.labels import label_map
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing
 from cutpoint.postprocessing.headspec import ModelSpec
@@ -63,7 +63,7 @@ def autopsy(
         reference, variant: the two.
         spec: ``spec.json``.
         manifest: manifest JSON.
-        classes: the data set's ``classes``; see ``manifest.label_map``.
+        classes: the data set's ``classes``; see ``labels.label_map``.
         out: Parquet file to write, one row a box. ``side`` has the box, the other lacks it. ``image_id,
             category_id, label`` (model class, null where several are one category), ``score, x1, y1, x2, y2``
             (original-image pixels). ``step``, one of: the steps of a recipe and ``per_class_cap``, see

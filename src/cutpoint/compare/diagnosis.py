@@ -8,7 +8,7 @@ from cutpoint.compare.agreement import AGREEMENT_IOU, find_overlaps, pair
 from cutpoint.compare.fingerprints import distance, run_mistakes, split_images
 from cutpoint.compare.mistakes import NONE, mistakes_of
 from cutpoint.compare.signature import Signatures
-from cutpoint.data.manifest import label_map
+from cutpoint.data.labels import label_map
 from cutpoint.files import read_json, write_json
 from cutpoint.predict.runtime import Session
 

@@ -11,7 +11,8 @@ from cutpoint.compare.bootstrap import MIN_IMAGES, draw_multiplicities
 from cutpoint.compare.mistakes import Mistake, mistakes_of
 from cutpoint.compare.signature import Signatures
 from cutpoint.data.image import InputRecipe, decode, prepare
-from cutpoint.data.manifest import label_map, name_order
+from cutpoint.data.labels import label_map
+from cutpoint.data.manifest import name_order
 from cutpoint.files import read_json, write_json
 from cutpoint.postprocessing.recipes import resolve_recipe
 from cutpoint.predict.postprocess import coco_results
@@ -43,7 +44,7 @@ def fingerprint(
         reference: the reference's detections, COCO results JSON.
         provider, threads: see ``runtime.Session``.
         images: the subsample's number of images; at most half of the data set, so that others are left.
-        classes: the data set's ``classes``; see ``manifest.label_map``.
+        classes: the data set's ``classes``; see ``labels.label_map``.
         out: JSON file to write. ``images``, ids of the subsample; ``limit``: the ``distance`` within which
             two halves of the subsample with the same mistake are from each other in 99 % of the cases;
             ``mistakes``: ``names``, ``texts`` (several where the detections are the
@@ -91,7 +92,7 @@ def run_mistakes(
         session: a ``raw`` export.
         mistakes: of the session's specification.
         images: of the manifest: ``id, path``.
-        categories: category id of each model class; see ``manifest.label_map``.
+        categories: category id of each model class; see ``labels.label_map``.
 
     Returns:
         name of the mistake to COCO results.

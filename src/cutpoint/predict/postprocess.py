@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from cutpoint.data.manifest import label_map
+from cutpoint.data.labels import label_map
 from cutpoint.files import read_json, write_text
 from cutpoint.postprocessing.recipes import Detections, resolve_recipe
 from cutpoint.predict.pipeline import READERS, detect
@@ -30,7 +30,7 @@ def postprocess(
         manifest: manifest JSON.
         cut: the run's cut; candidates go through the recipe, ``e2e`` detections are done already.
         recipe: the recipe's definition.
-        classes: the data set's ``classes``; see ``manifest.label_map``.
+        classes: the data set's ``classes``; see ``labels.label_map``.
         out: JSON file to write, COCO results format: ``bbox`` ``[x, y, w, h]``, original-image pixels.
 
     Raises:
