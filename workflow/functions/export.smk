@@ -45,3 +45,10 @@ def get_import_settings(wildcards):
 
 def get_verify_manifest(wildcards):
     return f"results/manifests/{PLAN.datasets_of(wildcards.model)[0].name}.json"
+
+
+def get_foreign_digests(wildcards):
+    """Of the file and of those beside it that hold its tensors."""
+    path = get_export(wildcards).foreign.path
+    there = Path(path).is_file()
+    return get_digests([path, *(external_files(path) if there else [])])

@@ -50,5 +50,4 @@ def get_recipe_settings(wildcards):
     return {
         "cut": variant.run.cut,
         "recipe": variant.recipe.definition,
-        "classes": get_evaluation(wildcards).dataset.class_map,
     }

@@ -34,23 +34,19 @@ class Samples:
     images_with: np.ndarray
 
 
-def sample_ap(
-    *, manifest: str, detections: str, out: str, resamples: int = RESAMPLES, seed: int = SEED
-) -> None:
+def sample_ap(*, truth: str, detections: str, out: str, resamples: int = RESAMPLES, seed: int = SEED) -> None:
     """Compute one variant's ``Samples`` and write them as npz; differences of two such files are paired.
 
     Args:
-        manifest: manifest JSON of a data set with annotations.
+        truth: JSON of ``truth.build_truth``.
         detections: COCO results JSON.
         out: npz file to write.
         resamples: how many.
         seed: the same for all variants of a data set.
     """
-    content = read_json(manifest)
-    images = [entry["id"] for entry in content["images"]]
-    found = resample(
-        read_json(content["annotations"]), read_json(detections), images, resamples=resamples, seed=seed
-    )
+    annotations = read_json(truth)
+    images = [entry["id"] for entry in annotations["images"]]
+    found = resample(annotations, read_json(detections), images, resamples=resamples, seed=seed)
     with replacing(out) as path, path.open("wb") as file:
         np.savez_compressed(file, **vars(found))
 

@@ -8,7 +8,7 @@ from cutpoint.compare.agreement import AGREEMENT_IOU, find_overlaps, pair
 from cutpoint.compare.fingerprints import distance, run_mistakes, split_images
 from cutpoint.compare.mistakes import NONE, mistakes_of
 from cutpoint.compare.signature import Signatures
-from cutpoint.data.labels import label_map
+from cutpoint.data.truth import read_labels
 from cutpoint.files import read_json, write_json
 from cutpoint.predict.runtime import Session
 
@@ -28,13 +28,14 @@ def diagnose(
     provider: str,
     threads: int,
     images: int,
-    classes: dict[str, str] | None,
+    labels: str,
+    truth: str | None,
     out: str,
 ) -> None:
     """Rank the mistakes by how far a variant's signature is from theirs, taken on other images.
 
     Args:
-        fingerprints: JSON of ``fingerprints.fingerprint``; ``images``, ``classes`` as there.
+        fingerprints: JSON of ``fingerprints.fingerprint``; ``images``, ``labels``, ``truth`` as there.
         model: ONNX file of the ``raw`` export in fp32, on which the nearest mistakes are made again.
         manifest: manifest JSON.
         reference, variant: COCO results JSON.
@@ -50,10 +51,10 @@ def diagnose(
     ranking: list[dict[str, Any]] = []
     if known["mistakes"]:
         session = Session(model, provider, threads)
-        categories = label_map(session.spec.classes, classes, content)
+        categories = read_labels(labels)
         wanted = {entry["id"] for entry in chosen}
         own, base = ([d for d in read_json(path) if d["image_id"] in wanted] for path in (variant, reference))
-        annotations = read_json(content["annotations"]) if content["annotations"] else None
+        annotations = read_json(truth) if truth else None
         ids = [category for category in categories if category is not None]
         ranking = rank(known["mistakes"], *Signatures(base, chosen, ids, annotations).measure(own))
         near = [line for i, line in enumerate(ranking) if i < REMADE or NONE in line["names"]]

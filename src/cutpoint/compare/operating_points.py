@@ -12,11 +12,11 @@ SCORE_THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 BINS = tuple(round(0.1 * step, 1) for step in range(10))
 
 
-def measure_operating_points(*, manifest: str, reference: str | None, variant: str, out: str) -> None:
+def measure_operating_points(*, truth: str | None, reference: str | None, variant: str, out: str) -> None:
     """Write what a variant does at score thresholds, beside the reference.
 
     Args:
-        manifest: manifest JSON; without annotations only the scores' drift is measured.
+        truth: JSON of ``truth.build_truth``; null without annotations: only the scores' drift is measured.
         reference: COCO results JSON; null for the reference itself.
         variant: COCO results JSON.
         out: JSON file to write. ``points``: see ``trace_points``; ``score_thr``: the one of them at which the
@@ -24,14 +24,15 @@ def measure_operating_points(*, manifest: str, reference: str | None, variant: s
             ``error_changes``: the same minus the reference's; ``scores``: see ``bin_scores``. Null without a
             reference or ground truth.
     """
-    content, ours = read_json(manifest), read_json(variant)
+    ours = read_json(variant)
     theirs = read_json(reference) if reference else None
     found: dict[str, Any] = dict.fromkeys(("score_thr", "points", "errors", "error_changes"))
     judged = None
-    if content["annotations"]:
-        truth, images = read_json(content["annotations"]), [entry["id"] for entry in content["images"]]
-        judged = judge(truth, ours, images)
-        base = judge(truth, theirs, images) if theirs is not None else None
+    if truth:
+        annotations = read_json(truth)
+        images = [entry["id"] for entry in annotations["images"]]
+        judged = judge(annotations, ours, images)
+        base = judge(annotations, theirs, images) if theirs is not None else None
         best = [(point["f1"] or 0, point["score_thr"]) for point in trace_points(base or judged)]
         found["score_thr"] = max(best)[1]
         found["points"] = trace_points(judged, base or judged)

@@ -1,6 +1,5 @@
 """A data set in, a checked list of its images and categories out."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +7,9 @@ from tqdm import tqdm
 
 from cutpoint.data.annotations import clean_annotations, read_annotations
 from cutpoint.data.image import decode
+from cutpoint.data.selection import IMAGE_SUFFIXES, list_images, select
 from cutpoint.errors import UserError
 from cutpoint.files import write_json
-
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 
 
 def build_manifest(
@@ -20,6 +18,7 @@ def build_manifest(
     images: str,
     annotations: str | None,
     limit: int | None,
+    content: str,
     out: str,
     invalid_boxes: str | None = None,
 ) -> None:
@@ -31,8 +30,11 @@ def build_manifest(
         annotations: COCO JSON; null for a data set without ground truth, whose image ids number the sorted
             file names from 1.
         limit: keep the first N images in the order of a hash of their names (stable when the set grows).
-        out: JSON file to write: ``dataset``, ``annotations``, ``images`` (``id, file_name, path, height,
-            width``, ascending id), ``categories`` (``id, name``, in the file's order).
+        content: digest of the images' names and bytes, written down so that whatever reads the manifest
+            depends on them.
+        out: JSON file to write: ``dataset``, ``annotations``, ``content``, ``images`` (``id, file_name, path,
+            height, width``, ascending id), ``left_out`` (ids of the images that ``limit`` leaves out),
+            ``categories`` (``id, name``, in the file's order).
         invalid_boxes: the config's; see ``annotation_boxes.choose_boxes``.
 
     Raises:
@@ -44,12 +46,11 @@ def build_manifest(
     if annotations is None:
         entries, categories = _list_folder(dataset, folder), []
     else:
-        content, _ = clean_annotations(
+        clean, _ = clean_annotations(
             dataset, annotations, read_annotations(dataset, annotations), invalid_boxes
         )
-        entries, categories = content["images"], content["categories"]
-    if limit is not None:
-        entries = sorted(entries, key=lambda entry: name_order(entry["file_name"]))[:limit]
+        entries, categories = clean["images"], clean["categories"]
+    chosen = set(select((entry["file_name"] for entry in entries), limit))
     listed = [
         {
             "id": entry["id"],
@@ -59,6 +60,7 @@ def build_manifest(
             "width": entry["width"],
         }
         for entry in sorted(entries, key=lambda entry: entry["id"])
+        if entry["file_name"] in chosen
     ]
     missing = [entry["path"] for entry in listed if not Path(entry["path"]).is_file()]
     if missing:
@@ -71,14 +73,16 @@ def build_manifest(
         {
             "dataset": dataset,
             "annotations": annotations,
+            "content": content,
             "images": listed,
+            "left_out": sorted(e["id"] for e in entries if e["file_name"] not in chosen),
             "categories": [{"id": c["id"], "name": c["name"]} for c in categories],
         },
     )
 
 
 def _list_folder(dataset: str, folder: Path) -> list[dict[str, Any]]:
-    names = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    names = list_images(str(folder))
     if not names:
         raise UserError(f"datasets.{dataset}.images: {folder} holds no images ({', '.join(IMAGE_SUFFIXES)})")
     entries = []
@@ -86,8 +90,3 @@ def _list_folder(dataset: str, folder: Path) -> list[dict[str, Any]]:
         height, width = decode(folder / name).shape[:2]
         entries.append({"id": identity, "file_name": name, "height": height, "width": width})
     return entries
-
-
-def name_order(file_name: str) -> str:
-    """A sort key: the first images in its order are as good as drawn, and stay so as the set grows."""
-    return hashlib.sha256(file_name.encode()).hexdigest()

@@ -13,18 +13,17 @@ from cutpoint.files import read_json, write_json
 SUMMARY = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 
 
-def evaluate(*, manifest: str, detections: str, out: str) -> None:
+def evaluate(*, truth: str, detections: str, out: str) -> None:
     """Score one variant's detections on its data set and write the metrics JSON.
 
     Args:
-        manifest: manifest JSON of a data set with annotations; its images are what is scored, also those
-            without detections.
+        truth: JSON of ``truth.build_truth``; all its images are scored, also those without detections.
         detections: COCO results JSON.
         out: JSON file to write.
     """
-    content = read_json(manifest)
-    images = [entry["id"] for entry in content["images"]]
-    write_json(out, score(read_json(content["annotations"]), read_json(detections), images))
+    annotations = read_json(truth)
+    images = [entry["id"] for entry in annotations["images"]]
+    write_json(out, score(annotations, read_json(detections), images))
 
 
 def score(annotations: dict[str, Any], results: list[dict[str, Any]], images: list[int]) -> dict[str, Any]:
