@@ -8,6 +8,7 @@ import onnx
 import pytest
 from models import noise
 from onnx import TensorProto, numpy_helper
+from scoring import make_scoring
 
 from cutpoint.data.manifest import build_manifest
 from cutpoint.detector.describe import describe_model
@@ -213,15 +214,15 @@ def score(folder, name, spec, manifest, cut="raw"):
     )
     files = {"out": f"{export}.parquet", "out_images": f"{export}.images.parquet"}
     predict_onnx(model=export, manifest=manifest, provider="cpu", threads=2, shard=0, shards=1, **files)
+    labels, truth = make_scoring(manifest, spec)
     postprocess(
         predictions=[files["out"]],
         images=[files["out_images"]],
         spec=spec,
-        manifest=manifest,
+        labels=labels,
         cut=cut,
         recipe="mmdet3",
-        classes=None,
         out=detections,
     )
-    evaluate(manifest=manifest, detections=detections, out=f"{detections}.metrics")
+    evaluate(truth=truth, detections=detections, out=f"{detections}.metrics")
     return read_json(f"{detections}.metrics")["AP"]

@@ -18,8 +18,8 @@ def build_manifest(
     images: str,
     annotations: str | None,
     limit: int | None,
-    content: str,
     out: str,
+    content: str | None = None,
     invalid_boxes: str | None = None,
 ) -> None:
     """Check a data set and list what the workflow runs on.
@@ -30,11 +30,11 @@ def build_manifest(
         annotations: COCO JSON; null for a data set without ground truth, whose image ids number the sorted
             file names from 1.
         limit: keep the first N images in the order of a hash of their names (stable when the set grows).
-        content: digest of the images' names and bytes, written down so that whatever reads the manifest
-            depends on them.
         out: JSON file to write: ``dataset``, ``annotations``, ``content``, ``images`` (``id, file_name, path,
             height, width``, ascending id), ``left_out`` (ids of the images that ``limit`` leaves out),
             ``categories`` (``id, name``, in the file's order).
+        content: digest of the images' names and bytes, written down so that whatever reads the manifest
+            depends on them.
         invalid_boxes: the config's; see ``annotation_boxes.choose_boxes``.
 
     Raises:

@@ -82,6 +82,6 @@ def test_few_images_are_no_error(tmp_path):
     write_json(paths["manifest"], {"dataset": "d", "annotations": None, "images": entries, "categories": []})
     write_json(paths["fingerprints"], {"images": [1, 2], "limit": None, "mistakes": []})
     other = {"model": "", "reference": "", "variant": "", "provider": "cpu", "threads": 1}
-    diagnose(**paths, **other, images=40, classes=None)
+    diagnose(**paths, **other, images=40, labels="", truth=None)
     found = read_json(paths["out"])
     assert (found["verdict"], found["ranking"], found["images"]) == ("too few images", [], 4)

@@ -1,5 +1,6 @@
 import copy
 import json
+import os
 
 import cv2
 import numpy as np
@@ -38,7 +39,9 @@ def build(tmp_path, images, content, limit=None):
         path.write_text(content if isinstance(content, str) else json.dumps(content))
         path = str(path)
     out = tmp_path / "out" / "manifest.json"
-    build_manifest(dataset="street", images=str(images), annotations=path, limit=limit, out=str(out))
+    build_manifest(
+        dataset="street", images=str(images), annotations=path, limit=limit, content="ab", out=str(out)
+    )
     return json.loads(out.read_text())
 
 
@@ -47,6 +50,8 @@ def test_lists_images_by_id_and_categories(tmp_path, images):
     assert found == {
         "dataset": "street",
         "annotations": str(tmp_path / "instances.json"),
+        "content": "ab",
+        "left_out": [],
         "images": [
             {"id": 7, "file_name": "a.png", "path": f"{images}/a.png", "height": 5, "width": 9},
             {"id": 20, "file_name": "b.png", "path": f"{images}/b.png", "height": 6, "width": 8},
@@ -93,8 +98,8 @@ def test_without_annotations_ids_number_the_sorted_names(tmp_path, images):
 
 
 def test_without_annotations_the_folders_own_order_does_not_matter(tmp_path, images, monkeypatch):
-    real = type(images).iterdir
-    monkeypatch.setattr(type(images), "iterdir", lambda folder: sorted(real(folder), reverse=True))
+    real = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda folder: sorted(real(folder), reverse=True))
     assert [e["file_name"] for e in build(tmp_path, images, None)["images"]] == ["a.png", "b.png"]
 
 
