@@ -119,8 +119,8 @@ def scored_categories(
         names = [category["name"] for category in without]
         raise UserError(
             f"{where}: {len(without)} of {len(content['categories'])} categories have boxes ({count}) and no "
-            f"model class: {_show(names, names)}{_near(names[0], classes)}; set it to leave_out (not scored, as "
-            "in mmdet) or count (scored, AP 0), or map classes to them"
+            f"model class: {_show(names, names)}{_near(names[0], classes)}; set it to leave_out (not scored, "
+            "as in mmdet) or count (scored, AP 0), or map classes to them"
         )
     counted = {category["id"] for category in without} if choice == "count" else set()
     left = [category for category in without if category["id"] not in counted]

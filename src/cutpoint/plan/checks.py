@@ -3,11 +3,11 @@
 import ast
 import hashlib
 import importlib.util
-import json
 import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from cutpoint.data.annotations import read_annotations
 from cutpoint.errors import UserError
 from cutpoint.plan.config import near, suggest
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
@@ -127,11 +127,10 @@ def _check_dataset(dataset: Dataset, sources: Collection[str]) -> None:
         raise UserError(f"{where}.classes: only a data set with annotations has categories; set it to null")
     if not Path(dataset.annotations).is_file():
         return
+    content = read_annotations(dataset.name, dataset.annotations)
     try:
-        categories = [
-            entry["name"] for entry in json.loads(Path(dataset.annotations).read_bytes())["categories"]
-        ]
-    except (ValueError, KeyError, TypeError) as error:
+        categories = [entry["name"] for entry in content["categories"]]
+    except (KeyError, TypeError) as error:
         raise UserError(f"{where}.annotations: {dataset.annotations} is not a COCO detection file") from error
     for name, category in dataset.classes:
         if category not in categories:

@@ -89,8 +89,8 @@ def test_another_order_of_the_training_annotations_is_refused_too():
         label_map(["a", "b"], None, content, trained_order=trained)
     assert str(error.value) == (
         "datasets.street.label_order: the training annotations list the categories in the order 'b', 'a', "
-        "and the model its classes in the order 'a', 'b'. mmdet numbers labels by the file. Set it to names if "
-        "label 0 is 'a', as the model's classes say; if it is 'b', write which class is which category in "
+        "and the model its classes in the order 'a', 'b'. mmdet numbers labels by the file. Set it to names "
+        "if label 0 is 'a', as the model's classes say; if it is 'b', write which class is which category in "
         "datasets.street.classes"
     )
     for order in ("names", "file"):
