@@ -21,6 +21,8 @@ def test_demo_plans_the_whole_line(demo):
     assert demo.code == 0, demo.text
     assert demo.jobs == {
         "build_manifest": 3,
+        "map_labels": 3,
+        "build_truth": 2,
         "describe_model": 2,
         "trace_model": 2,
         "export_onnx": 8,
@@ -112,6 +114,8 @@ def test_coco_plans_every_job_on_a_clone_without_the_data(tmp_path):
         "fetch": 2,
         "fetch_folder": 1,
         "build_manifest": 1,
+        "map_labels": 1,
+        "build_truth": 1,
         "describe_model": 1,
         "trace_model": 1,
         "export_onnx": 3,

@@ -1,5 +1,6 @@
 import json
 
+from cutpoint.export.onnx_file import external_data_files
 from cutpoint.plan.variants import shape_value
 
 
@@ -50,5 +51,5 @@ def get_verify_manifest(wildcards):
 def get_foreign_digests(wildcards):
     """Of the file and of those beside it that hold its tensors."""
     path = get_export(wildcards).foreign.path
-    there = Path(path).is_file()
-    return get_digests([path, *(external_files(path) if there else [])])
+    beside = external_data_files(path) if Path(path).is_file() else []
+    return get_digests([path, *beside])

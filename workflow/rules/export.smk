@@ -28,7 +28,7 @@ rule trace_model:
         files=get_model_files,
         spec="results/models/{model}/spec.json",
     output:
-        temp("results/models/{model}/{trace}.onnx"),
+        "results/models/{model}/{trace}.onnx",
     log:
         "logs/trace_model/{model}/{trace}.log",
     benchmark:
@@ -56,7 +56,7 @@ rule to_fp16:
         spec="results/models/{model}/spec.json",
         manifest=get_verify_manifest,
     output:
-        trace=temp("results/models/{model}/{trace}.onnx"),
+        trace="results/models/{model}/{trace}.onnx",
         report="results/models/{model}/{trace}.precision.json",
     log:
         "logs/to_fp16/{model}/{trace}.log",
@@ -80,7 +80,7 @@ rule to_int8:
         spec="results/models/{model}/spec.json",
         manifest=lambda wildcards: f"results/manifests/{get_calibration(wildcards).dataset.name}.json",
     output:
-        trace=temp("results/models/{model}/{trace}.onnx"),
+        trace="results/models/{model}/{trace}.onnx",
         report="results/models/{model}/{trace}.precision.json",
     log:
         "logs/to_int8/{model}/{trace}.log",
