@@ -18,5 +18,6 @@ if __name__ == "__main__":
             spec=snakemake.input.spec,
             manifest=snakemake.input.manifest,
             **snakemake.params.settings,
+            candidates=list(snakemake.input.candidates),
             out=snakemake.output[0],
         )

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from cutpoint.data.detections import Refused, read_detections
 from cutpoint.evaluate.average_precision import AREAS, match_images, weighted_ap
 from cutpoint.files import read_json, replacing
 
@@ -41,16 +42,18 @@ def sample_ap(
 
     Args:
         manifest: manifest JSON of a data set with annotations.
-        detections: COCO results JSON.
+        detections: detections file; AP of a refused variant is NaN everywhere.
         out: npz file to write.
         resamples: how many.
         seed: the same for all variants of a data set.
     """
     content = read_json(manifest)
-    images = [entry["id"] for entry in content["images"]]
-    found = resample(
-        read_json(content["annotations"]), read_json(detections), images, resamples=resamples, seed=seed
-    )
+    truth, images = read_json(content["annotations"]), [entry["id"] for entry in content["images"]]
+    try:
+        found = resample(truth, read_detections(detections), images, resamples=resamples, seed=seed)
+    except Refused:
+        found = resample(truth, [], images, resamples=resamples, seed=seed)
+        found.ap[:] = np.nan
     with replacing(out) as path, path.open("wb") as file:
         np.savez_compressed(file, **vars(found))
 

@@ -41,7 +41,7 @@ def refusal(path: str | Path) -> str | None:
 
 
 def refusal_of_pair(reference: str | Path, variant: str | Path) -> str | None:
-    """Why two variants cannot be compared; null where they can. ``reference``, ``variant``: detections files."""
+    """Why two variants cannot be compared, by their detections files; null where they can."""
     reason = refusal(variant)
     if reason is not None:
         return reason

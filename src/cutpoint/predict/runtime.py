@@ -75,6 +75,7 @@ class Session:
         Raises:
             UserError: the file cannot be loaded, or the provider is not there or lacks an operator.
         """
+        self._path = path
         options = session_options(threads, profile, spin_s)
         self.optimisation = options.graph_optimization_level.name
         check_provider(provider)
@@ -114,8 +115,15 @@ class Session:
         return self._binding.upload(feeds) if self._binding else feeds
 
     def compute(self, uploaded: Any) -> Any:
-        """Run the graph on what ``upload`` gave; returns when the device has finished."""
-        return self._binding.run(uploaded) if self._binding else self._session.run(None, uploaded)
+        """Run the graph on what ``upload`` gave; returns when the device has finished.
+
+        Raises:
+            UserError: ONNX Runtime cannot run it on these inputs.
+        """
+        try:
+            return self._binding.run(uploaded) if self._binding else self._session.run(None, uploaded)
+        except Exception as error:  # onnxruntime's own exception types share no base but this
+            raise UserError(f"{self._path}: ONNX Runtime cannot run it ({_first_line(error)})") from error
 
     def download(self, computed: Any) -> dict[str, np.ndarray]:
         """Copy what ``compute`` gave to the host: output name to array."""
@@ -190,7 +198,11 @@ def _create(
                 f"{path}: the provider {provider} lacks the operator {lacking[1]} (opset {lacking[2]}) "
                 f"in ONNX Runtime {onnxruntime.__version__}; use another provider, or a newer onnxruntime"
             ) from error
-        raise UserError(f"{path}: ONNX Runtime cannot load it ({str(error).splitlines()[0]})") from error
+        raise UserError(f"{path}: ONNX Runtime cannot load it ({_first_line(error)})") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _provider_options(provider: str, tf32: bool, graph: bool) -> dict[str, str]:
