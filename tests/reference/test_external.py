@@ -96,8 +96,10 @@ def test_detections_made_elsewhere_are_judged(external, verify):
 
     def turn(graph):
         # classes in another order: every box is there, of another class
-        graph.initializer.append(numpy_helper.from_array(np.array(2), "last"))
-        graph.node.append(helper.make_node("Sub", ["last", "labels"], ["turned"]))
+        for name, value in (("one", 1), ("classes", 3)):
+            graph.initializer.append(numpy_helper.from_array(np.array(value), name))
+        graph.node.append(helper.make_node("Add", ["labels", "one"], ["next"]))
+        graph.node.append(helper.make_node("Mod", ["next", "classes"], ["turned"]))
         [labels] = [output for output in graph.output if output.name == "labels"]
         labels.name = "turned"
 
