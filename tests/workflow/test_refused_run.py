@@ -28,7 +28,9 @@ variants:
       layout: maps
       box: {tensor: [box_0, box_1, box_2, box_3, box_4]}
       score: {tensor: [cls_0, cls_1, cls_2, cls_3, cls_4], activated: false}
-      factor: {tensor: [centerness_0, centerness_1, centerness_2, centerness_3, centerness_4], activated: false}
+      factor:
+        tensor: [centerness_0, centerness_1, centerness_2, centerness_3, centerness_4]
+        activated: false
 evaluations:
   - {model: demo, dataset: traffic, variants: [pytorch, raw, theirs], ladder: [raw, theirs]}
 gate:
