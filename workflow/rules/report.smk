@@ -3,7 +3,7 @@ rule summarize:
     input:
         row_files(
             ROWS,
-            *("manifest", "metrics", "latency", "comparison"),
+            *("manifest", "detections", "metrics", "latency", "comparison"),
             *("verify", "onnx", "precision_report"),
         ),
     output:

@@ -7,6 +7,7 @@ from cutpoint.compare.agreement import measure_agreement
 from cutpoint.compare.autopsy import count_steps
 from cutpoint.compare.bootstrap import delta, read_samples
 from cutpoint.compare.verdict import decide, lossless
+from cutpoint.data.detections import read_detections, refusal_of_pair
 from cutpoint.files import read_json, write_json
 from cutpoint.postprocessing.headspec import HeadSpec, ModelSpec
 from cutpoint.postprocessing.recipe_bases import steps_of
@@ -36,7 +37,7 @@ def compare(
         reference_name: the reference variant's name.
         manifest: manifest JSON of the data set.
         spec: the model's ``spec.json``.
-        reference, variant: COCO results JSON of both.
+        reference, variant: detections files of both.
         reference_samples, variant_samples: npz of ``bootstrap.sample_ap``; null without annotations.
         autopsy: Parquet of ``autopsy.autopsy``.
         recipes: of reference and variant, as ``recipe_bases.steps_of`` takes it; null where it is not known.
@@ -46,9 +47,16 @@ def compare(
         out: JSON file to write: ``reference``; what ``bootstrap.delta`` returns, null without annotations;
             what ``verdict.decide`` returns; ``lossless``, what ``verdict.lossless`` returns but the word;
             ``agreement`` and ``boxes``, of ``agreement.measure_agreement``; ``autopsy``, what
-            ``autopsy.count_steps`` returns.
+            ``autopsy.count_steps`` returns; ``refused``: null, or why one of the two cannot be compared: then
+            the verdict is ``inconclusive``, and all that is measured null.
     """
-    theirs, ours = read_json(reference), read_json(variant)
+    refused = refusal_of_pair(reference, variant)
+    if refused is not None:
+        content = dict.fromkeys((*DELTA_KEYS, "agreement", "lossless", "boxes"))
+        content |= {"reference": reference_name, **decide(False, None, margin)}
+        write_json(out, content | {"autopsy": count_steps(autopsy), "refused": refused})
+        return
+    theirs, ours = read_detections(reference), read_detections(variant)
     head = ModelSpec.from_dict(read_json(spec)).head
     difference = None
     if reference_samples and variant_samples:
@@ -66,6 +74,7 @@ def compare(
             "autopsy": count_steps(autopsy),
             "lossless": same,
             "boxes": boxes,
+            "refused": None,
         },
     )
 

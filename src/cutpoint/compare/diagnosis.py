@@ -8,6 +8,7 @@ from cutpoint.compare.agreement import AGREEMENT_IOU, find_overlaps, pair
 from cutpoint.compare.fingerprints import distance, run_mistakes, split_images
 from cutpoint.compare.mistakes import NONE, mistakes_of
 from cutpoint.compare.signature import Signatures
+from cutpoint.data.detections import read_detections, refusal_of_pair
 from cutpoint.data.truth import read_labels
 from cutpoint.files import read_json, write_json
 from cutpoint.predict.runtime import Session
@@ -38,22 +39,25 @@ def diagnose(
         fingerprints: JSON of ``fingerprints.fingerprint``; ``images``, ``labels``, ``truth`` as there.
         model: ONNX file of the ``raw`` export in fp32, on which the nearest mistakes are made again.
         manifest: manifest JSON.
-        reference, variant: COCO results JSON.
+        reference, variant: detections files.
         provider, threads: see ``runtime.Session``.
         out: JSON file to write. ``images``, how many; ``limit``, of the fingerprints; ``ranking``, nearest
             first: ``names``, ``texts``, ``distance`` (see ``fingerprints.distance``), ``same``: share of the
             detections of both sides that this mistake makes on these images as well (same class, IoU 0.9,
             score within 0.02), null where it was not made; and of ``judge`` ``verdict``, ``names``,
-            ``text``.
+            ``text``; verdict ``refused`` where one of the files is.
     """
     content, known = read_json(manifest), read_json(fingerprints)
     _, chosen = split_images(content, images)
     ranking: list[dict[str, Any]] = []
-    if known["mistakes"]:
+    refused = refusal_of_pair(reference, variant) or known["refused"]
+    if known["mistakes"] and not refused:
         session = Session(model, provider, threads)
         categories = read_labels(labels)
         wanted = {entry["id"] for entry in chosen}
-        own, base = ([d for d in read_json(path) if d["image_id"] in wanted] for path in (variant, reference))
+        own, base = (
+            [d for d in read_detections(path) if d["image_id"] in wanted] for path in (variant, reference)
+        )
         annotations = read_json(truth) if truth else None
         ids = [category for category in categories if category is not None]
         ranking = rank(known["mistakes"], *Signatures(base, chosen, ids, annotations).measure(own))
@@ -67,7 +71,7 @@ def diagnose(
         {
             "images": len(chosen),
             "limit": known["limit"],
-            **judge(ranking, known["limit"]),
+            **(_said("refused", [], f"Refused: {refused}.") if refused else judge(ranking, known["limit"])),
             "ranking": ranking,
         },
     )

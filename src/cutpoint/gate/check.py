@@ -12,7 +12,7 @@ from cutpoint.files import read_json, replacing, write_json
 from cutpoint.gate.rules import VERIFIED
 from cutpoint.names import UNCOMPILED
 from cutpoint.report.tables import read_summary
-from cutpoint.report.words import SUSPICIOUS
+from cutpoint.report.words import REFERENCE_REFUSED, REFUSED, SUSPICIOUS
 
 PASSED, FAILED, INCONCLUSIVE, SKIPPED = "passed", "failed", "inconclusive", "skipped"
 WORDS = {"min": (">=", "at least"), "max": ("<=", "at most")}
@@ -48,8 +48,11 @@ def judge(check: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
         failures = [note.removeprefix("failed: ") for note in notes if note.startswith("failed:")]
         return _found(None, FAILED if failures else PASSED, "; ".join(failures) or None)
     value = row[column]
+    refused = [note for note in notes if note.startswith((f"{REFUSED}: ", REFERENCE_REFUSED))]
     if pd.isna(value):
-        return _found(None, *_why_missing(column, row))
+        return _found(None, *_why_missing(column, row, refused))
+    if refused and refused[0] != REFERENCE_REFUSED:
+        return _found(value, INCONCLUSIVE, refused[0])
     disturbed = [note for note in notes if note.startswith("disturbed")]
     if column.startswith("latency") and disturbed:
         return _found(value, INCONCLUSIVE, f"{disturbed[0]}: time again on an idle machine")
@@ -62,16 +65,18 @@ def _found(value: float | None, status: str, reason: str | None) -> dict[str, An
     return {"value": value, "status": status, "reason": reason}
 
 
-def _why_missing(column: str, row: dict[str, Any]) -> tuple[str, str]:
+def _why_missing(column: str, row: dict[str, Any], refused: list[str]) -> tuple[str, str]:
     if column.startswith("latency") and pd.isna(row["runtime"]):
         return SKIPPED, "detections made elsewhere have no latency"
     if column == "model_mb":
         return SKIPPED, "no ONNX file"
-    if column.startswith("delta") or column == "agreement":
-        if pd.isna(row["agreement"]):
-            return SKIPPED, "the reference itself"
-        if not pd.isna(row["delta_AP"]):
-            return INCONCLUSIVE, "too few images for an interval"
+    compared = column.startswith("delta") or column == "agreement"
+    if compared and pd.isna(row["verdict"]):
+        return SKIPPED, "the reference itself"
+    if refused:
+        return INCONCLUSIVE, refused[0]
+    if compared and not pd.isna(row["delta_AP"]):
+        return INCONCLUSIVE, "too few images for an interval"
     if pd.isna(row["AP"]):
         return SKIPPED, "no ground truth"
     return INCONCLUSIVE, "no value in summary.csv"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cutpoint.data.annotations import read_annotations
 from cutpoint.errors import UserError
+from cutpoint.export.onnx_file import check_onnx_file
 from cutpoint.plan.config import near, suggest
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
 from cutpoint.plan.variants import Dataset, Variant
@@ -144,7 +145,10 @@ def _check_variant(variant: Variant, sources: Collection[str]) -> None:
     if variant.results:
         _check_path(f"variants.{variant.name}.results", variant.results, "file", sources)
     elif variant.export.foreign:
-        _check_path(f"variants.{variant.name}.onnx", variant.export.foreign.path, "file", sources)
+        path = variant.export.foreign.path
+        _check_path(f"variants.{variant.name}.onnx", path, "file", sources)
+        if Path(path).exists():
+            check_onnx_file(path)
 
 
 def _check_published(where: str, evaluation: Evaluation, sources: Collection[str]) -> None:

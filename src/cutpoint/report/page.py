@@ -19,7 +19,16 @@ from cutpoint.report.comparisons import agreement_table, size_table
 from cutpoint.report.mistakes import mistakes_table
 from cutpoint.report.tables import read_per_class, read_summary
 from cutpoint.report.timings import conditions, proof_table, stage_table
-from cutpoint.report.words import BASELINE_OFF, SUSPICIOUS, fixed, interval, is_reference, signed, verdict
+from cutpoint.report.words import (
+    BASELINE_OFF,
+    REFUSED,
+    SUSPICIOUS,
+    fixed,
+    interval,
+    is_reference,
+    signed,
+    verdict,
+)
 
 # Heading -> column of summary.csv and number format (None: text). Columns that are empty for a
 # data set and model are left out there; text columns with one value are said once above the table.
@@ -178,13 +187,16 @@ def _group(
             cells.append({"text": text, "number": style is not None, "below": below})
         notes = _text(row["notes"])
         line = {"variant": row["variant"], "cells": cells, "notes": notes, "reference": reference}
-        lines.append(line | {"failed": any(text in notes for text in ("failed:", BASELINE_OFF, SUSPICIOUS))})
+        lines.append(
+            line | {"failed": any(text in notes for text in ("failed:", REFUSED, BASELINE_OFF, SUSPICIOUS))}
+        )
     return {
         "id": f"set-{number}",
         "dataset": rows["dataset"].iloc[0],
         "model": rows["model"].iloc[0],
         "images": rows["images"].iloc[0],
-        "labelled": bool(rows["AP"].notna().any()),
+        # a class is listed where there is ground truth of it, also of a refused variant
+        "labelled": bool(rows["AP"].notna().any() or len(classes)),
         "verdict": verdict(rows),
         "shared": shared,
         "heads": [{"text": head, "number": COLUMNS[head][1] is not None} for head in heads],

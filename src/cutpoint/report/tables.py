@@ -6,16 +6,20 @@ from typing import Any
 
 import pandas as pd
 
+from cutpoint.data.detections import refusal
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing, write_text
 from cutpoint.report.words import (
     BASELINE_OFF,
+    REFERENCE_REFUSED,
+    REFUSED,
     SUSPICIOUS,
     baseline_note,
     baseline_warning,
     fixed,
     images_note,
     interval,
+    refusals,
     signed,
 )
 
@@ -91,9 +95,9 @@ def summarize(*, rows: list[dict[str, Any]], out_csv: str, out_md: str, out_per_
     Args:
         rows: one dict per variant, in table order: the resolved cells ``dataset, model, variant,
             runtime, cut, precision, provider, input, recipe, shape, batch, tf32``, the paths
-            ``manifest, metrics, latency, comparison, verify, onnx, precision_report`` (all but ``manifest``
-            may be None), ``published_ap`` (fraction or None) and ``remarks``, notes that are known before.
-            The reference is the row without a comparison.
+            ``manifest, detections, metrics, latency, comparison, verify, onnx, precision_report`` (all but
+            the first two may be None), ``published_ap`` (fraction or None) and ``remarks``, notes that are
+            known before. The reference is the row without a comparison.
         out_csv: summary.csv, AP as fractions, latency in ms, empty = not applicable.
         out_md: the same for people, one table per data set and model.
         out_per_class: AP per class that has ground truth, fractions; ``different``: from the reference, with
@@ -147,7 +151,9 @@ def _summary_row(row: dict[str, Any], baseline: str | None) -> dict[str, Any]:
     low, high = comparison.get("delta_AP_ci95") or (None, None)
     shape = row["shape"]
     return {
-        **{key: row[key] for key in ("dataset", "model", "variant", "runtime", "cut", "precision")},
+        **{key: row[key] for key in ("dataset", "model", "variant", "runtime", "cut")},
+        # what the file has: of one made elsewhere the config need not say it
+        "precision": _load(row["verify"]).get("precision", row["precision"]),
         **{key: row[key] for key in ("provider", "input", "recipe", "batch", "tf32")},
         **{key: metrics.get(key) for key in ("AP", "AP50", "AP75")},
         **{key: comparison.get(key) for key in ("delta_AP", "verdict", "agreement")},
@@ -158,16 +164,25 @@ def _summary_row(row: dict[str, Any], baseline: str | None) -> dict[str, Any]:
         "latency_p50_ms": total.get("p50"),
         "latency_p99_ms": total.get("p99"),
         "images_per_s": (latency.get("throughput") or {}).get("images_per_s"),
-        "model_mb": Path(row["onnx"]).stat().st_size / 1e6 if row["onnx"] else None,
+        "model_mb": _megabytes(row["onnx"]) if row["onnx"] else None,
         "notes": _notes(row, baseline, comparison, latency),
     }
+
+
+def _megabytes(onnx: str) -> float:
+    """Of a file and of the one beside it where its tensors are too many for it."""
+    files = (Path(onnx), Path(f"{onnx}.data"))
+    return sum(file.stat().st_size for file in files if file.exists()) / 1e6
 
 
 def _notes(
     row: dict[str, Any], baseline: str | None, comparison: dict[str, Any], latency: dict[str, Any]
 ) -> str | None:
-    """The baseline comes first: where it is off, everything else is said of another model."""
-    notes = [baseline] if baseline else []
+    """A refusal, then the baseline come first: where it is off, all else is said of another model."""
+    refused = refusal(row["detections"])
+    notes = [f"{REFUSED}: {refused}"] if refused else []
+    notes += [REFERENCE_REFUSED] if comparison.get("refused") and not refused else []
+    notes += [baseline] if baseline else []
     notes += [SUSPICIOUS] if comparison.get("suspicious") else []
     notes += [images_note(comparison["images_to_decide"])] if comparison.get("images_to_decide") else []
     notes += [f"failed: {failure}" for failure in _load(row["verify"]).get("failures", [])]
@@ -203,7 +218,8 @@ def _baseline(row: dict[str, Any], rows: list[dict[str, Any]]) -> str | None:
     reference = row if not row["comparison"] else _reference_row(row, rows)
     if row["published_ap"] is None or not reference["metrics"]:
         return None
-    note = baseline_note(read_json(reference["metrics"])["AP"], row["published_ap"])
+    ap = read_json(reference["metrics"])["AP"]
+    note = None if ap is None else baseline_note(ap, row["published_ap"])
     return note if note is None or reference is row else BASELINE_OFF
 
 
@@ -247,7 +263,7 @@ def _markdown(summary: pd.DataFrame) -> str:
             {title: _cells(rows[column], style) for title, (column, style) in MARKDOWN.items()}
         )
         parts.append(f"## {dataset}, {model}: {rows['images'].iloc[0]} images")
-        parts += baseline_warning(rows)
+        parts += refusals(rows) + baseline_warning(rows)
         right = ["right" if style else "left" for _, style in MARKDOWN.values()]
         parts.append(table.to_markdown(index=False, disable_numparse=True, colalign=right))
     return "\n\n".join(parts) + "\n"

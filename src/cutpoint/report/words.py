@@ -8,6 +8,7 @@ from cutpoint.names import UNCOMPILED
 
 SUSPICIOUS = "suspicious: better than the reference"
 BASELINE_OFF = "baseline off"
+REFUSED, REFERENCE_REFUSED = "refused", "reference refused"
 # How far (fraction) the reference may lie from the published AP, which is rounded to 0.001: half of that,
 # and what another machine's arithmetic and JPEG decoder move.
 PUBLISHED_TOLERANCE = 0.0015
@@ -36,7 +37,7 @@ def baseline_note(ap: float, published: float) -> str | None:
 
 def is_reference(rows: pd.DataFrame) -> pd.Series:
     """Which rows of a summary are the reference: those without any comparison."""
-    return rows["agreement"].isna() & rows["delta_AP"].isna()
+    return rows["verdict"].isna()
 
 
 def verdict(rows: pd.DataFrame) -> list[str]:
@@ -45,20 +46,46 @@ def verdict(rows: pd.DataFrame) -> list[str]:
     Args:
         rows: the rows of one data set and model of summary.csv.
     """
-    compared, references = rows[~is_reference(rows)], rows[is_reference(rows)]
+    refused, failed = (_noted(rows, f"{word}: ") for word in (REFUSED, "failed"))
+    known = rows[~refused & ~_noted(rows, REFERENCE_REFUSED)]
+    compared, references = known[~is_reference(known)], known[is_reference(known)]
     reference = join(references["variant"]) or "the reference"
     images = f"{rows['images'].iloc[0]} images"
-    if rows["AP"].isna().all():
+    if known.empty:
+        sentences = []
+    elif known["AP"].isna().all():
         sentences = [f"{images} without ground truth, so AP is not measured; agreement is."]
         sentences += _same(compared) + _agreement(compared[compared["verdict"] != "lossless"], reference)
     else:
         aps = ", ".join(map(fixed(4), references["AP"]))
         sentences = [f"The reference {reference} reaches AP {aps} on {images}."] if aps else []
         sentences += _distance(compared)
-    failed = rows[rows["notes"].fillna("").str.contains("failed:")]
-    if len(failed):
-        sentences.append(f"Export verification failed for {join(failed['variant'])}.")
-    return baseline_warning(rows) + sentences + _speed(rows)
+    if failed.any():
+        sentences.append(f"Export verification failed for {join(rows['variant'][failed])}.")
+    return refusals(rows) + baseline_warning(rows) + sentences + _speed(rows)
+
+
+def refusals(rows: pd.DataFrame) -> list[str]:
+    """Which variants of a data set and model have no numbers, and why; the reference's comes first."""
+    sentences = []
+    for row in rows[is_reference(rows)].itertuples():
+        reason = _reason(row)
+        if reason:
+            sentences.append(
+                f"The reference {row.variant} is refused, so that nothing is compared with it: {reason}."
+            )
+    compared = {row.variant: _reason(row) for row in rows[~is_reference(rows)].itertuples()}
+    return sentences + [f"{name} is refused: {reason}." for name, reason in compared.items() if reason]
+
+
+def _noted(rows: pd.DataFrame, start: str) -> pd.Series:
+    """Which rows have a note that begins so."""
+    return rows["notes"].fillna("").map(lambda text: any(n.startswith(start) for n in text.split("; ")))
+
+
+def _reason(row: tuple) -> str | None:
+    notes = [] if pd.isna(row.notes) else row.notes.split("; ")
+    return next((n.removeprefix(f"{REFUSED}: ") for n in notes if n.startswith(f"{REFUSED}: ")), None)
 
 
 def baseline_warning(rows: pd.DataFrame) -> list[str]:

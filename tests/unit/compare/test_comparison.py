@@ -69,7 +69,7 @@ def run(folder, reference, variant, labelled=True, recipes=("mmdet3", "mmdet3"),
 def test_keys_are_the_contract_and_more(tmp_path):
     for labelled in (True, False):
         found = run(tmp_path, detections(), detections(), labelled)
-        assert set(found) == CONTRACT | ADDED | {"lossless", "boxes"}
+        assert set(found) == CONTRACT | ADDED | {"lossless", "boxes", "refused"}
         assert found["reference"] == "pytorch"
         assert found["autopsy"] == {"reference": {}, "variant": {"nms": 1, "cap": 1}}
         assert "agreement" not in found["boxes"]

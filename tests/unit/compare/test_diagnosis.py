@@ -5,6 +5,7 @@ import pytest
 
 from cutpoint.compare.diagnosis import diagnose, judge, rank, same_share
 from cutpoint.compare.fingerprints import distance, split_images
+from cutpoint.data.detections import write_refusal
 from cutpoint.files import read_json, write_json
 
 
@@ -80,8 +81,17 @@ def test_few_images_are_no_error(tmp_path):
     paths = {key: str(tmp_path / f"{key}.json") for key in ("fingerprints", "manifest", "out")}
     entries = [{"id": n, "file_name": f"{n}.jpg"} for n in range(8)]
     write_json(paths["manifest"], {"dataset": "d", "annotations": None, "images": entries, "categories": []})
-    write_json(paths["fingerprints"], {"images": [1, 2], "limit": None, "mistakes": []})
-    other = {"model": "", "reference": "", "variant": "", "provider": "cpu", "threads": 1}
-    diagnose(**paths, **other, images=40, labels="", truth=None)
+    write_json(paths["fingerprints"], {"images": [1, 2], "limit": None, "mistakes": [], "refused": None})
+    write_json(tmp_path / "d.json", [])
+    sides = {"reference": str(tmp_path / "d.json"), "variant": str(tmp_path / "d.json")}
+    other = {"model": "", "provider": "cpu", "threads": 1}
+    diagnose(**paths, **sides, **other, images=40, labels="", truth=None)
     found = read_json(paths["out"])
     assert (found["verdict"], found["ranking"], found["images"]) == ("too few images", [], 4)
+    # a refused variant has nothing to be diagnosed
+    write_refusal(tmp_path / "v.json", "cls_0 has NaN")
+    diagnose(
+        **paths, **sides | {"variant": str(tmp_path / "v.json")}, **other, images=40, labels="", truth=None
+    )
+    found = read_json(paths["out"])
+    assert (found["verdict"], found["text"]) == ("refused", "Refused: cls_0 has NaN.")

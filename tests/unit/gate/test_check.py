@@ -18,12 +18,13 @@ ROW = {
     "AP": 0.58,
     "delta_AP": -0.0004,
     "delta_AP_lo": -0.002,
+    "verdict": "equivalent",
     "agreement": 0.99,
     "latency_p99_ms": 25.0,
     "model_mb": 4.3,
     "notes": math.nan,
 }
-REFERENCE = {"agreement": math.nan, "delta_AP": math.nan, "delta_AP_lo": math.nan}
+REFERENCE = {"verdict": math.nan, "agreement": math.nan, "delta_AP": math.nan, "delta_AP_lo": math.nan}
 UNLABELLED = {"AP": math.nan, "delta_AP": math.nan, "delta_AP_lo": math.nan}
 ELSEWHERE = {"runtime": math.nan, "latency_p99_ms": math.nan, "model_mb": math.nan}
 

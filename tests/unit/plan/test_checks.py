@@ -106,6 +106,9 @@ def test_files_made_elsewhere_must_be_there(files):
         check(variants=[onnx])
     check(["theirs.onnx", "dets.json"], variants=[onnx, results])
     (files / "theirs.onnx").touch()
+    with pytest.raises(UserError, match=r"theirs\.onnx: not an ONNX file that can be read: it is empty"):
+        check(variants=[onnx, results])
+    (files / "theirs.onnx").write_bytes(b"\x08\x09")
     (files / "dets.json").touch()
     check(variants=[onnx, results])
 
