@@ -29,8 +29,8 @@ def test_the_nearest_comes_first():
     assert lines[0]["distance"] == pytest.approx(0.1 / np.sqrt(0.0034))
 
 
-def line(name, distance, same=None):
-    return {"names": [name], "texts": [f"the {name}"], "distance": distance, "same": same}
+def line(name, distance, same=None, slip=False):
+    return {"names": [name], "texts": [f"the {name}"], "distance": distance, "same": same, "slip": slip}
 
 
 @pytest.mark.parametrize(

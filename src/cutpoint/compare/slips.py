@@ -1,0 +1,162 @@
+"""Typical slips of a results file: right detections, written down in another form than COCO's.
+
+A slip is undone in the file, and what comes out is held against the model's own detections: that needs no run
+of the network, and another score threshold than the model's does not hide it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from cutpoint.data.inspection import entry_key, inspect, missed, repeats
+
+# what the four numbers of a box may stand for, by name, with words for people; its own layout has none
+LAYOUTS = {
+    "": (("x", "y", "w", "h"), ""),
+    "swapped": (("y", "x", "h", "w"), "x and y swapped"),
+    "swapped_places": (("y", "x", "w", "h"), "x and y swapped, width and height not"),
+    "swapped_sizes": (("x", "y", "h", "w"), "width and height swapped"),
+    "corners": (("x1", "y1", "x2", "y2"), "corners in place of width and height"),
+    "corners_swapped": (("y1", "x1", "y2", "x2"), "corners, x and y swapped"),
+    "corners_by_axis": (("x1", "x2", "y1", "y2"), "corners, axis by axis"),
+    "centres": (("cx", "cy", "w", "h"), "centres in place of upper left corners"),
+    "centres_swapped": (("cy", "cx", "h", "w"), "centres, x and y swapped"),
+}
+# how much of a unit is the whole image; null: pixels
+UNITS = {"pixels": None, "fractions": 1.0, "percent": 100.0}
+# a form is considered only if at least this share of the boxes then lies in the image, or nearly so
+PLAUSIBLE, BEYOND = 0.5, 0.1
+
+
+@dataclass(frozen=True)
+class Undone:
+    """A results file with one slip taken back.
+
+    ``name``, ``text``: of the slip, for files and for people. ``results``: COCO results. ``images``: ids of
+    the images that can be compared.
+    """
+
+    name: str
+    text: str
+    results: list[dict[str, Any]]
+    images: frozenset[int]
+
+
+def undo_slips(
+    results: list[dict[str, Any]],
+    reference: list[dict[str, Any]],
+    images: Sequence[dict[str, Any]],
+    categories: Sequence[int | None],
+) -> list[Undone]:
+    """Take back each slip that the file leaves room for.
+
+    Args:
+        results: COCO results of all images.
+        reference: the reference's.
+        images: all images of the manifest: ``id, width, height``.
+        categories: category id of each model class; see ``manifest.label_map``.
+    """
+    every = frozenset(entry["id"] for entry in images)
+    found = _undo_counts(results, reference, every)
+    if results:
+        found += [Undone(*made, every) for made in _undo_boxes(results, images)]
+        found += [Undone(*made, every) for made in _undo_categories(results, categories)]
+        found += _undo_shifts(results, sorted(every))
+        if max(d["score"] for d in results) > 1:
+            percent = [d | {"score": d["score"] / 100} for d in results]
+            found.append(Undone("percent_scores", "scores in percent", percent, every))
+    return [undone for undone in found if undone.results != results or undone.images != every]
+
+
+def _undo_counts(
+    results: list[dict[str, Any]], reference: list[dict[str, Any]], every: frozenset[int]
+) -> list[Undone]:
+    """Entries that repeat another one, images that were left out."""
+    found, own = [], inspect(results, every)
+    more, lacking = repeats(results), missed(own, inspect(reference, every))
+    if more:
+        once = list({entry_key(d): d for d in results}.values())
+        found.append(Undone("entries_repeated", f"entries written more than once: {more}", once, every))
+    if lacking and own.best:
+        there = frozenset(own.best)
+        found.append(Undone("images_left_out", f"images left out: {lacking}", results, there))
+    return found
+
+
+def _undo_boxes(
+    results: list[dict[str, Any]], images: Sequence[dict[str, Any]]
+) -> list[tuple[str, str, list[dict[str, Any]]]]:
+    sizes = {entry["id"]: (entry["width"], entry["height"]) for entry in images}
+    frames = np.array([sizes[d["image_id"]] for d in results], dtype=np.float64)
+    numbers = np.array([d["bbox"] for d in results], dtype=np.float64)
+    found = []
+    for (form, (layout, words)), (unit, whole) in product(LAYOUTS.items(), UNITS.items()):
+        boxes = read_boxes(numbers, layout)
+        if whole is not None:
+            boxes = boxes * np.tile(frames, 2) / whole
+        own = not form and whole is None
+        if own or not _plausible(boxes, frames):
+            continue
+        texts = [f"{words} ({', '.join(layout)})"] * bool(form)
+        texts += [f"{unit} of the image in place of pixels"] * (whole is not None)
+        names = [form] * bool(form) + [unit] * (whole is not None)
+        changed = [d | {"bbox": box} for d, box in zip(results, boxes.tolist(), strict=True)]
+        found.append(("_".join(names), f"boxes with {', '.join(texts)}", changed))
+    return found
+
+
+def read_boxes(numbers: np.ndarray, layout: Sequence[str]) -> np.ndarray:
+    """``(N, 4)`` x, y, width, height of numbers in another order.
+
+    Args:
+        numbers: ``(N, 4)``.
+        layout: what each is: ``x, y, w, h``; ``x1, y1, x2, y2``, corners; ``cx, cy``, the centre.
+    """
+    by_name = dict(zip(layout, numbers.T, strict=True))
+    columns = []
+    for axis, side in (("x", "w"), ("y", "h")):
+        if f"{axis}1" in by_name:
+            low, size = by_name[f"{axis}1"], by_name[f"{axis}2"] - by_name[f"{axis}1"]
+        elif f"c{axis}" in by_name:
+            low, size = by_name[f"c{axis}"] - by_name[side] / 2, by_name[side]
+        else:
+            low, size = by_name[axis], by_name[side]
+        columns.append((low, size))
+    (x, width), (y, height) = columns
+    return np.stack([x, y, width, height], axis=1)
+
+
+def _plausible(boxes: np.ndarray, frames: np.ndarray) -> bool:
+    low, high = boxes[:, :2] / frames, (boxes[:, :2] + boxes[:, 2:]) / frames
+    inside = (low >= -BEYOND) & (high <= 1 + BEYOND) & (high > low)
+    return bool(inside.all(axis=1).mean() >= PLAUSIBLE)
+
+
+def _undo_categories(
+    results: list[dict[str, Any]], categories: Sequence[int | None]
+) -> list[tuple[str, str, list[dict[str, Any]]]]:
+    """Category ids that are the model's labels, counted from 0 or 1."""
+    found = []
+    for first in (0, 1):
+        ids = {label + first: category for label, category in enumerate(categories)}
+        changed = [d | {"category_id": ids.get(d["category_id"])} for d in results]
+        changed = [d for d in changed if d["category_id"] is not None]
+        text = f"category ids are the model's classes, counted from {first}"
+        found.append((f"categories_from_{first}", text, changed))
+    return found
+
+
+def _undo_shifts(results: list[dict[str, Any]], ids: list[int]) -> list[Undone]:
+    """Detections of an image that stand under its neighbour in the order of the ids."""
+    found = []
+    for step, name, words in ((1, "plus", "next"), (-1, "minus", "previous")):
+        own = {ids[(at + step) % len(ids)]: image for at, image in enumerate(ids)}
+        # of the image at the end nothing need be there
+        there = frozenset(ids) - {ids[-1] if step > 0 else ids[0]}
+        changed = [d | {"image_id": own[d["image_id"]]} for d in results]
+        text = f"detections under the id of the {words} image"
+        found.append(Undone(f"image_{name}_one", text, changed, there))
+    return found
