@@ -107,7 +107,9 @@ def test_the_counts_are_said(bed, results):
     text = bed.diagnose(half, whole=True)["text"]
     empty = len(images) - len({d["image_id"] for d in half})
     lacking = len({d["image_id"] for d in results} - {d["image_id"] for d in half})
-    assert f"{empty} of {len(images)} images have no detection, the reference has on {lacking} of them" in text
+    assert (
+        f"{empty} of {len(images)} images have no detection, the reference has on {lacking} of them" in text
+    )
     assert missed(inspect(half, images), inspect(results, images)) in text
     assert f"every one of {len(results)} entries is there twice" in bed.diagnose(results * 2, True)["text"]
 
