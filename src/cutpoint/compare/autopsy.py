@@ -66,10 +66,11 @@ def autopsy(
         manifest: manifest JSON.
         classes: the data set's ``classes``; see ``manifest.label_map``.
         out: Parquet file to write, one row a box, none where one of the two is refused. ``side`` has the box,
-            the other lacks it. ``image_id, category_id, label`` (model class, null where several are one category), ``score, x1, y1, x2, y2``
-            (original-image pixels). ``step``, one of: the steps of a recipe and ``per_class_cap``, see
-            ``follow.Followed.fate``, ``number`` theirs, from 1; ``no_candidate``: its score there is below
-            the floor of the candidates; ``label_changed``: another category's box is in its place (IoU 0.9),
+            the other lacks it. ``image_id, category_id, label`` (model class, null where several are one
+            category), ``score, x1, y1, x2, y2`` (original-image pixels). ``step``, one of: the steps of a
+            recipe and ``per_class_cap``, see ``follow.Followed.fate``, ``number`` theirs, from 1;
+            ``no_candidate``: its score there is below the floor of the candidates; ``label_changed``:
+            another category's box is in its place (IoU 0.9),
             ``drifted``: a box of its category is near (IoU 0.5), both without a partner and only where the
             network, not the recipe, removed it (no candidate, its score fell by the margin or more, or
             another class of its location is best), ``drifted`` also where the same candidate stays with its

@@ -42,6 +42,7 @@ class Session:
         cut: ``raw``, ``decoded`` or ``e2e``.
         clip: ``image`` or ``tensor`` for ``e2e``, else null.
         scores: ``class`` or ``fused`` for ``decoded``, else null.
+        foreign: name of the file made elsewhere that this one was made of, else null.
         probabilities: names of raw tensors whose logits were made from probabilities; see ``foreign``.
         precision: ``fp32``, ``fp16`` or ``int8``.
         spec: the model specification that travels in the file.
@@ -94,6 +95,7 @@ class Session:
         self.clip = content.get("clip")
         self.scores = content.get("scores")
         self.recipe = content.get("recipe")
+        self.foreign = content.get("foreign")
         self.probabilities = content.get("probabilities", [])
         properties = self._session.get_modelmeta().custom_metadata_map
         self.precision = properties.get(PRECISION_KEY, "fp32")
