@@ -101,6 +101,16 @@ def test_another_threshold_does_not_hide_it(bed, results, name):
     assert (said["verdict"], said["names"]) == ("looks like", [name])
 
 
+@pytest.mark.parametrize("name", ["corners", "centres_fractions", "swapped"])
+def test_nor_does_one_on_another_quantity_nor_a_cap(bed, results, name):
+    ranked = sorted(results, key=lambda d: (d["image_id"], -d["score"]))
+    firsts = [d for at, d in enumerate(ranked) if at < 5 or ranked[at - 5]["image_id"] != d["image_id"]]
+    dark = [d for d in results if d["bbox"][2] * d["bbox"][3] * d["score"] ** 2 > 100]
+    for some in (firsts, dark):
+        said = bed.diagnose(PLANTED[name](some, bed.entries), whole=True)
+        assert (said["verdict"], said["names"]) == ("looks like", [name])
+
+
 def test_the_counts_are_said(bed, results):
     images = [entry["id"] for entry in bed.entries]
     half = PLANTED["images_left_out"](results, bed.entries)
@@ -118,7 +128,7 @@ def test_what_is_no_slip_is_not_called_one(bed, results):
     assert bed.diagnose(results, whole=True)["verdict"] == "nothing to explain"
     sure = [d for d in results if d["score"] >= THRESHOLD]
     shaken = boxes(lambda x, y, w, h, *_: (x + 0.2 * w, y, w, 1.3 * h))(results, bed.entries)
-    for other in (sure, shaken, results[::2]):
+    for other in (sure, shaken, results[::2], results[::40]):
         said = bed.diagnose(other, whole=True)
         print(summary("other", said))
         assert said["verdict"] == "nothing fits"

@@ -20,7 +20,7 @@ REMADE = 3
 SAME_SCORE, CONFIRMED = 0.02, 0.98
 NOTHING = "Nothing to explain: these are the model's own detections."
 MADE = "made on purpose, it gives {:.1%} of the detections"
-TAKEN_BACK = "taken back, {:.1%} of the detections are the model's own"
+TAKEN_BACK = "taken back, {:.1%} of its detections are the model's own"
 
 
 def diagnose(
@@ -48,9 +48,10 @@ def diagnose(
             first: ``names``, ``texts``, ``distance`` (see ``fingerprints.distance``), ``same``: share of the
             detections of both sides that this mistake makes on these images as well (same class, IoU 0.9,
             score within 0.02), null where it was not made; ``slip``: whether it is one of the results file
-            (``slips.undo_slips``): then ``distance`` and ``same`` are of the file with the slip taken back,
-            to the model's own detections from the file's lowest score on. Confirmed ones come first. And of
-            ``judge`` ``verdict``, ``names``, ``text``; verdict ``refused`` where one of the files is.
+            (``slips.undo_slips``): then ``distance`` is of the file with the slip taken back to no mistake,
+            and ``same`` the share of its detections that are the model's own; of a slip of how many, of
+            those of both sides from its lowest score on. Confirmed ones come first. And of ``judge``
+            ``verdict``, ``names``, ``text``; verdict ``refused`` where one of the files is.
     """
     content, known = read_json(manifest), read_json(fingerprints)
     _, chosen = split_images(content, images)
@@ -108,11 +109,12 @@ def _slip_line(
     """
     wanted = {entry["id"] for entry in images}
     own = _of(undone.results, wanted)
-    lowest = min((d["score"] for d in own), default=0)
-    model = [d for d in _of(made, wanted) if d["score"] >= lowest]
     (line,) = rank([none], *signatures.measure(own))
     line |= {"names": [undone.name], "texts": [undone.text], "slip": True}
-    return line | {"same": same_share(model, own)}
+    if undone.whole:
+        lowest = min((d["score"] for d in own), default=0)
+        return line | {"same": same_share([d for d in _of(made, wanted) if d["score"] >= lowest], own)}
+    return line | {"same": _count_same(made, own) / len(own) if own else 0.0}
 
 
 def rank(
@@ -146,10 +148,15 @@ def rank(
 
 def same_share(made: list[dict[str, Any]], own: list[dict[str, Any]]) -> float:
     """Share of the detections of both sides that the other has as well; 1 where both have none."""
+    total = len(made) + len(own)
+    return 2 * _count_same(made, own) / total if total else 1.0
+
+
+def _count_same(made: list[dict[str, Any]], own: list[dict[str, Any]]) -> int:
     found = find_overlaps(made, own)
     left, right = pair(found, AGREEMENT_IOU)
     alike = np.abs(found.scores[left] - found.scores[found.reference + right]) <= SAME_SCORE
-    return 2 * int(alike.sum()) / len(found.scores) if len(found.scores) else 1.0
+    return int(alike.sum())
 
 
 def judge(ranking: list[dict[str, Any]], limit: float | None) -> dict[str, Any]:

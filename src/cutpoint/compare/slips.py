@@ -36,13 +36,15 @@ class Undone:
     """A results file with one slip taken back.
 
     ``name``, ``text``: of the slip, for files and for people. ``results``: COCO results. ``images``: ids of
-    the images that can be compared.
+    the images that can be compared. ``whole``: whether the file must then have all that the model has above
+    the file's lowest score, since the slip is one of how many; one of form shows in what is there.
     """
 
     name: str
     text: str
     results: list[dict[str, Any]]
     images: frozenset[int]
+    whole: bool = False
 
 
 def undo_slips(
@@ -79,10 +81,10 @@ def _undo_counts(
     more, lacking = repeats(results), missed(own, inspect(reference, every))
     if more:
         once = list({entry_key(d): d for d in results}.values())
-        found.append(Undone("entries_repeated", f"entries written more than once: {more}", once, every))
+        found.append(Undone("entries_repeated", f"entries written more than once: {more}", once, every, True))
     if lacking and own.best:
         there = frozenset(own.best)
-        found.append(Undone("images_left_out", f"images left out: {lacking}", results, there))
+        found.append(Undone("images_left_out", f"images left out: {lacking}", results, there, True))
     return found
 
 

@@ -83,14 +83,14 @@ def repeats(results: list[dict[str, Any]]) -> str | None:
 
 
 def _odd(results: list[dict[str, Any]]) -> list[str]:
-    """Scores outside 0..1, boxes without a size, boxes in fractions: count and first of each."""
+    """Scores outside 0..1, negative sides, boxes in fractions: count and first of each."""
     if not results:
         return []
     scores = np.array([d["score"] for d in results], dtype=np.float64)
     boxes = np.array([d["bbox"] for d in results], dtype=np.float64)
     found = {
         "entries have a score outside 0 to 1": (scores < 0) | (scores > 1),
-        "boxes have a width or height that is not above 0": (boxes[:, 2:] <= 0).any(axis=1),
+        "boxes have a negative width or height": (boxes[:, 2:] < 0).any(axis=1),
     }
     tiny = np.abs(boxes).max(axis=1) <= LARGEST_FRACTION
     if 2 * tiny.sum() > len(tiny):

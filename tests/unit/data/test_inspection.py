@@ -59,7 +59,7 @@ def test_numbers_that_cannot_be_right_are_counted():
     ]
     assert inspect(results, range(9)).doubts == [
         "2 of 5 entries have a score outside 0 to 1, first image 2 category 3 score 1.5",
-        "2 of 5 boxes have a width or height that is not above 0, first image 4 category 3 score 0.5",
+        "1 of 5 boxes have a negative width or height, first image 5 category 3 score 0.5",
     ]
     small = entry(box=(0.1, 0.2, 0.5, 1.2))
     (said,) = inspect([entry(), small, small | {"score": 0.7}], [1]).doubts
