@@ -60,6 +60,13 @@ PLANTED = {
     "swapped_places": boxes(lambda x, y, w, h, *_: (y, x, w, h)),
     "swapped_sizes": boxes(lambda x, y, w, h, *_: (x, y, h, w)),
     "fractions": boxes(lambda x, y, w, h, W, H: (x / W, y / H, w / W, h / H)),
+    "fractions, of another size": boxes(lambda x, y, w, h, *_: (x / 480, y / 320, w / 480, h / 320)),
+    "fractions, of a square": boxes(
+        lambda x, y, w, h, W, H: tuple(number / max(W, H) for number in (x, y, w, h))
+    ),
+    "corners_fractions, of another size": boxes(
+        lambda x, y, w, h, *_: (x / 640, y / 360, (x + w) / 640, (y + h) / 360)
+    ),
     "percent": boxes(lambda x, y, w, h, W, H: (100 * x / W, 100 * y / H, 100 * w / W, 100 * h / H)),
     "corners_fractions": boxes(lambda x, y, w, h, W, H: (x / W, y / H, (x + w) / W, (y + h) / H)),
     "corners_swapped_fractions": boxes(lambda x, y, w, h, W, H: (y / H, x / W, (y + h) / H, (x + w) / W)),
@@ -128,6 +135,8 @@ def test_what_is_no_slip_is_not_called_one(bed, results):
     assert bed.diagnose(results, whole=True)["verdict"] == "nothing to explain"
     sure = [d for d in results if d["score"] >= THRESHOLD]
     shaken = boxes(lambda x, y, w, h, *_: (x + 0.2 * w, y, w, 1.3 * h))(results, bed.entries)
+    text = bed.diagnose([], whole=True)["text"]
+    assert text == "Nothing to compare: no detection on these 24 images."
     for other in (sure, shaken, results[::2], results[::40]):
         said = bed.diagnose(other, whole=True)
         print(summary("other", said))

@@ -61,7 +61,8 @@ def diagnose(
         session = Session(model, provider, threads)
         categories = label_map(session.spec.classes, classes, content)
         sides = read_detections(variant), read_detections(reference)
-        own, base = (_of(side, {entry["id"] for entry in chosen}) for side in sides)
+        wanted = {entry["id"] for entry in chosen}
+        own, base = (_of(side, wanted) for side in sides)
         annotations = read_json(content["annotations"]) if content["annotations"] else None
         ids = [category for category in categories if category is not None]
         ranking = rank(known["mistakes"], *Signatures(base, chosen, ids, annotations).measure(own))
@@ -71,21 +72,19 @@ def diagnose(
         for line in near:
             line["same"] = same_share(made[line["names"][0]], own)
         none = next(mistake for mistake in known["mistakes"] if NONE in mistake["names"])
-        for undone in undo_slips(*sides, content["images"], categories):
+        for undone in undo_slips(*sides, content["images"], categories, wanted):
             left = [entry for entry in chosen if entry["id"] in undone.images]
             if left:
                 signatures = Signatures(base, left, ids, annotations)
                 ranking.append(_slip_line(undone, signatures, none, made[none["names"][0]], left))
         ranking.sort(key=lambda line: (not _confirmed(line), line["distance"]))
-    write_json(
-        out,
-        {
-            "images": len(chosen),
-            "limit": known["limit"],
-            **(_said("refused", [], f"Refused: {refused}.") if refused else judge(ranking, known["limit"])),
-            "ranking": ranking,
-        },
-    )
+    if refused:
+        said = _said("refused", [], f"Refused: {refused}.")
+    elif ranking and not own:
+        said = _said("nothing fits", [], f"Nothing to compare: no detection on these {len(chosen)} images.")
+    else:
+        said = judge(ranking, known["limit"])
+    write_json(out, {"images": len(chosen), "limit": known["limit"], **said, "ranking": ranking})
 
 
 def _of(results: list[dict[str, Any]], images: set[int]) -> list[dict[str, Any]]:

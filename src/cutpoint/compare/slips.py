@@ -4,14 +4,13 @@ A slip is undone in the file, and what comes out is held against the model's own
 of the network, and another score threshold than the model's does not hide it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
 
-from cutpoint.data.inspection import entry_key, inspect, missed, repeats
+from cutpoint.data.inspection import entry_key, inspect, looks_like_fractions, missed, repeats
 
 # what the four numbers of a box may stand for, by name, with words for people; its own layout has none
 LAYOUTS = {
@@ -25,8 +24,8 @@ LAYOUTS = {
     "centres": (("cx", "cy", "w", "h"), "centres in place of upper left corners"),
     "centres_swapped": (("cy", "cx", "h", "w"), "centres, x and y swapped"),
 }
-# how much of a unit is the whole image; null: pixels
-UNITS = {"pixels": None, "fractions": 1.0, "percent": 100.0}
+# two frames are one if their sides are within this share
+SAME_FRAME = 0.01
 # a form is considered only if at least this share of the boxes then lies in the image, or nearly so
 PLAUSIBLE, BEYOND = 0.5, 0.1
 
@@ -52,6 +51,7 @@ def undo_slips(
     reference: list[dict[str, Any]],
     images: Sequence[dict[str, Any]],
     categories: Sequence[int | None],
+    chosen: Iterable[int],
 ) -> list[Undone]:
     """Take back each slip that the file leaves room for.
 
@@ -60,54 +60,92 @@ def undo_slips(
         reference: the reference's.
         images: all images of the manifest: ``id, width, height``.
         categories: category id of each model class; see ``manifest.label_map``.
+        chosen: ids of the images whose detections are wanted.
     """
-    every = frozenset(entry["id"] for entry in images)
-    found = _undo_counts(results, reference, every)
-    if results:
-        found += [Undone(*made, every) for made in _undo_boxes(results, images)]
-        found += [Undone(*made, every) for made in _undo_categories(results, categories)]
-        found += _undo_shifts(results, sorted(every))
-        if max(d["score"] for d in results) > 1:
-            percent = [d | {"score": d["score"] / 100} for d in results]
-            found.append(Undone("percent_scores", "scores in percent", percent, every))
-    return [undone for undone in found if undone.results != results or undone.images != every]
-
-
-def _undo_counts(
-    results: list[dict[str, Any]], reference: list[dict[str, Any]], every: frozenset[int]
-) -> list[Undone]:
-    """Entries that repeat another one, images that were left out."""
-    found, own = [], inspect(results, every)
-    more, lacking = repeats(results), missed(own, inspect(reference, every))
+    every = [entry["id"] for entry in images]
+    wanted = frozenset(chosen)
+    own, base = ([d for d in side if d["image_id"] in wanted] for side in (results, reference))
+    made: list[tuple[str, str, list[dict[str, Any]]]] = []
+    if own:
+        made = [*_undo_boxes(own, base, images), *_undo_categories(own, categories)]
+        if max(d["score"] for d in own) > 1:
+            percent = [d | {"score": d["score"] / 100} for d in own]
+            made.append(("percent_scores", "scores in percent", percent))
+    found = [Undone(*parts, wanted) for parts in made if parts[2] != own]
+    found += _undo_shifts(results, sorted(every), wanted)
+    more, lacking = repeats(results), missed(inspect(results, every), inspect(reference, every))
     if more:
-        once = list({entry_key(d): d for d in results}.values())
-        found.append(Undone("entries_repeated", f"entries written more than once: {more}", once, every, True))
-    if lacking and own.best:
-        there = frozenset(own.best)
-        found.append(Undone("images_left_out", f"images left out: {lacking}", results, there, True))
+        once = list({entry_key(d): d for d in own}.values())
+        found.append(
+            Undone("entries_repeated", f"entries written more than once: {more}", once, wanted, True)
+        )
+    if lacking:
+        there = wanted & {d["image_id"] for d in results}
+        found.append(Undone("images_left_out", f"images left out: {lacking}", own, there, True))
     return found
 
 
 def _undo_boxes(
-    results: list[dict[str, Any]], images: Sequence[dict[str, Any]]
+    results: list[dict[str, Any]], reference: list[dict[str, Any]], images: Sequence[dict[str, Any]]
 ) -> list[tuple[str, str, list[dict[str, Any]]]]:
     sizes = {entry["id"]: (entry["width"], entry["height"]) for entry in images}
-    frames = np.array([sizes[d["image_id"]] for d in results], dtype=np.float64)
+    inside = np.array([sizes[d["image_id"]] for d in results], dtype=np.float64)
     numbers = np.array([d["bbox"] for d in results], dtype=np.float64)
     found = []
-    for (form, (layout, words)), (unit, whole) in product(LAYOUTS.items(), UNITS.items()):
-        boxes = read_boxes(numbers, layout)
-        if whole is not None:
-            boxes = boxes * np.tile(frames, 2) / whole
-        own = not form and whole is None
-        if own or not _plausible(boxes, frames):
-            continue
-        texts = [f"{words} ({', '.join(layout)})"] * bool(form)
-        texts += [f"{unit} of the image in place of pixels"] * (whole is not None)
-        names = [form] * bool(form) + [unit] * (whole is not None)
-        changed = [d | {"bbox": box} for d, box in zip(results, boxes.tolist(), strict=True)]
-        found.append(("_".join(names), f"boxes with {', '.join(texts)}", changed))
+    for form, (layout, words) in LAYOUTS.items():
+        read = read_boxes(numbers, layout)
+        made = {("", ""): read} if form else {}
+        for frame, text in _frames(read, results, reference, inside):
+            made["fractions", f"fractions of {text} in place of pixels"] = read * np.tile(frame, 2)
+        made["percent", "percent of the image in place of pixels"] = read * np.tile(inside, 2) / 100
+        for (unit, unit_words), boxes in made.items():
+            if _plausible(boxes, inside):
+                texts = [f"{words} ({', '.join(layout)})"] * bool(form) + [unit_words] * bool(unit)
+                changed = [d | {"bbox": box} for d, box in zip(results, boxes.tolist(), strict=True)]
+                name = "_".join(part for part in (form, unit) if part)
+                found.append((name, f"boxes with {', '.join(texts)}", changed))
     return found
+
+
+def _frames(
+    read: np.ndarray, results: list[dict[str, Any]], reference: list[dict[str, Any]], sizes: np.ndarray
+) -> list[tuple[np.ndarray, str]]:
+    """What boxes may be fractions of: ``(N, 2)`` width, height (px) and words; none if they are none.
+
+    The image; its longer side, as of a square network that the image is fitted into; or one size for all
+    images, the median of how much larger the reference's boxes are.
+    """
+    if not looks_like_fractions(read).mean() > 0.5:
+        return []
+    frames = [
+        (sizes, "the image"),
+        (np.repeat(sizes.max(axis=1, keepdims=True), 2, axis=1), "the longer side"),
+    ]
+    pairs = _best_pairs(results, reference)
+    ratios = [
+        reference[other]["bbox"][2:] / read[own, 2:] for own, other in pairs if (read[own, 2:] > 0).all()
+    ]
+    if ratios:
+        width, height = np.median(ratios, axis=0)
+        frames.append((np.full_like(sizes, (width, height)), f"{width:.0f} x {height:.0f} px"))
+    kept: list[tuple[np.ndarray, str]] = []
+    for frame, text in frames:
+        if not any(np.allclose(frame, other, rtol=SAME_FRAME) for other, _ in kept):
+            kept.append((frame, text))
+    return kept
+
+
+def _best_pairs(results: list[dict[str, Any]], reference: list[dict[str, Any]]) -> list[tuple[int, int]]:
+    """Indices of the best of each image and class on both sides."""
+    sides = []
+    for side in (results, reference):
+        best: dict[tuple[int, int], int] = {}
+        for index, d in enumerate(side):
+            key = d["image_id"], d["category_id"]
+            if key not in best or d["score"] > side[best[key]]["score"]:
+                best[key] = index
+        sides.append(best)
+    return [(index, sides[1][key]) for key, index in sides[0].items() if key in sides[1]]
 
 
 def read_boxes(numbers: np.ndarray, layout: Sequence[str]) -> np.ndarray:
@@ -151,14 +189,14 @@ def _undo_categories(
     return found
 
 
-def _undo_shifts(results: list[dict[str, Any]], ids: list[int]) -> list[Undone]:
+def _undo_shifts(results: list[dict[str, Any]], ids: list[int], wanted: frozenset[int]) -> list[Undone]:
     """Detections of an image that stand under its neighbour in the order of the ids."""
     found = []
     for step, name, words in ((1, "plus", "next"), (-1, "minus", "previous")):
         own = {ids[(at + step) % len(ids)]: image for at, image in enumerate(ids)}
         # of the image at the end nothing need be there
-        there = frozenset(ids) - {ids[-1] if step > 0 else ids[0]}
-        changed = [d | {"image_id": own[d["image_id"]]} for d in results]
+        there = wanted - {ids[-1] if step > 0 else ids[0]}
+        changed = [d | {"image_id": own[d["image_id"]]} for d in results if own.get(d["image_id"]) in there]
         text = f"detections under the id of the {words} image"
         found.append(Undone(f"image_{name}_one", text, changed, there))
     return found

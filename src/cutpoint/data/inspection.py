@@ -82,6 +82,11 @@ def repeats(results: list[dict[str, Any]]) -> str | None:
     return f"{more} of {len(results)} entries repeat another one, first {_place(first)}"
 
 
+def looks_like_fractions(boxes: np.ndarray) -> np.ndarray:
+    """``(N,)``: which of ``(N, 4)`` boxes have no number above what fractions of an image have."""
+    return np.abs(boxes).max(axis=1, initial=0) <= LARGEST_FRACTION
+
+
 def _odd(results: list[dict[str, Any]]) -> list[str]:
     """Scores outside 0..1, negative sides, boxes in fractions: count and first of each."""
     if not results:
@@ -92,7 +97,7 @@ def _odd(results: list[dict[str, Any]]) -> list[str]:
         "entries have a score outside 0 to 1": (scores < 0) | (scores > 1),
         "boxes have a negative width or height": (boxes[:, 2:] < 0).any(axis=1),
     }
-    tiny = np.abs(boxes).max(axis=1) <= LARGEST_FRACTION
+    tiny = looks_like_fractions(boxes)
     if 2 * tiny.sum() > len(tiny):
         found["boxes have no number above 1.5, as if in fractions of the image"] = tiny
     return [
