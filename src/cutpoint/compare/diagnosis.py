@@ -72,11 +72,12 @@ def diagnose(
         for line in near:
             line["same"] = same_share(made[line["names"][0]], own)
         none = next(mistake for mistake in known["mistakes"] if NONE in mistake["names"])
-        for undone in undo_slips(*sides, content["images"], categories, wanted):
+        model_own = made[none["names"][0]]
+        for undone in undo_slips(*sides, model_own, content["images"], categories, wanted):
             left = [entry for entry in chosen if entry["id"] in undone.images]
             if left:
                 signatures = Signatures(base, left, ids, annotations)
-                ranking.append(_slip_line(undone, signatures, none, made[none["names"][0]], left))
+                ranking.append(_slip_line(undone, signatures, none, model_own, left))
         ranking.sort(key=lambda line: (not _confirmed(line), line["distance"]))
     if refused:
         said = _said("refused", [], f"Refused: {refused}.")

@@ -49,6 +49,7 @@ class Undone:
 def undo_slips(
     results: list[dict[str, Any]],
     reference: list[dict[str, Any]],
+    model: list[dict[str, Any]],
     images: Sequence[dict[str, Any]],
     categories: Sequence[int | None],
     chosen: Iterable[int],
@@ -57,17 +58,18 @@ def undo_slips(
 
     Args:
         results: COCO results of all images.
-        reference: the reference's.
+        reference: the reference's, on whose images the file's are counted.
+        model: the model's own of the chosen images, which tell a scale.
         images: all images of the manifest: ``id, width, height``.
         categories: category id of each model class; see ``manifest.label_map``.
         chosen: ids of the images whose detections are wanted.
     """
     every = [entry["id"] for entry in images]
     wanted = frozenset(chosen)
-    own, base = ([d for d in side if d["image_id"] in wanted] for side in (results, reference))
+    own = [d for d in results if d["image_id"] in wanted]
     made: list[tuple[str, str, list[dict[str, Any]]]] = []
     if own:
-        made = [*_undo_boxes(own, base, images), *_undo_categories(own, categories)]
+        made = [*_undo_boxes(own, model, images), *_undo_categories(own, categories)]
         if max(d["score"] for d in own) > 1:
             percent = [d | {"score": d["score"] / 100} for d in own]
             made.append(("percent_scores", "scores in percent", percent))
@@ -86,7 +88,7 @@ def undo_slips(
 
 
 def _undo_boxes(
-    results: list[dict[str, Any]], reference: list[dict[str, Any]], images: Sequence[dict[str, Any]]
+    results: list[dict[str, Any]], model: list[dict[str, Any]], images: Sequence[dict[str, Any]]
 ) -> list[tuple[str, str, list[dict[str, Any]]]]:
     sizes = {entry["id"]: (entry["width"], entry["height"]) for entry in images}
     inside = np.array([sizes[d["image_id"]] for d in results], dtype=np.float64)
@@ -95,7 +97,7 @@ def _undo_boxes(
     for form, (layout, words) in LAYOUTS.items():
         read = read_boxes(numbers, layout)
         made = {("", ""): read} if form else {}
-        for frame, text in _frames(read, results, reference, inside):
+        for frame, text in _frames(read, results, model, inside):
             made["fractions", f"fractions of {text} in place of pixels"] = read * np.tile(frame, 2)
         made["percent", "percent of the image in place of pixels"] = read * np.tile(inside, 2) / 100
         for (unit, unit_words), boxes in made.items():
@@ -108,12 +110,12 @@ def _undo_boxes(
 
 
 def _frames(
-    read: np.ndarray, results: list[dict[str, Any]], reference: list[dict[str, Any]], sizes: np.ndarray
+    read: np.ndarray, results: list[dict[str, Any]], model: list[dict[str, Any]], sizes: np.ndarray
 ) -> list[tuple[np.ndarray, str]]:
     """What boxes may be fractions of: ``(N, 2)`` width, height (px) and words; none if they are none.
 
     The image; its longer side, as of a square network that the image is fitted into; or one size for all
-    images, the median of how much larger the reference's boxes are.
+    images, the median of how much larger the model's own boxes are.
     """
     if not looks_like_fractions(read).mean() > 0.5:
         return []
@@ -121,10 +123,8 @@ def _frames(
         (sizes, "the image"),
         (np.repeat(sizes.max(axis=1, keepdims=True), 2, axis=1), "the longer side"),
     ]
-    pairs = _best_pairs(results, reference)
-    ratios = [
-        reference[other]["bbox"][2:] / read[own, 2:] for own, other in pairs if (read[own, 2:] > 0).all()
-    ]
+    pairs = _best_pairs(results, model)
+    ratios = [model[other]["bbox"][2:] / read[own, 2:] for own, other in pairs if (read[own, 2:] > 0).all()]
     if ratios:
         width, height = np.median(ratios, axis=0)
         frames.append((np.full_like(sizes, (width, height)), f"{width:.0f} x {height:.0f} px"))
@@ -135,10 +135,10 @@ def _frames(
     return kept
 
 
-def _best_pairs(results: list[dict[str, Any]], reference: list[dict[str, Any]]) -> list[tuple[int, int]]:
+def _best_pairs(results: list[dict[str, Any]], model: list[dict[str, Any]]) -> list[tuple[int, int]]:
     """Indices of the best of each image and class on both sides."""
     sides = []
-    for side in (results, reference):
+    for side in (results, model):
         best: dict[tuple[int, int], int] = {}
         for index, d in enumerate(side):
             key = d["image_id"], d["category_id"]

@@ -59,14 +59,18 @@ def judge(check: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
         return _found(None, *_why_missing(column, row, refused))
     if refused and refused[0] != REFERENCE_REFUSED:
         return _found(value, INCONCLUSIVE, refused[0])
-    doubt = _undecided(column, row, notes)
+    doubt = _undecided(column, notes)
     if doubt:
         return _found(value, INCONCLUSIVE, doubt)
     room = value - check["limit"] if check["bound"] == "min" else check["limit"] - value
-    return _found(value, PASSED if room >= -ROUNDING else FAILED, _remark(column, notes))
+    if room < -ROUNDING:
+        return _found(value, FAILED, _remark(column, notes))
+    if column == "agreement" and row["images_without_detections"] == row["images"]:
+        return _found(value, INCONCLUSIVE, "no detection on any image")
+    return _found(value, PASSED, _remark(column, notes))
 
 
-def _undecided(column: str, row: dict[str, Any], notes: list[str]) -> str | None:
+def _undecided(column: str, notes: list[str]) -> str | None:
     """Why a value decides nothing; null where it does."""
     disturbed = [note for note in notes if note.startswith(DISTURBED)]
     if column.startswith("latency") and disturbed:
@@ -74,8 +78,6 @@ def _undecided(column: str, row: dict[str, Any], notes: list[str]) -> str | None
     weak = [note for note in notes if note.startswith(WEAK_REFERENCE)]
     if column.startswith("delta") and weak:
         return f"{weak[0]}: nothing can be lost to it"
-    if column == "agreement" and row["images_without_detections"] == row["images"]:
-        return "no detection on any image"
     return None
 
 

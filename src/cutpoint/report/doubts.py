@@ -93,9 +93,6 @@ def _time_warnings(rows: pd.DataFrame) -> list[str]:
     for note, variants in by_note.items():
         names = "all variants" if len(variants) == len(rows) > 1 else join(variants)
         sentences.append(f"Times of {names}: {note}.")
-    apart = rows[noted(rows, UNCOMPILED)]
-    if len(apart):
-        sentences.append(f"{join(apart['variant'])} ran {UNCOMPILED}: not comparable.")
     return sentences
 
 

@@ -138,10 +138,12 @@ def _agreement(compared: pd.DataFrame, reference: str) -> list[str]:
 def _speed(rows: pd.DataFrame) -> list[str]:
     uncompiled = rows["notes"].fillna("").str.contains(UNCOMPILED)
     timed = rows["latency_p50_ms"].notna()
-    fair = rows[~uncompiled & timed].sort_values("latency_p50_ms")
+    fair, apart = rows[~uncompiled & timed].sort_values("latency_p50_ms"), rows[uncompiled]
     sentences = []
     if len(fair):
         ends = list(fair.iloc[[0, -1]].itertuples())[: len(fair)]
         spans = [f"{row.latency_p50_ms:.1f} ms ({row.variant})" for row in ends]
         sentences.append(f"Median latency, file to detections: {' to '.join(spans)}.")
+    if len(apart):
+        sentences.append(f"{join(apart['variant'])} ran {UNCOMPILED}: not comparable.")
     return sentences

@@ -32,7 +32,7 @@ def test_every_layout_is_read(form, numbers):
 
 
 def undone(results, reference=(), categories=(5, 7)):
-    made = undo_slips(results, list(reference), IMAGES, categories, [1, 2, 3])
+    made = undo_slips(results, list(reference), [], IMAGES, categories, [1, 2, 3])
     return {slip.name: slip for slip in made}
 
 
@@ -43,11 +43,11 @@ def test_a_unit_is_that_of_the_image():
 
 
 def test_a_unit_may_be_of_another_frame():
-    slips = undo_slips([found(box=(0.2, 0.1, 0.5, 0.25))], [], IMAGES, (5, 7), [1])
+    slips = undo_slips([found(box=(0.2, 0.1, 0.5, 0.25))], [], [], IMAGES, (5, 7), [1])
     assert next(s.results[0]["bbox"] for s in slips if "longer side" in s.text) == BOX
-    # of 400 x 250 px, which the reference's best of the class tells
-    reference = [found(), found(box=(1, 2, 3, 4), score=0.4), found(category=7)]
-    slips = undo_slips([found(box=(0.1, 0.08, 0.25, 0.2))], reference, IMAGES, (5, 7), [1])
+    # of 400 x 250 px, which the model's best of the class tells
+    model = [found(), found(box=(1, 2, 3, 4), score=0.4), found(category=7)]
+    slips = undo_slips([found(box=(0.1, 0.08, 0.25, 0.2))], [], model, IMAGES, (5, 7), [1])
     (slip,) = [s for s in slips if s.name == "fractions" and "400 x 250 px" in s.text]
     assert slip.results == [found()]
 
@@ -91,7 +91,9 @@ def test_counts():
     assert "1 of 3 images have no detection, the reference has on 1 of them" in left.text
     assert not {"entries_repeated", "images_left_out"} & set(undone([found()], [found()]))
     # counted over all images, taken back for those that are wanted
-    some = {s.name: s for s in undo_slips([found(), found(), found(2)], [found(3)], IMAGES, (5, 7), [2, 3])}
+    some = {
+        s.name: s for s in undo_slips([found(), found(), found(2)], [found(3)], [], IMAGES, (5, 7), [2, 3])
+    }
     assert some["entries_repeated"].results == [found(2)]
     assert "1 of 3 entries" in some["entries_repeated"].text
     assert some["images_left_out"].images == {2}

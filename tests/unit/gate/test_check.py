@@ -91,6 +91,12 @@ CASES = {
         "inconclusive",
         "no detection on any image",
     ),
+    "nothing does not agree with something": (
+        {"images_without_detections": 80, "agreement": 0.0},
+        bound("agreement", 0.9),
+        "failed",
+        None,
+    ),
     "doubtful detections": (
         {"notes": "opset 19; doubtful: 3 of 9 entries repeat another one"},
         bound("AP", 0.5),
