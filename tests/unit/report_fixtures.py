@@ -208,6 +208,7 @@ def verdict_of(variant: str, labelled: bool, delta: float) -> dict:
         "suspicious": False,
         "images_to_decide": None,
         "refused": None,
+        "weak_reference": None,
     }
 
 
@@ -280,7 +281,7 @@ def write_results(root: Path) -> dict:
                 "manifest": manifest,
                 "onnx": None if reference else str(onnx),
             }
-            row["detections"] = write(root / "detections" / place / name, [])
+            row["detections"] = write_detections(root / "detections" / place / name, labelled)
             row["latency"] = write(root / "latency" / place / name, timing)
             row["metrics"] = score and write(root / "metrics" / place / name, score)
             row["comparison"] = None

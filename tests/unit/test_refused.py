@@ -146,7 +146,8 @@ def report(root, made):
 
 def first_words(page):
     """What the page says first of the data set and model."""
-    return re.search(r'<div class="verdict">.*?<p>(.*?)</p>', open(page).read(), re.S)[1]
+    said = re.search(r'<div class="verdict">.*?<p>(.*?)</p>', open(page).read(), re.S)[1]
+    return re.sub(r"</?strong.*?>", "", said)
 
 
 def said_by(figure):

@@ -41,6 +41,7 @@ COLUMNS = [
     "input",
     "recipe",
     "images",
+    "images_without_detections",
     "AP",
     "AP50",
     "AP75",

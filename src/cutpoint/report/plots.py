@@ -15,10 +15,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from cutpoint.files import read_json
-from cutpoint.names import UNCOMPILED
 from cutpoint.report.canvas import canvas, panel_title
+from cutpoint.report.doubts import OF_DETECTIONS, OF_TIMES, REFUSED, doubts, is_reference, noted, split_notes
 from cutpoint.report.tables import read_summary
-from cutpoint.report.words import REFUSED, fixed, is_reference, signed
+from cutpoint.report.words import fixed, signed
 
 ELSEWHERE = ("#666666", "x")  # detections that were made elsewhere have no cut
 CUTS = {"raw": ("#0072B2", "s"), "decoded": ("#009E73", "D"), "e2e": ("#D55E00", "o")}
@@ -60,7 +60,7 @@ def plot_ap(*, summary: str, out: str) -> None:
             else:
                 title += f" ({REFUSED if _refused(rows).all() else 'no ground truth'})"
                 xlabel = _agreement_panel(ax, rows)
-            _finish(ax, title, _names(rows, "failed:", "failed verification"), xlabel)
+            _finish(ax, title, _names(rows, OF_DETECTIONS), xlabel)
 
 
 def plot_ladder(*, ladders: list[dict[str, str]], out: str) -> None:
@@ -113,7 +113,7 @@ def plot_latency(*, summary: str, out: str) -> None:
             p50s, p99s = rows["latency_p50_ms"], rows["latency_p99_ms"]
             _column(ax, 46, "p50 [ms]", map(fixed(2), p50s), bold=True)
             _column(ax, 96, "p99 [ms]", map(fixed(2), p99s))
-            _finish(ax, title, _names(rows, UNCOMPILED, UNCOMPILED), "latency, file to detections [ms]")
+            _finish(ax, title, _names(rows, OF_TIMES), "latency, file to detections [ms]")
 
 
 def plot_stages(*, rows: list[dict[str, Any]], out: str) -> None:
@@ -143,8 +143,7 @@ def plot_stages(*, rows: list[dict[str, Any]], out: str) -> None:
                     left += p50
                 totals.append(latency["stages"]["total"]["p50"])
                 ax.plot([totals[-1]], [y], marker="|", ms=15, mew=1.8, color="#111111")
-                uncompiled = UNCOMPILED in latency.get("notes", [])
-                names.append(row["variant"] + f"\n{UNCOMPILED}" * uncompiled)
+                names.append(_doubted(row["variant"], doubts(latency["notes"], OF_TIMES)))
             ax.set_xlim(0)
             _column(ax, 46, "total [ms]", map(fixed(2), totals), bold=True)
             _finish(ax, title, names, "median of each stage [ms]")
@@ -228,7 +227,7 @@ def _placed(rows: pd.DataFrame, column: str, reference: float) -> pd.Series:
 
 
 def _refused(rows: pd.DataFrame) -> pd.Series:
-    return rows["notes"].fillna("").str.startswith(f"{REFUSED}: ")
+    return noted(rows, f"{REFUSED}: ")
 
 
 def _dots(ax: Axes, rows: pd.DataFrame, values: pd.Series) -> None:
@@ -243,14 +242,16 @@ def _panels(summary: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(panel_title(*key), rows) for key, rows in groups]
 
 
-def _names(rows: pd.DataFrame, remark: str, shown: str) -> list[str]:
-    """Variant names; those whose notes contain ``remark`` get ``shown`` on a second line."""
-    marked = rows["notes"].fillna("").str.contains(remark)
-    marks = zip(rows["variant"], is_reference(rows), _refused(rows), marked, strict=True)
+def _names(rows: pd.DataFrame, about: tuple[str, ...]) -> list[str]:
+    """Variant names; below, what makes the numbers doubtful, see ``doubts.doubts``."""
     return [
-        name + " (reference)" * reference + (f"\n{REFUSED}" if out else f"\n{shown}" * mark)
-        for name, reference, out, mark in marks
+        _doubted(name + " (reference)" * reference, doubts(split_notes(notes), about))
+        for name, reference, notes in zip(rows["variant"], is_reference(rows), rows["notes"], strict=True)
     ]
+
+
+def _doubted(name: str, found: list[str]) -> str:
+    return "\n".join([name, ", ".join(found)]) if found else name
 
 
 def _column(ax: Axes, right_pt: int, head: str, texts: Iterable[str], bold: bool = False) -> None:

@@ -5,13 +5,17 @@ from collections.abc import Callable
 import pandas as pd
 
 from cutpoint.names import UNCOMPILED
-
-SUSPICIOUS = "suspicious: better than the reference"
-BASELINE_OFF = "baseline off"
-REFUSED, REFERENCE_REFUSED = "refused", "reference refused"
-# How far (fraction) the reference may lie from the published AP, which is rounded to 0.001: half of that,
-# and what another machine's arithmetic and JPEG decoder move.
-PUBLISHED_TOLERANCE = 0.0015
+from cutpoint.report.doubts import (
+    BASELINE_OFF,
+    PUBLISHED_TOLERANCE,
+    REFERENCE_REFUSED,
+    REFUSED,
+    WEAK_REFERENCE,
+    is_reference,
+    join,
+    noted,
+    warnings,
+)
 
 
 def fixed(digits: int) -> Callable[[float], str]:
@@ -35,19 +39,13 @@ def baseline_note(ap: float, published: float) -> str | None:
     return f"{BASELINE_OFF}: AP {ap:.4f}, published {published:.4f}"
 
 
-def is_reference(rows: pd.DataFrame) -> pd.Series:
-    """Which rows of a summary are the reference: those without any comparison."""
-    return rows["verdict"].isna()
-
-
 def verdict(rows: pd.DataFrame) -> list[str]:
-    """Say in sentences how far each variant is from the reference, and how fast they are.
+    """Say in sentences how far each variant is from the reference, and how fast they are; doubts first.
 
     Args:
         rows: the rows of one data set and model of summary.csv.
     """
-    refused, failed = (_noted(rows, f"{word}: ") for word in (REFUSED, "failed"))
-    known = rows[~refused & ~_noted(rows, REFERENCE_REFUSED)]
+    known = rows[~noted(rows, f"{REFUSED}: ") & ~noted(rows, REFERENCE_REFUSED)]
     compared, references = known[~is_reference(known)], known[is_reference(known)]
     reference = join(references["variant"]) or "the reference"
     images = f"{rows['images'].iloc[0]} images"
@@ -60,48 +58,7 @@ def verdict(rows: pd.DataFrame) -> list[str]:
         aps = ", ".join(map(fixed(4), references["AP"]))
         sentences = [f"The reference {reference} reaches AP {aps} on {images}."] if aps else []
         sentences += _distance(compared)
-    if failed.any():
-        sentences.append(f"Export verification failed for {join(rows['variant'][failed])}.")
-    return refusals(rows) + baseline_warning(rows) + sentences + _speed(rows)
-
-
-def refusals(rows: pd.DataFrame) -> list[str]:
-    """Which variants of a data set and model have no numbers, and why; the reference's comes first."""
-    sentences = []
-    for row in rows[is_reference(rows)].itertuples():
-        reason = _reason(row)
-        if reason:
-            sentences.append(
-                f"The reference {row.variant} is refused, so that nothing is compared with it: {reason}."
-            )
-    compared = {row.variant: _reason(row) for row in rows[~is_reference(rows)].itertuples()}
-    return sentences + [f"{name} is refused: {reason}." for name, reason in compared.items() if reason]
-
-
-def _noted(rows: pd.DataFrame, start: str) -> pd.Series:
-    """Which rows have a note that begins so."""
-    return rows["notes"].fillna("").map(lambda text: any(n.startswith(start) for n in text.split("; ")))
-
-
-def _reason(row: tuple) -> str | None:
-    notes = [] if pd.isna(row.notes) else row.notes.split("; ")
-    return next((n.removeprefix(f"{REFUSED}: ") for n in notes if n.startswith(f"{REFUSED}: ")), None)
-
-
-def baseline_warning(rows: pd.DataFrame) -> list[str]:
-    """What must be said first of a data set and model whose reference is not the published model."""
-    notes = [note for text in rows["notes"].dropna() for note in text.split("; ")]
-    figures = [note for note in notes if note.startswith(f"{BASELINE_OFF}: ")]
-    return [
-        f"B{note[1:]}, more than {PUBLISHED_TOLERANCE} apart: nothing below is about the published model."
-        for note in figures
-    ]
-
-
-def join(names: "pd.Series | list[str]") -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    names = list(names)
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return warnings(rows) + sentences + _speed(rows)
 
 
 def images_note(images: int) -> str:
@@ -124,7 +81,8 @@ def _distance(compared: pd.DataFrame) -> list[str]:
             )
     unclear = compared[compared["verdict"] == "inconclusive"]
     if len(unclear):
-        sentences.append(f"Too few images to judge {join(_with_intervals(unclear))}.")
+        why = "The reference is too weak" if noted(unclear, WEAK_REFERENCE).any() else "Too few images"
+        sentences.append(f"{why} to judge {join(_with_intervals(unclear))}.")
     return sentences
 
 

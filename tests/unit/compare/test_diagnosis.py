@@ -29,8 +29,8 @@ def test_the_nearest_comes_first():
     assert lines[0]["distance"] == pytest.approx(0.1 / np.sqrt(0.0034))
 
 
-def line(name, distance, same=None):
-    return {"names": [name], "texts": [f"the {name}"], "distance": distance, "same": same}
+def line(name, distance, same=None, slip=False):
+    return {"names": [name], "texts": [f"the {name}"], "distance": distance, "same": same, "slip": slip}
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,10 @@ def line(name, distance, same=None):
         ([], "too few images", []),
         ([line("none", 0.2, 0.99), line("a", 0.3, 1.0)], "nothing to explain", []),
         ([line("a", 0.5, 1.0), line("none", 4, 0.3)], "looks like", ["a"]),
+        # a slip of the file may leave most detections as they should be
+        ([line("left", 0.2, 1.0, True), line("none", 0.3, 0.99)], "looks like", ["left"]),
+        ([line("none", 0.2, 1.0), line("left", 0.2, 1.0, True)], "nothing to explain", []),
+        ([line("corners", 4.0, 0.99, True), line("none", 5, 0)], "looks like", ["corners"]),
         # what makes the detections is right, however far
         ([line("b", 1.3, 0.2), line("a", 1.4, 0.985), line("none", 4, 0.3)], "looks like", ["a"]),
         # two at once, the second too small to be seen beside the first

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from report_fixtures import VARIANTS, write_results
+from report_fixtures import VARIANTS, write_detections, write_results
 
 from cutpoint.errors import UserError
 from cutpoint.report.tables import read_per_class, read_summary, summarize
 
 CONTRACT = (
-    "dataset, model, variant, runtime, cut, precision, provider, input, recipe, images, AP, AP50, "
-    "AP75, delta_AP, delta_AP_lo, delta_AP_hi, verdict, agreement, latency_p50_ms, "
-    "latency_p99_ms, images_per_s, model_mb, shape, batch, tf32, notes"
+    "dataset, model, variant, runtime, cut, precision, provider, input, recipe, images, "
+    "images_without_detections, AP, AP50, AP75, delta_AP, delta_AP_lo, delta_AP_hi, verdict, agreement, "
+    "latency_p50_ms, latency_p99_ms, images_per_s, model_mb, shape, batch, tf32, notes"
 )
 
 
@@ -183,6 +183,44 @@ def test_what_a_verdict_needs_or_doubts_is_a_note(made, tmp_path):
     ):
         Path(row["comparison"]).write_text(json.dumps(compared | change))
         assert cells(run([made["rows"][0], row], tmp_path), "street", "e2e")["notes"] == said
+
+
+def changed(row, folder, **comparison):
+    """The row with other values in its comparison."""
+    path = folder / "comparison.json"
+    path.write_text(json.dumps(json.loads(Path(row["comparison"]).read_text()) | comparison))
+    return dict(row, comparison=str(path))
+
+
+def test_images_without_detections_are_counted_and_said_where_the_reference_has_some(made, out, tmp_path):
+    assert cells(out, "street", "raw")["images_without_detections"] == "0"
+    lost = [(image, index) for image in (2, 3) for index in range(3)]
+    path = write_detections(tmp_path / "lost.json", labelled=True, lost=lost)
+    table = run([made["rows"][0], dict(made["rows"][1], detections=path)], tmp_path)
+    row = cells(table, "street", "raw")
+    assert row["images_without_detections"] == "2"
+    assert row["notes"] == "doubtful: 2 of 4 images have no detection, the reference has on 2 of them"
+    assert "raw is doubtful: 2 of 4 images have no detection" in table["out_md"].read_text()
+
+
+def test_entries_that_cannot_be_right_are_said(made, tmp_path):
+    results = json.loads(Path(made["rows"][1]["detections"]).read_text())
+    path = tmp_path / "twice.json"
+    path.write_text(json.dumps(results + results[:1]))
+    table = run([made["rows"][0], dict(made["rows"][1], detections=str(path))], tmp_path)
+    said = "doubtful: 1 of 13 entries repeat another one, first image 1 category 10 score 0.9"
+    assert cells(table, "street", "raw")["notes"] == said
+
+
+def test_a_reference_that_finds_nothing_is_said_of_every_row_and_to_the_console(made, tmp_path, capsys):
+    rows = [made["rows"][0], changed(made["rows"][1], tmp_path, weak_reference="AP 0.0021 is under 0.01")]
+    table = run(rows, tmp_path)
+    notes = cells(table, "street", "pytorch")["notes"]
+    assert notes == "weak reference: AP 0.0021 is under 0.01; without compiled NMS"
+    assert cells(table, "street", "raw")["notes"] == "weak reference"
+    said = "The reference pytorch is weak: AP 0.0021 is under 0.01. No difference from it has a verdict."
+    assert f"images\n\n{said}" in table["out_md"].read_text()
+    assert f"cutpoint: street, det: {said}\n" in capsys.readouterr().err
 
 
 def test_classes_have_intervals_of_their_own(out):
