@@ -166,9 +166,7 @@ def test_an_output_of_another_shape_is_one_message(cut, name, shape, said):
 
 def test_outputs_of_fewer_images_than_went_in_are_one_message():
     outputs = e2e([0, 1, 2])
-    with pytest.raises(
-        UserError, match=r"boxes has shape \(1, 3, 4\) for 2 images or more; use batch 1"
-    ):
+    with pytest.raises(UserError, match=r"boxes has shape \(1, 3, 4\) for 2 images or more; use batch 1"):
         read_valid(OnnxPipeline(Session("e2e", outputs)), outputs, geometry(), 1)
 
 
