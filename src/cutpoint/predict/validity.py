@@ -23,7 +23,7 @@ def read_valid(pipeline: Pipeline, outputs: Any, geometry: Geometry, image: int)
         UserError: outputs of other shapes than the cut has, which a file made elsewhere need not say.
     """
     if isinstance(outputs, dict):
-        wrong = find_misshapen(pipeline.cut, outputs, pipeline.spec.head)
+        wrong = find_misshapen(pipeline.cut, outputs, pipeline.spec.head, image)
         if wrong:
             raise UserError(wrong)
     problem = find_invalid(pipeline.tensors(outputs, image))
@@ -42,8 +42,13 @@ def read_valid(pipeline: Pipeline, outputs: Any, geometry: Geometry, image: int)
     return rows
 
 
-def find_misshapen(cut: str, outputs: dict[str, np.ndarray], head: HeadSpec) -> str | None:
-    """Name the first output without the shape that its cut and the head ask for; null where all have it."""
+def find_misshapen(cut: str, outputs: dict[str, np.ndarray], head: HeadSpec, image: int = 0) -> str | None:
+    """Name the first output without the shape that its cut and the head ask for; null where all have it.
+
+    Args:
+        cut, outputs, head: of a pipeline that gives arrays by name.
+        image: index into the batch, which must be there.
+    """
     if cut == "raw":
         wanted = {}
         for name in head.raw_names:
@@ -62,6 +67,8 @@ def find_misshapen(cut: str, outputs: dict[str, np.ndarray], head: HeadSpec) -> 
         if len(shape) != len(sides) or any(w not in (None, got) for w, got in zip(sides, shape, strict=True)):
             text = ", ".join("any" if side is None else str(side) for side in sides)
             return f"output {name} has shape {shape}, ({text}) is needed: it is not as outputs describes it"
+        if name in outputs and image >= shape[0]:
+            return f"output {name} has shape {shape} for {image + 1} images or more; use batch 1"
     if cut == "decoded" and outputs["level_counts"].sum() != rows:
         return (
             f"output boxes has {rows} rows, {head.head} has {outputs['level_counts'].sum()} priors at this "

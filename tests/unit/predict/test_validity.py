@@ -164,6 +164,12 @@ def test_an_output_of_another_shape_is_one_message(cut, name, shape, said):
         read_valid(OnnxPipeline(Session(cut, outputs)), outputs | {name: np.ones(shape, kind)}, geometry(), 0)
 
 
+def test_outputs_of_fewer_images_than_went_in_are_one_message():
+    outputs = e2e([0, 1, 2])
+    with pytest.raises(UserError, match=r"boxes has shape \(1, 3, 4\) for 2 images or more; use batch 1"):
+        read_valid(OnnxPipeline(Session("e2e", outputs)), outputs, geometry(), 1)
+
+
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Predicts in shards and post-processes; returns the shards and the detections file."""
