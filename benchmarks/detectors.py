@@ -9,6 +9,7 @@ import cv2
 from mmengine.config import Config
 
 from cutpoint.data.manifest import build_manifest
+from cutpoint.data.truth import build_truth, map_labels
 from cutpoint.detector.describe import describe_model
 from cutpoint.detector.trace import trace_model
 from cutpoint.export.cut import write_export
@@ -78,13 +79,19 @@ def export(detector: Detector, folder: Path, *cuts: str, shape: str | list[int] 
         write_export(
             trace=trace, spec=spec, cut=cut, clip="image", recipe="mmdet3", out=str(folder / f"{cut}.onnx")
         )
+    manifest = str(folder / "manifest.json")
     build_manifest(
         dataset="data",
         images=str(detector.images),
         annotations=detector.annotations and str(detector.annotations),
         limit=None,
-        out=str(folder / "manifest.json"),
+        out=manifest,
     )
+    labels = str(folder / "labels.json")
+    map_labels(manifest=manifest, spec=spec, classes=None, order=None, out=labels)
+    if detector.annotations:
+        choices = {"invalid_boxes": None, "categories_without_class": None}
+        build_truth(manifest=manifest, labels=labels, **choices, out=str(folder / "truth.json"))
 
 
 def latency_job(detector: Detector, folder: Path, cut: str, threads: int, provider: str = "cpu") -> dict:

@@ -83,13 +83,12 @@ def own_ap(folder: Path, threads: int) -> float:
         predictions=[job["out"]],
         images=[job["out_images"]],
         spec=str(folder / "spec.json"),
-        manifest=manifest,
+        labels=str(folder / "labels.json"),
         cut="raw",
         recipe="mmdet3",
-        classes=None,
         out=detections,
     )
-    evaluate(manifest=manifest, detections=detections, out=metrics)
+    evaluate(truth=str(folder / "truth.json"), detections=detections, out=metrics)
     return read_json(metrics)["AP"]
 
 

@@ -23,6 +23,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's detector exported: manifest, spec and an ONNX file of each cut, one of fixed shape."""
+    from scoring import make_scoring
+
     from cutpoint.data.manifest import build_manifest
     from cutpoint.detector.describe import describe_model
     from cutpoint.detector.trace import trace_model
@@ -39,6 +41,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
         out=str(folder / "manifest.json"),
     )
     describe_model(model="demo", **MODEL, candidate_floor=None, out=spec)
+    make_scoring(str(folder / "manifest.json"), spec)
     for name, shape in (("trace", "dynamic"), ("fixed-trace", [320, 320])):
         trace_model(**MODEL, spec=spec, shape=shape, out=str(folder / f"{name}.onnx"))
     for name, trace, cut in (

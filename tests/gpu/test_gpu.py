@@ -74,10 +74,9 @@ def test_detections_on_the_gpu_are_the_cpus(demo, tmp_path, cut):
             predictions=paths[:1],
             images=paths[1:],
             spec=str(demo / "spec.json"),
-            manifest=str(demo / "manifest.json"),
+            labels=str(demo / "labels.json"),
             cut=cut,
             recipe="mmdet3",
-            classes=None,
             out=str(out),
         )
         found[provider] = json.loads(out.read_text())

@@ -9,6 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 from models import make_model
+from scoring import make_scoring
 
 from cutpoint.compare import diagnosis
 from cutpoint.compare.fingerprints import fingerprint, run_mistakes, split_images
@@ -37,14 +38,14 @@ class Bed:
         self.raw = self.model.export(self.trace, "raw")
         data = ROOT / "data/demo/traffic"
         self.manifest = str(folder / "manifest.json")
-        self.labels = str(data / "instances.json")
         build_manifest(
             dataset="traffic",
             images=str(data / "images"),
-            annotations=self.labels,
+            annotations=str(data / "instances.json"),
             limit=None,
             out=self.manifest,
         )
+        labels, truth = make_scoring(self.manifest, self.model.spec_file)
         content = read_json(self.manifest)
         others, self.images = split_images(content, IMAGES)
         self.plain = self.run(onnx.load(self.raw))
@@ -62,7 +63,8 @@ class Bed:
             "provider": "cpu",
             "threads": 2,
             "images": IMAGES,
-            "classes": None,
+            "labels": labels,
+            "truth": truth,
         }
         fingerprint(**self.common, out=self.prints)
         self.made: dict[str, list] = {}

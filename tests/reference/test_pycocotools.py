@@ -142,17 +142,13 @@ def test_inputs_are_not_changed():
     assert json.dumps([truth, results]) == before
 
 
-def test_evaluate_scores_the_manifests_images(tmp_path):
+def test_evaluate_scores_the_truths_images(tmp_path):
     truth = make_truth()
     results = make_results(truth)
     listed = [image for image in truth["images"] if image["id"] != 3]
-    for name, value in (
-        ("truth", truth),
-        ("results", results),
-        ("manifest", {"annotations": str(tmp_path / "truth.json"), "images": listed}),
-    ):
+    for name, value in (("truth", {**truth, "images": listed}), ("results", results)):
         (tmp_path / f"{name}.json").write_text(json.dumps(value))
-    paths = {"manifest": tmp_path / "manifest.json", "detections": tmp_path / "results.json"}
+    paths = {"truth": tmp_path / "truth.json", "detections": tmp_path / "results.json"}
     evaluate(**{key: str(path) for key, path in paths.items()}, out=str(tmp_path / "metrics.json"))
     found = json.loads((tmp_path / "metrics.json").read_text())
     assert found == score(truth, results, [image["id"] for image in listed])

@@ -2,6 +2,7 @@
 
 import pytest
 from models import YOLOX
+from scoring import make_scoring
 
 from cutpoint.data.manifest import build_manifest
 from cutpoint.detector.describe import describe_model
@@ -33,6 +34,7 @@ def job(real, tmp_path_factory):
     model = {"config": YOLOX, "checkpoint": str(real / "weights" / "yolox_nano_mmdet.pth")}
     describe_model(model="yolox_nano", **model, candidate_floor=None, out=files["spec.json"])
     trace_model(**model, spec=files["spec.json"], shape="dynamic", out=files["trace.onnx"])
+    files["labels"], files["truth"] = make_scoring(files["manifest.json"], files["spec.json"])
     return folder, model, files
 
 
@@ -80,10 +82,9 @@ def detect(job, runtime, cut, trace=None, name=""):
         predictions=[run["out"]],
         images=[run["out_images"]],
         spec=files["spec.json"],
-        manifest=files["manifest.json"],
+        labels=files["labels"],
         cut=cut,
         recipe="mmdet3",
-        classes=None,
         out=detections,
     )
     return onnx, detections
@@ -104,7 +105,7 @@ def test_the_measured_ap_is_reached(job, runtime, cut):
     folder, model, files = job
     onnx, detections = detect(job, runtime, cut)
     metrics_file = str(folder / f"{runtime}-{cut}.metrics.json")
-    evaluate(manifest=files["manifest.json"], detections=detections, out=metrics_file)
+    evaluate(truth=files["truth"], detections=detections, out=metrics_file)
     metrics = read_json(metrics_file)
     found = {name: metrics[name] for name in MEASURED}
     if (runtime, cut) == ("onnxruntime", "e2e"):
@@ -132,7 +133,7 @@ def test_a_lower_precision_loses_no_more_than_its_goal(job, precisions, precisio
     folder, model, files = job
     onnx, detections = detect(job, "onnxruntime", "raw", precisions[precision], f"-{precision}")
     metrics = str(folder / f"{precision}.metrics.json")
-    evaluate(manifest=files["manifest.json"], detections=detections, out=metrics)
+    evaluate(truth=files["truth"], detections=detections, out=metrics)
     difference = read_json(metrics)["AP"] - MEASURED["AP"]
     assert 0 < abs(difference) <= most
     report = read_json(folder / f"{precision}.json")

@@ -21,6 +21,8 @@ def test_demo_plans_the_whole_line(demo):
     assert demo.code == 0, demo.text
     assert demo.jobs == {
         "build_manifest": 3,
+        "map_labels": 3,
+        "build_truth": 2,
         "describe_model": 2,
         "trace_model": 2,
         "export_onnx": 8,
@@ -112,6 +114,8 @@ def test_coco_plans_every_job_on_a_clone_without_the_data(tmp_path):
         "fetch": 2,
         "fetch_folder": 1,
         "build_manifest": 1,
+        "map_labels": 1,
+        "build_truth": 1,
         "describe_model": 1,
         "trace_model": 1,
         "export_onnx": 3,
@@ -196,7 +200,7 @@ def test_files_made_elsewhere_are_imported(project):
     text = text.replace("[pytorch, raw, raw_thr]", "[pytorch, raw, raw_thr, theirs, foreign]")
     (project / "config/config.yaml").write_text(text)
     (project / "theirs.json").write_text("[]")
-    (project / "theirs.onnx").touch()
+    (project / "theirs.onnx").write_bytes(b"\x08\x08")
     result = run_snakemake(project, "--dry-run")
     assert result.code == 0, result.text
     assert (result.jobs["import_results"], result.jobs["import_onnx"]) == (1, 1)

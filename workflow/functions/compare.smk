@@ -32,7 +32,6 @@ def get_autopsy_settings(wildcards):
     return {
         "reference": autopsy_recipe(evaluation.reference),
         "variant": autopsy_recipe(get_variant(wildcards)),
-        "classes": evaluation.dataset.class_map,
     }
 
 
@@ -49,7 +48,6 @@ def get_mistake_settings(wildcards):
     evaluation = get_evaluation(wildcards)
     return {
         "provider": evaluation.mistaken.provider,
-        "classes": evaluation.dataset.class_map,
         **CONFIG["fingerprints"],
     }
 

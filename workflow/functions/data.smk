@@ -23,7 +23,51 @@ def get_source_settings(wildcards):
 
 def get_dataset_files(wildcards):
     dataset = PLAN.dataset(wildcards.dataset)
-    files = {"images": dataset.images}
-    return (
-        {**files, "annotations": dataset.annotations} if dataset.annotations else files
-    )
+    files = {"images": dataset.images, "annotations": dataset.annotations}
+    return {name: as_source(path) for name, path in files.items() if path}
+
+
+def get_annotations(wildcards):
+    return as_source(PLAN.dataset(wildcards.dataset).annotations)
+
+
+def get_annotations_digest(wildcards):
+    return get_digests([PLAN.dataset(wildcards.dataset).annotations])
+
+
+def get_listing_digest(wildcards):
+    """What the annotations say of images and categories; of a file still to be fetched nothing."""
+    path = PLAN.dataset(wildcards.dataset).annotations
+    return DIGESTS.of_listing(path).digest if path and Path(path).is_file() else None
+
+
+def get_images_digest(wildcards):
+    dataset = PLAN.dataset(wildcards.dataset)
+    paths = [dataset.images, *([dataset.annotations] if dataset.annotations else [])]
+    if not all(Path(path).exists() for path in paths):
+        return None
+    return DIGESTS.of_images(dataset.images, dataset.annotations, dataset.limit)
+
+
+def get_manifest_settings(wildcards):
+    dataset = PLAN.dataset(wildcards.dataset)
+    keys = ("images", "annotations", "limit", "invalid_boxes")
+    return {key: getattr(dataset, key) for key in keys}
+
+
+def get_label_settings(wildcards):
+    dataset = PLAN.dataset(wildcards.dataset)
+    return {"classes": dataset.class_map, "order": dataset.label_order}
+
+
+def get_truth_settings(wildcards):
+    dataset = PLAN.dataset(wildcards.dataset)
+    keys = ("invalid_boxes", "categories_without_class")
+    return {key: getattr(dataset, key) for key in keys}
+
+
+def get_truth(wildcards):
+    """What is scored against; nothing without annotations."""
+    dataset, model = wildcards.dataset, wildcards.model
+    labelled = PLAN.dataset(dataset).annotations
+    return {"truth": f"results/truth/{dataset}/{model}.json"} if labelled else {}

@@ -1,5 +1,6 @@
 import json
 
+from cutpoint.export.onnx_file import external_data_files
 from cutpoint.plan.variants import shape_value
 
 
@@ -45,3 +46,10 @@ def get_import_settings(wildcards):
 
 def get_verify_manifest(wildcards):
     return f"results/manifests/{PLAN.datasets_of(wildcards.model)[0].name}.json"
+
+
+def get_foreign_digests(wildcards):
+    """Of the file and of those beside it that hold its tensors."""
+    path = get_export(wildcards).foreign.path
+    beside = external_data_files(path) if Path(path).is_file() else []
+    return get_digests([path, *beside])

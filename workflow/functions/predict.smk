@@ -54,5 +54,4 @@ def get_recipe_settings(wildcards):
     return {
         "cut": variant.run.cut,
         "recipe": variant.recipe.definition,
-        "classes": get_evaluation(wildcards).dataset.class_map,
     }

@@ -1,3 +1,4 @@
+import atexit
 import sys
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from cutpoint.plan.checks import check_files, config_files, module_files
 from cutpoint.plan.codes import get_code
 from cutpoint.plan.config import check_unique_keys, complete_config
 from cutpoint.plan.devices import check_providers, resolve_device
+from cutpoint.plan.digests import Digests
 from cutpoint.plan.resolve import build_plan
 from cutpoint.plan.rows import (
     autopsy_files,
@@ -22,6 +24,8 @@ from cutpoint.plan.sources import read_sources
 
 SCHEMA = Path(workflow.current_basedir) / "../schemas/config.schema.yaml"
 CONFIG_FILES = workflow.overwrite_configfiles or workflow.configfiles
+DIGESTS = Digests(".snakemake/cutpoint-digests.json")
+atexit.register(DIGESTS.save)
 
 
 def stop(error):
@@ -102,10 +106,28 @@ def get_gpu_count(wildcards):
     return int(any(run.provider != "cpu" for run in get_runs(wildcards)))
 
 
-def get_model_files(wildcards):
-    """Those of a model that lie here: its config with all bases, its checkpoint, imported modules."""
+def as_source(path):
+    """A file that no rule makes is stale by its digest, which is among the rule's params, not by its time."""
+    return path if path in SOURCES else ancient(path)
+
+
+def get_digests(paths):
+    """Contents of files that a rule's result depends on; of those still to be fetched the last known."""
+    return {path: DIGESTS.last_known(path, fetched=path in SOURCES) for path in paths}
+
+
+def list_model_files(wildcards):
+    """Those of a model that lie here: its config with all that it reaches, its checkpoint, imported modules."""
     model = PLAN.model(wildcards.model)
     return [*config_files(model.config), model.checkpoint, *MODULES]
+
+
+def get_model_files(wildcards):
+    return [as_source(path) for path in list_model_files(wildcards)]
+
+
+def get_model_digests(wildcards):
+    return get_digests(list_model_files(wildcards))
 
 
 def get_model_settings(wildcards):

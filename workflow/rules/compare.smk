@@ -32,6 +32,7 @@ rule autopsy:
                 get_evaluation(wildcards), get_variant(wildcards)
             )
         ),
+        labels="results/labels/{dataset}/{model}.json",
         manifest="results/manifests/{dataset}.json",
         spec="results/models/{model}/spec.json",
     output:
@@ -53,7 +54,7 @@ rule measure_operating_points:
     """A variant at each score threshold, its errors against ground truth, the drift of its scores."""
     input:
         unpack(get_operating_files),
-        manifest="results/manifests/{dataset}.json",
+        unpack(get_truth),
     output:
         "results/operating_points/{dataset}/{model}/{variant}.json",
     log:
@@ -72,7 +73,9 @@ rule fingerprint:
     """What each typical mistake makes of the model's detections, on a subsample."""
     input:
         unpack(get_mistake_files),
+        unpack(get_truth),
         accepted=get_accepted,
+        labels="results/labels/{dataset}/{model}.json",
         manifest="results/manifests/{dataset}.json",
     output:
         "results/fingerprints/{dataset}/{model}.json",
@@ -96,9 +99,11 @@ rule diagnose:
     """Which mistakes a variant looks like, on other images than those of the fingerprints."""
     input:
         unpack(get_mistake_files),
+        unpack(get_truth),
         accepted=get_accepted,
         fingerprints="results/fingerprints/{dataset}/{model}.json",
         variant="results/detections/{dataset}/{model}/{variant}.json",
+        labels="results/labels/{dataset}/{model}.json",
         manifest="results/manifests/{dataset}.json",
     output:
         "results/diagnoses/{dataset}/{model}/{variant}.json",

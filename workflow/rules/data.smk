@@ -46,14 +46,61 @@ rule build_manifest:
         "logs/build_manifest/{dataset}.log",
     benchmark:
         "logs/benchmarks/build_manifest/{dataset}.tsv"
+    priority: 1
     conda:
         "../../environment.yml"
     params:
         code=get_code("cutpoint.data.manifest"),
-        settings=lambda wildcards: {
-            "images": PLAN.dataset(wildcards.dataset).images,
-            "annotations": PLAN.dataset(wildcards.dataset).annotations,
-            "limit": PLAN.dataset(wildcards.dataset).limit,
-        },
+        content=get_images_digest,
+        # Boxes are not in the manifest: prediction does not depend on them.
+        listing=get_listing_digest,
+        settings=get_manifest_settings,
     script:
         "../scripts/build_manifest.py"
+
+
+rule map_labels:
+    """The category of each class of a model."""
+    input:
+        manifest="results/manifests/{dataset}.json",
+        spec="results/models/{model}/spec.json",
+    output:
+        "results/labels/{dataset}/{model}.json",
+    log:
+        "logs/map_labels/{dataset}/{model}.log",
+    benchmark:
+        "logs/benchmarks/map_labels/{dataset}/{model}.tsv"
+    priority: 1
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.data.truth"),
+        settings=get_label_settings,
+    script:
+        "../scripts/map_labels.py"
+
+
+rule build_truth:
+    """The ground truth that a model's detections are scored on, checked and completed."""
+    input:
+        get_annotations,
+        manifest="results/manifests/{dataset}.json",
+        labels="results/labels/{dataset}/{model}.json",
+    output:
+        "results/truth/{dataset}/{model}.json",
+    log:
+        "logs/build_truth/{dataset}/{model}.log",
+    benchmark:
+        "logs/benchmarks/build_truth/{dataset}/{model}.tsv"
+    # What can be wrong with the data is told before the network runs.
+    priority: 1
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        code=get_code("cutpoint.data.truth"),
+        annotations=get_annotations_digest,
+        settings=get_truth_settings,
+    script:
+        "../scripts/build_truth.py"

@@ -1,7 +1,7 @@
 rule evaluate:
     """COCO's twelve numbers and AP per class of a variant, by pycocotools."""
     input:
-        manifest="results/manifests/{dataset}.json",
+        truth="results/truth/{dataset}/{model}.json",
         detections="results/detections/{dataset}/{model}/{variant}.json",
     output:
         "results/metrics/{dataset}/{model}/{variant}.json",
@@ -20,7 +20,7 @@ rule evaluate:
 rule resample:
     """AP of a variant on its data set and on resamples of the images, the same for all variants."""
     input:
-        manifest="results/manifests/{dataset}.json",
+        truth="results/truth/{dataset}/{model}.json",
         detections="results/detections/{dataset}/{model}/{variant}.json",
     output:
         "results/resamples/{dataset}/{model}/{variant}.npz",

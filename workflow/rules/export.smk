@@ -12,6 +12,7 @@ rule describe_model:
         "../../environment.yml"
     params:
         code=get_code("cutpoint.detector.describe"),
+        sources=get_model_digests,
         imports=CONFIG["imports"],
         settings=lambda wildcards: {
             **get_model_settings(wildcards),
@@ -27,7 +28,7 @@ rule trace_model:
         files=get_model_files,
         spec="results/models/{model}/spec.json",
     output:
-        temp("results/models/{model}/{trace}.onnx"),
+        "results/models/{model}/{trace}.onnx",
     log:
         "logs/trace_model/{model}/{trace}.log",
     benchmark:
@@ -38,6 +39,7 @@ rule trace_model:
         "../../environment.yml"
     params:
         code=get_code("cutpoint.detector.trace"),
+        sources=get_model_digests,
         imports=CONFIG["imports"],
         settings=lambda wildcards: {
             **get_model_settings(wildcards),
@@ -54,7 +56,7 @@ rule to_fp16:
         spec="results/models/{model}/spec.json",
         manifest=get_verify_manifest,
     output:
-        trace=temp("results/models/{model}/{trace}.onnx"),
+        trace="results/models/{model}/{trace}.onnx",
         report="results/models/{model}/{trace}.precision.json",
     log:
         "logs/to_fp16/{model}/{trace}.log",
@@ -66,6 +68,7 @@ rule to_fp16:
         "../../environment.yml"
     params:
         code=get_code("cutpoint.export.precision"),
+        sources=get_model_digests,
     script:
         "../scripts/to_fp16.py"
 
@@ -77,7 +80,7 @@ rule to_int8:
         spec="results/models/{model}/spec.json",
         manifest=lambda wildcards: f"results/manifests/{get_calibration(wildcards).dataset.name}.json",
     output:
-        trace=temp("results/models/{model}/{trace}.onnx"),
+        trace="results/models/{model}/{trace}.onnx",
         report="results/models/{model}/{trace}.precision.json",
     log:
         "logs/to_int8/{model}/{trace}.log",
@@ -89,6 +92,7 @@ rule to_int8:
         "../../environment.yml"
     params:
         code=get_code("cutpoint.export.precision"),
+        sources=get_model_digests,
         settings=lambda wildcards: {"images": get_calibration(wildcards).images},
     script:
         "../scripts/to_int8.py"
@@ -111,6 +115,7 @@ rule export_onnx:
         "../../environment.yml"
     params:
         code=get_code("cutpoint.export.cut"),
+        sources=get_model_digests,
         settings=get_export_settings,
     script:
         "../scripts/export_onnx.py"
@@ -119,7 +124,7 @@ rule export_onnx:
 rule import_onnx:
     """An ONNX file made elsewhere, copied with the metadata that Cutpoint's own exports have."""
     input:
-        onnx=lambda wildcards: get_export(wildcards).foreign.path,
+        onnx=lambda wildcards: as_source(get_export(wildcards).foreign.path),
         spec="results/models/{model}/spec.json",
     output:
         "results/models/{model}/{export}.onnx",
@@ -133,6 +138,7 @@ rule import_onnx:
         "../../environment.yml"
     params:
         code=get_code("cutpoint.export.foreign"),
+        sources=get_foreign_digests,
         settings=get_import_settings,
     script:
         "../scripts/import_onnx.py"
@@ -155,6 +161,7 @@ rule verify_export:
         "../../environment.yml"
     params:
         code=get_code("cutpoint.detector.verify"),
+        sources=get_model_digests,
         imports=CONFIG["imports"],
         settings=lambda wildcards: {**get_model_settings(wildcards), "images": 3},
     script:

@@ -21,6 +21,7 @@ rule time_variants:
         gpu=get_gpu_count,
     params:
         code=get_code("cutpoint.latency.coordinator"),
+        sources=get_model_digests,
         settings=CONFIG["latency"],
         jobs=get_timed,
         # A namespace is not compared with the last run's: rescoring with another recipe shall not open a

@@ -47,6 +47,7 @@ rule predict_pytorch:
         gpu=get_gpu_count,
     params:
         code=get_code("cutpoint.detector.reference"),
+        sources=get_model_digests,
         imports=CONFIG["imports"],
         settings=lambda wildcards: {
             **get_model_settings(wildcards),
@@ -60,7 +61,7 @@ rule predict_pytorch:
 rule import_results:
     """Detections made elsewhere, checked against the data set."""
     input:
-        results=lambda wildcards: get_variant(wildcards).results,
+        results=lambda wildcards: as_source(get_variant(wildcards).results),
         manifest="results/manifests/{dataset}.json",
         spec="results/models/{model}/spec.json",
     output:
@@ -76,6 +77,7 @@ rule import_results:
         "../../environment.yml"
     params:
         code=get_code("cutpoint.data.results_file"),
+        sources=lambda wildcards: get_digests([get_variant(wildcards).results]),
     script:
         "../scripts/import_results.py"
 
@@ -85,7 +87,7 @@ rule postprocess:
     input:
         unpack(get_predictions),
         spec="results/models/{model}/spec.json",
-        manifest="results/manifests/{dataset}.json",
+        labels="results/labels/{dataset}/{model}.json",
     output:
         "results/detections/{dataset}/{model}/{variant}.json",
     log:

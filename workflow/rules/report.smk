@@ -191,6 +191,7 @@ rule plot_stages:
 rule draw_samples:
     """Ground truth, reference and variant side by side, on the images where the two differ most."""
     input:
+        unpack(get_truth),
         reference=lambda wildcards: detections_file(
             get_evaluation(wildcards), get_evaluation(wildcards).reference
         ),

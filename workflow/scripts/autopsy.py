@@ -23,7 +23,6 @@ if __name__ == "__main__":
         }
         autopsy(
             **sides,
-            **{key: files[key] for key in ("spec", "manifest")},
-            classes=settings["classes"],
+            **{key: files[key] for key in ("spec", "manifest", "labels")},
             out=snakemake.output[0],
         )

@@ -15,5 +15,6 @@ if __name__ == "__main__":
         build_manifest(
             dataset=snakemake.wildcards.dataset,
             **snakemake.params.settings,
+            content=snakemake.params.content,
             out=snakemake.output[0],
         )

@@ -16,6 +16,8 @@ if __name__ == "__main__":
             fingerprints=snakemake.input.fingerprints,
             model=snakemake.input.model,
             manifest=snakemake.input.manifest,
+            labels=snakemake.input.labels,
+            truth=snakemake.input.get("truth"),
             reference=snakemake.input.reference,
             variant=snakemake.input.variant,
             threads=snakemake.threads,

@@ -15,6 +15,7 @@ if __name__ == "__main__":
 
         draw_samples(
             manifest=snakemake.input.manifest,
+            truth=snakemake.input.get("truth"),
             reference_detections=snakemake.input.reference,
             variant_detections=snakemake.input.variant,
             autopsy=snakemake.input.autopsy,

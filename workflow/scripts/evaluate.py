@@ -13,7 +13,7 @@ if __name__ == "__main__":
         from cutpoint.evaluate.coco import evaluate
 
         evaluate(
-            manifest=snakemake.input.manifest,
+            truth=snakemake.input.truth,
             detections=snakemake.input.detections,
             out=snakemake.output[0],
         )

@@ -15,6 +15,8 @@ if __name__ == "__main__":
         fingerprint(
             model=snakemake.input.model,
             manifest=snakemake.input.manifest,
+            labels=snakemake.input.labels,
+            truth=snakemake.input.get("truth"),
             reference=snakemake.input.reference,
             threads=snakemake.threads,
             **snakemake.params.settings,

@@ -13,7 +13,7 @@ if __name__ == "__main__":
         from cutpoint.compare.operating_points import measure_operating_points
 
         measure_operating_points(
-            manifest=snakemake.input.manifest,
+            truth=snakemake.input.get("truth"),
             reference=snakemake.input.get("reference"),
             variant=snakemake.input.variant,
             out=snakemake.output[0],

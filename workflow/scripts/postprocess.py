@@ -16,7 +16,7 @@ if __name__ == "__main__":
             predictions=list(snakemake.input.predictions),
             images=list(snakemake.input.images),
             spec=snakemake.input.spec,
-            manifest=snakemake.input.manifest,
+            labels=snakemake.input.labels,
             **snakemake.params.settings,
             candidates=list(snakemake.input.candidates),
             out=snakemake.output[0],

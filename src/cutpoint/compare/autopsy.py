@@ -14,7 +14,7 @@ from cutpoint.compare.agreement import AGREEMENT_IOU, find_overlaps, pair
 from cutpoint.compare.causes import BOX, View, explain_image, identify
 from cutpoint.compare.follow import Followed, open_candidates
 from cutpoint.data.detections import Refused, read_detections
-from cutpoint.data.manifest import label_map
+from cutpoint.data.truth import read_labels
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing
 from cutpoint.postprocessing.headspec import ModelSpec
@@ -51,9 +51,7 @@ class Side:
     topk_limit: int | None = None
 
 
-def autopsy(
-    *, reference: Side, variant: Side, spec: str, manifest: str, classes: dict[str, str] | None, out: str
-) -> None:
+def autopsy(*, reference: Side, variant: Side, spec: str, manifest: str, labels: str, out: str) -> None:
     """Name the step that removed each box of one variant that the other lacks.
 
     Boxes without a partner of their image and category at IoU 0.9 (``agreement.pair``) are followed in the
@@ -64,7 +62,7 @@ def autopsy(
         reference, variant: the two.
         spec: ``spec.json``.
         manifest: manifest JSON.
-        classes: the data set's ``classes``; see ``manifest.label_map``.
+        labels: JSON of ``truth.map_labels``.
         out: Parquet file to write, one row a box, none where one of the two is refused. ``side`` has the box,
             the other lacks it. ``image_id, category_id, label`` (model class, null where several are one
             category), ``score, x1, y1, x2, y2`` (original-image pixels). ``step``, one of: the steps of a
@@ -90,7 +88,7 @@ def autopsy(
     """
     content = read_json(manifest)
     try:
-        cases = _find_cases((reference, variant), spec, content, classes)
+        cases = _find_cases((reference, variant), spec, content, read_labels(labels))
     except Refused:
         cases = []
     with replacing(out) as temporary:
@@ -99,12 +97,11 @@ def autopsy(
 
 
 def _find_cases(
-    sides: tuple[Side, Side], spec: str, content: dict[str, Any], classes: dict[str, str] | None
+    sides: tuple[Side, Side], spec: str, content: dict[str, Any], category_ids: list[int | None]
 ) -> list[dict[str, Any]]:
     """The rows of an autopsy; ``content``: the manifest."""
     detections = [read_detections(side.detections) for side in sides]
     opened = [_open(side, spec) for side in sides]
-    labels = label_map(ModelSpec.from_dict(read_json(spec)).classes, classes, content)
     found = find_overlaps(*detections)
     left, right = pair(found, AGREEMENT_IOU)
     paired = np.isin(np.arange(len(found.images)), np.append(left, found.reference + right))
@@ -118,8 +115,8 @@ def _find_cases(
             own = rows[(rows >= found.reference) == bool(number)]
             boxes = found.corners[own], found.scores[own], categories[own]
             followed = Followed(made[1], store[1], store[0], made[0]) if store else None
-            keys = identify(*boxes, followed, labels) if followed else [None] * len(own)
-            views.append(View(*boxes, paired[own], followed, keys, labels, made and made[2]))
+            keys = identify(*boxes, followed, category_ids) if followed else [None] * len(own)
+            views.append(View(*boxes, paired[own], followed, keys, category_ids, made and made[2]))
         cases += [{"image_id": image_id, **case} for case in explain_image(*views)]
     return cases
 

@@ -35,24 +35,22 @@ class Samples:
     images_with: np.ndarray
 
 
-def sample_ap(
-    *, manifest: str, detections: str, out: str, resamples: int = RESAMPLES, seed: int = SEED
-) -> None:
+def sample_ap(*, truth: str, detections: str, out: str, resamples: int = RESAMPLES, seed: int = SEED) -> None:
     """Compute one variant's ``Samples`` and write them as npz; differences of two such files are paired.
 
     Args:
-        manifest: manifest JSON of a data set with annotations.
+        truth: JSON of ``truth.build_truth``.
         detections: detections file; AP of a refused variant is NaN everywhere.
         out: npz file to write.
         resamples: how many.
         seed: the same for all variants of a data set.
     """
-    content = read_json(manifest)
-    truth, images = read_json(content["annotations"]), [entry["id"] for entry in content["images"]]
+    annotations = read_json(truth)
+    images = [entry["id"] for entry in annotations["images"]]
     try:
-        found = resample(truth, read_detections(detections), images, resamples=resamples, seed=seed)
+        found = resample(annotations, read_detections(detections), images, resamples=resamples, seed=seed)
     except Refused:
-        found = resample(truth, [], images, resamples=resamples, seed=seed)
+        found = resample(annotations, [], images, resamples=resamples, seed=seed)
         found.ap[:] = np.nan
     with replacing(out) as path, path.open("wb") as file:
         np.savez_compressed(file, **vars(found))

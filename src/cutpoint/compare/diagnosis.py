@@ -10,7 +10,7 @@ from cutpoint.compare.mistakes import NONE, mistakes_of
 from cutpoint.compare.signature import Signatures
 from cutpoint.compare.slips import Undone, undo_slips
 from cutpoint.data.detections import read_detections, refusal_of_pair
-from cutpoint.data.manifest import label_map
+from cutpoint.data.truth import read_labels
 from cutpoint.files import read_json, write_json
 from cutpoint.predict.runtime import Session
 
@@ -33,13 +33,14 @@ def diagnose(
     provider: str,
     threads: int,
     images: int,
-    classes: dict[str, str] | None,
+    labels: str,
+    truth: str | None,
     out: str,
 ) -> None:
     """Rank mistakes and slips by how far a variant's signature is from theirs, taken on other images.
 
     Args:
-        fingerprints: JSON of ``fingerprints.fingerprint``; ``images``, ``classes`` as there.
+        fingerprints: JSON of ``fingerprints.fingerprint``; ``images``, ``labels``, ``truth`` as there.
         model: ONNX file of the ``raw`` export in fp32, on which the nearest mistakes are made again.
         manifest: manifest JSON.
         reference, variant: detections files.
@@ -59,11 +60,11 @@ def diagnose(
     refused = refusal_of_pair(reference, variant) or known["refused"]
     if known["mistakes"] and not refused:
         session = Session(model, provider, threads)
-        categories = label_map(session.spec.classes, classes, content)
+        categories = read_labels(labels)
         sides = read_detections(variant), read_detections(reference)
         wanted = {entry["id"] for entry in chosen}
         own, base = (_of(side, wanted) for side in sides)
-        annotations = read_json(content["annotations"]) if content["annotations"] else None
+        annotations = read_json(truth) if truth else None
         ids = [category for category in categories if category is not None]
         ranking = rank(known["mistakes"], *Signatures(base, chosen, ids, annotations).measure(own))
         near = [line for i, line in enumerate(ranking) if i < REMADE or NONE in line["names"]]

@@ -12,7 +12,8 @@ from cutpoint.compare.mistakes import Mistake, mistakes_of
 from cutpoint.compare.signature import Signatures
 from cutpoint.data.detections import Refused, read_detections
 from cutpoint.data.image import InputRecipe, decode, prepare
-from cutpoint.data.manifest import label_map, name_order
+from cutpoint.data.selection import name_order
+from cutpoint.data.truth import read_labels
 from cutpoint.files import read_json, write_json
 from cutpoint.postprocessing.recipes import resolve_recipe
 from cutpoint.predict.postprocess import coco_results
@@ -34,7 +35,8 @@ def fingerprint(
     provider: str,
     threads: int,
     images: int,
-    classes: dict[str, str] | None,
+    labels: str,
+    truth: str | None,
     out: str,
 ) -> None:
     """Write the signature of each mistake that a model leaves room for.
@@ -45,7 +47,8 @@ def fingerprint(
         reference: the reference's detections file.
         provider, threads: see ``runtime.Session``.
         images: the subsample's number of images; at most half of the data set, so that others are left.
-        classes: the data set's ``classes``; see ``manifest.label_map``.
+        labels: JSON of ``truth.map_labels``.
+        truth: JSON of ``truth.build_truth``; null without annotations.
         out: JSON file to write. ``images``, ids of the subsample; ``limit``: the ``distance`` within which
             two halves of the subsample with the same mistake are from each other in 99 % of the cases;
             ``mistakes``: ``names``, ``texts`` (several where the detections are the
@@ -65,14 +68,14 @@ def fingerprint(
         write_json(out, nothing | {"refused": f"the reference is refused: {refused.reason}"})
         return
     session = Session(model, provider, threads)
-    categories = label_map(session.spec.classes, classes, content)
+    categories = read_labels(labels)
     mistakes = {mistake.name: mistake for mistake in mistakes_of(session.spec)}
     try:
         made = run_mistakes(session, mistakes.values(), chosen, categories)
     except Refused as refused:
         write_json(out, nothing | {"refused": f"{model}: {refused.reason}"})
         return
-    annotations = read_json(content["annotations"]) if content["annotations"] else None
+    annotations = read_json(truth) if truth else None
     known = [category for category in categories if category is not None]
     measure = Signatures(theirs, chosen, known, annotations, _weights(len(chosen))).measure
     lines, apart = [], []
@@ -104,7 +107,7 @@ def run_mistakes(
         session: a ``raw`` export.
         mistakes: of the session's specification.
         images: of the manifest: ``id, path``.
-        categories: category id of each model class; see ``manifest.label_map``.
+        categories: category id of each model class; see ``truth.map_labels``.
 
     Returns:
         name of the mistake to COCO results.

@@ -13,11 +13,11 @@ SCORE_THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 BINS = tuple(round(0.1 * step, 1) for step in range(10))
 
 
-def measure_operating_points(*, manifest: str, reference: str | None, variant: str, out: str) -> None:
+def measure_operating_points(*, truth: str | None, reference: str | None, variant: str, out: str) -> None:
     """Write what a variant does at score thresholds, beside the reference.
 
     Args:
-        manifest: manifest JSON; without annotations only the scores' drift is measured.
+        truth: JSON of ``truth.build_truth``; null without annotations: only the scores' drift is measured.
         reference: detections file; null for the reference itself.
         variant: detections file.
         out: JSON file to write. ``points``: see ``trace_points``; ``score_thr``: the one of them at which the
@@ -31,13 +31,14 @@ def measure_operating_points(*, manifest: str, reference: str | None, variant: s
     if refused is not None:
         write_json(out, {**found, "scores": bin_scores(None, None, []), "refused": refused})
         return
-    content, ours = read_json(manifest), read_detections(variant)
+    ours = read_detections(variant)
     theirs = read_detections(reference) if reference else None
     judged = None
-    if content["annotations"]:
-        truth, images = read_json(content["annotations"]), [entry["id"] for entry in content["images"]]
-        judged = judge(truth, ours, images)
-        base = judge(truth, theirs, images) if theirs is not None else None
+    if truth:
+        annotations = read_json(truth)
+        images = [entry["id"] for entry in annotations["images"]]
+        judged = judge(annotations, ours, images)
+        base = judge(annotations, theirs, images) if theirs is not None else None
         best = [(point["f1"] or 0, point["score_thr"]) for point in trace_points(base or judged)]
         found["score_thr"] = max(best)[1]
         found["points"] = trace_points(judged, base or judged)

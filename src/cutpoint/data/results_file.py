@@ -31,11 +31,8 @@ def import_results(*, variant: str, results: str, manifest: str, classes: list[s
     where = f"variants.{variant}.results {results}"
     content = read_json(manifest)
     listed = {entry["id"] for entry in content["images"]}
-    if content["annotations"]:
-        images = {entry["id"] for entry in read_json(content["annotations"])["images"]}
-        categories = {category["id"] for category in content["categories"]}
-    else:
-        images, categories = listed, set(range(1, len(classes) + 1))
+    images = listed.union(content["left_out"])
+    categories = {category["id"] for category in content["categories"]} or set(range(1, len(classes) + 1))
     try:
         entries = read_json(results)
     except ValueError as error:

@@ -121,7 +121,7 @@ def _find_invalid(name: str, theirs: np.ndarray, ours: np.ndarray, pictures: lis
             return f"{of_pytorch(problem)} on {picture.name}"
         problem = find_invalid([(name, sides[1])])
         if problem:
-            return f"{problem} on {picture.name}"
+            return f"{problem.partition(' has ')[2]} on {picture.name}"
     return None
 
 

@@ -107,8 +107,11 @@ def _near_truth(
     grouped: dict[tuple[int, int], list[dict[str, Any]]] = {}
     for box in boxes:
         grouped.setdefault((position[box["image_id"]], box["category_id"]), []).append(box)
-    factor = 1 + max([*category.tolist(), *(key[1] for key in grouped)], default=0)
-    keys, wanted = image * np.int64(factor) + category, [i * factor + c for i, c in grouped]
+    # category ids may be as large as int64, so that keys are made of their ranks
+    known = np.unique([*category.tolist(), *(key[1] for key in grouped)])
+    ranks = np.searchsorted(known, [c for _, c in grouped]).tolist()
+    keys = image * np.int64(len(known)) + np.searchsorted(known, category)
+    wanted = [i * len(known) + rank for (i, _), rank in zip(grouped, ranks, strict=True)]
     ends = [np.searchsorted(keys, wanted, side=side).tolist() for side in ("left", "right")]
     near = [np.zeros(0, dtype=np.int64)]
     for start, end, here in zip(*ends, grouped.values(), strict=True):

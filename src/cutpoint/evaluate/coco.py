@@ -14,21 +14,20 @@ from cutpoint.files import read_json, write_json
 SUMMARY = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 
 
-def evaluate(*, manifest: str, detections: str, out: str) -> None:
+def evaluate(*, truth: str, detections: str, out: str) -> None:
     """Score one variant's detections on its data set and write the metrics JSON.
 
     Args:
-        manifest: manifest JSON of a data set with annotations; its images are what is scored, also those
-            without detections.
+        truth: JSON of ``truth.build_truth``; all its images are scored, also those without detections.
         detections: detections file.
         out: JSON file to write: what ``score`` returns; of a refused variant what ``refuse`` returns.
     """
-    content = read_json(manifest)
-    truth, images = read_json(content["annotations"]), [entry["id"] for entry in content["images"]]
+    annotations = read_json(truth)
+    images = [entry["id"] for entry in annotations["images"]]
     try:
-        write_json(out, score(truth, read_detections(detections), images))
+        write_json(out, score(annotations, read_detections(detections), images))
     except Refused as refused:
-        write_json(out, refuse(truth, images, refused.reason))
+        write_json(out, refuse(annotations, images, refused.reason))
 
 
 def score(annotations: dict[str, Any], results: list[dict[str, Any]], images: list[int]) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 import ast
 import hashlib
 import importlib.util
-import json
 import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from cutpoint.data.annotations import read_annotations
 from cutpoint.errors import UserError
+from cutpoint.export.onnx_file import check_onnx_file
 from cutpoint.plan.config import near, suggest
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
 from cutpoint.plan.variants import Dataset, Variant
@@ -127,11 +128,10 @@ def _check_dataset(dataset: Dataset, sources: Collection[str]) -> None:
         raise UserError(f"{where}.classes: only a data set with annotations has categories; set it to null")
     if not Path(dataset.annotations).is_file():
         return
+    content = read_annotations(dataset.name, dataset.annotations)
     try:
-        categories = [
-            entry["name"] for entry in json.loads(Path(dataset.annotations).read_bytes())["categories"]
-        ]
-    except (ValueError, KeyError, TypeError) as error:
+        categories = [entry["name"] for entry in content["categories"]]
+    except (KeyError, TypeError) as error:
         raise UserError(f"{where}.annotations: {dataset.annotations} is not a COCO detection file") from error
     for name, category in dataset.classes:
         if category not in categories:
@@ -145,7 +145,10 @@ def _check_variant(variant: Variant, sources: Collection[str]) -> None:
     if variant.results:
         _check_path(f"variants.{variant.name}.results", variant.results, "file", sources)
     elif variant.export.foreign:
-        _check_path(f"variants.{variant.name}.onnx", variant.export.foreign.path, "file", sources)
+        path = variant.export.foreign.path
+        _check_path(f"variants.{variant.name}.onnx", path, "file", sources)
+        if Path(path).exists():
+            check_onnx_file(path)
 
 
 def _check_published(where: str, evaluation: Evaluation, sources: Collection[str]) -> None:

@@ -6,12 +6,16 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
+from cutpoint.data.labels import check_order_key
 from cutpoint.errors import UserError
 from cutpoint.plan.config import suggest
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
 from cutpoint.plan.resolve_variant import resolve_variant
 from cutpoint.plan.variants import SHAPE, Dataset, Export, Run, Variant, differences
 from cutpoint.postprocessing.recipe_changes import step_changes
+
+# keys of a data set that say how its annotations are read
+CHOICES = ("label_order", "categories_without_class", "invalid_boxes")
 
 
 def build_plan(config: dict[str, Any], device: str) -> Plan:
@@ -79,6 +83,10 @@ def _resolve_model(name: str, entry: dict[str, Any]) -> Model:
 
 def _resolve_dataset(name: str, entry: dict[str, Any]) -> Dataset:
     annotations, classes = entry["annotations"], entry["classes"]
+    check_order_key(f"datasets.{name}", entry["label_order"], classes)
+    for key in CHOICES:
+        if annotations is None and entry[key] is not None:
+            raise UserError(f"datasets.{name}.{key}: only for a data set with annotations; use null")
     return Dataset(
         name,
         os.path.normpath(entry["images"]),
@@ -86,6 +94,7 @@ def _resolve_dataset(name: str, entry: dict[str, Any]) -> Dataset:
         tuple(classes.items()) if classes else None,
         entry["limit"],
         entry["shards"],
+        **{key: entry[key] for key in CHOICES},
     )
 
 

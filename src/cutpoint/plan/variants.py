@@ -57,7 +57,11 @@ def _override(key: str, value: float | bool, between: str) -> str:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A folder of images and perhaps annotations. ``classes``: pairs of model class and category name."""
+    """A folder of images and perhaps annotations. ``classes``: pairs of model class and category name.
+
+    ``label_order``, ``categories_without_class`` and ``invalid_boxes`` are choices that annotations may ask
+    for; null refuses what they decide.
+    """
 
     name: str
     images: str
@@ -65,6 +69,9 @@ class Dataset:
     classes: tuple[tuple[str, str], ...] | None
     limit: int | None
     shards: int
+    label_order: str | None = None
+    categories_without_class: str | None = None
+    invalid_boxes: str | None = None
 
     @property
     def class_map(self) -> dict[str, str] | None:

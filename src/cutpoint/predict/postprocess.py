@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from cutpoint.data.detections import write_refusal
-from cutpoint.data.manifest import label_map
-from cutpoint.files import read_json, write_text
+from cutpoint.data.truth import read_labels
+from cutpoint.files import write_text
 from cutpoint.postprocessing.recipes import Detections, resolve_recipe
 from cutpoint.predict.pipeline import READERS, detect
 from cutpoint.predict.store import find_refusal, open_run, read_predictions
@@ -18,10 +18,9 @@ def postprocess(
     predictions: list[str],
     images: list[str],
     spec: str,
-    manifest: str,
+    labels: str,
     cut: str,
     recipe: str | dict[str, Any],
-    classes: dict[str, str] | None,
     out: str,
     candidates: Sequence[str] = (),
 ) -> None:
@@ -30,10 +29,9 @@ def postprocess(
     Args:
         predictions, images: the shards' Parquet files.
         spec: ``spec.json``.
-        manifest: manifest JSON.
+        labels: JSON of ``truth.map_labels``.
         cut: the run's cut; candidates go through the recipe, ``e2e`` detections are done already.
         recipe: the recipe's definition.
-        classes: the data set's ``classes``; see ``manifest.label_map``.
         out: JSON file to write, COCO results format: ``bbox`` ``[x, y, w, h]``, original-image pixels; of a
             refused run why (``data.detections``).
         candidates: of the cut ``e2e`` the shards of the ``raw`` run that is otherwise the same: a graph that
@@ -49,7 +47,7 @@ def postprocess(
         return
     scores = made["scores"] or "class"
     resolved = resolve_recipe(recipe, model_spec.head, scores) if cut in READERS else None
-    categories = label_map(model_spec.classes, classes, read_json(manifest))
+    categories = read_labels(labels)
     lines = []
     for image_id, geometry, rows in read_predictions(predictions, images):
         detections = detect(rows, resolved, geometry, model_spec)

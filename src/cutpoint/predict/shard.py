@@ -1,6 +1,7 @@
 """Stream a data set through a pipeline; stop at candidates, or at detections where the graph ends there."""
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
@@ -35,7 +36,7 @@ def predict_onnx(
         manifest: manifest JSON.
         provider: ``cpu``, ``cuda`` or ``tensorrt``.
         threads: cores to use; see ``stream.share_threads``.
-        shard, shards: take every ``shards``-th image from number ``shard`` on.
+        shard, shards: which part of the images to run on; see ``shard_images``.
         input: name of the input recipe; see ``image.named_input``.
         batch: number of images of one run of the network, in the order of the manifest.
         tf32: as in ``runtime.Session``.
@@ -74,7 +75,7 @@ def write_predictions(
     hold the images before, and why (``store.find_refusal``).
     """
     content = read_json(manifest)
-    images = content["images"][shard::shards]
+    images = shard_images(content["images"], shard, shards, batch)
     metadata |= {
         "cut": pipeline.cut,
         "provider": pipeline.provider,
@@ -92,3 +93,16 @@ def write_predictions(
         except Refused as refused:
             print(f"refused: {refused.reason}")
             writer.refuse(refused.reason)
+
+
+def shard_images(
+    images: Sequence[dict[str, Any]], shard: int, shards: int, batch: int
+) -> Sequence[dict[str, Any]]:
+    """The images of one shard: neighbours, in whole batches.
+
+    A batch is padded to its largest image, so that detections depend on which images share one: with whole
+    batches they do not depend on the number of shards. The shards one after the other are all images.
+    """
+    batches = -(-len(images) // batch)
+    first, last = (batches * edge // shards * batch for edge in (shard, shard + 1))
+    return images[first:last]

@@ -137,6 +137,8 @@ def _read_valid(
         return read_valid(pipeline, outputs, geometry, number)
     except Refused as refused:
         raise Refused(f"{refused.reason} on {_name(entry)}") from refused
+    except UserError as error:
+        raise UserError(f"{error}, on {_name(entry)}") from error
 
 
 def _prepare(pipeline: Pipeline, entry: dict[str, Any]) -> tuple[Any, Geometry]:

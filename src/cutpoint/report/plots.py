@@ -171,7 +171,7 @@ def _rung_name(rung: dict[str, Any], reference: bool) -> str:
 
 
 def _ap_limits(ax: Axes, values: list[float]) -> None:
-    low, high = min(*values, -SMALLEST_AP_RANGE), max(*values, SMALLEST_AP_RANGE)
+    low, high = min([*values, -SMALLEST_AP_RANGE]), max([*values, SMALLEST_AP_RANGE])
     margin = 0.04 * (high - low)
     ax.set_xlim(low - margin, high + margin)
     ax.xaxis.set_major_locator(MaxNLocator(6))

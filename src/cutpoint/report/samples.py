@@ -45,6 +45,7 @@ FONT = ImageFont.truetype(FONT_PATH, TEXT_PX)
 def draw_samples(
     *,
     manifest: str,
+    truth: str | None,
     reference_detections: str,
     variant_detections: str,
     autopsy: str,
@@ -64,7 +65,8 @@ def draw_samples(
     labelled with ≠ and what became of their candidate on the other side.
 
     Args:
-        manifest: path of the data set's manifest JSON. Without annotations there is no panel of
+        manifest: path of the data set's manifest JSON.
+        truth: path of the JSON of ``truth.build_truth``; null without annotations: there is no panel of
             ground truth.
         reference_detections: path of the reference's detections file.
         variant_detections: the same of the variant. Where one of the two is refused, nothing is drawn.
@@ -96,7 +98,7 @@ def draw_samples(
     names = {entry["id"]: entry["name"] for entry in data["categories"]} or {
         label + 1: name for label, name in enumerate(classes or [])
     }
-    truth = _by_image(read_json(data["annotations"])["annotations"]) if data["annotations"] else None
+    objects_of = _by_image(read_json(truth)["annotations"]) if truth else None
     ranked = []
     for image in data["images"]:
         reference, variant = (side.get(image["id"], []) for side in sides)
@@ -113,8 +115,8 @@ def draw_samples(
             (_count_text(head, side), [(item, not matched) for item, matched in side])
             for head, side in zip(heads, shown, strict=True)
         ]
-        if truth is not None:
-            objects = truth.get(image["id"], [])
+        if objects_of is not None:
+            objects = objects_of.get(image["id"], [])
             panels.insert(0, (f"ground truth: {len(objects)}", [(item, False) for item in objects]))
         caption = _caption(image, shown, score_thr)
         name = f"{rank:02d}_{image['id']}.jpg"

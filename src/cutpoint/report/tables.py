@@ -183,9 +183,15 @@ def _summary_row(row: dict[str, Any], seen: Inspection | None, notes: str | None
         "latency_p50_ms": total.get("p50"),
         "latency_p99_ms": total.get("p99"),
         "images_per_s": (latency.get("throughput") or {}).get("images_per_s"),
-        "model_mb": Path(row["onnx"]).stat().st_size / 1e6 if row["onnx"] else None,
+        "model_mb": _megabytes(row["onnx"]) if row["onnx"] else None,
         "notes": notes,
     }
+
+
+def _megabytes(onnx: str) -> float:
+    """Of a file and of the one beside it where its tensors are too many for it."""
+    files = (Path(onnx), Path(f"{onnx}.data"))
+    return sum(file.stat().st_size for file in files if file.exists()) / 1e6
 
 
 def _class_rows(row: dict[str, Any], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -34,8 +34,9 @@ def bench(tmp_path):
         "images": [{"id": 7}, {"id": 9}],
         "categories": CATEGORIES,
     }
-    paths = {name: str(tmp_path / f"{name}.json") for name in ("spec", "manifest")}
-    write_json(paths["manifest"], manifest)
+    paths = {name: str(tmp_path / f"{name}.json") for name in ("spec", "labels")}
+    write_json(str(tmp_path / "manifest.json"), manifest)
+    write_json(paths["labels"], {"labels": [category["id"] for category in CATEGORIES]})
 
     def side(name, images, recipe, sizes=None, spec=SPEC, kept=None, scores=None):
         write_json(paths["spec"], spec.to_dict())
@@ -51,7 +52,6 @@ def bench(tmp_path):
             **paths,
             cut="raw",
             recipe=recipe,
-            classes=None,
             out=files[2],
         )
         if kept:
@@ -60,7 +60,8 @@ def bench(tmp_path):
 
     def run(reference, variant):
         out = str(tmp_path / "cases.parquet")
-        autopsy(reference=reference, variant=variant, **paths, classes=None, out=out)
+        manifest = str(tmp_path / "manifest.json")
+        autopsy(reference=reference, variant=variant, manifest=manifest, **paths, out=out)
         rows = pq.read_table(out).to_pylist()
         _check_complete(reference, variant, rows, count_steps(out))
         return rows

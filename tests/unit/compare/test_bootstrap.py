@@ -265,12 +265,11 @@ def test_samples_of_different_data_are_refused():
 def test_files(tmp_path):
     truth, results = random_data()
     listed = [image for image in truth["images"] if image["id"] != 7]
-    content = {"truth": truth, "results": results}
-    content["manifest"] = {"annotations": str(tmp_path / "truth.json"), "images": listed}
+    content = {"truth": {**truth, "images": listed}, "results": results}
     for name, value in content.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(value, default=list))
     out = str(tmp_path / "deep" / "samples.npz")
-    paths = {"manifest": str(tmp_path / "manifest.json"), "detections": str(tmp_path / "results.json")}
+    paths = {"truth": str(tmp_path / "truth.json"), "detections": str(tmp_path / "results.json")}
     sample_ap(**paths, out=out, resamples=4, seed=0)
     expected = resample(truth, results, [image["id"] for image in listed], resamples=4, seed=0)
     found = read_samples(out)

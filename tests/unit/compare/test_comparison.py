@@ -56,7 +56,7 @@ def run(folder, reference, variant, labelled=True, recipes=("mmdet3", "mmdet3"),
     if labelled:
         samples = {name: str(folder / f"{name}.npz") for name in samples}
         for side in ("reference", "variant"):
-            sample_ap(manifest=paths["manifest"], detections=paths[side], out=samples[f"{side}_samples"])
+            sample_ap(truth=paths["truth"], detections=paths[side], out=samples[f"{side}_samples"])
     del paths["truth"]
     autopsy = str(folder / "autopsy.parquet")
     pq.write_table(pa.table({"side": ["variant", "variant"], "step": ["nms", "cap"]}), autopsy)

@@ -89,11 +89,13 @@ def test_few_images_are_no_error(tmp_path):
     write_json(tmp_path / "d.json", [])
     sides = {"reference": str(tmp_path / "d.json"), "variant": str(tmp_path / "d.json")}
     other = {"model": "", "provider": "cpu", "threads": 1}
-    diagnose(**paths, **sides, **other, images=40, classes=None)
+    diagnose(**paths, **sides, **other, images=40, labels="", truth=None)
     found = read_json(paths["out"])
     assert (found["verdict"], found["ranking"], found["images"]) == ("too few images", [], 4)
     # a refused variant has nothing to be diagnosed
     write_refusal(tmp_path / "v.json", "cls_0 has NaN")
-    diagnose(**paths, **sides | {"variant": str(tmp_path / "v.json")}, **other, images=40, classes=None)
+    diagnose(
+        **paths, **sides | {"variant": str(tmp_path / "v.json")}, **other, images=40, labels="", truth=None
+    )
     found = read_json(paths["out"])
     assert (found["verdict"], found["text"]) == ("refused", "Refused: cls_0 has NaN.")

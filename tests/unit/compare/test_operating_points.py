@@ -172,11 +172,7 @@ def test_scores_in_tenths():
 def measure(tmp_path):
     def run(reference, variant, annotated=True):
         contents = {
-            "annotations": ANNOTATIONS,
-            "manifest": {
-                "annotations": str(tmp_path / "annotations") if annotated else None,
-                "images": ANNOTATIONS["images"],
-            },
+            "truth": ANNOTATIONS,
             "reference": reference,
             "variant": variant,
         }
@@ -184,7 +180,7 @@ def measure(tmp_path):
         for name, content in contents.items():
             write_json(paths[name], content)
         measure_operating_points(
-            manifest=paths["manifest"],
+            truth=paths["truth"] if annotated else None,
             reference=None if reference is None else paths["reference"],
             variant=paths["variant"],
             out=str(tmp_path / "out"),

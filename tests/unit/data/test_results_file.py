@@ -11,12 +11,11 @@ GOOD = {"image_id": 1, "category_id": 7, "bbox": [1, 2.5, 3, 4], "score": 0.1234
 
 
 def take(folder, entries, labelled=True):
-    truth = {"images": [{"id": 1}, {"id": 2}], "annotations": [], "categories": []}
-    (folder / "truth.json").write_text(json.dumps(truth))
     manifest = {
         "dataset": "street",
-        "annotations": str(folder / "truth.json") if labelled else None,
+        "annotations": "truth.json" if labelled else None,
         "images": [{"id": 1}],
+        "left_out": [2],
         "categories": [{"id": 7, "name": "car"}] if labelled else [],
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))

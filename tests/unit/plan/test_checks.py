@@ -52,7 +52,7 @@ def test_all_there(files):
         ({"images": "image"}, r"datasets.d.images: no folder image .* did you mean 'images'\?"),
         ({"images": "truth.json"}, "datasets.d.images: truth.json is not a folder"),
         ({"annotations": "images"}, "datasets.d.annotations: images is not a file"),
-        ({"annotations": "mine.py", "classes": (("a", "b"),)}, "mine.py is not a COCO detection file"),
+        ({"annotations": "mine.py", "classes": (("a", "b"),)}, "mine.py: not JSON"),
         ({"classes": (("a", "cart"),)}, r"datasets.d.classes.a: .* no category 'cart'; did you mean 'car'\?"),
         ({"annotations": None, "classes": (("a", "car"),)}, "datasets.d.classes: only a data set with"),
         ({"published_ap": 0.4}, r"evaluations\[0\].published_ap: is allowed only with COCO val2017's"),
@@ -106,6 +106,9 @@ def test_files_made_elsewhere_must_be_there(files):
         check(variants=[onnx])
     check(["theirs.onnx", "dets.json"], variants=[onnx, results])
     (files / "theirs.onnx").touch()
+    with pytest.raises(UserError, match=r"theirs\.onnx: not an ONNX file that can be read: it is empty"):
+        check(variants=[onnx, results])
+    (files / "theirs.onnx").write_bytes(b"\x08\x09")
     (files / "dets.json").touch()
     check(variants=[onnx, results])
 

@@ -39,6 +39,9 @@ def test_defaults_fill_every_level():
         "images": "d",
         "annotations": None,
         "classes": None,
+        "label_order": None,
+        "categories_without_class": None,
+        "invalid_boxes": None,
         "limit": None,
         "shards": 1,
     }

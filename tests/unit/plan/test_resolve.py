@@ -499,3 +499,28 @@ def test_unplanned_names_are_named():
 def test_shape_value():
     assert shape_value("dynamic") == "dynamic"
     assert shape_value("608x416") == [608, 416]
+
+
+def dataset_of(**keys):
+    config = {
+        "models": {"m": {"config": "m.py", "checkpoint": "m.pth"}},
+        "datasets": {"d": {"images": "d", "annotations": "d.json", **keys}},
+        "variants": REFERENCE,
+        "evaluations": [{"model": "m", "dataset": "d", "variants": ["pytorch"]}],
+    }
+    return build_plan(complete_config(config, SCHEMA), "cpu").datasets[0]
+
+
+def test_choices_about_annotations_are_the_data_sets():
+    choices = {"label_order": "file", "categories_without_class": "leave_out", "invalid_boxes": "drop"}
+    found = dataset_of(**choices)
+    assert {key: getattr(found, key) for key in choices} == choices
+    assert hash(found) != hash(dataset_of())
+    for key, value in choices.items():
+        with pytest.raises(UserError, match=rf"^datasets\.d\.{key}: only for a data set with annotations"):
+            dataset_of(annotations=None, **{key: value})
+        with pytest.raises(UserError, match=rf"^datasets\.d\.{key}: 'x' is not allowed"):
+            dataset_of(**{key: "x"})
+    with pytest.raises(UserError, match=r"^datasets\.d\.label_order: file .* remove one$"):
+        dataset_of(classes={"a": "b"}, label_order="file")
+    assert dataset_of(classes={"a": "b"}, label_order="names").class_map == {"a": "b"}

@@ -14,22 +14,16 @@ from cutpoint.predict.postprocess import coco_results, postprocess
 from cutpoint.predict.store import PredictionWriter
 
 SPEC = model_spec(atss_head())
-MANIFEST = {
-    "dataset": "street",
-    "annotations": "a.json",
-    "images": [],
-    "categories": [{"id": 30, "name": "car"}, {"id": 10, "name": "person"}],
-}
 
 
 @pytest.fixture
 def files(tmp_path):
     """Writes a spec, a manifest and shards; returns the arguments of ``postprocess``."""
 
-    def write(shards, cut="raw", manifest=MANIFEST, digest=SPEC.digest, spec=SPEC, sizes=None, **made):
+    def write(shards, cut="raw", labels=(30, 30, 10), digest=SPEC.digest, spec=SPEC, sizes=None, **made):
         made = {"spec": digest, "input": "mmdet", "scores": None, **made}
         (tmp_path / "spec.json").write_text(json.dumps(spec.to_dict()))
-        (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+        (tmp_path / "labels.json").write_text(json.dumps({"labels": labels}))
         paths = []
         for number, images in enumerate(shards):
             pair = str(tmp_path / f"{number}.parquet"), str(tmp_path / f"{number}.images.parquet")
@@ -41,10 +35,9 @@ def files(tmp_path):
             "predictions": [p for p, _ in paths],
             "images": [i for _, i in paths],
             "spec": str(tmp_path / "spec.json"),
-            "manifest": str(tmp_path / "manifest.json"),
+            "labels": str(tmp_path / "labels.json"),
             "cut": cut,
             "recipe": "mmdet3",
-            "classes": {"car": "car", "bus": "car", "person": "person"},
             "out": str(tmp_path / "detections.json"),
         }
 
@@ -81,7 +74,7 @@ def test_classes_left_out_are_dropped_after_the_recipe(files):
     rows = candidates(
         (0, 0, 0, 0.9, 1.0, box), (0, 1, 2, 0.8, 1.0, box), (0, 2, 2, 0.7, 1.0, (20, 4, 38, 30))
     )
-    arguments = files([[(5, rows)]]) | {"classes": {"person": "person"}}
+    arguments = files([[(5, rows)]], labels=(None, None, 10))
     postprocess(**arguments)
     found = read_json(arguments["out"])
     # the cap of 2 counted the car, which is dropped only now
@@ -98,14 +91,6 @@ def test_detections_of_e2e_are_taken_as_they_are(files):
         (10, [1, 2, 29, 38]),
         (10, [1, 2, 29, 38]),
     ]
-
-
-def test_without_annotations_category_is_label_plus_one(files):
-    rows = Detections(np.float32([[1, 2, 30, 40]]), np.float32([0.9]), np.int64([2]))
-    manifest = MANIFEST | {"annotations": None, "categories": []}
-    arguments = files([[(5, rows)]], cut="e2e", manifest=manifest) | {"classes": None}
-    postprocess(**arguments)
-    assert [d["category_id"] for d in read_json(arguments["out"])] == [3]
 
 
 def test_no_detections_make_an_empty_list(files):

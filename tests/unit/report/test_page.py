@@ -71,6 +71,7 @@ def arguments(tmp_path_factory):
         folder = root / "samples" / dataset / "raw"
         draw_samples(
             manifest=made["manifests"][dataset],
+            truth=json.loads(Path(made["manifests"][dataset]).read_text())["annotations"],
             reference_detections=write_detections(root / "a.json", labelled),
             variant_detections=write_detections(root / "b.json", labelled, lost=((2, 1),)),
             autopsy=write_autopsy(root / "autopsy.parquet", str(root / "a.json"), {}),

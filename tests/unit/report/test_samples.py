@@ -26,7 +26,8 @@ def draw(tmp_path):
         first = detections["reference_detections"]
         arguments["autopsy"] = write_autopsy(tmp_path / "autopsy.parquet", first, dict(causes))
         arguments |= {"count": count, "score_thr": score_thr, "out_dir": str(out)}
-        draw_samples(**({"manifest": manifest} | detections | arguments | other))
+        truth = {"truth": json.loads(Path(manifest).read_text())["annotations"]}
+        draw_samples(**({"manifest": manifest} | truth | detections | arguments | other))
         return json.loads((out / "index.json").read_text()), out
 
     return call

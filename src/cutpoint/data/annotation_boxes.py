@@ -1,0 +1,207 @@
+"""The boxes of COCO annotations: what cannot be a box, and what can never match a detection."""
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from cutpoint.data.annotation_entries import name_entry, refuse
+
+# share of the boxes that must reach out of their images before another reading of the numbers is tried, by
+# how much (fraction of the image's side), and share that must fit the other reading
+BEYOND, MARGIN, FIT = 0.1, 0.05, 0.95
+# so many boxes make a habit
+FEW = 3
+# pixels that a box may reach out of its image by rounding
+ROUNDING = 1.0
+# share of the annotations that is left as it is: COCO's own training set has such boxes
+ORDINARY = 0.001
+# a box with less of itself inside the image is not matched by any detection that is clipped to the image
+LEAST_INSIDE = 0.5
+
+
+def read_boxes(annotations: list[dict[str, Any]]) -> np.ndarray:
+    """``(N, 4)`` float64: x, y, width, height as written; NaN where it is not four finite numbers."""
+    boxes = np.full((len(annotations), 4), np.nan)
+    for position, annotation in enumerate(annotations):
+        box = annotation.get("bbox")
+        if isinstance(box, list) and len(box) == 4 and all(map(is_finite, box)):
+            boxes[position] = box
+    return boxes
+
+
+def is_finite(value: Any) -> bool:
+    """Whether a JSON value is a finite number of float64."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def check_reading(where: str, content: dict[str, Any], boxes: np.ndarray, sizes: np.ndarray) -> None:
+    """Refuse a file whose boxes are fractions, corners, centres, or have x and y swapped.
+
+    Args:
+        where: start of the messages: config key and file.
+        content: the file's content, its entries checked.
+        boxes: ``(N, 4)``, from ``read_boxes``.
+        sizes: ``(N, 2)``, width and height (px) of each box's image.
+
+    Raises:
+        UserError: the reading that fits, with the number of boxes that show it and the first.
+    """
+    known = np.flatnonzero(~np.isnan(boxes[:, 0]))
+    boxes, sizes = boxes[known], sizes[known]
+    solid = (boxes[:, 2:] > 0).all(axis=1)
+    fractions = solid & (boxes >= -0.01).all(axis=1) & (boxes <= 1.01).all(axis=1) & (sizes > 2).all(axis=1)
+    count = np.count_nonzero(fractions)
+    if count and (count >= FEW or count == np.count_nonzero(solid)):
+        wrong = known[fractions].tolist()
+        what = "bbox that is fractions of the image's size"
+        refuse(where, content, "annotations", wrong, what, "multiply them by the image's width and height")
+    beyond = (boxes[:, :2] + boxes[:, 2:] > sizes * (1 + MARGIN)).any(axis=1)
+    if np.count_nonzero(beyond) < max(FEW, BEYOND * len(boxes)):
+        return
+    for reading, corners in _readings(boxes):
+        low, high = corners[:, :2], corners[:, 2:]
+        fits = (low >= -ROUNDING) & (high <= sizes + ROUNDING) & (high > low)
+        if fits.all(axis=1).mean() >= FIT:
+            refuse(
+                where, content, "annotations", known[beyond].tolist(),
+                f"bbox that reaches out of its image, and read as {reading} it would fit",
+                "write x and y of the upper left corner, width, height",
+            )  # fmt: skip
+
+
+def _readings(boxes: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """What else the four numbers may mean, with the corners that it gives."""
+    point, size = boxes[:, :2], boxes[:, 2:]
+    yield "two corners", boxes
+    yield "y, x, height, width", np.hstack([point, point + size])[:, [1, 0, 3, 2]]
+    yield "centre and size", np.hstack([point - size / 2, point + size / 2])
+
+
+def choose_boxes(
+    where: str,
+    content: dict[str, Any],
+    boxes: np.ndarray,
+    sizes: np.ndarray,
+    choice: str | None,
+    key: str,
+) -> tuple[np.ndarray, list[str]]:
+    """Which annotations are scored: all but those that can never match, where the config leaves these out.
+
+    Args:
+        where, content, boxes, sizes: as in ``check_reading``.
+        choice: ``drop``: they are left out; ``count``: they stay, missed objects as in pycocotools; null:
+            refused, unless they are at most ``ORDINARY`` of all.
+        key: the config key of the choice, for messages.
+
+    Returns:
+        ``(N,)`` bool, the annotations that are scored, and notes for people.
+
+    Raises:
+        UserError: the first kind of invalid box, with the number of boxes and the first.
+    """
+    total, notes = len(boxes), []
+    kept = np.ones(total, dtype=bool)
+    for what, mend, found in _faults(content["annotations"], boxes, sizes):
+        wrong = np.flatnonzero(found & kept)
+        if not len(wrong):
+            continue
+        countable = not np.isnan(boxes[wrong, 0]).any()
+        if choice != "drop" and not (countable and (choice == "count" or len(wrong) <= ORDINARY * total)):
+            both = f"{key}: drop (left out) or count (missed objects, as in pycocotools)"
+            ways = both if countable else f"{key}: drop (left out)"
+            refuse(where, content, "annotations", wrong.tolist(), what, f"{mend}, or set {ways}")
+        if choice == "drop":
+            kept[wrong] = False
+        fate = "left out" if choice == "drop" else "kept, as pycocotools does"
+        first = name_entry(content, "annotations", int(wrong[0]))
+        notes.append(f"{what}: {len(wrong)} of {total} annotations, first {first}: {fate}")
+    return kept, notes + _unusual(content, boxes, sizes)
+
+
+def _faults(
+    annotations: list[dict[str, Any]], boxes: np.ndarray, sizes: np.ndarray
+) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Kinds of invalid boxes: what is wrong, how to mend it, and ``(N,)`` bool, which have it."""
+    unread = np.isnan(boxes[:, 0])
+    if unread.any():
+        shown = json.dumps(annotations[int(np.argmax(unread))].get("bbox"))
+        shown = shown if len(shown) <= 60 else f"{shown[:60]}..."
+        yield f"bbox that is not four finite numbers ({shown})", "write x, y, width, height in pixels", unread
+    flat = (boxes[:, 2:] <= 0).any(axis=1)
+    yield "width or height of the bbox is 0 or negative", "correct them", flat
+    area = boxes[:, 2] * boxes[:, 3]
+    inside = _inside(boxes, sizes)
+    yield "bbox outside its image", "correct them", ~flat & (inside == 0)
+    far = ~flat & (inside < LEAST_INSIDE * area)
+    yield "bbox with less than half of itself inside its image", "correct them", far
+    yield (
+        "annotation that is there twice (image, category, bbox, iscrowd)",
+        "remove the second",
+        _again(annotations, boxes),
+    )
+
+
+def _inside(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """``(N,)``: area (px^2) of each box's part in its image."""
+    low, high = np.maximum(boxes[:, :2], 0), np.minimum(boxes[:, :2] + boxes[:, 2:], sizes)
+    return np.clip(high - low, 0, None).prod(axis=1)
+
+
+def _again(annotations: list[dict[str, Any]], boxes: np.ndarray) -> np.ndarray:
+    """``(N,)`` bool: an earlier annotation is the same but for its id."""
+    seen: set[tuple[Any, ...]] = set()
+    again = np.zeros(len(annotations), dtype=bool)
+    for position, (annotation, box) in enumerate(zip(annotations, boxes.tolist(), strict=True)):
+        if box[0] == box[0]:
+            crowd = bool(annotation.get("iscrowd"))
+            entry = (annotation["image_id"], annotation["category_id"], crowd, *box)
+            again[position] = entry in seen
+            seen.add(entry)
+    return again
+
+
+def _unusual(content: dict[str, Any], boxes: np.ndarray, sizes: np.ndarray) -> list[str]:
+    """Notes on what may be right and may be a slip; AP is as pycocotools gives it."""
+    notes = []
+    solid = (boxes[:, 2:] > 0).all(axis=1)
+    far = np.max([-boxes[:, :2], boxes[:, :2] + boxes[:, 2:] - sizes], axis=(0, 2))
+    partly = solid & (_inside(boxes, sizes) >= LEAST_INSIDE * boxes[:, 2] * boxes[:, 3])
+    beyond = np.flatnonzero((far > ROUNDING) & partly)
+    if len(beyond):
+        first = name_entry(content, "annotations", int(beyond[0]))
+        notes.append(
+            f"bbox that reaches out of its image: {len(beyond)} of {len(boxes)} annotations, first {first}, "
+            f"by up to {far[beyond].max():.0f} px: scored as written"
+        )
+    ends = (boxes[:, :2] + boxes[:, 2:])[solid] / sizes[solid]
+    if len(ends) >= 20 and ends.max() <= 0.5:
+        notes.append(
+            "no bbox reaches out of the upper left quarter of its image: the boxes may be percents, or of "
+            "smaller copies of the images"
+        )
+    return notes
+
+
+def check_areas(where: str, content: dict[str, Any]) -> None:
+    """Refuse areas that are no areas, and crowd marks that are none; missing and null ones pass.
+
+    Raises:
+        UserError: the number of annotations that have one, and the first.
+    """
+    annotations = content["annotations"]
+    for field, is_right, mend in (
+        ("area", lambda v: is_finite(v) and v >= 0, "it is a number of square pixels; or leave it out"),
+        ("iscrowd", lambda v: not isinstance(v, str) and v in (0, 1), "it is 0 or 1, not in quotes"),
+    ):
+        values = [annotation.get(field) for annotation in annotations]
+        wrong = [p for p, value in enumerate(values) if value is not None and not is_right(value)]
+        if wrong:
+            refuse(where, content, "annotations", wrong, f"{field} {values[wrong[0]]!r}", mend)

@@ -1,0 +1,187 @@
+"""Labels of a model, category ids of a data set: which is which, and what is scored."""
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from cutpoint.errors import UserError
+
+# names that a message shows of an order
+SHOWN = 12
+
+
+def label_map(
+    classes: Sequence[str],
+    mapping: dict[str, str] | None,
+    manifest: dict[str, Any],
+    *,
+    order: str | None = None,
+    trained_order: Sequence[str] | None = None,
+) -> list[int | None]:
+    """Category id of each model class.
+
+    Args:
+        classes: the model's class names in channel order.
+        mapping: model class name to category name, many to one allowed, classes left out are dropped; null
+            means by name.
+        manifest: the data set's manifest, its categories in the order of the annotation file.
+        order: which holds where the orders of classes and categories differ. ``names``: label i is
+            ``classes[i]``; ``file``: label i is the i-th of the file's categories that the model has a class
+            for (``CocoDataset.load_data_list`` and ``CocoMetric.compute_metrics``, mmdet 3.3.0, which take
+            ``COCO.getCatIds(classes)``). Null: refused.
+        trained_order: the categories of the training annotations in their order, where it is known.
+
+    Returns:
+        per class a category id, null for a class whose detections are dropped; label + 1 without annotations.
+
+    Raises:
+        UserError: a name that does not exist or is there twice, no class that is a category, or orders that
+            differ with nothing to say which holds.
+    """
+    key, path = f"datasets.{manifest['dataset']}", manifest["annotations"]
+    if path is None:
+        if mapping is not None:
+            raise UserError(f"{key}.classes: only for a data set with annotations; use null")
+        return [label + 1 for label in range(len(classes))]
+    twice = [name for name, count in Counter(classes).items() if count > 1]
+    if twice:
+        raise UserError(
+            f"{key}.classes: the model has several classes {twice[0]!r}, so that the name does not say which "
+            "label; give each its own name in the model's metainfo.classes"
+        )
+    ids = {category["name"]: category["id"] for category in manifest["categories"]}
+    if mapping is not None:
+        check_order_key(key, order, mapping)
+        _check_mapping(key, path, classes, mapping, ids)
+        return [ids[mapping[name]] if name in mapping else None for name in classes]
+    in_file = [name for name in ids if name in set(classes)]
+    if not in_file:
+        first = next(iter(ids))
+        raise UserError(
+            f"{key}.classes is null, but the model has no class {first!r}{_near(first, classes)}, nor any "
+            f"other category's of {path}; map the model's class names to category names"
+        )
+    if order is None:
+        _check_order(key, path, classes, in_file, trained_order)
+    if order == "file":
+        return [ids[name] for name in in_file] + [None] * (len(classes) - len(in_file))
+    return [ids.get(name) for name in classes]
+
+
+def check_order_key(key: str, order: str | None, mapping: Any) -> None:
+    """Refuse ``label_order: file`` beside class names that are mapped by hand.
+
+    Args:
+        key: the data set's key in the config.
+        order: its ``label_order``.
+        mapping: its ``classes``.
+
+    Raises:
+        UserError: both say which label is which.
+    """
+    if order == "file" and mapping:
+        raise UserError(
+            f"{key}.label_order: file numbers labels by the file, and classes maps them by name; remove one"
+        )
+
+
+def scored_categories(
+    content: dict[str, Any],
+    labels: Sequence[int | None],
+    choice: str | None,
+    where: str,
+    classes: Sequence[str] = (),
+) -> tuple[list[int], dict[str, Any]]:
+    """Decide which categories are scored.
+
+    Args:
+        content: cleaned annotations of the images that are scored.
+        labels: from ``label_map``.
+        choice: what becomes of categories that have boxes and no model class. ``leave_out``: not scored, as
+            in mmdet 3.3.0's ``CocoMetric``; ``count``: scored, AP 0; null: refused.
+        where: the config key of the choice, for messages.
+        classes: the model's class names, for messages.
+
+    Returns:
+        ids of the scored categories in the file's order: those with a model class, and with ``count`` those
+        with boxes; and what was left out, ``categories, boxes`` (numbers, crowds not counted), ``names``.
+        A category without boxes has no AP, and is not counted as left out.
+
+    Raises:
+        UserError: such categories and no choice.
+    """
+    mapped = {label for label in labels if label is not None}
+    boxes = Counter(a["category_id"] for a in content["annotations"] if not a["iscrowd"])
+    without = [c for c in content["categories"] if c["id"] not in mapped and boxes[c["id"]]]
+    count = sum(boxes[category["id"]] for category in without)
+    if without and choice is None:
+        names = [category["name"] for category in without]
+        raise UserError(
+            f"{where}: {len(without)} of {len(content['categories'])} categories have boxes ({count}) and no "
+            f"model class: {_show(names, names)}{_near(names[0], classes)}; set it to leave_out (not scored, "
+            "as in mmdet) or count (scored, AP 0), or map classes to them"
+        )
+    counted = {category["id"] for category in without} if choice == "count" else set()
+    left = [category for category in without if category["id"] not in counted]
+    kept = [c["id"] for c in content["categories"] if c["id"] in mapped | counted]
+    return kept, {
+        "categories": len(left),
+        "boxes": sum(boxes[category["id"]] for category in left),
+        "names": [category["name"] for category in left],
+    }
+
+
+def _check_mapping(
+    key: str, path: str, classes: Sequence[str], mapping: dict[str, str], ids: dict[str, int]
+) -> None:
+    for name, category in mapping.items():
+        if name not in classes:
+            raise UserError(f"{key}.classes: the model has no class {name!r}{_near(name, classes)}")
+        if category not in ids:
+            raise UserError(f"{key}.classes: {path} has no category {category!r}{_near(category, ids)}")
+
+
+def _check_order(
+    key: str, path: str, classes: Sequence[str], in_file: list[str], trained_order: Sequence[str] | None
+) -> None:
+    by_name = [name for name in classes if name in set(in_file)]
+    trained = [name for name in trained_order or classes if name in set(classes)]
+    if in_file != by_name:
+        place = _first_difference(classes, in_file)
+        known = f"; the training annotations have {_show(trained, classes)}" if trained_order else ""
+        raise UserError(
+            f"{key}.label_order: {path} lists the categories in the order {_show(in_file, by_name)}, and the "
+            f"model its classes in the order {_show(by_name, in_file)}{known}. mmdet numbers labels by the "
+            f"file. Set it to names (label {place} is {classes[place]!r}, as the model's classes say) or to "
+            f"file (label {place} is {in_file[place]!r}, as in mmdet's own test)"
+        )
+    place = _first_difference(classes, trained)
+    if place is not None:
+        raise UserError(
+            f"{key}.label_order: the training annotations list the categories in the order "
+            f"{_show(trained, classes)}, and the model its classes in the order {_show(classes, trained)}. "
+            f"mmdet numbers labels by the file. Set it to names if label {place} is {classes[place]!r}, as "
+            f"the model's classes say; if it is {trained[place]!r}, write which class is which category in "
+            f"{key}.classes"
+        )
+
+
+def _first_difference(names: Sequence[str], other: Sequence[str]) -> int | None:
+    pairs = enumerate(zip(names, other, strict=False))
+    return next((place for place, (one, another) in pairs if one != another), None)
+
+
+def _show(names: Sequence[str], other: Sequence[str]) -> str:
+    """The names, of a long list those from the first that differs from the other's."""
+    start = (_first_difference(names, other) or 0) if len(names) > SHOWN else 0
+    shown = names[start : start + SHOWN]
+    parts = [f"({start} more)"] if start else []
+    parts += map(repr, shown)
+    rest = len(names) - start - len(shown)
+    return ", ".join(parts + ([f"({rest} more)"] if rest else []))
+
+
+def _near(name: str, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(names), 1)
+    return f"; did you mean {near[0]!r}" if near else ""

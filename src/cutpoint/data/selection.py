@@ -1,0 +1,31 @@
+"""Which images a data set runs on."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import PurePath
+
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+
+
+def list_images(folder: str) -> list[str]:
+    """File names of the images in a folder, sorted.
+
+    Raises:
+        FileNotFoundError: no such folder.
+    """
+    return sorted(name for name in os.listdir(folder) if PurePath(name).suffix.lower() in IMAGE_SUFFIXES)
+
+
+def select(file_names: Iterable[str], limit: int | None) -> list[str]:
+    """The first ``limit`` images in the order of a hash of their names, all where it is null.
+
+    The choice is as good as drawn, and stays when the data set grows.
+    """
+    names = list(file_names)
+    return names if limit is None else sorted(names, key=name_order)[:limit]
+
+
+def name_order(file_name: str) -> str:
+    """The sort key of that order."""
+    return hashlib.sha256(file_name.encode()).hexdigest()

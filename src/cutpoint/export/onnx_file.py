@@ -1,0 +1,108 @@
+"""An ONNX file as it lies on the disk: whether it is one, and the files beside it that hold its tensors.
+
+Cheap, and without ONNX where that is not needed: plans ask it.
+"""
+
+import mmap
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cutpoint.errors import UserError
+
+if TYPE_CHECKING:
+    import onnx
+
+START_BYTES = 512
+# the key under which a tensor names the file that holds it
+LOCATION = b"location"
+
+
+def check_onnx_file(path: str | Path) -> None:
+    """Look at what can be seen of a file without reading its graph.
+
+    Raises:
+        UserError: it is something else than ONNX, or a file that holds its tensors is missing.
+    """
+    found = _name_other_kind(path)
+    if found:
+        raise UserError(f"{path}: not an ONNX file that can be read: {found}")
+    for file in external_data_files(path):
+        if not Path(file).is_file():
+            raise UserError(
+                f"{path}: not an ONNX file that can be read: its tensors lie in {file}, which does not "
+                "exist; the exporter wrote both, put it there"
+            )
+
+
+def _name_other_kind(path: str | Path) -> str | None:
+    try:
+        with open(path, "rb") as file:
+            start = file.read(START_BYTES)
+    except OSError as error:
+        return error.strerror
+    if not start:
+        return "it is empty; make or download it again"
+    if start.startswith(b"version https://git-lfs.github.com/"):
+        return "it is a Git LFS pointer, not the file itself; run `git lfs pull`"
+    if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "it is a page of HTML or XML; download the file itself"
+    if start.startswith(b"PK\x03\x04"):
+        return "it is a zip archive, as PyTorch's checkpoints are; export the model to ONNX"
+    try:
+        text = start.decode("ascii")
+    except UnicodeDecodeError:
+        return None
+    return "it is text" if all(c.isprintable() or c.isspace() for c in text) else None
+
+
+def external_data_files(path: str | Path) -> list[str]:
+    """The files that hold tensors of an ONNX file, as paths, each once; whether they exist is not looked at.
+
+    Tensors are not loaded, and ONNX is imported only for a file that names another one. Of a file that is no
+    ONNX the list is empty.
+    """
+    with open(path, "rb") as file:
+        try:
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                if content.find(LOCATION) < 0:
+                    return []
+        except ValueError:  # an empty file cannot be mapped
+            return []
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except DecodeError:
+        return []
+    found = (
+        entry.value
+        for tensor in _tensors(model)
+        if tensor.data_location == onnx.TensorProto.EXTERNAL
+        for entry in tensor.external_data
+        if entry.key == "location"
+    )
+    return [str(Path(path).parent / location) for location in dict.fromkeys(found)]
+
+
+def _tensors(model: "onnx.ModelProto") -> Iterator["onnx.TensorProto"]:
+    yield from _of_graph(model.graph)
+    for function in model.functions:
+        yield from _of_nodes(function.node)
+
+
+def _of_graph(graph: "onnx.GraphProto") -> Iterator["onnx.TensorProto"]:
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    yield from _of_nodes(graph.node)
+
+
+def _of_nodes(nodes: "Iterable[onnx.NodeProto]") -> Iterator["onnx.TensorProto"]:
+    for attribute in (attribute for node in nodes for attribute in node.attribute):
+        if attribute.HasField("t"):
+            yield attribute.t
+        yield from attribute.tensors
+        for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+            yield from _of_graph(graph)

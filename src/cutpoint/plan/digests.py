@@ -1,0 +1,174 @@
+"""Digests of the files that a number depends on: the content decides what is stale, not the time.
+
+A digest is kept beside the file's size, times and inode, so that a file is read again only after one of these
+has changed. The change time is among them: no copy, move or tool that restores modification times sets it.
+"""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from cutpoint.data.selection import list_images, select
+from cutpoint.files import write_text
+
+# A file that changed so shortly before it was read may change again within one tick of the file system.
+SETTLED_NS = 2_000_000_000
+# Digests that take longer than this show their progress.
+SHOW_AFTER_S = 2
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What annotations say of images and categories: its digest, and the image's file names in file order."""
+
+    digest: str
+    file_names: tuple[str, ...]
+
+
+class Digests:
+    """Digests of files, remembered in a JSON file between two plans.
+
+    The file is a cache: it may be deleted, and of two plans at once the last one's stays.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        self._known = self._read()
+        self._made_here: set[str] = set()
+
+    def of_file(self, path: str) -> str:
+        """64 hexadecimal digits: SHA-256 of a file's content.
+
+        Raises:
+            FileNotFoundError: no such file.
+        """
+        return self._remember("file", path, _hash)
+
+    def last_known(self, path: str, *, fetched: bool) -> str | None:
+        """The digest of a file; of one that is not there and can be fetched what it was last, null at first.
+
+        Raises:
+            FileNotFoundError: no such file, and it cannot be fetched.
+        """
+        if fetched and not os.path.exists(path):
+            return self._known.get(f"file {path}", (None, None, None))[2]
+        return self.of_file(path)
+
+    def of_files(self, paths: Iterable[str]) -> dict[str, str]:
+        """The digest of each file, by path.
+
+        Raises:
+            FileNotFoundError: one of them is not there.
+        """
+        paths = list(paths)
+        new = [path for path in paths if self._recall("file", path) is None]
+        with ThreadPoolExecutor() as pool:
+            hashed = pool.map(_signed_hash, new)
+            for path, (signature, digest) in zip(
+                new, tqdm(hashed, "hashing files", len(new), unit="file", delay=SHOW_AFTER_S), strict=True
+            ):
+                self._store("file", path, signature, digest)
+        return {path: self.of_file(path) for path in paths}
+
+    def of_images(self, folder: str, annotations: str | None, limit: int | None) -> str:
+        """One digest of the images that a data set runs on: their names and their contents.
+
+        An image that is listed and missing counts as such; the job that checks the data set names it.
+
+        Args:
+            folder: of the images.
+            annotations: COCO JSON that lists them; null for all images of the folder.
+            limit: see ``selection.select``.
+
+        Raises:
+            FileNotFoundError: no such folder or annotations.
+        """
+        names = self.of_listing(annotations).file_names if annotations else list_images(folder)
+        os.stat(folder)
+        paths = {name: os.path.join(folder, name) for name in sorted(select(names, limit))}
+        there = self.of_files(path for path in paths.values() if os.path.isfile(path))
+        return _combine([name, there.get(path)] for name, path in paths.items())
+
+    def of_listing(self, annotations: str) -> Listing:
+        """Images and categories of a COCO JSON, whatever its boxes are.
+
+        Raises:
+            FileNotFoundError: no such file.
+        """
+        digest, names = self._remember("listing", annotations, _list)
+        return Listing(digest, tuple(names))
+
+    def save(self) -> None:
+        """Write down what was learnt."""
+        if self._made_here:
+            # a folder that cannot be written to costs time at the next plan, and nothing else
+            with suppress(OSError):
+                write_text(self._path, json.dumps(self._known))
+
+    def _remember(self, kind: str, path: str, make: Any) -> Any:
+        value = self._recall(kind, path)
+        if value is None:
+            signature = _sign(path)
+            value = make(path)
+            self._store(kind, path, signature, value)
+        return value
+
+    def _recall(self, kind: str, path: str) -> Any:
+        key = f"{kind} {path}"
+        signature, settled, value = self._known.get(key, (None, None, None))
+        trusted = (settled or key in self._made_here) and signature == _sign(path)
+        return value if trusted else None
+
+    def _store(self, kind: str, path: str, signature: list[int], value: Any) -> None:
+        settled = time.time_ns() - max(signature[1:3]) > SETTLED_NS
+        self._known[f"{kind} {path}"] = signature, settled, value
+        self._made_here.add(f"{kind} {path}")
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            known = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}
+
+
+def _sign(path: str) -> list[int]:
+    found = os.stat(path)
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+
+
+def _signed_hash(path: str) -> tuple[list[int], str]:
+    return _sign(path), _hash(path)
+
+
+def _hash(path: str) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _list(path: str) -> tuple[str, list[str]]:
+    """What cannot be read as annotations is told apart by its bytes; the job that checks it says why."""
+    try:
+        content = json.loads(Path(path).read_bytes())
+        images, categories = content["images"], content["categories"]
+        names = [entry["file_name"] for entry in images]
+        entries = [[entry.get(key) for key in ("id", "file_name", "height", "width")] for entry in images]
+        named = [[entry.get(key) for key in ("id", "name")] for entry in categories]
+        if not all(isinstance(name, str) for name in names):
+            raise TypeError("file names that are no text")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return _hash(path), []
+    return _combine([entries, named]), names
+
+
+def _combine(values: Iterable[Any]) -> str:
+    return hashlib.sha256(json.dumps(list(values)).encode()).hexdigest()
