@@ -16,6 +16,7 @@ from cutpoint.postprocessing.recipe_bases import steps_of
 DELTA_KEYS = ("delta_AP", "delta_AP_ci95", "delta_AP_ci90", "delta_AP_se", "per_size", "per_class")
 # a reference that finds less than this (fraction) is no detector of these images: nothing can be lost
 LEAST_AP = 0.01
+NO_DETECTION = "no detection at all"
 
 
 def compare(
@@ -97,7 +98,7 @@ def find_weakness(reference: list[dict[str, Any]], samples: Samples | None) -> s
         samples: of ``bootstrap.sample_ap``; null without annotations.
     """
     if not reference:
-        return "no detection at all"
+        return NO_DETECTION
     if samples is None:
         return None
     ap = float(mean_ap(samples.ap[0, AREAS.index("all")]))
