@@ -10,13 +10,11 @@ from cutpoint.compare.verdict import decide, lossless
 from cutpoint.data.detections import read_detections, refusal_of_pair
 from cutpoint.evaluate.average_precision import AREAS
 from cutpoint.files import read_json, write_json
+from cutpoint.names import LEAST_AP, NO_DETECTION
 from cutpoint.postprocessing.headspec import HeadSpec, ModelSpec
 from cutpoint.postprocessing.recipe_bases import steps_of
 
 DELTA_KEYS = ("delta_AP", "delta_AP_ci95", "delta_AP_ci90", "delta_AP_se", "per_size", "per_class")
-# a reference that finds less than this (fraction) is no detector of these images: nothing can be lost
-LEAST_AP = 0.01
-NO_DETECTION = "no detection at all"
 
 
 def compare(
