@@ -10,12 +10,11 @@ from cutpoint.compare.verdict import decide, lossless
 from cutpoint.data.detections import read_detections, refusal_of_pair
 from cutpoint.evaluate.average_precision import AREAS
 from cutpoint.files import read_json, write_json
+from cutpoint.names import LEAST_AP, NO_DETECTION
 from cutpoint.postprocessing.headspec import HeadSpec, ModelSpec
 from cutpoint.postprocessing.recipe_bases import steps_of
 
 DELTA_KEYS = ("delta_AP", "delta_AP_ci95", "delta_AP_ci90", "delta_AP_se", "per_size", "per_class")
-# a reference that finds less than this (fraction) is no detector of these images: nothing can be lost
-LEAST_AP = 0.01
 
 
 def compare(
@@ -97,7 +96,7 @@ def find_weakness(reference: list[dict[str, Any]], samples: Samples | None) -> s
         samples: of ``bootstrap.sample_ap``; null without annotations.
     """
     if not reference:
-        return "no detection at all"
+        return NO_DETECTION
     if samples is None:
         return None
     ap = float(mean_ap(samples.ap[0, AREAS.index("all")]))

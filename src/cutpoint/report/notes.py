@@ -5,6 +5,7 @@ from typing import Any
 from cutpoint.data.detections import refusal
 from cutpoint.data.inspection import Inspection, missed
 from cutpoint.files import read_json
+from cutpoint.names import LEAST_AP, NO_DETECTION
 from cutpoint.report.doubts import (
     BASELINE_OFF,
     DOUBTFUL,
@@ -30,7 +31,7 @@ def notes_of(
     refused = refusal(row["detections"])
     notes = [f"{REFUSED}: {refused}"] if refused else []
     notes += [REFERENCE_REFUSED] if comparison.get("refused") and not refused else []
-    notes += [note for note in (_weakness(row, rows), _baseline(row, rows)) if note]
+    notes += [note for note in (_weakness(row, rows, own), _baseline(row, rows)) if note]
     notes += [SUSPICIOUS] if comparison.get("suspicious") else []
     doubts = [*own.doubts, missed(own, reference) if reference else None] if own else []
     notes += [f"{DOUBTFUL}: {doubt}" for doubt in doubts if doubt]
@@ -59,13 +60,20 @@ def _load(path: str | None) -> dict[str, Any]:
     return read_json(path) if path else {}
 
 
-def _weakness(row: dict[str, Any], rows: list[dict[str, Any]]) -> str | None:
+def _weakness(row: dict[str, Any], rows: list[dict[str, Any]], own: Inspection | None) -> str | None:
     """That the reference finds next to nothing: in figures for itself, briefly for its variants."""
     if row["comparison"]:
         return WEAK_REFERENCE if read_json(row["comparison"])["weak_reference"] else None
-    compared = (r for r in rows if r["comparison"] and reference_row(r, rows) is row)
-    found = (read_json(r["comparison"])["weak_reference"] for r in compared)
-    weakness = next((text for text in found if text), None)
+    compared = [r for r in rows if r["comparison"] and reference_row(r, rows) is row]
+    if compared:
+        found = [read_json(r["comparison"])["weak_reference"] for r in compared]
+        weakness = next((text for text in found if text), None)
+    else:
+        ap = _load(row["metrics"]).get("AP")
+        weak = ap is not None and ap < LEAST_AP
+        weakness = (
+            NO_DETECTION if own and not own.best else f"AP {ap:.4f} is under {LEAST_AP}" if weak else None
+        )
     return weakness and f"{WEAK_REFERENCE}: {weakness}"
 
 

@@ -223,6 +223,18 @@ def test_a_reference_that_finds_nothing_is_said_of_every_row_and_to_the_console(
     assert f"cutpoint: street, det: {said}\n" in capsys.readouterr().err
 
 
+def test_a_reference_alone_is_said_to_be_weak_as_well(made, tmp_path):
+    metrics = json.loads(Path(made["rows"][0]["metrics"]).read_text()) | {"AP": 0.0021}
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    row = dict(made["rows"][0], metrics=str(tmp_path / "metrics.json"))
+    notes = cells(run([row], tmp_path), "street", "pytorch")["notes"]
+    assert notes == "weak reference: AP 0.0021 is under 0.01; without compiled NMS"
+    (tmp_path / "none.json").write_text("[]")
+    row = dict(row, detections=str(tmp_path / "none.json"))
+    notes = cells(run([row], tmp_path), "street", "pytorch")["notes"]
+    assert notes.startswith("weak reference: no detection at all; ")
+
+
 def test_classes_have_intervals_of_their_own(out):
     table = read_per_class(out["out_per_class"])
     rows = table[(table["dataset"] == "street") & (table["variant"] == "raw-int8")]
