@@ -279,6 +279,7 @@ def write_results(root: Path) -> dict:
                 "precision_report": conversion if int8 else None,
                 "tf32": None,
                 "manifest": manifest,
+                "truth": None,
                 "onnx": None if reference else str(onnx),
             }
             row["detections"] = write_detections(root / "detections" / place / name, labelled)

@@ -92,7 +92,13 @@ def run(root, refused, labelled, timing):
             )
             made["samples"].append({**own, "path": str(root / f"samples_{name}" / "index.json")})
         comparison = files["comparison"] if base else None
-        row = {**own, "manifest": manifest, "detections": found[name], "comparison": comparison}
+        row = {
+            **own,
+            "manifest": manifest,
+            "truth": None,
+            "detections": found[name],
+            "comparison": comparison,
+        }
         row |= {"runtime": "onnxruntime", "cut": "raw", "precision": "fp32", "provider": "cpu"}
         row |= {"input": "mmdet", "recipe": "mmdet3", "shape": "dynamic", "batch": 1, "tf32": None}
         row |= {"verify": None, "onnx": None, "precision_report": None, "remarks": [], "published_ap": 0.5}

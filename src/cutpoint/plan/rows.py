@@ -25,6 +25,7 @@ def table_row(evaluation: Evaluation, variant: Variant) -> dict[str, Any]:
         "published_ap": evaluation.published_ap,
         "manifest": f"results/manifests/{dataset}.json",
         "detections": detections_file(evaluation, variant),
+        "truth": f"results/truth/{dataset}/{model}.json" if evaluation.dataset.annotations else None,
         "metrics": f"results/metrics/{own}" if evaluation.dataset.annotations else None,
         "samples": samples_file(evaluation, variant),
         "latency": f"results/latency/{own}" if variant.run else None,

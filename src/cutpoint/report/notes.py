@@ -37,7 +37,7 @@ def notes_of(
     notes += [f"{DOUBTFUL}: {doubt}" for doubt in doubts if doubt]
     notes += [images_note(comparison["images_to_decide"])] if comparison.get("images_to_decide") else []
     notes += [f"{FAILED}: {failure}" for failure in _load(row["verify"]).get("failures", [])]
-    notes += row["remarks"]
+    notes += row["remarks"] + (_truth_notes(row) if not row["comparison"] else [])
     notes += _precision_notes(_load(row["precision_report"]))
     notes += latency.get("notes", [])
     if latency and latency["batch"] != row["batch"]:
@@ -58,6 +58,17 @@ def reference_row(row: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, 
 
 def _load(path: str | None) -> dict[str, Any]:
     return read_json(path) if path else {}
+
+
+def _truth_notes(row: dict[str, Any]) -> list[str]:
+    """What was filled in or left out of the annotations: once for a data set and model, at its reference."""
+    if not row["truth"]:
+        return []
+    info = read_json(row["truth"])["info"]
+    names = info["left_out"]["names"]
+    return [f"annotations: {note}" for note in info["notes"]] + (
+        [f"not scored, no class of the model: {', '.join(names)}"] if names else []
+    )
 
 
 def _weakness(row: dict[str, Any], rows: list[dict[str, Any]], own: Inspection | None) -> str | None:

@@ -27,6 +27,8 @@ COLUMNS = {
     "recipe": "str",
     "images": "Int64",
     "images_without_detections": "Int64",
+    "categories_left_out": "Int64",
+    "boxes_left_out": "Int64",
     "AP": "Float64",
     "AP50": "Float64",
     "AP75": "Float64",
@@ -44,6 +46,8 @@ COLUMNS = {
     "tf32": "str",
     "notes": "str",
 }
+# What is said only where there is something.
+LEFT_OUT = ("categories_left_out", "boxes_left_out")
 PER_CLASS_COLUMNS = {
     "dataset": "str",
     "model": "str",
@@ -69,6 +73,8 @@ MARKDOWN = {
     "recipe": ("recipe", None),
     "shape": ("shape", None),
     "images without detections": ("images_without_detections", fixed(0)),
+    "categories left out": ("categories_left_out", fixed(0)),
+    "boxes left out": ("boxes_left_out", fixed(0)),
     "AP": ("AP", fixed(4)),
     "AP50": ("AP50", fixed(4)),
     "AP75": ("AP75", fixed(4)),
@@ -89,9 +95,9 @@ def summarize(*, rows: list[dict[str, Any]], out_csv: str, out_md: str, out_per_
     Args:
         rows: one dict per variant, in table order: the resolved cells ``dataset, model, variant,
             runtime, cut, precision, provider, input, recipe, shape, batch, tf32``, the paths
-            ``manifest, detections, metrics, latency, comparison, verify, onnx, precision_report`` (all but
-            the first two may be None), ``published_ap`` (fraction or None) and ``remarks``, notes that are
-            known before. The reference is the row without a comparison.
+            ``manifest, detections, truth, metrics, latency, comparison, verify, onnx, precision_report`` (all
+            but the first two may be None), ``published_ap`` (fraction or None) and ``remarks``, notes that
+            are known before. The reference is the row without a comparison.
         out_csv: summary.csv, AP as fractions, latency in ms, empty = not applicable.
         out_md: the same for people, one table per data set and model.
         out_per_class: AP per class that has ground truth, fractions; ``different``: from the reference, with
@@ -167,6 +173,7 @@ def _summary_row(row: dict[str, Any], seen: Inspection | None, notes: str | None
     latency = _load(row["latency"])
     total = latency["stages"]["total"] if latency else {}
     low, high = comparison.get("delta_AP_ci95") or (None, None)
+    left_out = _load(row["truth"])["info"]["left_out"] if row["truth"] else {}
     shape = row["shape"]
     return {
         **{key: row[key] for key in ("dataset", "model", "variant", "runtime", "cut")},
@@ -179,6 +186,8 @@ def _summary_row(row: dict[str, Any], seen: Inspection | None, notes: str | None
         "delta_AP_hi": high,
         "images": images,
         "images_without_detections": seen and seen.without,
+        "categories_left_out": left_out.get("categories"),
+        "boxes_left_out": left_out.get("boxes"),
         "shape": "x".join(map(str, shape)) if isinstance(shape, list | tuple) else shape,
         "latency_p50_ms": total.get("p50"),
         "latency_p99_ms": total.get("p99"),
@@ -224,12 +233,15 @@ def _markdown(summary: pd.DataFrame) -> str:
     for (dataset, model), rows in _groups(summary):
         limits = zip(rows["delta_AP_lo"], rows["delta_AP_hi"], strict=True)
         rows = rows.assign(interval=[interval(*pair) for pair in limits])
-        table = pd.DataFrame(
-            {title: _cells(rows[column], style) for title, (column, style) in MARKDOWN.items()}
-        )
+        shown = {
+            title: (column, style)
+            for title, (column, style) in MARKDOWN.items()
+            if column not in LEFT_OUT or rows[column].fillna(0).any()
+        }
+        table = pd.DataFrame({title: _cells(rows[column], style) for title, (column, style) in shown.items()})
         parts.append(f"## {dataset}, {model}: {rows['images'].iloc[0]} images")
         parts += warnings(rows)
-        right = ["right" if style else "left" for _, style in MARKDOWN.values()]
+        right = ["right" if style else "left" for _, style in shown.values()]
         parts.append(table.to_markdown(index=False, disable_numparse=True, colalign=right))
     return "\n\n".join(parts) + "\n"
 

@@ -26,6 +26,8 @@ COLUMNS = {
     "batch": ("batch", None),
     "tf32": ("tf32", None),
     "images without detections": ("images_without_detections", _count),
+    "categories left out": ("categories_left_out", _count),
+    "boxes left out": ("boxes_left_out", _count),
     "AP": ("AP", fixed(4)),
     "AP50": ("AP50", fixed(4)),
     "AP75": ("AP75", fixed(4)),
@@ -51,7 +53,7 @@ def variant_table(rows: pd.DataFrame) -> dict[str, Any]:
     shared, heads = [], []
     for head, (column, style) in COLUMNS.items():
         values = rows[column].dropna()
-        if column == "images_without_detections":
+        if style is _count:
             values = values[values > 0]
         if len(values) and style is None and len(rows) > 1 and values.nunique() == 1:
             shared.append(f"{head} {values.iloc[0]}")

@@ -11,8 +11,9 @@ from cutpoint.report.tables import read_per_class, read_summary, summarize
 
 CONTRACT = (
     "dataset, model, variant, runtime, cut, precision, provider, input, recipe, images, "
-    "images_without_detections, AP, AP50, AP75, delta_AP, delta_AP_lo, delta_AP_hi, verdict, agreement, "
-    "latency_p50_ms, latency_p99_ms, images_per_s, model_mb, shape, batch, tf32, notes"
+    "images_without_detections, categories_left_out, boxes_left_out, AP, AP50, AP75, delta_AP, delta_AP_lo, "
+    "delta_AP_hi, verdict, agreement, latency_p50_ms, latency_p99_ms, images_per_s, model_mb, shape, batch, "
+    "tf32, notes"
 )
 
 
@@ -55,6 +56,25 @@ def test_the_reference_has_empty_comparison_cells_and_no_model_size(out):
     assert [row[key] for key in empty.split()] == [""] * 9
     assert (row["AP"], row["images"], row["batch"]) == ("0.58", "4", "1")
     assert row["notes"] == "without compiled NMS"
+
+
+def test_what_is_left_out_and_filled_in_stands_beside_ap_and_once_in_the_notes(made, out, tmp_path):
+    left_out = {"categories": 2, "boxes": 31, "names": ["dog", "cat"]}
+    info = {"notes": ["iscrowd missing or null: 3 of 9 annotations: 0 is used"], "left_out": left_out}
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps({"info": info}))
+    changed = run([{**row, "truth": str(path)} for row in made["rows"]], tmp_path)
+    for variant in ("pytorch", "raw"):
+        row = cells(changed, "street", variant)
+        assert (row["categories_left_out"], row["boxes_left_out"]) == ("2", "31")
+    said = (
+        "annotations: iscrowd missing or null: 3 of 9 annotations: 0 is used; "
+        "not scored, no class of the model: dog, cat"
+    )
+    assert said in cells(changed, "street", "pytorch")["notes"]
+    assert "annotations:" not in cells(changed, "street", "raw")["notes"]
+    assert "boxes left out" in changed["out_md"].read_text()
+    assert "boxes left out" not in out["out_md"].read_text()
 
 
 def test_numbers_are_full_fractions_ms_and_megabytes(out):
