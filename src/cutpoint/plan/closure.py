@@ -89,7 +89,8 @@ def module_files(modules: Iterable[str]) -> list[str]:
     for module in modules:
         parts = tuple(module.split("."))
         local = [path for root in _roots() for path in _locate(root, parts)]
-        whole = any(Path(path).with_suffix("").parts[-1] in (parts[-1], "__init__") for path in local)
+        ends = os.path.join(*parts)
+        whole = any(path.endswith((f"{ends}.py", os.path.join(ends, "__init__.py"))) for path in local)
         # of an installed one the top package is found without running anything
         if not whole and (local or importlib.util.find_spec(parts[0]) is None):
             raise UserError(f"imports: no module {module!r} below {Path.cwd()} or among the installed ones")
