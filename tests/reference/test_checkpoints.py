@@ -10,7 +10,9 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from models import SMALL_ATSS, YOLOX
 from torch import nn
 
-from cutpoint.detector.build import build_detector, class_names, load_config, load_weights, read_checkpoint
+from cutpoint.detector.build import build_detector, load_config
+from cutpoint.detector.checkpoint import load_weights, read_checkpoint
+from cutpoint.detector.classes import find_class_names, trained_order
 from cutpoint.detector.describe import describe_model
 from cutpoint.detector.heads import describe_head
 from cutpoint.errors import UserError
