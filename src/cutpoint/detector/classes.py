@@ -26,8 +26,8 @@ def find_class_names(
 
     Args:
         model: its name in Cutpoint's config, for messages.
-        config: mmdet config; its names are ``metainfo.classes`` of the test data set, else those that the data
-            set's class has as its default.
+        config: mmdet config; its names are ``metainfo.classes`` of the test data set, else the default of the
+            data set's class.
         checkpoint: its names are ``meta.dataset_meta.classes`` (mmdet 3) or ``meta.CLASSES`` (mmdet 2).
         num_classes: how many the head has.
         choice: whose names hold, ``checkpoint`` or ``config``. Null: the checkpoint's, which must be those of
