@@ -1,7 +1,6 @@
 """Checkpoints: read without running code from them, and loaded into a detector."""
 
 import argparse
-import collections
 import datetime
 import decimal
 import fractions
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.config import ConfigDict
 from mmengine.logging import HistoryBuffer
 from torch import nn
 
@@ -110,8 +110,9 @@ def _reason(path: str, error: Exception) -> str:
         return f"it holds {found[1]}, {what}; {mend}, as torch.save({{'state_dict': ..., 'meta': ...}}, file)"
     if isinstance(error, EOFError) or re.search(r"central directory|unexpected EOF|not enough data", text):
         return "the file is incomplete; copy or download it again"
+    text = text.partition("WeightsUnpickler error:")[2] or text  # what comes before is advice
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
-    return f"it was not written by torch.save, or is damaged ({first[:200]})"
+    return f"it was not written by torch.save, or is damaged ({first.partition('. ')[0][:100]})"
 
 
 def _globals(path: str) -> list[str]:
@@ -161,9 +162,11 @@ def _check_finite(model: nn.Module, checkpoint: str) -> None:
 def _safe_globals() -> list[Any]:
     """Plain data, and what mmengine's runner writes into a checkpoint beside tensors (its message hub)."""
     data = [datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.timezone]
-    data += [collections.defaultdict, collections.deque, frozenset, list, dict, tuple, set, int, float, str]
-    data += [bool, range, slice, decimal.Decimal, fractions.Fraction, uuid.UUID]
-    data += [argparse.Namespace, types.SimpleNamespace]
+    data += [frozenset, list, dict, tuple, set, int, float, str, bool, range, slice]
+    data += [decimal.Decimal, fractions.Fraction, uuid.UUID, argparse.Namespace, types.SimpleNamespace]
+    data += [ConfigDict, HistoryBuffer]
+    # torch fills only its own list of containers, so that these two arrive as dict and list
+    containers = [(_plain_dict, "collections.defaultdict"), (_plain_list, "collections.deque")]
     paths = [
         (pure, f"{module}.{name}")
         for pure in (pathlib.PurePosixPath, pathlib.PureWindowsPath)
@@ -177,15 +180,23 @@ def _safe_globals() -> list[Any]:
         for module in ("numpy.core", "numpy._core")
     ]
     return [
-        HistoryBuffer,
         np.dtype,
         np.ndarray,
         *(getattr(np.dtypes, name) for name in np.dtypes.__all__),
         *functions,
         *data,
         *paths,
+        *containers,
         (_statistics_method, "builtins.getattr"),
     ]
+
+
+def _plain_dict(_factory: Any = None) -> dict[Any, Any]:
+    return {}
+
+
+def _plain_list(values: Any = (), _maximum: int | None = None) -> list[Any]:
+    return list(values)
 
 
 def _statistics_method(owner: Any, name: str) -> Any:

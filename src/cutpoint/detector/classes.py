@@ -36,7 +36,7 @@ def find_class_names(
     Raises:
         UserError: names that differ and no choice, names that the choice lacks, or not ``num_classes`` names.
     """
-    own = _read_names(read_checkpoint(checkpoint)["meta"], checkpoint) if checkpoint else None
+    own = _read_names(checkpoint) if checkpoint and choice != "config" else None
     dataset = _innermost(config.test_dataloader.dataset)
     written = _configured(dataset)
     key = f"models.{model}.class_names"
@@ -53,7 +53,7 @@ def find_class_names(
         )
     if choice == "checkpoint" and not own:
         raise UserError(f"{key} is checkpoint, but {checkpoint} names no classes in its meta; use null")
-    if own and choice != "config":
+    if own:
         names, source, mend = own, f"the checkpoint {checkpoint}", f"and {key} to config"
     else:
         names, source, mend = written or _default(dataset, where), where, ""
@@ -94,7 +94,8 @@ def trained_order(config: Config, classes: list[str]) -> list[str] | None:
     return None
 
 
-def _read_names(meta: dict[str, Any], checkpoint: str) -> list[str] | None:
+def _read_names(checkpoint: str) -> list[str] | None:
+    meta = read_checkpoint(checkpoint)["meta"]
     inner = meta.get("dataset_meta")
     inner = inner if isinstance(inner, dict) else {}
     found = [inner.get("classes"), inner.get("CLASSES"), meta.get("CLASSES")]
