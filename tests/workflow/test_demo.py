@@ -42,6 +42,8 @@ COLUMNS = [
     "recipe",
     "images",
     "images_without_detections",
+    "categories_left_out",
+    "boxes_left_out",
     "AP",
     "AP50",
     "AP75",

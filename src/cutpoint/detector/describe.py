@@ -8,7 +8,8 @@ from mmdet.utils import register_all_modules
 from mmengine.config import Config
 
 from cutpoint.data.image import InputRecipe, Pad
-from cutpoint.detector.build import build_detector, class_names, load_config
+from cutpoint.detector.build import build_detector, load_config
+from cutpoint.detector.classes import find_class_names, trained_order
 from cutpoint.detector.heads import describe_head
 from cutpoint.errors import UserError
 from cutpoint.files import write_json
@@ -22,7 +23,13 @@ NEUTRAL = {"LoadImageFromFile", "LoadAnnotations", "PackDetInputs"}
 
 
 def describe_model(
-    *, model: str, config: str, checkpoint: str | None, candidate_floor: float | None, out: str
+    *,
+    model: str,
+    config: str,
+    checkpoint: str | None,
+    candidate_floor: float | None,
+    class_names: str | None = None,
+    out: str,
 ) -> None:
     """Write ``spec.json``: classes, head specification and input recipe of a model.
 
@@ -31,7 +38,9 @@ def describe_model(
         config: mmdet config, a path or ``mmdet::...``.
         checkpoint: weights; null only where random weights are meant.
         candidate_floor: see ``describe_head``.
-        out: JSON file to write.
+        class_names: whose class names hold, see ``find_class_names``.
+        out: JSON file to write; besides the ``ModelSpec`` it holds ``trained_order`` where the training
+            annotations are here and list the categories in another order, see ``classes.trained_order``.
 
     Raises:
         UserError: anything of the model that Cutpoint cannot reproduce, by name.
@@ -41,15 +50,11 @@ def describe_model(
     detector = build_detector(mmdet_config, checkpoint)
     if not hasattr(detector, "bbox_head"):
         raise UserError(f"model {model}: {type(detector).__name__} has no bbox_head; {ONLY_DENSE}")
-    classes = class_names(mmdet_config, checkpoint)
     head = describe_head(detector.bbox_head, candidate_floor)
-    if len(classes) != head.num_classes:
-        raise UserError(
-            f"model {model}: the head has {head.num_classes} classes, the checkpoint's or config's metainfo "
-            f"names {len(classes)}; set metainfo.classes in {config}"
-        )
+    classes = find_class_names(model, mmdet_config, checkpoint, head.num_classes, class_names)
     spec = ModelSpec(model, tuple(classes), head, describe_input(mmdet_config))
-    write_json(out, spec.to_dict())
+    order = trained_order(mmdet_config, classes)
+    write_json(out, spec.to_dict() | ({"trained_order": order} if order else {}))
 
 
 def refuse_unsupported(model: str, config: Config) -> None:
