@@ -16,6 +16,8 @@ from mmengine.utils import get_installed_path
 from torch import nn
 
 from cutpoint.detector import patches
+from cutpoint.detector.testset import test_dataset
+from cutpoint.detector.typenames import find_type, type_name
 from cutpoint.errors import UserError
 
 
@@ -61,8 +63,11 @@ def build_detector(config: Config, checkpoint: str | None) -> nn.Module:
         UserError: the checkpoint cannot be read or does not fit the config.
     """
     register_all_modules(init_default_scope=True)
-    model_config = _without_downloads(config.model)
-    model = MODELS.build(model_config)
+    try:
+        model = MODELS.build(_without_downloads(model_config(config)))
+    except Exception as error:  # the config is the user's: anything can go wrong in it
+        name, reason = type_name(config.model.get("type")), f"{type(error).__name__}: {error}"
+        raise UserError(f"model {name}: mmdet cannot build it ({reason})") from error
     patches.apply(model)
     if checkpoint is None:
         model.init_weights()
@@ -71,6 +76,18 @@ def build_detector(config: Config, checkpoint: str | None) -> nn.Module:
     model.eval()
     for parameter in model.parameters():
         parameter.requires_grad_(False)
+    return model
+
+
+def model_config(config: Config) -> ConfigDict:
+    """The config's ``model``, with the data preprocessor that may stand beside it.
+
+    Source:
+        ``Runner.__init__``, mmengine/runner/runner.py, mmengine 0.10.7.
+    """
+    model = copy.deepcopy(config.model)
+    if config.get("data_preprocessor") is not None:
+        model.setdefault("data_preprocessor", config.data_preprocessor)
     return model
 
 
@@ -128,19 +145,13 @@ def class_names(config: Config, checkpoint: str | None) -> list[str]:
     dataset_meta = meta.get("dataset_meta") or {}
     classes = dataset_meta.get("classes") or dataset_meta.get("CLASSES") or meta.get("CLASSES")
     if classes is None:
-        dataset = _innermost(config.test_dataloader.dataset)
+        dataset = test_dataset(config)
         classes = (dataset.get("metainfo") or {}).get("classes")
         if classes is None:
             from mmdet.registry import DATASETS
 
-            classes = DATASETS.get(dataset.type).METAINFO["classes"]
+            classes = find_type(dataset.type, DATASETS).METAINFO["classes"]
     return [classes] if isinstance(classes, str) else list(classes)
-
-
-def _innermost(dataset: ConfigDict) -> ConfigDict:
-    while "dataset" in dataset:
-        dataset = dataset.dataset
-    return dataset
 
 
 def _without_downloads(model: ConfigDict) -> ConfigDict:
@@ -149,9 +160,8 @@ def _without_downloads(model: ConfigDict) -> ConfigDict:
 
     def clear(node: Any) -> None:
         if isinstance(node, dict):
-            init = node.get("init_cfg")
-            if isinstance(init, dict) and init.get("type") == "Pretrained":
-                node["init_cfg"] = None
+            if "init_cfg" in node:
+                node["init_cfg"] = _kept(node["init_cfg"])
             if "pretrained" in node:
                 node["pretrained"] = None
             for value in node.values():
@@ -162,6 +172,14 @@ def _without_downloads(model: ConfigDict) -> ConfigDict:
 
     clear(model)
     return model
+
+
+def _kept(init: Any) -> Any:
+    """An ``init_cfg``, a dict or a list of them, without what fetches weights."""
+    if isinstance(init, list | tuple):
+        return [one for one in init if _kept(one) is not None]
+    fetches = isinstance(init, dict) and type_name(init.get("type")) in ("Pretrained", "PretrainedInit")
+    return None if fetches else init
 
 
 def _safe_globals() -> list[Any]:

@@ -37,20 +37,31 @@ def test_datasets(config: Config) -> list[ConfigDict]:
     return found
 
 
+def test_dataset(config: Config) -> ConfigDict:
+    """The one data set, or the first of several that have the same pipeline and classes.
+
+    Raises:
+        UserError: several that differ in these.
+    """
+    first, *others = test_datasets(config)
+    for key in ("pipeline", "metainfo"):
+        if any(other.get(key) != first.get(key) for other in others):
+            raise UserError(
+                f"test_dataloader: its {1 + len(others)} data sets differ in `{key}`; keep one of them"
+            )
+    return first
+
+
 def test_pipeline(config: Config) -> list[dict[str, Any]]:
     """The steps of the test pipeline.
 
     Raises:
         UserError: none, or several data sets with different ones.
     """
-    pipelines = [dataset.get("pipeline") for dataset in test_datasets(config)]
-    if any(not pipeline for pipeline in pipelines):
+    pipeline = test_dataset(config).get("pipeline")
+    if not pipeline:
         raise UserError("test_dataloader: its dataset has no pipeline; give it one")
-    if any(pipeline != pipelines[0] for pipeline in pipelines):
-        raise UserError(
-            f"test_dataloader: its {len(pipelines)} data sets have different pipelines; keep one of them"
-        )
-    return pipelines[0]
+    return pipeline
 
 
 def _unwrapped(dataset: ConfigDict) -> list[ConfigDict]:
@@ -60,8 +71,8 @@ def _unwrapped(dataset: ConfigDict) -> list[ConfigDict]:
         inner = next((name for name in ("dataset", "datasets") if name in dataset), None)
         if inner:
             raise UserError(
-                f"test_dataloader: data set {type_name(kind)} holds others under `{inner}`, and Cutpoint does "
-                f"not know what it does with their images; known: {', '.join(WRAPPERS)}"
+                f"test_dataloader: data set {type_name(kind)} holds others under `{inner}`, and what it does "
+                f"with their images is unknown; known: {', '.join(WRAPPERS)}"
             )
         return [dataset]
     if dataset.get("pipeline"):

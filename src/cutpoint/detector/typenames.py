@@ -34,3 +34,11 @@ def own_name(value: Any, registry: Registry) -> str | None:
     found = find_type(value, registry)
     module = getattr(found, "__module__", "").partition(".")[0]
     return found.__name__ if module in OPENMMLAB else None
+
+
+def full_name(value: Any, registry: Registry) -> str:
+    """A config's ``type`` for a message: mmdet's by its name, any other with its module."""
+    found = find_type(value, registry)
+    if found is None:
+        return str(value)
+    return own_name(value, registry) or f"{found.__module__}.{found.__name__}"

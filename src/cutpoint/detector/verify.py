@@ -14,6 +14,7 @@ from cutpoint.data.image import decode
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.reference import MmdetPipeline
+from cutpoint.detector.testset import test_pipeline
 from cutpoint.detector.tolerance import TOLERANCES, Differences, Tolerance
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, write_json
@@ -58,8 +59,7 @@ def verify_export(
         paths = _with_parts([entry["path"] for entry in entries], folder)
         groups = [[path] for path in paths] + ([paths] if session.batch is None else [])
         if session.cut == "e2e":
-            steps = mmdet_config.test_dataloader.dataset.pipeline
-            mmdet = MmdetPipeline(detector, steps, session.spec, "cpu")
+            mmdet = MmdetPipeline(detector, test_pipeline(mmdet_config), session.spec, "cpu")
             inputs, rows = _compare_detections(session, own, mmdet, cuts, groups, tolerance)
         else:
             inputs, rows = _compare_tensors(export, session, own, cuts, groups, tolerance)
