@@ -234,8 +234,8 @@ def resized_size(height: int, width: int, recipe: InputRecipe) -> tuple[int, int
     size = int(height * factor + 0.5), int(width * factor + 0.5)
     if 0 in size:
         raise UserError(
-            f"an image of {height}x{width} pixels (height x width) becomes {size[0]}x{size[1]}: it is too thin "
-            "for the model's Resize; leave it out of the data set"
+            f"an image of {height}x{width} pixels (height x width) becomes {size[0]}x{size[1]}: it is "
+            "too thin for the model's Resize; leave it out of the data set"
         )
     return size
 

@@ -11,10 +11,13 @@ from typing import Any
 from torch import nn
 
 from cutpoint.detector.imports import head_name
+from cutpoint.detector.typenames import type_name
 from cutpoint.errors import UserError
 from cutpoint.postprocessing.headspec import HeadSpec, Part
 
 Step = dict[str, Any]
+
+NMS_DEFAULTS = {"class_agnostic": False, "offset": 0, "score_threshold": 0, "max_num": -1, "split_thr": 10000}
 
 
 @dataclass(frozen=True)
@@ -179,10 +182,15 @@ def _paa_recipe(head: nn.Module, reading: Reading) -> list[Step]:
 
 
 def _nms(config: dict[str, Any]) -> Step:
-    nms = config["nms"]
-    extra = set(nms) - {"type", "iou_threshold"}
-    if nms.get("type", "nms") != "nms" or extra:
-        raise UserError(f"test_cfg.nms {dict(nms)}: only type 'nms' with iou_threshold alone is supported")
+    """``batched_nms`` and ``nms``, mmcv/ops/nms.py, mmcv 2.1.0, at their defaults but for the IoU."""
+    nms = config.get("nms")
+    if not nms or type_name(nms.get("type", "nms")) != "nms" or "iou_threshold" not in nms:
+        raise UserError(f"test_cfg.nms {nms}: only type 'nms' with an iou_threshold is supported")
+    for key in nms:
+        if key in ("type", "iou_threshold") or (key in NMS_DEFAULTS and nms[key] == NMS_DEFAULTS[key]):
+            continue
+        may = f"only its default, {NMS_DEFAULTS[key]}, is allowed" if key in NMS_DEFAULTS else "remove it"
+        raise UserError(f"test_cfg.nms.{key} {nms[key]}: not supported; {may}")
     return {"step": "nms", "iou_threshold": float(nms["iou_threshold"])}
 
 
