@@ -1,4 +1,5 @@
 import re
+from types import SimpleNamespace
 
 
 def get_source_pattern(is_folder):
@@ -64,6 +65,12 @@ def get_truth_settings(wildcards):
     dataset = PLAN.dataset(wildcards.dataset)
     keys = ("invalid_boxes", "categories_without_class")
     return {key: getattr(dataset, key) for key in keys}
+
+
+def get_scoring_settings(wildcards):
+    """What is checked before a network runs; a namespace is not compared with the last run's."""
+    settings = {**get_label_settings(wildcards), **get_truth_settings(wildcards)}
+    return SimpleNamespace(**settings)
 
 
 def get_truth(wildcards):

@@ -3,6 +3,7 @@ rule predict:
     input:
         model=lambda wildcards: onnx_file(wildcards.model, get_run(wildcards)),
         accepted=get_accepted,
+        spec="results/models/{model}/spec.json",
         manifest="results/manifests/{dataset}.json",
     output:
         predictions="results/predictions/{dataset}/{model}/{run}/{shard}.parquet",
@@ -21,6 +22,7 @@ rule predict:
     params:
         code=get_code("cutpoint.predict.shard"),
         settings=get_run_settings,
+        scoring=get_scoring_settings,
     script:
         "../scripts/predict.py"
 
@@ -54,6 +56,7 @@ rule predict_pytorch:
             **get_run_settings(wildcards),
             "cut": get_run(wildcards).cut,
         },
+        scoring=get_scoring_settings,
     script:
         "../scripts/predict_pytorch.py"
 

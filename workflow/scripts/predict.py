@@ -10,8 +10,14 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
+        from cutpoint.data.truth import check_scoring
         from cutpoint.predict.shard import predict_onnx
 
+        check_scoring(
+            manifest=snakemake.input.manifest,
+            spec=snakemake.input.spec,
+            **vars(snakemake.params.scoring),
+        )
         predict_onnx(
             model=snakemake.input.model,
             manifest=snakemake.input.manifest,

@@ -10,9 +10,15 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
+        from cutpoint.data.truth import check_scoring
         from cutpoint.detector.imports import import_modules
         from cutpoint.detector.reference import predict_pytorch
 
+        check_scoring(
+            manifest=snakemake.input.manifest,
+            spec=snakemake.input.spec,
+            **vars(snakemake.params.scoring),
+        )
         import_modules(snakemake.params.imports)
         predict_pytorch(
             spec=snakemake.input.spec,

@@ -23,15 +23,7 @@ def map_labels(
     Raises:
         UserError: names or orders that do not fit together.
     """
-    model = read_json(spec)
-    labels = label_map(
-        model["classes"],
-        classes,
-        read_json(manifest),
-        order=order,
-        trained_order=model.get("trained_order"),
-    )
-    write_json(out, {"classes": model["classes"], "labels": labels})
+    write_json(out, _map_labels(read_json(manifest), spec, classes, order))
 
 
 def read_labels(path: str) -> list[int | None]:
@@ -61,13 +53,52 @@ def build_truth(
     Raises:
         UserError: annotations that cannot be scored rightly.
     """
+    content = _build_truth(read_json(manifest), read_json(labels), invalid_boxes, categories_without_class)
+    for note in content["info"]["notes"]:
+        print(f"{content['info']['source']}: {note}")
+    write_json(out, content)
+
+
+def check_scoring(
+    *,
+    manifest: str,
+    spec: str,
+    classes: dict[str, str] | None,
+    order: str | None,
+    invalid_boxes: str | None,
+    categories_without_class: str | None,
+) -> None:
+    """Refuse data that could not be scored, before a network runs on it; arguments as above.
+
+    Raises:
+        UserError: as ``map_labels`` and ``build_truth`` do.
+    """
     content = read_json(manifest)
-    dataset, source = content["dataset"], content["annotations"]
-    listed = {entry["id"] for entry in content["images"]}
+    mapped = _map_labels(content, spec, classes, order)
+    if content["annotations"]:
+        _build_truth(content, mapped, invalid_boxes, categories_without_class)
+
+
+def _map_labels(
+    manifest: dict[str, Any], spec: str, classes: dict[str, str] | None, order: str | None
+) -> dict[str, Any]:
+    model = read_json(spec)
+    names, trained = model["classes"], model.get("trained_order")
+    labels = label_map(names, classes, manifest, order=order, trained_order=trained)
+    return {"classes": names, "labels": labels}
+
+
+def _build_truth(
+    manifest: dict[str, Any],
+    mapped: dict[str, Any],
+    invalid_boxes: str | None,
+    categories_without_class: str | None,
+) -> dict[str, Any]:
+    dataset, source = manifest["dataset"], manifest["annotations"]
+    listed = {entry["id"] for entry in manifest["images"]}
     clean, notes = clean_annotations(dataset, source, read_annotations(dataset, source), invalid_boxes)
     clean["images"] = [entry for entry in clean["images"] if entry["id"] in listed]
     clean["annotations"] = [a for a in clean["annotations"] if a["image_id"] in listed]
-    mapped = read_json(labels)
     kept, left_out = scored_categories(
         clean,
         mapped["labels"],
@@ -75,9 +106,8 @@ def build_truth(
         f"datasets.{dataset}.categories_without_class",
         mapped["classes"],
     )
-    for note in notes:
-        print(f"datasets.{dataset}.annotations {source}: {note}")
-    write_json(out, {**_restrict(clean, set(kept)), "info": _info(dataset, source, notes, left_out)})
+    info = {"dataset": dataset, "source": source, "notes": notes, "left_out": left_out}
+    return {**_restrict(clean, set(kept)), "info": info}
 
 
 def _restrict(content: dict[str, Any], kept: set[int]) -> dict[str, Any]:
@@ -89,7 +119,3 @@ def _restrict(content: dict[str, Any], kept: set[int]) -> dict[str, Any]:
         ],
         "categories": [category for category in content["categories"] if category["id"] in kept],
     }
-
-
-def _info(dataset: str, source: str, notes: list[str], left_out: dict[str, Any]) -> dict[str, Any]:
-    return {"dataset": dataset, "source": source, "notes": notes, "left_out": left_out}
