@@ -24,6 +24,7 @@ f32 = np.float32
 def preprocess(image, recipe):
     """BGR uint8 (H, W, 3) to float32 (1, 3, H', W'); also the clip size (h, w) and the scale (x, y)."""
     height, width = image.shape[:2]
+    image = image.astype(f32) if recipe.get("to_float32") else image
     target_h, target_w = recipe["scale"]
     if recipe["keep_ratio"]:
         factor = min(
@@ -47,9 +48,8 @@ def preprocess(image, recipe):
         image = image[:, :, ::-1]
     tensor = image.transpose(2, 0, 1).astype(f32)
     if recipe["mean"]:
-        tensor = (tensor - np.array(recipe["mean"], f32)[:, None, None]) / np.array(recipe["std"], f32)[
-            :, None, None
-        ]
+        mean, std = (np.array(recipe[key], f32)[:, None, None] for key in ("mean", "std"))
+        tensor = (tensor - mean) / std
     h, w = (-(-side // recipe["divisor"]) * recipe["divisor"] for side in tensor.shape[1:])
     padded = np.full((1, 3, h, w), recipe["pad_value"], f32)  # after normalisation
     padded[0, :, : tensor.shape[1], : tensor.shape[2]] = tensor

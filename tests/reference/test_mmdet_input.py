@@ -163,9 +163,12 @@ def test_describe_reads_the_pipeline():
 @pytest.mark.parametrize(
     ("step", "message"),
     [
-        ({"type": "YOLOXHSVRandomAug"}, "step YOLOXHSVRandomAug: not supported"),
-        ({"type": "Normalize", "mean": [0.0], "std": [1.0]}, "step Normalize: not supported"),
-        ({"type": "Pad", "pad_to_square": True, "padding_mode": "edge"}, "Pad mode 'edge'"),
+        (
+            {"type": "YOLOXHSVRandomAug"},
+            "step 3, YOLOXHSVRandomAug: not supported here, where Pad or PackDetInputs may stand; Cutpoint",
+        ),
+        ({"type": "Normalize", "mean": [0.0], "std": [1.0]}, "step 3, Normalize: not supported"),
+        ({"type": "Pad", "pad_to_square": True, "padding_mode": "edge"}, "Pad: padding_mode 'edge'"),
     ],
 )
 def test_an_unknown_transform_is_refused_by_name(step, message):
@@ -182,9 +185,11 @@ def test_settings_that_cannot_be_reproduced_are_refused():
         describe_input(config)
     config = make_config("atss")
     config.test_dataloader.dataset.pipeline.pop(1)
-    with pytest.raises(UserError, match="needs one Resize"):
+    with pytest.raises(UserError, match="step 2, PackDetInputs: not supported here, where Resize may stand"):
         describe_input(config)
     config = make_config("atss")
     config.model.data_preprocessor.type = "BatchSyncRandomResize"
-    with pytest.raises(UserError, match="data_preprocessor BatchSyncRandomResize"):
+    with pytest.raises(
+        UserError, match="data_preprocessor BatchSyncRandomResize: only mmdet's DetDataPreprocessor"
+    ):
         describe_input(config)

@@ -50,6 +50,7 @@ class InputRecipe:
     divisor: int  # the tensor's sides are padded to multiples of this, after normalisation
     pad_value: float
     divide_by: float | None = None  # every pixel, before mean and std
+    to_float32: bool = False  # before the resize, whose values are then not rounded
 
     @property
     def digest(self) -> str:
@@ -57,8 +58,11 @@ class InputRecipe:
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return asdict(self)
+        """As plain JSON values; ``to_float32`` only where it holds, so that older files keep their digest."""
+        values = asdict(self)
+        if not self.to_float32:
+            del values["to_float32"]
+        return values
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "InputRecipe":
@@ -141,7 +145,10 @@ def decode(path: str | Path) -> np.ndarray:
         content = np.fromfile(path, dtype=np.uint8)
     except OSError as error:
         raise UserError(f"image {path}: cannot be read ({error.strerror})") from error
-    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    try:
+        image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    except cv2.error as error:  # more pixels than OpenCV takes, above all
+        raise UserError(f"image {path}: OpenCV cannot decode it ({error.err})") from error
     if image is None:
         raise UserError(f"image {path}: not an image that OpenCV can decode")
     return image
@@ -165,7 +172,7 @@ def prepare(
         ``(1, 3, H', W')`` float32, contiguous, and the geometry.
 
     Raises:
-        UserError: the prepared image does not fit into ``shape``.
+        UserError: the image is so thin that a resized side is 0, or does not fit into ``shape``.
 
     Source:
         ``Resize`` and ``Pad`` of mmcv 2.1.0's transforms, then ``ImgDataPreprocessor.forward``,
@@ -173,6 +180,8 @@ def prepare(
     """
     height, width = image.shape[:2]
     resized_height, resized_width = resized_size(height, width, recipe)
+    if recipe.to_float32:
+        image = image.astype(np.float32)
     if (resized_height, resized_width) != (height, width):
         image = cv2.resize(
             image,
@@ -210,6 +219,9 @@ def prepare(
 def resized_size(height: int, width: int, recipe: InputRecipe) -> tuple[int, int]:
     """Height and width after the resize step.
 
+    Raises:
+        UserError: one of them is 0, which mmdet and OpenCV cannot resize to.
+
     Source:
         ``rescale_size``, mmcv/image/geometric.py, mmcv 2.1.0: ``int(side * scale + 0.5)``.
     """
@@ -219,7 +231,13 @@ def resized_size(height: int, width: int, recipe: InputRecipe) -> tuple[int, int
         return recipe.scale
     long_side, short_side = max(recipe.scale), min(recipe.scale)
     factor = min(long_side / max(height, width), short_side / min(height, width))
-    return int(height * factor + 0.5), int(width * factor + 0.5)
+    size = int(height * factor + 0.5), int(width * factor + 0.5)
+    if 0 in size:
+        raise UserError(
+            f"an image of {height}x{width} pixels (height x width) becomes {size[0]}x{size[1]}: it is "
+            "too thin for the model's Resize; leave it out of the data set"
+        )
+    return size
 
 
 def clip_size(geometry: Geometry, recipe: InputRecipe) -> tuple[int, int]:
@@ -251,13 +269,23 @@ def _pad_pixels(image: np.ndarray, pad: Pad) -> np.ndarray:
 
 
 def _normalise(image: np.ndarray, recipe: InputRecipe, out: np.ndarray) -> None:
-    """Write ``(h, w, 3)`` uint8 into ``(3, h, w)`` float32: looked up, since a pixel has but 256 values."""
-    table = np.repeat(np.arange(256, dtype=np.float32)[None], 3, axis=0)
-    if recipe.divide_by is not None:
-        table /= np.float32(recipe.divide_by)
-    if recipe.mean is not None:
-        table -= np.asarray(recipe.mean, dtype=np.float32)[:, None]
-        table /= np.asarray(recipe.std, dtype=np.float32)[:, None]
+    """Write ``(h, w, 3)`` into ``(3, h, w)`` float32; uint8 is looked up, a pixel having but 256 values."""
     planes = cv2.split(image)
-    for plane, values, into in zip(planes[::-1] if recipe.bgr_to_rgb else planes, table, out, strict=True):
+    planes = planes[::-1] if recipe.bgr_to_rgb else planes
+    if image.dtype == np.float32:
+        out[...] = planes
+        _scale(out, recipe)
+        return
+    table = np.repeat(np.arange(256, dtype=np.float32)[None], 3, axis=0)
+    _scale(table[..., None], recipe)
+    for plane, values, into in zip(planes, table, out, strict=True):
         cv2.LUT(plane, values, into)
+
+
+def _scale(values: np.ndarray, recipe: InputRecipe) -> None:
+    """Divide and normalise ``(3, h, w)`` float32 in place."""
+    if recipe.divide_by is not None:
+        values /= np.float32(recipe.divide_by)
+    if recipe.mean is not None:
+        values -= np.asarray(recipe.mean, dtype=np.float32)[:, None, None]
+        values /= np.asarray(recipe.std, dtype=np.float32)[:, None, None]

@@ -15,6 +15,7 @@ from torch import nn
 
 from cutpoint.detector import patches
 from cutpoint.detector.checkpoint import load_weights
+from cutpoint.detector.typenames import type_name
 from cutpoint.errors import UserError
 
 
@@ -60,8 +61,11 @@ def build_detector(config: Config, checkpoint: str | None) -> nn.Module:
         UserError: the checkpoint cannot be read or does not fit the config.
     """
     register_all_modules(init_default_scope=True)
-    model_config = _without_downloads(config.model)
-    model = MODELS.build(model_config)
+    try:
+        model = MODELS.build(_without_downloads(model_config(config)))
+    except Exception as error:  # the config is the user's: anything can go wrong in it
+        name, reason = type_name(config.model.get("type")), f"{type(error).__name__}: {error}"
+        raise UserError(f"model {name}: mmdet cannot build it ({reason})") from error
     patches.apply(model)
     if checkpoint is None:
         model.init_weights()
@@ -73,15 +77,26 @@ def build_detector(config: Config, checkpoint: str | None) -> nn.Module:
     return model
 
 
+def model_config(config: Config) -> ConfigDict:
+    """The config's ``model``, with the data preprocessor that may stand beside it.
+
+    Source:
+        ``Runner.__init__``, mmengine/runner/runner.py, mmengine 0.10.7.
+    """
+    model = copy.deepcopy(config.model)
+    if config.get("data_preprocessor") is not None:
+        model.setdefault("data_preprocessor", config.data_preprocessor)
+    return model
+
+
 def _without_downloads(model: ConfigDict) -> ConfigDict:
     """A copy that never fetches pretrained weights while it is built."""
     model = copy.deepcopy(model)
 
     def clear(node: Any) -> None:
         if isinstance(node, dict):
-            init = node.get("init_cfg")
-            if isinstance(init, dict) and init.get("type") == "Pretrained":
-                node["init_cfg"] = None
+            if "init_cfg" in node:
+                node["init_cfg"] = _kept(node["init_cfg"])
             if "pretrained" in node:
                 node["pretrained"] = None
             for value in node.values():
@@ -92,3 +107,11 @@ def _without_downloads(model: ConfigDict) -> ConfigDict:
 
     clear(model)
     return model
+
+
+def _kept(init: Any) -> Any:
+    """An ``init_cfg``, a dict or a list of them, without what fetches weights."""
+    if isinstance(init, list | tuple):
+        return [one for one in init if _kept(one) is not None]
+    fetches = isinstance(init, dict) and type_name(init.get("type")) in ("Pretrained", "PretrainedInit")
+    return None if fetches else init

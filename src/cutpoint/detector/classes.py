@@ -13,6 +13,8 @@ from mmdet.utils import register_all_modules
 from mmengine.config import Config, ConfigDict
 
 from cutpoint.detector.checkpoint import read_checkpoint
+from cutpoint.detector.testset import find_test_dataset
+from cutpoint.detector.typenames import find_type
 from cutpoint.errors import UserError
 
 # names that a message shows of a list
@@ -37,7 +39,7 @@ def find_class_names(
         UserError: names that differ and no choice, names that the choice lacks, or not ``num_classes`` names.
     """
     own = _read_names(checkpoint) if checkpoint and choice != "config" else None
-    dataset = _innermost(config.test_dataloader.dataset)
+    dataset = find_test_dataset(config)
     written = _configured(dataset)
     key = f"models.{model}.class_names"
     where = f"metainfo.classes of the test data set in {config.filename}"
@@ -135,14 +137,7 @@ def _default(dataset: ConfigDict, where: str) -> list[str]:
 
 def _kind(dataset: ConfigDict) -> type | None:
     register_all_modules(init_default_scope=True)
-    kind = dataset.get("type")
-    return kind if isinstance(kind, type) else DATASETS.get(kind)
-
-
-def _innermost(dataset: ConfigDict) -> ConfigDict:
-    while "dataset" in dataset:
-        dataset = dataset.dataset
-    return dataset
+    return find_type(dataset.get("type"), DATASETS)
 
 
 def _leaves(dataset: Any) -> Iterator[ConfigDict]:

@@ -3,18 +3,21 @@
 Everything is read off the built head and its ``test_cfg``; sources: mmdet/models/dense_heads/, mmdet 3.3.0.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
+from cutpoint.detector import coders
 from cutpoint.detector.imports import head_name
+from cutpoint.detector.typenames import type_name
 from cutpoint.errors import UserError
 from cutpoint.postprocessing.headspec import HeadSpec, Part
 
 Step = dict[str, Any]
+
+NMS_DEFAULTS = {"class_agnostic": False, "offset": 0, "score_threshold": 0, "max_num": -1, "split_thr": 10000}
 
 
 @dataclass(frozen=True)
@@ -179,80 +182,16 @@ def _paa_recipe(head: nn.Module, reading: Reading) -> list[Step]:
 
 
 def _nms(config: dict[str, Any]) -> Step:
-    nms = config["nms"]
-    extra = set(nms) - {"type", "iou_threshold"}
-    if nms.get("type", "nms") != "nms" or extra:
-        raise UserError(f"test_cfg.nms {dict(nms)}: only type 'nms' with iou_threshold alone is supported")
+    """``batched_nms`` and ``nms``, mmcv/ops/nms.py, mmcv 2.1.0, at their defaults but for the IoU."""
+    nms = config.get("nms")
+    if not nms or type_name(nms.get("type", "nms")) != "nms" or "iou_threshold" not in nms:
+        raise UserError(f"test_cfg.nms {nms}: only type 'nms' with an iou_threshold is supported")
+    for key in nms:
+        if key in ("type", "iou_threshold") or (key in NMS_DEFAULTS and nms[key] == NMS_DEFAULTS[key]):
+            continue
+        may = f"only its default, {NMS_DEFAULTS[key]}, is allowed" if key in NMS_DEFAULTS else "remove it"
+        raise UserError(f"test_cfg.nms.{key} {nms[key]}: not supported; {may}")
     return {"step": "nms", "iou_threshold": float(nms["iou_threshold"])}
-
-
-def _delta(head: nn.Module) -> dict[str, Any]:
-    coder = _expect(head, "DeltaXYWHBBoxCoder")
-    return {
-        "type": "delta_xywh",
-        "means": [float(v) for v in coder.means],
-        "stds": [float(v) for v in coder.stds],
-        # the default of DeltaXYWHBBoxCoder.decode, which the base algorithm does not override
-        "max_ratio": abs(math.log(16 / 1000)),
-        "centre_clamp": float(coder.ctr_clamp) if coder.add_ctr_clamp else None,
-    }
-
-
-def _distance(head: nn.Module) -> dict[str, Any]:
-    _expect(head, "DistancePointBBoxCoder")
-    units = [1.0] * len(head.prior_generator.strides)
-    return {"type": "distance", "bins": None, "exp": False, "unit": units}
-
-
-def _integral(head: nn.Module) -> dict[str, Any]:
-    units = [float(stride[0]) for stride in head.prior_generator.strides]
-    return {**_distance(head), "bins": head.reg_max + 1, "unit": units}
-
-
-def _fovea(head: nn.Module) -> dict[str, Any]:
-    return {
-        "type": "distance",
-        "bins": None,
-        "exp": True,
-        "unit": [float(length) for length in head.base_edge_list],
-    }
-
-
-def _tblr(head: nn.Module) -> dict[str, Any]:
-    normalizer = _expect(head, "TBLRBBoxCoder").normalizer
-    values = (
-        [float(normalizer)] * 4 if isinstance(normalizer, int | float) else [float(v) for v in normalizer]
-    )
-    return {"type": "tblr", "normalizer": values}
-
-
-def _buckets(head: nn.Module) -> dict[str, Any]:
-    coder = _expect(head, "BucketingBBoxCoder")
-    return {"type": "buckets", "buckets": int(coder.num_buckets), "scale": float(coder.scale_factor)}
-
-
-def _corners(head: nn.Module) -> dict[str, Any]:
-    return {"type": "corners", "from_point": False}
-
-
-def _points(head: nn.Module) -> dict[str, Any]:
-    return {"type": "corners", "from_point": True}
-
-
-def _centre_size(head: nn.Module) -> dict[str, Any]:
-    return {"type": "centre_size"}
-
-
-def _yolov3(head: nn.Module) -> dict[str, Any]:
-    _expect(head, "YOLOBBoxCoder")
-    return {"type": "yolov3"}
-
-
-def _expect(head: nn.Module, coder: str) -> Any:
-    got = type(head.bbox_coder).__name__
-    if got != coder:
-        raise UserError(f"{type(head).__name__} with {got}: only {coder} is supported there")
-    return head.bbox_coder
 
 
 def _floor(recipe: list[Step], candidate_floor: float | None) -> dict[str, Any]:
@@ -272,29 +211,33 @@ def _floor(recipe: list[Step], candidate_floor: float | None) -> dict[str, Any]:
 
 
 HEADS: dict[str, Reading] = {
-    "ATSSHead": Reading(_delta, factor="centerness"),
-    "AutoAssignHead": Reading(_distance, factor="objectness"),
-    "DDODHead": Reading(_delta, factor="iou"),
-    "FCOSHead": Reading(_distance, factor="centerness"),
-    "FSAFHead": Reading(_tblr),
-    "FoveaHead": Reading(_fovea, recipe=_fovea_recipe),
-    "FreeAnchorRetinaHead": Reading(_delta),
-    "GFLHead": Reading(_integral),
-    "LDHead": Reading(_integral),
-    "NASFCOSHead": Reading(_distance, factor="centerness"),
-    "PAAHead": Reading(_delta, factor="iou", recipe=_paa_recipe),
-    "RTMDetHead": Reading(_distance),
-    "RTMDetSepBNHead": Reading(_distance),
-    "RepPointsHead": Reading(_points, recipe=lambda head, reading: _base_recipe(head, reading, clip=True)),
-    "RetinaHead": Reading(_delta),
-    "RetinaSepBNHead": Reading(_delta),
-    "SABLRetinaHead": Reading(_buckets, recipe=_sabl_recipe),
-    "SSDHead": Reading(_delta),
-    "TOODHead": Reading(
-        _corners, recipe=lambda head, reading: _base_recipe(head, reading, clip=False), activation="none"
+    "ATSSHead": Reading(coders.delta, factor="centerness"),
+    "AutoAssignHead": Reading(coders.distance, factor="objectness"),
+    "DDODHead": Reading(coders.delta, factor="iou"),
+    "FCOSHead": Reading(coders.distance, factor="centerness"),
+    "FSAFHead": Reading(coders.tblr),
+    "FoveaHead": Reading(coders.fovea, recipe=_fovea_recipe),
+    "FreeAnchorRetinaHead": Reading(coders.delta),
+    "GFLHead": Reading(coders.integral),
+    "LDHead": Reading(coders.integral),
+    "NASFCOSHead": Reading(coders.distance, factor="centerness"),
+    "PAAHead": Reading(coders.delta, factor="iou", recipe=_paa_recipe),
+    "RTMDetHead": Reading(coders.distance),
+    "RTMDetSepBNHead": Reading(coders.distance),
+    "RepPointsHead": Reading(
+        coders.points, recipe=lambda head, reading: _base_recipe(head, reading, clip=True)
     ),
-    "VFNetHead": Reading(_distance),
-    "YOLOFHead": Reading(_delta),
-    "YOLOV3Head": Reading(_yolov3, factor="objectness", recipe=_yolov3_recipe, activation="sigmoid"),
-    "YOLOXHead": Reading(_centre_size, factor="objectness", recipe=_yolox_recipe),
+    "RetinaHead": Reading(coders.delta),
+    "RetinaSepBNHead": Reading(coders.delta),
+    "SABLRetinaHead": Reading(coders.buckets, recipe=_sabl_recipe),
+    "SSDHead": Reading(coders.delta),
+    "TOODHead": Reading(
+        coders.corners,
+        recipe=lambda head, reading: _base_recipe(head, reading, clip=False),
+        activation="none",
+    ),
+    "VFNetHead": Reading(coders.distance),
+    "YOLOFHead": Reading(coders.delta),
+    "YOLOV3Head": Reading(coders.yolov3, factor="objectness", recipe=_yolov3_recipe, activation="sigmoid"),
+    "YOLOXHead": Reading(coders.centre_size, factor="objectness", recipe=_yolox_recipe),
 }

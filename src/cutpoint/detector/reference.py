@@ -5,15 +5,18 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from mmengine.dataset import Compose, pseudo_collate
 from torch import nn
 from torch.utils._pytree import tree_leaves, tree_map
 
-from cutpoint.data.image import Geometry, decode, named_input, prepare
+from cutpoint.data.image import Geometry, decode, named_input, prepare, resized_size
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import head_tensors
+from cutpoint.detector.describe_input import image_steps
+from cutpoint.detector.testset import find_test_pipeline
 from cutpoint.errors import UserError
 from cutpoint.files import read_json
 from cutpoint.postprocessing.candidates import Candidates, from_raw
@@ -35,7 +38,7 @@ class MmdetPipeline(Pipeline):
         self.spec = spec
         self.provider = device
         self._detector = detector
-        steps = [step for step in copy.deepcopy(pipeline) if step["type"] != "LoadAnnotations"]
+        steps = image_steps(copy.deepcopy(pipeline))
         self._load, self._transform = Compose(steps[:1]), Compose(steps[1:])
 
     def decode(self, path: str) -> dict[str, Any]:
@@ -45,12 +48,20 @@ class MmdetPipeline(Pipeline):
             UserError: the file is missing or is no image.
         """
         try:
-            return self._load({"img_path": path, "img_id": 0})
-        except (OSError, AssertionError) as error:
+            image = self._load({"img_path": path, "img_id": 0})
+        except (OSError, AssertionError, cv2.error) as error:
             raise UserError(f"image {path}: mmdet cannot load it ({error})") from error
+        if image is None:  # with ignore_empty
+            raise UserError(f"image {path}: mmdet cannot load it")
+        return image
 
     def prepare(self, image: dict[str, Any]) -> tuple[list[dict[str, Any]], Geometry]:
-        """The rest of the test pipeline; normalising and padding belong to ``infer``, as in mmdet."""
+        """The rest of the test pipeline; normalising and padding belong to ``infer``, as in mmdet.
+
+        Raises:
+            UserError: the image is so thin that a resized side is 0.
+        """
+        resized_size(*image["ori_shape"], self.spec.input)
         data = self._transform(image)
         meta = data["data_samples"].metainfo
         height, width = meta["ori_shape"]
@@ -209,7 +220,7 @@ def open_pytorch(
     detector = build_detector(mmdet_config, checkpoint).to(device)
     if cut == "raw":
         return HeadTensorPipeline(detector, spec, device, input_name)
-    return MmdetPipeline(detector, mmdet_config.test_dataloader.dataset.pipeline, spec, device)
+    return MmdetPipeline(detector, find_test_pipeline(mmdet_config), spec, device)
 
 
 def predict_pytorch(

@@ -10,6 +10,7 @@ from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.pictures import Picture, choose_pictures, load_pictures, name_pictures
 from cutpoint.detector.reference import MmdetPipeline
+from cutpoint.detector.testset import find_test_pipeline
 from cutpoint.detector.tolerance import TOLERANCES, Differences, Tolerance, invalid_row, of_pytorch
 from cutpoint.detector.verify_detections import compare_detections
 from cutpoint.errors import UserError
@@ -52,8 +53,7 @@ def verify_export(
         entries, pictures = choose_pictures(read_json(manifest)["images"], images, folder)
         groups = [[picture] for picture in pictures] + ([pictures] if session.batch is None else [])
         if session.cut == "e2e":
-            steps = mmdet_config.test_dataloader.dataset.pipeline
-            mmdet = MmdetPipeline(detector, steps, session.spec, "cpu")
+            mmdet = MmdetPipeline(detector, find_test_pipeline(mmdet_config), session.spec, "cpu")
             inputs, rows = compare_detections(session, own, mmdet, cuts, groups, tolerance)
         else:
             inputs, rows = _compare_tensors(export, session, own, cuts, groups, tolerance)

@@ -1,0 +1,80 @@
+"""From the box coder of mmdet's head to ``HeadSpec.coder``: one function a kind.
+
+Sources: mmdet/models/task_modules/coders/ and the heads' decoding, mmdet/models/dense_heads/, mmdet 3.3.0.
+"""
+
+import math
+from typing import Any
+
+from torch import nn
+
+from cutpoint.errors import UserError
+
+
+def delta(head: nn.Module) -> dict[str, Any]:
+    coder = _expect(head, "DeltaXYWHBBoxCoder")
+    return {
+        "type": "delta_xywh",
+        "means": [float(v) for v in coder.means],
+        "stds": [float(v) for v in coder.stds],
+        # the default of DeltaXYWHBBoxCoder.decode, which the base algorithm does not override
+        "max_ratio": abs(math.log(16 / 1000)),
+        "centre_clamp": float(coder.ctr_clamp) if coder.add_ctr_clamp else None,
+    }
+
+
+def distance(head: nn.Module) -> dict[str, Any]:
+    _expect(head, "DistancePointBBoxCoder")
+    units = [1.0] * len(head.prior_generator.strides)
+    return {"type": "distance", "bins": None, "exp": False, "unit": units}
+
+
+def integral(head: nn.Module) -> dict[str, Any]:
+    units = [float(stride[0]) for stride in head.prior_generator.strides]
+    return {**distance(head), "bins": head.reg_max + 1, "unit": units}
+
+
+def fovea(head: nn.Module) -> dict[str, Any]:
+    return {
+        "type": "distance",
+        "bins": None,
+        "exp": True,
+        "unit": [float(length) for length in head.base_edge_list],
+    }
+
+
+def tblr(head: nn.Module) -> dict[str, Any]:
+    normalizer = _expect(head, "TBLRBBoxCoder").normalizer
+    values = (
+        [float(normalizer)] * 4 if isinstance(normalizer, int | float) else [float(v) for v in normalizer]
+    )
+    return {"type": "tblr", "normalizer": values}
+
+
+def buckets(head: nn.Module) -> dict[str, Any]:
+    coder = _expect(head, "BucketingBBoxCoder")
+    return {"type": "buckets", "buckets": int(coder.num_buckets), "scale": float(coder.scale_factor)}
+
+
+def corners(head: nn.Module) -> dict[str, Any]:
+    return {"type": "corners", "from_point": False}
+
+
+def points(head: nn.Module) -> dict[str, Any]:
+    return {"type": "corners", "from_point": True}
+
+
+def centre_size(head: nn.Module) -> dict[str, Any]:
+    return {"type": "centre_size"}
+
+
+def yolov3(head: nn.Module) -> dict[str, Any]:
+    _expect(head, "YOLOBBoxCoder")
+    return {"type": "yolov3"}
+
+
+def _expect(head: nn.Module, coder: str) -> Any:
+    got = type(head.bbox_coder).__name__
+    if got != coder:
+        raise UserError(f"{type(head).__name__} with {got}: only {coder} is supported there")
+    return head.bbox_coder

@@ -1,0 +1,189 @@
+"""The input recipe of an mmdet config: its test pipeline step by step, then its data preprocessor.
+
+mmdet itself makes each step, so what it does not take is refused in its own words; all else is read off the
+made ones. Sources: mmcv/transforms/loading.py and processing.py, mmcv 2.1.0; mmdet/datasets/transforms/ and
+mmdet/models/data_preprocessors/data_preprocessor.py, mmdet 3.3.0.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmdet.registry import MODELS, TRANSFORMS
+from mmengine.config import Config
+from mmengine.registry import Registry
+
+from cutpoint.data.image import INTERPOLATIONS, InputRecipe, Pad
+from cutpoint.detector.build import model_config
+from cutpoint.detector.testset import find_test_pipeline
+from cutpoint.detector.typenames import full_name, own_name
+from cutpoint.errors import UserError
+
+# Which step may follow which; null is the start.
+FOLLOWS = {
+    None: ("LoadImageFromFile",),
+    "LoadImageFromFile": ("Resize",),
+    "Resize": ("Pad", "PackDetInputs"),
+    "Pad": ("PackDetInputs",),
+    "PackDetInputs": (),
+}
+REPRODUCED = (
+    "Cutpoint reproduces LoadImageFromFile, Resize, [Pad], PackDetInputs, each once and in this order, "
+    "beside LoadAnnotations and RandomFlip of probability 0"
+)
+# What mmdet's `predict` and Cutpoint read off an image's metainfo.
+META_KEYS = ("ori_shape", "img_shape", "scale_factor")
+LOCAL_FILES = ({"backend": "local"}, {"backend": "disk"})
+
+
+def describe_input(config: Config) -> InputRecipe:
+    """The input recipe ``mmdet``: the test pipeline's own steps and the data preprocessor.
+
+    Raises:
+        UserError: a transform, an order of them or a setting that ``image.py`` does not reproduce.
+    """
+    steps = {own_name(step["type"], TRANSFORMS): step for step in image_steps(find_test_pipeline(config))}
+    made = {name: _make(f"test pipeline step {name}", step, TRANSFORMS) for name, step in steps.items()}
+    _check_pack(made["PackDetInputs"])
+    return InputRecipe(
+        **_read_resize(made["Resize"]),
+        **_read_preprocessor(config),
+        pad=_read_pad(made["Pad"]) if "Pad" in made else None,
+        to_float32=_reads_float32(made["LoadImageFromFile"]),
+    )
+
+
+def image_steps(pipeline: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A test pipeline without the steps that leave image and detections as they are.
+
+    Returns:
+        the steps ``LoadImageFromFile``, ``Resize``, ``Pad`` where there is one, ``PackDetInputs``.
+
+    Raises:
+        UserError: another step or another order, by name and position.
+    """
+    steps: list[dict[str, Any]] = []
+    last = None
+    for position, step in enumerate(pipeline, 1):
+        name = own_name(step["type"], TRANSFORMS)
+        if name == "LoadAnnotations" or (name == "RandomFlip" and _never_flips(step)):
+            continue
+        if name not in FOLLOWS[last]:
+            raise UserError(
+                f"test pipeline step {position}, {full_name(step['type'], TRANSFORMS)}: not supported here, "
+                f"where {' or '.join(FOLLOWS[last]) or 'nothing'} may stand; {REPRODUCED}"
+            )
+        steps.append(step)
+        last = name
+    if last != "PackDetInputs":
+        raise UserError(f"test pipeline: {FOLLOWS[last][-1]} is missing; {REPRODUCED}")
+    return steps
+
+
+def _never_flips(step: dict[str, Any]) -> bool:
+    """``flip_ratio`` is what mmdet 2 called it."""
+    chance = step.get("prob", step.get("flip_ratio"))
+    chances = chance if isinstance(chance, list | tuple) else [chance]
+    return all(value == 0 and value is not None for value in chances)
+
+
+def _make(where: str, settings: dict[str, Any], registry: Registry) -> Any:
+    try:
+        return registry.build(settings)
+    except Exception as error:  # mmdet raises whatever it likes
+        raise UserError(f"{where}: mmdet cannot make it ({error})") from error
+
+
+def _reads_float32(load: Any) -> bool:
+    where = "test pipeline step LoadImageFromFile"
+    if load.color_type != "color":
+        raise UserError(
+            f"{where}: color_type {load.color_type!r} is not supported; Cutpoint reads images in colour and "
+            "turns them as their EXIF says, since all models share the ground truth; set it to 'color'"
+        )
+    if load.imdecode_backend not in ("cv2", None):
+        raise UserError(f"{where}: imdecode_backend {load.imdecode_backend!r}: only cv2 is supported")
+    for key in ("backend_args", "file_client_args"):
+        value = getattr(load, key)
+        if value and value not in LOCAL_FILES:
+            raise UserError(f"{where}: {key} {dict(value)}: only local files are supported; set it to None")
+    return bool(load.to_float32)
+
+
+def _read_resize(resize: Any) -> dict[str, Any]:
+    where = "test pipeline step Resize"
+    scale = resize.scale
+    if scale is None:
+        raise UserError(
+            f"{where}: scale_factor is not supported; give it one `scale`, (width, height) in pixels"
+        )
+    pair = isinstance(scale, tuple if resize.keep_ratio else tuple | list) and len(scale) == 2
+    if not pair or not all(isinstance(side, int) and side > 0 for side in scale):
+        raise UserError(
+            f"{where}: scale {scale}: only one tuple (width, height) in whole pixels is supported"
+        )
+    if resize.backend not in ("cv2", None):
+        raise UserError(f"{where}: backend {resize.backend!r}: only cv2 is supported")
+    if resize.interpolation not in INTERPOLATIONS:
+        raise UserError(
+            f"{where}: interpolation {resize.interpolation!r}: only {', '.join(INTERPOLATIONS)} are supported"
+        )
+    return {
+        "scale": (scale[1], scale[0]),
+        "keep_ratio": bool(resize.keep_ratio),
+        "interpolation": resize.interpolation,
+    }
+
+
+def _read_pad(pad: Any) -> Pad:
+    where = "test pipeline step Pad"
+    if pad.padding_mode != "constant":
+        raise UserError(f"{where}: padding_mode {pad.padding_mode!r}: only constant is supported")
+    value = pad.pad_val.get("img", 0)
+    if isinstance(value, int):
+        value = (value,) * 3
+    elif isinstance(value, float):
+        value = (value, 0, 0)  # mmcv repeats whole numbers alone, and OpenCV fills up with zeros
+    if not isinstance(value, tuple) or len(value) != 3:
+        raise UserError(f"{where}: pad_val {value}: only one number or a tuple of three is supported")
+    size = pad.size
+    if size is not None and not (len(size) == 2 and all(isinstance(side, int) for side in size)):
+        raise UserError(f"{where}: size {size}: only (width, height) in whole pixels is supported")
+    return Pad(
+        to_square=bool(pad.pad_to_square),
+        size=(size[1], size[0]) if size is not None else None,
+        divisor=pad.size_divisor,
+        value=tuple(float(v) for v in value),
+    )
+
+
+def _check_pack(pack: Any) -> None:
+    for key in META_KEYS:
+        if key not in pack.meta_keys:
+            raise UserError(f"test pipeline step PackDetInputs: its meta_keys lack {key!r}; add it")
+
+
+def _read_preprocessor(config: Config) -> dict[str, Any]:
+    settings = model_config(config).get("data_preprocessor") or {}
+    kind = settings.get("type")
+    if own_name(kind, MODELS) != "DetDataPreprocessor":
+        raise UserError(
+            f"data_preprocessor {full_name(kind, MODELS)}: only mmdet's DetDataPreprocessor is supported"
+        )
+    _make("data_preprocessor DetDataPreprocessor", settings, MODELS)
+    pad_value = settings.get("pad_value", 0)
+    if not isinstance(pad_value, int | float):
+        raise UserError(f"data_preprocessor: pad_value {pad_value}: only one number is supported")
+    return {
+        "bgr_to_rgb": bool(settings.get("bgr_to_rgb", False) or settings.get("rgb_to_bgr", False)),
+        "mean": _channels(settings.get("mean")),
+        "std": _channels(settings.get("std")),
+        "divisor": int(settings.get("pad_size_divisor", 1)),
+        "pad_value": float(pad_value),
+    }
+
+
+def _channels(values: Sequence[float] | None) -> tuple[float, float, float] | None:
+    """One value is of all three channels."""
+    if values is None:
+        return None
+    return tuple(float(value) for value in (values * 3 if len(values) == 1 else values))

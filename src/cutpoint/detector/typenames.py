@@ -1,0 +1,44 @@
+"""The ``type`` of an mmdet config: a name, a name with its scope, or the class itself."""
+
+from typing import Any
+
+from mmdet.utils import register_all_modules
+from mmengine.registry import Registry
+
+OPENMMLAB = ("mmengine", "mmcv", "mmdet")
+
+
+def find_type(value: Any, registry: Registry) -> type | None:
+    """The class that a config's ``type`` means; null where the registry does not know it.
+
+    Args:
+        value: such as ``"Resize"``, ``"mmcv.Resize"`` or the class, as pure-Python configs have it.
+        registry: where a name is looked up, in mmdet's scope.
+    """
+    if not isinstance(value, str):
+        return value
+    register_all_modules(init_default_scope=True)
+    return registry.get(value)
+
+
+def type_name(value: Any) -> str:
+    """A config's ``type`` as a word: without scope or module."""
+    return value.rpartition(".")[2] if isinstance(value, str) else getattr(value, "__name__", str(value))
+
+
+def own_name(value: Any, registry: Registry) -> str | None:
+    """The name of a class of mmdet, mmcv or mmengine; null for any other, whatever it is called.
+
+    A user's own class, or one of another scope, may bear the name of mmdet's and do something else.
+    """
+    found = find_type(value, registry)
+    module = getattr(found, "__module__", "").partition(".")[0]
+    return found.__name__ if module in OPENMMLAB else None
+
+
+def full_name(value: Any, registry: Registry) -> str:
+    """A config's ``type`` for a message: mmdet's by its name, any other with its module."""
+    found = find_type(value, registry)
+    if found is None:
+        return str(value)
+    return own_name(value, registry) or f"{found.__module__}.{found.__name__}"
