@@ -98,6 +98,11 @@ def test_class_names_of_the_wrong_number_say_where_they_are_from(tmp_path, stree
         names(tmp_path, street, {"CLASSES": ["a", "b"]})
     with pytest.raises(UserError, match=r"the default of CocoDataset in .*c\.py names 80 \(80: 'person'"):
         names(tmp_path, street, {})
+    dataset.type = "BaseDetDataset"
+    with pytest.raises(
+        UserError, match=r"c\.py is not set, and neither BaseDetDataset nor the checkpoint names"
+    ):
+        names(tmp_path, street, {})
     with pytest.raises(UserError, match=r"class_names is checkpoint, but .*w\.pth names no classes"):
         names(tmp_path, street, {}, "checkpoint")
     with pytest.raises(
