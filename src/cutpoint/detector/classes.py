@@ -62,8 +62,8 @@ def find_class_names(
             source = f"the default of {_kind(dataset).__name__} in {config.filename}"
     if len(names) != num_classes:
         raise UserError(
-            f"models.{model}: the head has {num_classes} classes, but {source} names {len(names)} "
-            f"({_show(names, ())}); set {where} to the {num_classes} names in the order of the head's "
+            f"models.{model}: the head has {num_classes} classes, but {source} names "
+            f"{_show(names, ())}; set {where} to the {num_classes} names in the order of the head's "
             f"channels {mend}".rstrip()
         )
     return names
