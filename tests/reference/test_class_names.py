@@ -91,7 +91,7 @@ def test_class_names_of_the_wrong_number_say_where_they_are_from(tmp_path, stree
     ):
         names(tmp_path, street, {}, count=4)
     dataset.pop("metainfo")
-    message = r"checkpoint .*w\.pth names 2: 'a', 'b'; set metainfo\.classes of .*to the 3 .*class_names to config$"
+    message = r"checkpoint .*w\.pth names 2: 'a', 'b'; set metainfo\.classes .*the 3 .*class_names to config$"
     with pytest.raises(UserError, match=message):
         names(tmp_path, street, {"CLASSES": ["a", "b"]})
     with pytest.raises(UserError, match=r"the default of CocoDataset in .*c\.py names 80: 'person'"):
