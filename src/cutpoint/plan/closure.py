@@ -126,7 +126,9 @@ def _roots() -> list[str]:
     added = [os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     here = os.getcwd()
     below = [os.path.relpath(entry, here) if entry.startswith(here + os.sep) else entry for entry in added]
-    return list(dict.fromkeys(["", *(entry for entry in below if entry != here)]))
+    installed = {"site-packages", "dist-packages"}
+    own = [entry for entry in below if entry != here and not installed & set(Path(entry).parts)]
+    return list(dict.fromkeys(["", *own]))
 
 
 def _locate(root: str, parts: tuple[str, ...]) -> list[str]:
@@ -138,7 +140,8 @@ def _locate(root: str, parts: tuple[str, ...]) -> list[str]:
         if os.path.isfile(os.path.join(package, "__init__.py")):
             files.append(os.path.join(package, "__init__.py"))
         elif os.path.isfile(f"{package}.py"):
-            return [*files, f"{package}.py"]
+            files.append(f"{package}.py")
+            break
         elif not os.path.isdir(package):
             break
         folder = package

@@ -213,6 +213,12 @@ def test_modules_and_what_they_import(write, tmp_path, monkeypatch):
     assert module_files(["far"]) == ["src/far.py", "flat.py", "last/one.py", "more.py"]
 
 
+def test_installed_packages_are_left_out(write, tmp_path, monkeypatch):
+    write({"env/site-packages/lib/__init__.py": "", "m.py": "import lib\nfrom . import n\n", "n.py": ""})
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "env/site-packages"))
+    assert module_files(["m"]) == ["m.py", "n.py"]
+
+
 def test_a_changed_file_is_read_again(write):
     write({"a.py": "", "b.py": "", "m.py": "import a\n"})
     assert module_files(["m"]) == ["m.py", "a.py"]
