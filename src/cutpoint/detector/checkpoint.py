@@ -90,8 +90,11 @@ def read_checkpoint(path: str) -> dict[str, Any]:
 
 
 def _check_kind(path: str) -> None:
-    with open(path, "rb") as file:
-        head = file.read(64)
+    try:
+        with open(path, "rb") as file:
+            head = file.read(64)
+    except OSError as error:
+        raise UserError(f"checkpoint {path}: cannot be read ({error.strerror})") from error
     if not head:
         raise UserError(f"checkpoint {path}: is empty; copy or download it again")
     for beginning, what in BEGINNINGS.items():

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
-from mmdet.utils import register_all_modules
 from mmengine.config import Config, ConfigDict
 
 from cutpoint.detector.checkpoint import read_checkpoint
 from cutpoint.detector.testset import find_test_dataset
-from cutpoint.detector.typenames import find_type
+from cutpoint.detector.typenames import find_type, type_name
 from cutpoint.errors import UserError
 
 # names that a message shows of a list
@@ -63,8 +62,8 @@ def find_class_names(
             source = f"the default of {_kind(dataset).__name__} in {config.filename}"
     if len(names) != num_classes:
         raise UserError(
-            f"models.{model}: the head has {num_classes} classes, but {source} names {len(names)} "
-            f"({_show(names, ())}); set {where} to the {num_classes} names in the order of the head's "
+            f"models.{model}: the head has {num_classes} classes, but {source} names "
+            f"{_show(names, ())}; set {where} to the {num_classes} names in the order of the head's "
             f"channels {mend}".rstrip()
         )
     return names
@@ -89,7 +88,7 @@ def trained_order(config: Config, classes: list[str]) -> list[str] | None:
         if not kind or getattr(kind, "load_data_list", None) is not CocoDataset.load_data_list:
             continue
         path = os.path.join(dataset.get("data_root") or "", dataset.get("ann_file") or "")
-        named = set(_configured(dataset) or kind.METAINFO["classes"])
+        named = set(_configured(dataset) or kind.METAINFO.get("classes", ()))
         order = [name for name in _categories(path) if name in named]
         if order != classes[: len(order)]:
             return order
@@ -130,13 +129,12 @@ def _default(dataset: ConfigDict, where: str) -> list[str]:
     names = getattr(_kind(dataset), "METAINFO", {}).get("classes")
     if not names:
         raise UserError(
-            f"{where}: is not set, and neither {dataset.type} nor the checkpoint names the classes"
+            f"{where} is not set, and neither {type_name(dataset.type)} nor the checkpoint names the classes"
         )
     return [names] if isinstance(names, str) else list(names)
 
 
 def _kind(dataset: ConfigDict) -> type | None:
-    register_all_modules(init_default_scope=True)
     return find_type(dataset.get("type"), DATASETS)
 
 

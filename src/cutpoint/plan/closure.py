@@ -20,8 +20,8 @@ from cutpoint.errors import UserError
 # What a `_base_` expression may call: mmengine 0.10.7 evaluates it where these stand.
 PURE = ("dict", "enumerate", "format", "len", "list", "map", "max", "min", "range", "reversed", "set")
 PURE += ("sorted", "str", "sum", "tuple", "zip")
-# Text files that a config or a module may open by name; what a data set lists is no part of the model.
-OPENED = (".py", ".txt")
+# What a config or a module may open by name; JSON is left out, since a data set's is no part of the model.
+OPENED = (".py", ".txt", ".csv", ".npy", ".npz", ".yaml", ".yml")
 
 
 @dataclass
@@ -42,7 +42,7 @@ def config_files(config: str) -> list[str]:
 
     These are the config, the files that it inherits from (``_base_``, or ``read_base()`` in a pure-Python
     config), the local modules that these import, by ``custom_imports`` as well, with all that those import,
-    and the ``.py`` and ``.txt`` files of the working directory that they name. A local module lies beside the
+    and the files of the working directory that they name (see ``OPENED``). A local module lies beside the
     file that imports it, below the working directory, or below a folder of ``PYTHONPATH``.
 
     Args:
@@ -126,7 +126,9 @@ def _roots() -> list[str]:
     added = [os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     here = os.getcwd()
     below = [os.path.relpath(entry, here) if entry.startswith(here + os.sep) else entry for entry in added]
-    return list(dict.fromkeys(["", *(entry for entry in below if entry != here)]))
+    installed = {"site-packages", "dist-packages"}
+    own = [entry for entry in below if entry != here and not installed & set(Path(entry).parts)]
+    return list(dict.fromkeys(["", *own]))
 
 
 def _locate(root: str, parts: tuple[str, ...]) -> list[str]:
@@ -138,7 +140,8 @@ def _locate(root: str, parts: tuple[str, ...]) -> list[str]:
         if os.path.isfile(os.path.join(package, "__init__.py")):
             files.append(os.path.join(package, "__init__.py"))
         elif os.path.isfile(f"{package}.py"):
-            return [*files, f"{package}.py"]
+            files.append(f"{package}.py")
+            break
         elif not os.path.isdir(package):
             break
         folder = package
@@ -200,7 +203,7 @@ def _read_data(path: str, text: str) -> Reach:
     names = custom.get("imports", []) if isinstance(custom, dict) else []
     names = [names] if isinstance(names, str) else names
     bases = _paths(path, content.get("_base_", []), "its value")
-    return Reach(bases, [(0, tuple(name.split("."))) for name in names])
+    return Reach(bases, list(_split(names)))
 
 
 def _inherited(path: str, tree: ast.Module) -> Iterator[str]:
@@ -265,9 +268,19 @@ def _imports(node: ast.AST) -> Iterator[tuple[int, tuple[str, ...]]]:
     elif isinstance(node, ast.ImportFrom):
         parts = tuple(node.module.split(".")) if node.module else ()
         yield from ((node.level, (*parts, alias.name)) for alias in node.names)
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+        texts = (part.value for part in node.args[:1] if isinstance(part, ast.Constant))
+        yield from _split(text for text in texts if isinstance(text, str))
     elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "custom_imports":
         texts = (n.value for n in ast.walk(node.value) if isinstance(n, ast.Constant))
-        yield from ((0, tuple(text.split("."))) for text in texts if isinstance(text, str))
+        yield from _split(text for text in texts if isinstance(text, str))
+
+
+def _split(modules: Iterable[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Dotted names, relative ones with their dots, as ``Reach.imports`` has them."""
+    for module in modules:
+        name = module.lstrip(".")
+        yield len(module) - len(name), tuple(name.split("."))
 
 
 def _named(nodes: Iterable[ast.AST]) -> Iterator[str]:

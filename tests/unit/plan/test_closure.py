@@ -182,13 +182,15 @@ def test_modules_and_what_they_import(write, tmp_path, monkeypatch):
     write(
         {
             "heads/__init__.py": "",
-            "heads/mine.py": "from .deep.coder import Coder\nfrom ..other import x\nimport importlib\n",
-            "heads/deep/__init__.py": "from . import sizes\n",
+            "heads/mine.py": "np.load('sizes.npy')\nfrom .deep.coder import Coder\nfrom ..other import x\n",
+            "heads/deep/__init__.py": "import importlib\nimportlib.import_module('.sizes', __name__)\n",
             "heads/deep/coder.py": "def f():\n    from flat import g\n",
             "heads/deep/sizes.py": "",
             "flat.py": "try:\n    import gone\nexcept ImportError:\n    import more\n",
             "more.py": "this is no Python\n",
-            "src/far.py": "import flat\n",
+            "src/far.py": "import flat\nfrom importlib import import_module\nimport_module('last.one')\n",
+            "last/one.py": "",
+            "sizes.npy": "",
         }
     )
     assert module_files(["heads.mine", "json"]) == [
@@ -196,6 +198,7 @@ def test_modules_and_what_they_import(write, tmp_path, monkeypatch):
         "heads/mine.py",
         "heads/deep/__init__.py",
         "heads/deep/coder.py",
+        "sizes.npy",
         "heads/deep/sizes.py",
         "flat.py",
         "more.py",
@@ -207,7 +210,13 @@ def test_modules_and_what_they_import(write, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="no module 'far'"):
         module_files(["far"])
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "src"))
-    assert module_files(["far"]) == ["src/far.py", "flat.py", "more.py"]
+    assert module_files(["far"]) == ["src/far.py", "flat.py", "last/one.py", "more.py"]
+
+
+def test_installed_packages_are_left_out(write, tmp_path, monkeypatch):
+    write({"env/site-packages/lib/__init__.py": "", "m.py": "import lib\nfrom . import n\n", "n.py": ""})
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "env/site-packages"))
+    assert module_files(["m"]) == ["m.py", "n.py"]
 
 
 def test_a_changed_file_is_read_again(write):

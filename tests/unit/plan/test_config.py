@@ -35,6 +35,7 @@ def test_defaults_fill_every_level():
     config = complete_config(LEAST, SCHEMA)
     assert config["device"] == "auto"
     assert config["models"]["m"]["candidate_floor"] is None
+    assert config["models"]["m"]["class_names"] is None
     assert config["datasets"]["d"] == {
         "images": "d",
         "annotations": None,

@@ -485,6 +485,11 @@ def test_threshold_below_the_floor_is_refused(cut):
         resolve(entry, model={"candidate_floor": 0.2})
 
 
+@pytest.mark.parametrize("choice", [None, "checkpoint", "config"])
+def test_whose_class_names_hold_is_the_models(choice):
+    assert plan_of(REFERENCE, model={"class_names": choice}).model("m").class_names == choice
+
+
 def test_paths_are_normalised():
     plan = plan_of(REFERENCE, model={"checkpoint": "./data//x.pth", "config": "mmdet::atss/a.py"})
     assert plan.model("m").checkpoint == "data/x.pth"
