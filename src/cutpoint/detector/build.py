@@ -64,7 +64,7 @@ def build_detector(config: Config, checkpoint: str | None) -> nn.Module:
     """
     register_all_modules(init_default_scope=True)
     try:
-        model = MODELS.build(_without_downloads(model_config(config)))
+        model = MODELS.build(without_downloads(model_config(config)))
     except Exception as error:  # the config is the user's: anything can go wrong in it
         name, reason = type_name(config.model.get("type")), f"{type(error).__name__}: {error}"
         raise UserError(f"model {name}: mmdet cannot build it ({reason})") from error
@@ -154,7 +154,7 @@ def class_names(config: Config, checkpoint: str | None) -> list[str]:
     return [classes] if isinstance(classes, str) else list(classes)
 
 
-def _without_downloads(model: ConfigDict) -> ConfigDict:
+def without_downloads(model: ConfigDict) -> ConfigDict:
     """A copy that never fetches pretrained weights while it is built."""
     model = copy.deepcopy(model)
 

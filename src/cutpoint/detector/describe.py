@@ -34,6 +34,7 @@ def describe_model(
     """
     mmdet_config = load_config(config)
     refuse_unsupported(model, mmdet_config)
+    made = describe_input(mmdet_config)
     detector = build_detector(mmdet_config, checkpoint)
     if not hasattr(detector, "bbox_head"):
         raise UserError(f"model {model}: {type(detector).__name__} has no bbox_head; {ONLY_DENSE}")
@@ -44,7 +45,7 @@ def describe_model(
             f"model {model}: the head has {head.num_classes} classes, the checkpoint's or config's metainfo "
             f"names {len(classes)}; set metainfo.classes in {config}"
         )
-    spec = ModelSpec(model, tuple(classes), head, describe_input(mmdet_config))
+    spec = ModelSpec(model, tuple(classes), head, made)
     write_json(out, spec.to_dict())
 
 
