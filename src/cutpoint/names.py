@@ -2,6 +2,8 @@
 
 # the note of a latency whose NMS ran in Python
 UNCOMPILED = "without compiled NMS"
+# a reference that reaches less AP (fraction), or nothing, is no detector of these images: nothing can be lost
+LEAST_AP, NO_DETECTION = 0.01, "no detection at all"
 # Threads of a timed session wait for the next run without sleep, as ONNX Runtime's do by default, not much
 # longer than decoding takes; the next variant's turn comes after a rest. ONNX Runtime only estimates that
 # time: on one machine 0.02 s were 0.04 s.

@@ -33,6 +33,7 @@ from cutpoint.postprocessing.candidates import Candidates, from_raw
 from cutpoint.postprocessing.recipes import Detections, Recipe, apply_recipe, resolve_recipe
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
+from cutpoint.predict.validity import read_valid
 
 NUMPY_TOLERANCE, ONNX_TOLERANCE = 1e-5, 1e-4  # of scores
 MOST_TIES = 0.01
@@ -107,7 +108,7 @@ def run(pipeline: MmdetPipeline, paths: list[str]) -> list[Image]:
             tensor[i : i + 1],
             {name: value[i : i + 1] for name, value in raw.items()},
             from_raw(raw, head, i),
-            pipeline.read(outputs, geometry, i),
+            read_valid(pipeline, outputs, geometry, i),
         )
         for i, (path, geometry) in enumerate(zip(paths, geometries, strict=True))
     ]
@@ -170,7 +171,7 @@ def test_onnx_candidates_equal_predict(bench, exports, cut):
         for name, value in outputs.items():
             assert value.shape == expected[name].shape
             worst = max(worst, largest(value - expected[name]))
-        candidates.append(exports[cut].read(outputs, *geometries))
+        candidates.append(read_valid(exports[cut], outputs, *geometries, 0))
         found.append(apply_recipe(bench.recipe, candidates[-1], *geometries, bench.model.spec))
     judge_cut(bench, cut, bench.images, found, candidates, start, tensor=worst)
 
@@ -184,7 +185,7 @@ def test_onnx_e2e_equals_predict(bench, exports, batch):
         chosen = images[first : first + batch]
         for cut, results in (("e2e", found), ("decoded", candidates)):
             outputs, geometries = infer(exports[cut], chosen)
-            results += [exports[cut].read(outputs, size, i) for i, size in enumerate(geometries)]
+            results += [read_valid(exports[cut], outputs, size, i) for i, size in enumerate(geometries)]
     judge_cut(bench, "e2e" if batch == 1 else f"e2e, batch {batch}", images, found, candidates, start)
 
 

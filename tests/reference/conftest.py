@@ -34,3 +34,10 @@ def yolox_exports(yolox) -> Exports:
 @pytest.fixture(scope="session", params=["atss_exports", "yolox_exports"])
 def exports(request) -> Exports:
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+def bed(tmp_path_factory):
+    from planted import Bed
+
+    return Bed(tmp_path_factory.mktemp("planted"))

@@ -1,24 +1,41 @@
 """Configs and checkpoints: what loads, what is refused, and with which message."""
 
+import datetime
+import io
+import json
 import pickle
+import re
+from collections import Counter, defaultdict, deque
+from decimal import Decimal
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
+from mmdet.registry import DATASETS
+from mmengine.config import Config, ConfigDict
 from mmengine.logging import HistoryBuffer, MessageHub
 from models import SMALL_ATSS, YOLOX
 from torch import nn
 
-from cutpoint.detector.build import build_detector, class_names, load_config, load_weights, read_checkpoint
+from cutpoint.detector.build import build_detector, load_config
+from cutpoint.detector.checkpoint import load_weights, read_checkpoint
+from cutpoint.detector.classes import find_class_names, trained_order
 from cutpoint.detector.describe import describe_model
 from cutpoint.detector.heads import describe_head
 from cutpoint.errors import UserError
+from cutpoint.postprocessing.headspec import ModelSpec
 
 
 def save(path, content):
     torch.save(content, path)
     return str(path)
+
+
+def torch_bytes(content, zipped):
+    buffer = io.BytesIO()
+    torch.save(content, buffer, _use_new_zipfile_serialization=zipped)
+    return buffer.getvalue()
 
 
 @pytest.fixture
@@ -69,14 +86,106 @@ def test_code_in_a_checkpoint_is_refused_and_does_not_run(tmp_path):
 def test_files_that_are_no_checkpoint(tmp_path):
     with pytest.raises(UserError, match=r"absent\.pth: no such file"):
         read_checkpoint(str(tmp_path / "absent.pth"))
-    (tmp_path / "text.pth").write_text("<html>")
-    with pytest.raises(UserError, match=r"text\.pth: cannot be read as weights"):
-        read_checkpoint(str(tmp_path / "text.pth"))
-    (tmp_path / "plain.pth").write_bytes(pickle.dumps({"state_dict": {}})[:-4])
-    with pytest.raises(UserError, match=r"plain\.pth: cannot be read as weights"):
-        read_checkpoint(str(tmp_path / "plain.pth"))
-    with pytest.raises(UserError, match="expected a dict"):
+    with pytest.raises(UserError, match="expected a dict of tensors, found list"):
         read_checkpoint(save(tmp_path / "list.pth", [torch.ones(1)]))
+
+
+WHOLE = torch_bytes({"state_dict": {"w": torch.ones(1000)}}, True)
+OLD = torch_bytes({"state_dict": {"w": torch.ones(1000)}}, False)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty; copy or download it again"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 123\n",
+            "is a Git LFS pointer.*pull",
+        ),
+        (b"<html>404</html>", "is a web page"),
+        (b"\n <!DOCTYPE html>", "is a web page"),
+        (
+            b'{"error": "not found"}',
+            r".*not written by torch\.save, or is damaged \(Unsupported operand 123\)",
+        ),
+        (pickle.dumps({"state_dict": {}})[:-4], "cannot be read as weights: "),
+        (WHOLE[:2000], "cannot be read as weights: the file is incomplete; copy or download it again"),
+        (OLD[:-100], "cannot be read as weights: the file is incomplete"),
+    ],
+)
+def test_a_file_of_another_kind_is_named(tmp_path, content, message):
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(UserError, match=rf"checkpoint .*w\.pth: {message}") as error:
+        read_checkpoint(str(tmp_path / "w.pth"))
+    assert "\n" not in str(error.value)
+    assert "weights_only" not in str(error.value)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_plain_data_in_meta_loads(tmp_path, zipped):
+    day = datetime.datetime(2024, 1, 2, tzinfo=datetime.UTC)
+    meta = {
+        "time": [day, day.date(), day.timetz(), datetime.timedelta(3)],
+        "path": [PurePosixPath("/a/b"), PureWindowsPath("c")],
+        "set": [{1, 2}, frozenset([3]), Counter(a=2), 1j, Decimal("1.5"), range(3)],
+        "numpy": [np.float32(3), np.str_("a"), np.bool_(True), np.datetime64("2020-01-01")],
+        "config": ConfigDict(lr=1),
+    }
+    content = {
+        "state_dict": {"w": torch.ones(2)},
+        "meta": meta
+        | {
+            "here": Path("/a"),
+            "default": defaultdict(list, a=[1]),
+            "queue": deque([1, 2], maxlen=2),
+            "names": np.array(["car", "bus"]),
+            "objects": np.array(["car", None], dtype=object),
+        },
+    }
+    (tmp_path / "w.pth").write_bytes(torch_bytes(content, zipped))
+    found = read_checkpoint(str(tmp_path / "w.pth"))["meta"]
+    assert {key: found[key] for key in meta} == meta
+    assert (found["here"], found["default"], found["queue"]) == (PurePosixPath("/a"), {"a": [1]}, [1, 2])
+    assert (found["names"].tolist(), found["objects"].tolist()) == (["car", "bus"], ["car", None])
+
+
+class Own:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            {"meta": {"x": Own()}},
+            r"holds test_checkpoints\.Own, an object that only code .*with plain values",
+        ),
+        (
+            {"model": nn.Linear(2, 2)},
+            r"holds torch\.nn\.modules\.linear\.Linear, a whole model.*state_dict\(\)",
+        ),
+        ({"x": re.compile("a")}, r"holds re\._compile, an object that only code"),
+        ({"state_dict": None}, "its state_dict is NoneType, not a dict of tensors"),
+        ({"state_dict": {}}, r"has no tensors under 'state_dict' or at its top \(keys: none\)$"),
+        (
+            {"model": {"w": torch.ones(1)}, "ema": {"w": torch.ones(1)}, "epoch": 3},
+            r"\(keys: 'model', 'ema', 'epoch'\); 'model' and 'ema' may be: save it as 'state_dict'",
+        ),
+    ],
+)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_what_is_not_weights_and_plain_data_is_named(tmp_path, content, message, zipped):
+    (tmp_path / "w.pth").write_bytes(torch_bytes(content, zipped))
+    with pytest.raises(UserError, match=rf"checkpoint .*w\.pth: .*{message}") as error:
+        read_checkpoint(str(tmp_path / "w.pth"))
+    assert "\n" not in str(error.value)
+    assert "\x1b" not in str(error.value)
+
+
+@pytest.mark.parametrize("meta", [None, "text", 3])
+def test_meta_that_is_no_dict_is_none(tmp_path, meta):
+    path = save(tmp_path / "w.pth", {"state_dict": {"w": torch.ones(2)}, "meta": meta})
+    assert read_checkpoint(path)["meta"] == {}
 
 
 def test_weights_load_with_the_keys_of_training_beside_them(tmp_path, layer):
@@ -90,6 +199,41 @@ def test_weights_load_with_the_keys_of_training_beside_them(tmp_path, layer):
     other = {key: value + 1 for key, value in wanted.items()}
     load_weights(layer, save(tmp_path / "bare.pth", other))
     torch.testing.assert_close(layer.state_dict()["0.bias"], other["0.bias"])
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16])
+def test_weights_of_wrapped_models_and_in_half_precision_load(tmp_path, layer, prefix, kind):
+    wanted = {key: value.to(kind) for key, value in layer.state_dict().items()}
+    other = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    state = {prefix + key: value for key, value in wanted.items()}
+    load_weights(other, save(tmp_path / "w.pth", {"state_dict": state}))
+    for key, value in other.state_dict().items():
+        assert value.dtype == layer.state_dict()[key].dtype
+        torch.testing.assert_close(value, wanted[key].to(value.dtype), rtol=0, atol=0)
+
+
+def test_weights_of_a_pair_of_models_say_where_they_are(tmp_path, layer):
+    state = {f"{name}.{key}": v for name in ("teacher", "student") for key, v in layer.state_dict().items()}
+    with pytest.raises(
+        UserError, match=r"below 'teacher\.', 'student\.': save those of one of these without"
+    ):
+        load_weights(layer, save(tmp_path / "w.pth", {"state_dict": state}))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(tmp_path, layer, value):
+    state = layer.state_dict()
+    state["0.weight"][0, 0] = value
+    state["1.running_var"][:2] = value
+    message = r"w\.pth: 3 weights in 2 tensors are NaN or infinite \(first: 0\.weight, 1 of 6\)"
+    with pytest.raises(UserError, match=message):
+        load_weights(layer, save(tmp_path / "w.pth", {"state_dict": state}))
+    # what the detector does not use may be anything
+    state = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).state_dict()
+    load_weights(
+        layer, save(tmp_path / "ema.pth", {"state_dict": state | {"ema_0": torch.full((2,), value)}})
+    )
 
 
 def test_weights_that_do_not_fit_are_named(tmp_path, layer):
@@ -144,19 +288,158 @@ def test_building_fetches_nothing():
     assert not any(parameter.requires_grad for parameter in detector.parameters())
 
 
-def test_class_names_come_from_the_checkpoint_then_the_config_then_coco(tmp_path):
+STREET = ["car", "bus", "person"]
+
+
+@pytest.fixture
+def street(tmp_path):
     (tmp_path / "c.py").write_text(SMALL_ATSS)
-    config = load_config(str(tmp_path / "c.py"))
+    return load_config(str(tmp_path / "c.py"))
 
-    def names(meta):
-        return class_names(config, save(tmp_path / "w.pth", {"state_dict": {}, "meta": meta}))
 
-    assert names({"dataset_meta": {"classes": ("a", "b")}}) == ["a", "b"]
-    assert names({"dataset_meta": {"CLASSES": ["c"]}}) == ["c"]
-    assert names({"CLASSES": ("d",)}) == ["d"]
-    assert names({}) == class_names(config, None) == ["car", "bus", "person"]
-    coco = class_names(load_config(YOLOX), None)
+def names(tmp_path, config, meta, choice=None, count=3):
+    path = save(tmp_path / "w.pth", {"state_dict": {"w": torch.ones(1)}, "meta": meta})
+    return find_class_names("street", config, path, count, choice)
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {"dataset_meta": {"classes": tuple(STREET)}},
+        {"dataset_meta": {"CLASSES": STREET}},
+        {"CLASSES": STREET},
+        {"dataset_meta": {"classes": np.array(STREET)}},
+        {"dataset_meta": {"classes": dict(enumerate(STREET))}},
+        {"dataset_meta": {"classes": None}},
+        {"dataset_meta": None},
+        {},
+        None,
+    ],
+)
+def test_class_names_of_checkpoint_and_config_agree(tmp_path, street, meta):
+    assert names(tmp_path, street, meta) == STREET
+    assert names(tmp_path, street, meta, "config") == STREET
+
+
+def test_a_default_of_the_data_sets_class_does_not_conflict(tmp_path, street):
+    street.test_dataloader.dataset.pop("metainfo")
+    assert names(tmp_path, street, {"CLASSES": ("a", "b", "c")}) == ["a", "b", "c"]
+
+
+def test_class_names_without_a_checkpoints(tmp_path, street):
+    assert find_class_names("street", street, None, 3) == STREET
+    coco = find_class_names("m", load_config(YOLOX), None, 80)
     assert (len(coco), coco[0], coco[79]) == (80, "person", "toothbrush")
+    (tmp_path / "names.txt").write_text("a\nb\nc\n")
+    street.test_dataloader.dataset.metainfo.classes = str(tmp_path / "names.txt")
+    assert find_class_names("street", street, None, 3) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (
+            ["bus", "car", "person"],
+            r"\(3: 'bus', 'car', 'person'\) differ .*\(3: 'car', 'bus', 'person'\); set it to",
+        ),
+        (["car", "bus", "man"], r"\(3: 2 alike, then 'man'\) differ .* \(3: 2 alike, then 'person'\)"),
+        (
+            [f"c{n}" for n in range(80)],
+            r"\(80: 'c0', 'c1', 'c2', 'c3' and 76 more\) differ .*\(the head has 3, as the config has\)",
+        ),
+    ],
+)
+def test_class_names_that_differ_need_a_choice(tmp_path, street, other, message):
+    meta = {"dataset_meta": {"classes": other}}
+    with pytest.raises(UserError, match=rf"models\.street\.class_names: .*w\.pth {message}"):
+        names(tmp_path, street, meta)
+    assert names(tmp_path, street, meta, "config") == STREET
+    assert names(tmp_path, street, meta, "checkpoint", len(other)) == other
+
+
+def test_class_names_of_the_wrong_number_say_where_they_are_from(tmp_path, street):
+    dataset = street.test_dataloader.dataset
+    with pytest.raises(
+        UserError, match=r"head has 4 classes, but metainfo\.classes of .*c\.py names 3 \(3: 'car'"
+    ):
+        names(tmp_path, street, {}, count=4)
+    dataset.pop("metainfo")
+    message = (
+        r"checkpoint .*w\.pth names 2 .*; set metainfo\.classes of .*c\.py to the 3 .*class_names to config$"
+    )
+    with pytest.raises(UserError, match=message):
+        names(tmp_path, street, {"CLASSES": ["a", "b"]})
+    with pytest.raises(UserError, match=r"the default of CocoDataset in .*c\.py names 80 \(80: 'person'"):
+        names(tmp_path, street, {})
+    with pytest.raises(UserError, match=r"class_names is checkpoint, but .*w\.pth names no classes"):
+        names(tmp_path, street, {}, "checkpoint")
+    with pytest.raises(
+        UserError, match=r"w\.pth: the class names in its meta must be a list of texts, found \[1"
+    ):
+        names(tmp_path, street, {"CLASSES": [1, 2, 3]})
+
+
+def write_training(tmp_path, name, order):
+    content = {
+        "images": [],
+        "annotations": [],
+        "categories": [{"id": i, "name": n} for i, n in enumerate(order)],
+    }
+    (tmp_path / name).write_text(json.dumps(content))
+    return {
+        "type": "CocoDataset",
+        "data_root": str(tmp_path),
+        "ann_file": name,
+        "metainfo": {"classes": STREET},
+    }
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        (STREET, None),
+        (["car", "dog", "bus", "person"], None),
+        (["car", "bus"], None),
+        (["bus", "car", "person"], ["bus", "car", "person"]),
+        (["car", "dog", "person"], ["car", "person"]),  # mmdet numbers person 1, the classes say 2
+    ],
+)
+def test_the_order_of_the_training_file_is_that_of_mmdets_labels(tmp_path, street, order, expected):
+    dataset = write_training(tmp_path, "train.json", order)
+    street.train_dataloader = {"dataset": {"type": "RepeatDataset", "times": 2, "dataset": dataset}}
+    assert trained_order(street, STREET) == expected
+    trained = DATASETS.build(dataset | {"pipeline": [], "lazy_init": True})
+    trained.load_data_list()
+    labels = [order[index] for index in trained.cat2label]
+    assert (labels if labels != STREET[: len(labels)] else None) == expected
+
+
+def test_the_order_of_training_files_that_are_not_here_is_unknown(tmp_path, street):
+    assert trained_order(street, STREET) is None
+    good = write_training(tmp_path, "good.json", STREET)
+    bad = write_training(tmp_path, "bad.json", STREET[::-1])
+    absent = {**good, "ann_file": "absent.json"}
+    (tmp_path / "broken.json").write_text("[")
+    for parts, expected in (
+        ([good, absent, {**good, "ann_file": "broken.json"}], None),
+        ([good, bad], STREET[::-1]),
+        ([{**bad, "type": "VOCDataset"}], None),
+    ):
+        street.train_dataloader = {"dataset": {"type": "ConcatDataset", "datasets": parts}}
+        assert trained_order(street, STREET) == expected
+
+
+def test_the_order_of_training_stands_in_the_description(tmp_path):
+    text = (
+        SMALL_ATSS
+        + f"\ntrain_dataloader = dict(dataset={write_training(tmp_path, 't.json', STREET[::-1])})\n"
+    )
+    describe(tmp_path, SMALL_ATSS)
+    plain = json.loads((tmp_path / "spec.json").read_text())
+    describe(tmp_path, text)
+    found = json.loads((tmp_path / "spec.json").read_text())
+    assert found == plain | {"trained_order": STREET[::-1]}
+    assert ModelSpec.from_dict(found).digest == ModelSpec.from_dict(plain).digest
 
 
 def describe(tmp_path, text, floor=None):
@@ -171,7 +454,7 @@ def describe(tmp_path, text, floor=None):
 
 
 def test_class_names_must_be_as_many_as_the_heads_classes(tmp_path):
-    with pytest.raises(UserError, match=r"model street: the head has 4 classes, .* names 3"):
+    with pytest.raises(UserError, match=r"models\.street: the head has 4 classes, .* names 3"):
         describe(tmp_path, SMALL_ATSS.replace("num_classes=3", "num_classes=4"))
     assert not (tmp_path / "spec.json").exists()
 

@@ -2,16 +2,19 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import onnx
 import pytest
+import torch
 from models import geometry, noise, pixel_deviation
 from onnx import numpy_helper
 
 from cutpoint.data.image import clip_size
 from cutpoint.detector.verify import verify_export
 from cutpoint.errors import UserError
+from cutpoint.export.acceptance import accept_export
 from cutpoint.export.cut import write_export
 from cutpoint.files import read_json, write_json
 from cutpoint.postprocessing.candidates import from_decoded
@@ -363,12 +366,12 @@ class TestVerify:
     def verify(self, atss_exports, manifest, tmp_path):
         model = atss_exports.model
 
-        def run(export, spec=model.spec_file, images=2):
+        def run(export, spec=model.spec_file, images=2, checkpoint=model.checkpoint):
             out = tmp_path / "verify.json"
             verify_export(
                 export=str(export),
                 config=model.config_name,
-                checkpoint=model.checkpoint,
+                checkpoint=checkpoint,
                 spec=spec,
                 manifest=manifest,
                 images=images,
@@ -420,10 +423,28 @@ class TestVerify:
         assert not found["passed"]
         assert any("matched" in failure for failure in found["failures"])
 
-    def test_nan_stops(self, verify, atss_exports, tmp_path):
-        path = self.tampered(atss_exports, tmp_path, "rawimage", lambda w: w * np.nan)
-        with pytest.raises(UserError, match="output cls_0 has NaN"):
-            verify(path)
+    def test_nan_of_the_file_fails_by_tensor_and_image(self, verify, atss_exports, tmp_path):
+        found = verify(self.tampered(atss_exports, tmp_path, "rawimage", lambda w: w * np.nan))
+        wrong = {row["name"]: row["reason"] for row in found["tensors"] if not row["passed"]}
+        assert set(wrong) == {f"cls_{level}" for level in range(5)}
+        assert re.fullmatch(r"NaN on image id 1 \(.*1\.jpg\)", wrong["cls_0"])
+        assert not found["passed"]
+        found = verify(self.tampered(atss_exports, tmp_path, "e2eimage", lambda w: w * np.nan))
+        assert found["failures"][0] == "boxes, only 0.0% of the detections matched"
+
+    @pytest.mark.parametrize("name", ["rawimage", "decodedimage", "e2eimage", "e2etensor"])
+    def test_nan_of_both_sides_does_not_pass(self, verify, atss_exports, tmp_path, name):
+        state = torch.load(atss_exports.model.checkpoint)
+        state["state_dict"]["bbox_head.atss_cls.weight"][:] = math.nan
+        torch.save(state, tmp_path / "nan.pth")
+        path = self.tampered(atss_exports, tmp_path, name, lambda w: w * np.nan)
+        found = verify(path, checkpoint=str(tmp_path / "nan.pth"))
+        tensor = "scores" if name == "decodedimage" else "cls_0"
+        said = next(f for f in found["failures"] if f"NaN in PyTorch's own {tensor} on image id 1 (" in f)
+        assert not found["passed"]
+        with pytest.raises(UserError, match=r"is not the detector that it was made from: .*NaN in PyTorch"):
+            accept_export(verify=str(tmp_path / "verify.json"))
+        assert said
 
     def test_a_missing_output_stops(self, verify, atss_exports, tmp_path):
         model = onnx.load(atss_exports.model.folder / "rawimage.onnx")

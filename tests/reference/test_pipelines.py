@@ -19,7 +19,8 @@ from models import SMALL_ATSS
 
 from cutpoint.data.image import decode, prepare
 from cutpoint.detector import testset
-from cutpoint.detector.build import build_detector, class_names, load_config, without_downloads
+from cutpoint.detector.build import build_detector, load_config, without_downloads
+from cutpoint.detector.classes import find_class_names
 from cutpoint.detector.describe import describe_model, refuse_unsupported
 from cutpoint.detector.describe_input import describe_input
 from cutpoint.detector.heads import describe_head
@@ -189,7 +190,7 @@ def test_the_data_set_below_its_wrappers_counts(dataset):
     loaders = {"dataset": dataset}
     for config in (Config({"test_dataloader": loaders}), Config({"test_dataloader": [loaders, loaders]})):
         assert testset.test_pipeline(config) == PLAIN
-        assert class_names(config, None) == ["a", "b"]
+        assert find_class_names("m", config, None, 2) == ["a", "b"]
 
 
 @pytest.mark.parametrize(

@@ -226,3 +226,22 @@ def score(folder, name, spec, manifest, cut="raw"):
     )
     evaluate(truth=truth, detections=detections, out=f"{detections}.metrics")
     return read_json(f"{detections}.metrics")["AP"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e38])
+def test_weights_that_are_not_finite_are_converted_as_they_are(convert, trace, tmp_path, value):
+    """The variant is refused where it runs; the conversion must not stop the others."""
+    model = onnx.load(trace)
+    weights = [tensor for tensor in model.graph.initializer if len(tensor.dims) == 4]
+    array = numpy_helper.to_array(weights[5]).copy()
+    array[0] = value
+    weights[5].CopyFrom(numpy_helper.from_array(array, weights[5].name))
+    onnx.save(model, tmp_path / "spoilt.onnx")
+    _, report, _ = convert("fp16", source=str(tmp_path / "spoilt.onnx"))
+    assert all(np.isfinite(row["max_abs"]) for row in report["overflows"])
+    model, report, _ = convert("int8", source=str(tmp_path / "spoilt.onnx"))
+    assert (report["quantised_tensors"], report["saturated"]) == (0, [])
+    assert "NaN or infinity in a convolution" in report["kept_fp32"]["nodes"]
+    # nothing is quantised, and the file does not say it is
+    properties = {entry.key: entry.value for entry in model.metadata_props}
+    assert properties["cutpoint_precision"] == "fp32"

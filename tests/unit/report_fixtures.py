@@ -207,6 +207,8 @@ def verdict_of(variant: str, labelled: bool, delta: float) -> dict:
         "verdict": verdict,
         "suspicious": False,
         "images_to_decide": None,
+        "refused": None,
+        "weak_reference": None,
     }
 
 
@@ -229,6 +231,7 @@ def operating_points(variant: str, labelled: bool) -> dict:
             {"from": 0.8, **empty, "pairs": None if reference else 0, "drift": None},
             {"from": 0.9, **empty, "pairs": None if reference else 40, "drift": drift},
         ],
+        "refused": None,
     }
 
 
@@ -276,8 +279,10 @@ def write_results(root: Path) -> dict:
                 "precision_report": conversion if int8 else None,
                 "tf32": None,
                 "manifest": manifest,
+                "truth": None,
                 "onnx": None if reference else str(onnx),
             }
+            row["detections"] = write_detections(root / "detections" / place / name, labelled)
             row["latency"] = write(root / "latency" / place / name, timing)
             row["metrics"] = score and write(root / "metrics" / place / name, score)
             row["comparison"] = None
@@ -295,7 +300,7 @@ def write_results(root: Path) -> dict:
             row["verify"] = None if reference else write(path, verify(variant, int8))
             made["rows"].append(row)
             made["latencies"].append({"dataset": dataset, "model": "det", "path": row["latency"]})
-            rung = {"variant": variant, "AP": score and score["AP"]}
+            rung = {"variant": variant, "AP": score and score["AP"], "refused": None}
             rung |= {"delta_to_reference": None if reference else compared["delta_AP"]}
             rung |= {"delta_to_reference_ci95": None if reference else compared["delta_AP_ci95"]}
             rung |= {"agreement": None if reference else compared["agreement"]}

@@ -200,7 +200,7 @@ def test_files_made_elsewhere_are_imported(project):
     text = text.replace("[pytorch, raw, raw_thr]", "[pytorch, raw, raw_thr, theirs, foreign]")
     (project / "config/config.yaml").write_text(text)
     (project / "theirs.json").write_text("[]")
-    (project / "theirs.onnx").touch()
+    (project / "theirs.onnx").write_bytes(b"\x08\x08")
     result = run_snakemake(project, "--dry-run")
     assert result.code == 0, result.text
     assert (result.jobs["import_results"], result.jobs["import_onnx"]) == (1, 1)

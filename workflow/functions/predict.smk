@@ -34,7 +34,11 @@ def get_results_variants():
 
 
 def get_predictions(wildcards):
-    return get_shards(get_evaluation(wildcards), get_variant(wildcards).run)
+    """A variant's own shards; of an ONNX file with post-processing also those of its raw tensors."""
+    evaluation, run = get_evaluation(wildcards), get_variant(wildcards).run
+    hidden = run.cut == "e2e" and run.export and run.candidates
+    candidates = shard_files(evaluation, run.candidates, "parquet") if hidden else []
+    return {**get_shards(evaluation, run), "candidates": candidates}
 
 
 def get_shards(evaluation, run):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from cutpoint.errors import UserError
 from cutpoint.gate.rules import resolve_gate
-from cutpoint.plan.checks import check_files, config_files, module_files
+from cutpoint.plan.checks import check_files
+from cutpoint.plan.closure import config_files, module_files
 from cutpoint.plan.codes import get_code
 from cutpoint.plan.config import check_unique_keys, complete_config
 from cutpoint.plan.devices import check_providers, resolve_device

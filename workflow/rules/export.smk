@@ -17,6 +17,7 @@ rule describe_model:
         settings=lambda wildcards: {
             **get_model_settings(wildcards),
             "candidate_floor": PLAN.model(wildcards.model).candidate_floor,
+            "class_names": PLAN.model(wildcards.model).class_names,
         },
     script:
         "../scripts/describe_model.py"

@@ -3,8 +3,8 @@ rule summarize:
     input:
         row_files(
             ROWS,
-            *("manifest", "metrics", "latency", "comparison"),
-            *("verify", "onnx", "precision_report"),
+            *("manifest", "detections", "truth", "metrics", "latency"),
+            *("comparison", "verify", "onnx", "precision_report"),
         ),
     output:
         csv=report(

@@ -18,5 +18,6 @@ if __name__ == "__main__":
             spec=snakemake.input.spec,
             labels=snakemake.input.labels,
             **snakemake.params.settings,
+            candidates=list(snakemake.input.candidates),
             out=snakemake.output[0],
         )

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from cutpoint.compare.agreement import AGREEMENT_IOU, find_overlaps, pair
 from cutpoint.compare.causes import BOX, View, explain_image, identify
 from cutpoint.compare.follow import Followed, open_candidates
+from cutpoint.data.detections import Refused, read_detections
 from cutpoint.data.truth import read_labels
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing
@@ -37,7 +38,7 @@ COLUMNS = (
 class Side:
     """One of the two variants.
 
-    ``detections``: COCO results JSON. ``predictions``, ``images``: the shards of the run whose candidates are
+    ``detections``: detections file. ``predictions``, ``images``: the shards of the run whose candidates are
     followed: its own, for the cut ``e2e`` those of the ``raw`` run that is otherwise the same; empty where
     there are none. ``recipe``: its definition; ``clip``, ``topk_limit``: the export's.
     """
@@ -62,11 +63,12 @@ def autopsy(*, reference: Side, variant: Side, spec: str, manifest: str, labels:
         spec: ``spec.json``.
         manifest: manifest JSON.
         labels: JSON of ``truth.map_labels``.
-        out: Parquet file to write, one row a box. ``side`` has the box, the other lacks it. ``image_id,
-            category_id, label`` (model class, null where several are one category), ``score, x1, y1, x2, y2``
-            (original-image pixels). ``step``, one of: the steps of a recipe and ``per_class_cap``, see
-            ``follow.Followed.fate``, ``number`` theirs, from 1; ``no_candidate``: its score there is below
-            the floor of the candidates; ``label_changed``: another category's box is in its place (IoU 0.9),
+        out: Parquet file to write, one row a box, none where one of the two is refused. ``side`` has the box,
+            the other lacks it. ``image_id, category_id, label`` (model class, null where several are one
+            category), ``score, x1, y1, x2, y2`` (original-image pixels). ``step``, one of: the steps of a
+            recipe and ``per_class_cap``, see ``follow.Followed.fate``, ``number`` theirs, from 1;
+            ``no_candidate``: its score there is below the floor of the candidates; ``label_changed``:
+            another category's box is in its place (IoU 0.9),
             ``drifted``: a box of its category is near (IoU 0.5), both without a partner and only where the
             network, not the recipe, removed it (no candidate, its score fell by the margin or more, or
             another class of its location is best), ``drifted`` also where the same candidate stays with its
@@ -84,10 +86,22 @@ def autopsy(*, reference: Side, variant: Side, spec: str, manifest: str, labels:
     Raises:
         UserError: candidates of another specification, or that do not serve the recipe.
     """
-    sides, content = (reference, variant), read_json(manifest)
-    detections = [read_json(side.detections) for side in sides]
+    content = read_json(manifest)
+    try:
+        cases = _find_cases((reference, variant), spec, content, read_labels(labels))
+    except Refused:
+        cases = []
+    with replacing(out) as temporary:
+        types = [(name, pa.type_for_alias(kind)) for name, kind in COLUMNS.items()]
+        pq.write_table(pa.Table.from_pylist(cases, schema=pa.schema(types)), temporary)
+
+
+def _find_cases(
+    sides: tuple[Side, Side], spec: str, content: dict[str, Any], category_ids: list[int | None]
+) -> list[dict[str, Any]]:
+    """The rows of an autopsy; ``content``: the manifest."""
+    detections = [read_detections(side.detections) for side in sides]
     opened = [_open(side, spec) for side in sides]
-    category_ids = read_labels(labels)
     found = find_overlaps(*detections)
     left, right = pair(found, AGREEMENT_IOU)
     paired = np.isin(np.arange(len(found.images)), np.append(left, found.reference + right))
@@ -104,9 +118,7 @@ def autopsy(*, reference: Side, variant: Side, spec: str, manifest: str, labels:
             keys = identify(*boxes, followed, category_ids) if followed else [None] * len(own)
             views.append(View(*boxes, paired[own], followed, keys, category_ids, made and made[2]))
         cases += [{"image_id": image_id, **case} for case in explain_image(*views)]
-    with replacing(out) as temporary:
-        types = [(name, pa.type_for_alias(kind)) for name, kind in COLUMNS.items()]
-        pq.write_table(pa.Table.from_pylist(cases, schema=pa.schema(types)), temporary)
+    return cases
 
 
 def count_steps(path: str) -> dict[str, dict[str, int]]:

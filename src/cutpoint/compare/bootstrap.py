@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from cutpoint.data.detections import Refused, read_detections
 from cutpoint.evaluate.average_precision import AREAS, match_images, weighted_ap
 from cutpoint.files import read_json, replacing
 
@@ -39,14 +40,18 @@ def sample_ap(*, truth: str, detections: str, out: str, resamples: int = RESAMPL
 
     Args:
         truth: JSON of ``truth.build_truth``.
-        detections: COCO results JSON.
+        detections: detections file; AP of a refused variant is NaN everywhere.
         out: npz file to write.
         resamples: how many.
         seed: the same for all variants of a data set.
     """
     annotations = read_json(truth)
     images = [entry["id"] for entry in annotations["images"]]
-    found = resample(annotations, read_json(detections), images, resamples=resamples, seed=seed)
+    try:
+        found = resample(annotations, read_detections(detections), images, resamples=resamples, seed=seed)
+    except Refused:
+        found = resample(annotations, [], images, resamples=resamples, seed=seed)
+        found.ap[:] = np.nan
     with replacing(out) as path, path.open("wb") as file:
         np.savez_compressed(file, **vars(found))
 

@@ -5,9 +5,12 @@ from typing import Any
 
 from cutpoint.compare.agreement import measure_agreement
 from cutpoint.compare.autopsy import count_steps
-from cutpoint.compare.bootstrap import delta, read_samples
+from cutpoint.compare.bootstrap import Samples, delta, mean_ap, read_samples
 from cutpoint.compare.verdict import decide, lossless
+from cutpoint.data.detections import read_detections, refusal_of_pair
+from cutpoint.evaluate.average_precision import AREAS
 from cutpoint.files import read_json, write_json
+from cutpoint.names import LEAST_AP, NO_DETECTION
 from cutpoint.postprocessing.headspec import HeadSpec, ModelSpec
 from cutpoint.postprocessing.recipe_bases import steps_of
 
@@ -36,7 +39,7 @@ def compare(
         reference_name: the reference variant's name.
         manifest: manifest JSON of the data set.
         spec: the model's ``spec.json``.
-        reference, variant: COCO results JSON of both.
+        reference, variant: detections files of both.
         reference_samples, variant_samples: npz of ``bootstrap.sample_ap``; null without annotations.
         autopsy: Parquet of ``autopsy.autopsy``.
         recipes: of reference and variant, as ``recipe_bases.steps_of`` takes it; null where it is not known.
@@ -46,13 +49,26 @@ def compare(
         out: JSON file to write: ``reference``; what ``bootstrap.delta`` returns, null without annotations;
             what ``verdict.decide`` returns; ``lossless``, what ``verdict.lossless`` returns but the word;
             ``agreement`` and ``boxes``, of ``agreement.measure_agreement``; ``autopsy``, what
-            ``autopsy.count_steps`` returns.
+            ``autopsy.count_steps`` returns; ``refused``: null, or why one of the two cannot be compared: then
+            the verdict is ``inconclusive``, and all that is measured null; ``weak_reference``: what
+            ``find_weakness`` returns: if not null, no difference in AP has a verdict, that of a class or size
+            neither.
     """
-    theirs, ours = read_json(reference), read_json(variant)
+    refused = refusal_of_pair(reference, variant)
+    if refused is not None:
+        content = dict.fromkeys((*DELTA_KEYS, "agreement", "lossless", "boxes"))
+        content |= {"reference": reference_name, **decide(False, None, margin)}
+        content |= {"autopsy": count_steps(autopsy), "refused": refused, "weak_reference": None}
+        write_json(out, content)
+        return
+    theirs, ours = read_detections(reference), read_detections(variant)
     head = ModelSpec.from_dict(read_json(spec)).head
-    difference = None
-    if reference_samples and variant_samples:
-        difference = delta(read_samples(reference_samples), read_samples(variant_samples))
+    base = read_samples(reference_samples) if reference_samples else None
+    difference = delta(base, read_samples(variant_samples)) if base and variant_samples else None
+    weakness = find_weakness(theirs, base)
+    if difference and weakness:
+        unmarked = {"different": None, "suspicious": None}
+        difference |= {key: [row | unmarked for row in difference[key]] for key in ("per_size", "per_class")}
     cuts = common_cuts(*recipes, head)
     same = lossless(theirs, ours, corner_px=corner_px, score=score, **cuts)
     boxes = measure_agreement(theirs, ours, [entry["id"] for entry in read_json(manifest)["images"]])
@@ -61,13 +77,35 @@ def compare(
         {
             "reference": reference_name,
             **{key: difference and difference[key] for key in DELTA_KEYS},
-            **decide(same.pop("lossless"), difference, margin),
+            **decide(same.pop("lossless"), None if weakness else difference, margin),
             "agreement": boxes.pop("agreement"),
             "autopsy": count_steps(autopsy),
             "lossless": same,
             "boxes": boxes,
+            "refused": None,
+            "weak_reference": weakness,
         },
     )
+
+
+def find_weakness(reference: list[dict[str, Any]], samples: Samples | None) -> str | None:
+    """Why differences from a reference say nothing of a variant, in words; null where they may.
+
+    Args:
+        reference: COCO results.
+        samples: of ``bootstrap.sample_ap``; null without annotations.
+    """
+    if not reference:
+        return NO_DETECTION
+    if samples is None:
+        return None
+    ap = float(mean_ap(samples.ap[0, AREAS.index("all")]))
+    with_truth = set(samples.categories[samples.images_with[0, :-1] > 0].tolist())
+    if not with_truth:
+        return "no ground truth to find"
+    if with_truth.isdisjoint(d["category_id"] for d in reference):
+        return f"AP {ap:.4f}, no detection of a class that has ground truth"
+    return f"AP {ap:.4f} is under {LEAST_AP}" if ap < LEAST_AP else None
 
 
 def common_cuts(

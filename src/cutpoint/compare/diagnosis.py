@@ -8,6 +8,8 @@ from cutpoint.compare.agreement import AGREEMENT_IOU, find_overlaps, pair
 from cutpoint.compare.fingerprints import distance, run_mistakes, split_images
 from cutpoint.compare.mistakes import NONE, mistakes_of
 from cutpoint.compare.signature import Signatures
+from cutpoint.compare.slips import Undone, undo_slips
+from cutpoint.data.detections import read_detections, refusal_of_pair
 from cutpoint.data.truth import read_labels
 from cutpoint.files import read_json, write_json
 from cutpoint.predict.runtime import Session
@@ -16,6 +18,9 @@ from cutpoint.predict.runtime import Session
 REMADE = 3
 # a detection is the same with a partner of this score difference; a mistake is confirmed by this share
 SAME_SCORE, CONFIRMED = 0.02, 0.98
+NOTHING = "Nothing to explain: these are the model's own detections."
+MADE = "made on purpose, it gives {:.1%} of the detections"
+TAKEN_BACK = "taken back, {:.1%} of its detections are the model's own"
 
 
 def diagnose(
@@ -32,28 +37,33 @@ def diagnose(
     truth: str | None,
     out: str,
 ) -> None:
-    """Rank the mistakes by how far a variant's signature is from theirs, taken on other images.
+    """Rank mistakes and slips by how far a variant's signature is from theirs, taken on other images.
 
     Args:
         fingerprints: JSON of ``fingerprints.fingerprint``; ``images``, ``labels``, ``truth`` as there.
         model: ONNX file of the ``raw`` export in fp32, on which the nearest mistakes are made again.
         manifest: manifest JSON.
-        reference, variant: COCO results JSON.
+        reference, variant: detections files.
         provider, threads: see ``runtime.Session``.
         out: JSON file to write. ``images``, how many; ``limit``, of the fingerprints; ``ranking``, nearest
             first: ``names``, ``texts``, ``distance`` (see ``fingerprints.distance``), ``same``: share of the
             detections of both sides that this mistake makes on these images as well (same class, IoU 0.9,
-            score within 0.02), null where it was not made; and of ``judge`` ``verdict``, ``names``,
-            ``text``.
+            score within 0.02), null where it was not made; ``slip``: whether it is one of the results file
+            (``slips.undo_slips``): then ``distance`` is of the file with the slip taken back to no mistake,
+            and ``same`` the share of its detections that are the model's own; of a slip of how many, of
+            those of both sides from its lowest score on. Confirmed ones come first. And of ``judge``
+            ``verdict``, ``names``, ``text``; verdict ``refused`` where one of the files is.
     """
     content, known = read_json(manifest), read_json(fingerprints)
     _, chosen = split_images(content, images)
     ranking: list[dict[str, Any]] = []
-    if known["mistakes"]:
+    refused = refusal_of_pair(reference, variant) or known["refused"]
+    if known["mistakes"] and not refused:
         session = Session(model, provider, threads)
         categories = read_labels(labels)
+        sides = read_detections(variant), read_detections(reference)
         wanted = {entry["id"] for entry in chosen}
-        own, base = ([d for d in read_json(path) if d["image_id"] in wanted] for path in (variant, reference))
+        own, base = (_of(side, wanted) for side in sides)
         annotations = read_json(truth) if truth else None
         ids = [category for category in categories if category is not None]
         ranking = rank(known["mistakes"], *Signatures(base, chosen, ids, annotations).measure(own))
@@ -62,15 +72,50 @@ def diagnose(
         made = run_mistakes(session, [mistakes[line["names"][0]] for line in near], chosen, categories)
         for line in near:
             line["same"] = same_share(made[line["names"][0]], own)
-    write_json(
-        out,
-        {
-            "images": len(chosen),
-            "limit": known["limit"],
-            **judge(ranking, known["limit"]),
-            "ranking": ranking,
-        },
-    )
+        none = next(mistake for mistake in known["mistakes"] if NONE in mistake["names"])
+        model_own = made[none["names"][0]]
+        for undone in undo_slips(*sides, model_own, content["images"], categories, wanted):
+            left = [entry for entry in chosen if entry["id"] in undone.images]
+            if left:
+                signatures = Signatures(base, left, ids, annotations)
+                ranking.append(_slip_line(undone, signatures, none, model_own, left))
+        ranking.sort(key=lambda line: (not _confirmed(line), line["distance"]))
+    if refused:
+        said = _said("refused", [], f"Refused: {refused}.")
+    elif ranking and not own:
+        said = _said("nothing fits", [], f"Nothing to compare: no detection on these {len(chosen)} images.")
+    else:
+        said = judge(ranking, known["limit"])
+    write_json(out, {"images": len(chosen), "limit": known["limit"], **said, "ranking": ranking})
+
+
+def _of(results: list[dict[str, Any]], images: set[int]) -> list[dict[str, Any]]:
+    return [d for d in results if d["image_id"] in images]
+
+
+def _slip_line(
+    undone: Undone,
+    signatures: Signatures,
+    none: dict[str, Any],
+    made: list[dict[str, Any]],
+    images: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """How near a file comes to the model's own detections where a slip is taken back.
+
+    Args:
+        signatures: of ``images``.
+        none: the fingerprint of no mistake.
+        made: the model's own detections.
+        images: those of the diagnosis that can be compared.
+    """
+    wanted = {entry["id"] for entry in images}
+    own = _of(undone.results, wanted)
+    (line,) = rank([none], *signatures.measure(own))
+    line |= {"names": [undone.name], "texts": [undone.text], "slip": True}
+    if undone.whole:
+        lowest = min((d["score"] for d in own), default=0)
+        return line | {"same": same_share([d for d in _of(made, wanted) if d["score"] >= lowest], own)}
+    return line | {"same": _count_same(made, own) / len(own) if own else 0.0}
 
 
 def rank(
@@ -96,6 +141,7 @@ def rank(
                 "texts": mistake["texts"],
                 "distance": float(distance(own, theirs, variance)),
                 "same": None,
+                "slip": False,
             }
         )
     return sorted(lines, key=lambda line: line["distance"])
@@ -103,10 +149,15 @@ def rank(
 
 def same_share(made: list[dict[str, Any]], own: list[dict[str, Any]]) -> float:
     """Share of the detections of both sides that the other has as well; 1 where both have none."""
+    total = len(made) + len(own)
+    return 2 * _count_same(made, own) / total if total else 1.0
+
+
+def _count_same(made: list[dict[str, Any]], own: list[dict[str, Any]]) -> int:
     found = find_overlaps(made, own)
     left, right = pair(found, AGREEMENT_IOU)
     alike = np.abs(found.scores[left] - found.scores[found.reference + right]) <= SAME_SCORE
-    return 2 * int(alike.sum()) / len(found.scores) if len(found.scores) else 1.0
+    return int(alike.sum())
 
 
 def judge(ranking: list[dict[str, Any]], limit: float | None) -> dict[str, Any]:
@@ -120,12 +171,17 @@ def judge(ranking: list[dict[str, Any]], limit: float | None) -> dict[str, Any]:
     """
     if not ranking:
         return _said("too few images", [], "Too few images to tell mistakes apart.")
-    confirmed = [line for line in ranking if line["same"] is not None and line["same"] >= CONFIRMED]
-    if any(NONE in line["names"] for line in confirmed):
-        return _said("nothing to explain", [], "Nothing to explain: these are the model's own detections.")
+    confirmed = [line for line in ranking if _confirmed(line)]
+    own = max((line["same"] for line in confirmed if NONE in line["names"]), default=None)
+    if own is not None:
+        # a slip of few entries or images leaves most of a file as it should be
+        confirmed = [line for line in confirmed if line["slip"] and line["same"] > own]
+        if not confirmed:
+            return _said("nothing to explain", [], NOTHING)
     if confirmed:
         best = max(confirmed, key=lambda line: line["same"])
-        text = f"Looks like {_words(best)}: made on purpose, it gives {best['same']:.1%} of the detections."
+        how = TAKEN_BACK if best["slip"] else MADE
+        text = f"Looks like {_words(best)}: {how.format(best['same'])}."
         return _said("looks like", best["names"], text)
     near = [line for line in ranking if line["distance"] <= limit]
     best = ranking[0]
@@ -138,6 +194,10 @@ def judge(ranking: list[dict[str, Any]], limit: float | None) -> dict[str, Any]:
     rest = "does not give these detections: it is not the whole cause, or not the cause"
     names = [name for line in near for name in line["names"]]
     return _said("resembles", names, f"Resembles {words}, which alone {rest}.")
+
+
+def _confirmed(line: dict[str, Any]) -> bool:
+    return line["same"] is not None and line["same"] >= CONFIRMED
 
 
 def _said(verdict: str, names: list[str], text: str) -> dict[str, Any]:

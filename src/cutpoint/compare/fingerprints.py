@@ -10,6 +10,7 @@ from tqdm import tqdm
 from cutpoint.compare.bootstrap import MIN_IMAGES, draw_multiplicities
 from cutpoint.compare.mistakes import Mistake, mistakes_of
 from cutpoint.compare.signature import Signatures
+from cutpoint.data.detections import Refused, read_detections
 from cutpoint.data.image import InputRecipe, decode, prepare
 from cutpoint.data.selection import name_order
 from cutpoint.data.truth import read_labels
@@ -17,6 +18,7 @@ from cutpoint.files import read_json, write_json
 from cutpoint.postprocessing.recipes import resolve_recipe
 from cutpoint.predict.postprocess import coco_results
 from cutpoint.predict.runtime import Session
+from cutpoint.predict.validity import find_invalid
 
 RESAMPLES, HALVES, SEED = 100, 25, 0
 # one feature alone shall not decide: what is this many deviations off is off
@@ -42,7 +44,7 @@ def fingerprint(
     Args:
         model: ONNX file of the ``raw`` export in fp32.
         manifest: manifest JSON.
-        reference: the reference's detections, COCO results JSON.
+        reference: the reference's detections file.
         provider, threads: see ``runtime.Session``.
         images: the subsample's number of images; at most half of the data set, so that others are left.
         labels: JSON of ``truth.map_labels``.
@@ -51,20 +53,31 @@ def fingerprint(
             two halves of the subsample with the same mistake are from each other in 99 % of the cases;
             ``mistakes``: ``names``, ``texts`` (several where the detections are the
             same), ``features`` (of ``signature.Signatures``), ``deviations`` (of 100 resamples), ``grains``
-            (one box). None, and a limit of null, with fewer than 10 images.
+            (one box). None, and a limit of null, with fewer than 10 images or
+            where the reference or the file itself is refused; ``refused`` says why, else null.
     """
     content = read_json(manifest)
     chosen, _ = split_images(content, images)
+    nothing = {"images": [entry["id"] for entry in chosen], "limit": None, "mistakes": [], "refused": None}
     if len(chosen) < MIN_IMAGES:
-        write_json(out, {"images": [entry["id"] for entry in chosen], "limit": None, "mistakes": []})
+        write_json(out, nothing)
+        return
+    try:
+        theirs = read_detections(reference)
+    except Refused as refused:
+        write_json(out, nothing | {"refused": f"the reference is refused: {refused.reason}"})
         return
     session = Session(model, provider, threads)
     categories = read_labels(labels)
     mistakes = {mistake.name: mistake for mistake in mistakes_of(session.spec)}
-    made = run_mistakes(session, mistakes.values(), chosen, categories)
+    try:
+        made = run_mistakes(session, mistakes.values(), chosen, categories)
+    except Refused as refused:
+        write_json(out, nothing | {"refused": f"{model}: {refused.reason}"})
+        return
     annotations = read_json(truth) if truth else None
     known = [category for category in categories if category is not None]
-    measure = Signatures(read_json(reference), chosen, known, annotations, _weights(len(chosen))).measure
+    measure = Signatures(theirs, chosen, known, annotations, _weights(len(chosen))).measure
     lines, apart = [], []
     for names in _alike(made):
         features, grains = measure(made[names[0]])
@@ -72,7 +85,7 @@ def fingerprint(
         lines.append({"names": names, "texts": [mistakes[name].text for name in names], **line})
         apart.append(own)
     limit = float(np.quantile(np.concatenate(apart), WITHIN))
-    write_json(out, {"images": [entry["id"] for entry in chosen], "limit": limit, "mistakes": lines})
+    write_json(out, nothing | {"limit": limit, "mistakes": lines})
 
 
 def split_images(manifest: dict[str, Any], images: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -98,6 +111,9 @@ def run_mistakes(
 
     Returns:
         name of the mistake to COCO results.
+
+    Raises:
+        Refused: the file's tensors are not finite.
     """
     spec, recipe = session.spec, resolve_recipe("mmdet3", session.spec.head)
     by_input: dict[InputRecipe, list[Mistake]] = {}
@@ -109,6 +125,9 @@ def run_mistakes(
         for made, group in by_input.items():
             tensor, geometry = prepare(pixels, made, session.shape)
             outputs = session.run({"images": tensor})
+            problem = find_invalid(outputs.items())
+            if problem:
+                raise Refused(f"{problem} on image id {entry['id']} ({entry['path']})")
             for mistake in group:
                 found = mistake.finish(outputs, geometry, recipe, spec)
                 lines[mistake.name] += coco_results(entry["id"], found, categories)

@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 
+from cutpoint.data.detections import Refused
 from cutpoint.data.image import Geometry
 from cutpoint.errors import UserError
 from cutpoint.postprocessing.candidates import Candidates
 from cutpoint.postprocessing.headspec import ModelSpec
 from cutpoint.postprocessing.nms import Overlap, shift_classes
 from cutpoint.postprocessing.recipes import Recipe, run_steps
-from cutpoint.predict.store import open_run
+from cutpoint.predict.store import find_refusal, open_run
 
 Key = tuple[int, int]
 # what two recipes' rounding may differ in without being a change: pixels, score
@@ -30,8 +31,12 @@ def open_candidates(predictions: list[str], spec: str) -> tuple[ModelSpec, str]:
 
     Raises:
         UserError: a store of another specification, or one that holds detections.
+        Refused: the run's tensors are invalid.
     """
     model, made = open_run(predictions, spec)
+    reason = find_refusal(predictions)
+    if reason is not None:
+        raise Refused(reason)
     if made["cut"] == "e2e":
         raise UserError(
             f"{predictions[0]} holds detections, not candidates; a recipe runs on raw or decoded only"

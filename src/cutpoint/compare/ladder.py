@@ -4,6 +4,7 @@ from typing import Any
 
 from cutpoint.compare.agreement import AGREEMENT_IOU, find_overlaps, pair
 from cutpoint.compare.bootstrap import Samples, delta, read_samples
+from cutpoint.data.detections import read_detections, refusal
 from cutpoint.files import read_json, write_json
 from cutpoint.names import UNCOMPILED
 from cutpoint.postprocessing.headspec import ModelSpec
@@ -33,7 +34,8 @@ def build_ladder(
         published_ap: the AP published for the model, a fraction; shown as rung 0 by itself.
         spec: the model's ``spec.json``.
         out: JSON file to write: ``reference``, ``published_ap`` and ``rungs``, of each ``variant, changes,
-            AP``; ``recipe_steps``, the steps in which the recipe differs from that of the rung before;
+            AP``, ``refused`` (why it has no numbers, else null); ``recipe_steps``, the steps in which the
+            recipe differs from that of the rung before;
             ``delta_to_previous`` and ``delta_to_reference`` with ``_ci95`` (null without annotations, for
             the first or the reference itself); ``agreement`` (with the reference) and
             ``agreement_to_previous``; ``latency_p50_ms`` and ``latency_difference_ms`` to the rung before
@@ -47,7 +49,9 @@ def build_ladder(
     lower: dict[str, Any] | None = None
     for rung in rungs:
         is_reference = rung["variant"] == reference["variant"]
-        content = {kind: _read(rung[kind]) for kind in ("detections", "metrics", "comparison", "latency")}
+        content = {kind: _read(rung[kind]) for kind in ("metrics", "comparison", "latency")}
+        refused = refusal(rung["detections"])
+        content["detections"] = None if refused else read_detections(rung["detections"])
         content["steps"] = steps_of(rung["recipe"], head) if rung["recipe"] else None
         content["samples"] = read_samples(rung["samples"]) if rung["samples"] else None
         before = lower or dict.fromkeys(content)
@@ -57,6 +61,7 @@ def build_ladder(
                 "changes": rung["changes"],
                 "recipe_steps": _step_changes(before["steps"], content["steps"]),
                 "AP": content["metrics"] and content["metrics"]["AP"],
+                "refused": refused,
                 **_delta("delta_to_previous", before["samples"], content["samples"]),
                 **_delta("delta_to_reference", None if is_reference else base, content["samples"]),
                 "agreement": content["comparison"] and content["comparison"]["agreement"],
@@ -84,7 +89,9 @@ def _delta(name: str, base: Samples | None, samples: Samples | None) -> dict[str
     return {name: found["delta_AP"], f"{name}_ci95": found["delta_AP_ci95"]}
 
 
-def _agreement(lower: list[dict[str, Any]], upper: list[dict[str, Any]]) -> float:
+def _agreement(lower: list[dict[str, Any]] | None, upper: list[dict[str, Any]] | None) -> float | None:
+    if lower is None or upper is None:
+        return None
     total = len(lower) + len(upper)
     pairs = len(pair(find_overlaps(lower, upper), AGREEMENT_IOU)[0])
     return 2 * pairs / total if total else 1.0

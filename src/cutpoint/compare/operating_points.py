@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from cutpoint.compare.agreement import PAIR_IOU, find_overlaps, pair
+from cutpoint.data.detections import read_detections, refusal, refusal_of_pair
 from cutpoint.evaluate.error_types import CORRECT, IGNORED, Judged, count_errors, judge
 from cutpoint.files import read_json, write_json
 
@@ -17,16 +18,21 @@ def measure_operating_points(*, truth: str | None, reference: str | None, varian
 
     Args:
         truth: JSON of ``truth.build_truth``; null without annotations: only the scores' drift is measured.
-        reference: COCO results JSON; null for the reference itself.
-        variant: COCO results JSON.
+        reference: detections file; null for the reference itself.
+        variant: detections file.
         out: JSON file to write. ``points``: see ``trace_points``; ``score_thr``: the one of them at which the
             reference's F1 is highest (the highest of equals); ``errors``: at it, see ``count_errors``;
             ``error_changes``: the same minus the reference's; ``scores``: see ``bin_scores``. Null without a
-            reference or ground truth.
+            reference or ground truth. ``refused``: null, or why all the rest is null: the variant or
+            the reference is refused.
     """
-    ours = read_json(variant)
-    theirs = read_json(reference) if reference else None
     found: dict[str, Any] = dict.fromkeys(("score_thr", "points", "errors", "error_changes"))
+    refused = refusal_of_pair(reference, variant) if reference else refusal(variant)
+    if refused is not None:
+        write_json(out, {**found, "scores": bin_scores(None, None, []), "refused": refused})
+        return
+    ours = read_detections(variant)
+    theirs = read_detections(reference) if reference else None
     judged = None
     if truth:
         annotations = read_json(truth)
@@ -40,7 +46,7 @@ def measure_operating_points(*, truth: str | None, reference: str | None, varian
         if base:
             before = count_errors(base, found["score_thr"])
             found["error_changes"] = {kind: n - before[kind] for kind, n in found["errors"].items()}
-    write_json(out, {**found, "scores": bin_scores(judged, theirs, ours)})
+    write_json(out, {**found, "scores": bin_scores(judged, theirs, ours), "refused": None})
 
 
 def trace_points(judged: Judged, reference: Judged | None = None) -> list[dict[str, Any]]:

@@ -2,8 +2,10 @@
 
 import json
 import math
+import sys
 from typing import Any
 
+from cutpoint.data.inspection import inspect
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, write_text
 
@@ -21,6 +23,8 @@ def import_results(*, variant: str, results: str, manifest: str, classes: list[s
         classes: the model's class names; without annotations category id = label + 1.
         out: JSON file to write, same format.
 
+    What is likely a slip (``inspection.Inspection.doubts``) is printed, and scored as it stands.
+
     Raises:
         UserError: the first entry that is not a detection of this data set.
     """
@@ -35,14 +39,17 @@ def import_results(*, variant: str, results: str, manifest: str, classes: list[s
         raise UserError(f"{where}: not JSON ({error})") from error
     if not isinstance(entries, list):
         raise UserError(f"{where}: not a list; the COCO results format is a JSON list of detections")
-    lines = []
+    kept = []
     for number, entry in enumerate(entries):
         problem = _problem(entry, images, categories, content["dataset"])
         if problem:
-            raise UserError(f"{where}: entry {number} (counted from 0) {problem}")
+            hint = _shift_hint(entries, {"image_id": images, "category_id": categories})
+            raise UserError(f"{where}: entry {number} (counted from 0) {problem}{hint}")
         if entry["image_id"] in listed:
-            lines.append(json.dumps({key: entry[key] for key in KEYS}))
-    write_text(out, "[" + ",\n".join(lines) + "]\n")
+            kept.append({key: entry[key] for key in KEYS})
+    for doubt in inspect(kept, listed).doubts:
+        print(f"cutpoint: {where}: {doubt}", file=sys.stderr)
+    write_text(out, "[" + ",\n".join(map(json.dumps, kept)) + "]\n")
 
 
 def _problem(entry: Any, images: set[int], categories: set[int], dataset: str) -> str | None:
@@ -58,6 +65,19 @@ def _problem(entry: Any, images: set[int], categories: set[int], dataset: str) -
     if not _is_finite(entry["score"]):
         return f"has score {entry['score']!r}; a finite number is needed"
     return None
+
+
+def _shift_hint(entries: list[Any], known: dict[str, set[int]]) -> str:
+    """Which ids would all be known if each were one more or one less; empty where none would."""
+    for key, ids in known.items():
+        try:
+            used = {entry[key] for entry in entries}
+            steps = [step for step in (1, -1) if not used <= ids and {i + step for i in used} <= ids]
+        except (TypeError, KeyError):  # not the fault that this hint is about
+            continue
+        if steps:
+            return f"; every {key} of the file is known with {steps[0]:+d}: number them as the data set does"
+    return ""
 
 
 def _is_finite(value: Any) -> bool:

@@ -75,6 +75,8 @@ def build_truth(
         f"datasets.{dataset}.categories_without_class",
         mapped["classes"],
     )
+    for note in notes:
+        print(f"datasets.{dataset}.annotations {source}: {note}")
     write_json(out, {**_restrict(clean, set(kept)), "info": _info(dataset, source, notes, left_out)})
 
 

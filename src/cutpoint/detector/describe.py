@@ -4,7 +4,8 @@ from mmdet.models.detectors import DetectionTransformer, TwoStageDetector
 from mmdet.registry import MODELS
 from mmengine.config import Config
 
-from cutpoint.detector.build import build_detector, class_names, load_config
+from cutpoint.detector.build import build_detector, load_config
+from cutpoint.detector.classes import find_class_names, trained_order
 from cutpoint.detector.describe_input import describe_input
 from cutpoint.detector.heads import describe_head
 from cutpoint.detector.typenames import find_type, type_name
@@ -18,7 +19,13 @@ ONLY_DENSE = "Cutpoint cuts detectors whose boxes come from one dense head, such
 
 
 def describe_model(
-    *, model: str, config: str, checkpoint: str | None, candidate_floor: float | None, out: str
+    *,
+    model: str,
+    config: str,
+    checkpoint: str | None,
+    candidate_floor: float | None,
+    class_names: str | None = None,
+    out: str,
 ) -> None:
     """Write ``spec.json``: classes, head specification and input recipe of a model.
 
@@ -27,7 +34,9 @@ def describe_model(
         config: mmdet config, a path or ``mmdet::...``.
         checkpoint: weights; null only where random weights are meant.
         candidate_floor: see ``describe_head``.
-        out: JSON file to write.
+        class_names: whose class names hold, see ``find_class_names``.
+        out: JSON file to write; besides the ``ModelSpec`` it holds ``trained_order`` where the training
+            annotations are here and list the categories in another order, see ``classes.trained_order``.
 
     Raises:
         UserError: anything of the model that Cutpoint cannot reproduce, by name.
@@ -38,15 +47,11 @@ def describe_model(
     detector = build_detector(mmdet_config, checkpoint)
     if not hasattr(detector, "bbox_head"):
         raise UserError(f"model {model}: {type(detector).__name__} has no bbox_head; {ONLY_DENSE}")
-    classes = class_names(mmdet_config, checkpoint)
     head = describe_head(detector.bbox_head, candidate_floor)
-    if len(classes) != head.num_classes:
-        raise UserError(
-            f"model {model}: the head has {head.num_classes} classes, the checkpoint's or config's metainfo "
-            f"names {len(classes)}; set metainfo.classes in {config}"
-        )
+    classes = find_class_names(model, mmdet_config, checkpoint, head.num_classes, class_names)
     spec = ModelSpec(model, tuple(classes), head, made)
-    write_json(out, spec.to_dict())
+    order = trained_order(mmdet_config, classes)
+    write_json(out, spec.to_dict() | ({"trained_order": order} if order else {}))
 
 
 def refuse_unsupported(model: str, config: Config) -> None:

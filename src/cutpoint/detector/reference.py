@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import cv2
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from mmengine.dataset import Compose, pseudo_collate
 from torch import nn
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from cutpoint.data.image import Geometry, decode, named_input, prepare, resized_size
 from cutpoint.detector.build import build_detector, load_config
@@ -105,6 +105,11 @@ class MmdetPipeline(Pipeline):
         """mmdet post-processes on the device; its detections are copied by ``read``."""
         return computed
 
+    def tensors(self, outputs: tuple[Any, list[dict]], image: int) -> Iterable[tuple[str, torch.Tensor]]:
+        """An image's head tensors, on the device, by the names of the ``raw`` cut."""
+        leaves = tree_leaves(outputs[0])
+        return ((name, leaf[image]) for name, leaf in zip(self.spec.head.raw_names, leaves, strict=True))
+
     @torch.no_grad()
     def read(self, outputs: tuple[Any, list[dict]], geometry: Geometry, image: int = 0) -> Detections:
         """mmdet's ``predict_by_feat`` of one image, boxes in original-image pixels."""
@@ -161,6 +166,10 @@ class HeadTensorPipeline(Pipeline):
         """Head tensors by the names of the ``raw`` cut, on the host."""
         values = (value.cpu().numpy() for value in computed)
         return dict(zip(self.spec.head.raw_names, values, strict=True))
+
+    def tensors(self, outputs: dict[str, np.ndarray], image: int) -> Iterable[tuple[str, np.ndarray]]:
+        """An image's head tensors."""
+        return ((name, values[image]) for name, values in outputs.items())
 
     def read(self, outputs: dict[str, np.ndarray], geometry: Geometry, image: int = 0) -> Candidates:
         """An image's head tensors to candidates."""

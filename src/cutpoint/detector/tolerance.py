@@ -71,3 +71,15 @@ class Differences:
             "passed": not reasons,
             "reason": ", ".join(reasons),
         }
+
+
+def invalid_row(name: str, reason: str) -> dict[str, Any]:
+    """The row of a tensor that is not finite: no number."""
+    numbers = dict.fromkeys(("max_abs", "max_rel", "cosine"))
+    return {"name": name, **numbers, "tolerance": "finite", "passed": False, "reason": reason}
+
+
+def of_pytorch(problem: str) -> str:
+    """What ``validity.find_invalid`` says, of the other side: ``NaN in PyTorch's own cls_0``."""
+    name, _, what = problem.partition(" has ")
+    return f"{what} in PyTorch's own {name}"

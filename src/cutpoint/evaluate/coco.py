@@ -8,6 +8,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from cutpoint.data.detections import Refused, read_detections
 from cutpoint.files import read_json, write_json
 
 SUMMARY = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
@@ -18,12 +19,15 @@ def evaluate(*, truth: str, detections: str, out: str) -> None:
 
     Args:
         truth: JSON of ``truth.build_truth``; all its images are scored, also those without detections.
-        detections: COCO results JSON.
-        out: JSON file to write.
+        detections: detections file.
+        out: JSON file to write: what ``score`` returns; of a refused variant what ``refuse`` returns.
     """
     annotations = read_json(truth)
     images = [entry["id"] for entry in annotations["images"]]
-    write_json(out, score(annotations, read_json(detections), images))
+    try:
+        write_json(out, score(annotations, read_detections(detections), images))
+    except Refused as refused:
+        write_json(out, refuse(annotations, images, refused.reason))
 
 
 def score(annotations: dict[str, Any], results: list[dict[str, Any]], images: list[int]) -> dict[str, Any]:
@@ -55,6 +59,18 @@ def score(annotations: dict[str, Any], results: list[dict[str, Any]], images: li
     metrics["detections"] = len(found.dataset["annotations"])
     metrics["per_class"] = _per_class(evaluation, truth)
     return metrics
+
+
+def refuse(annotations: dict[str, Any], images: list[int], reason: str) -> dict[str, Any]:
+    """The metrics of a refused variant: those of ``score`` with null in place of all that detections decide.
+
+    Args:
+        annotations, images: as of ``score``.
+        reason: kept as ``refused``.
+    """
+    metrics = score(annotations, [], images) | dict.fromkeys((*SUMMARY, "detections"))
+    metrics["per_class"] = [row | {"AP": None, "AP50": None} for row in metrics["per_class"]]
+    return metrics | {"refused": reason}
 
 
 def _per_class(evaluation: COCOeval, truth: COCO) -> list[dict[str, Any]]:

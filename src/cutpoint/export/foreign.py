@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from cutpoint.errors import UserError
-from cutpoint.export.foreign_file import ForeignFile
+from cutpoint.export.foreign_file import ForeignFile, as_list
+from cutpoint.export.foreign_precision import read_precision
+from cutpoint.export.foreign_read import read_onnx
 from cutpoint.files import read_json, replacing
 from cutpoint.postprocessing.headspec import METADATA_KEY, ModelSpec, Part
+from cutpoint.predict.pipeline import PADDING_LABEL
 from cutpoint.predict.runtime import PRECISION_KEY
 
 # Probabilities are turned back into logits no further than this from 0 and 1.
 TINY, NEXT_TO_ONE = 1e-37, 1 - 2**-24
+# Bytes of tensors that go into the file itself; protobuf's limit is 2 GiB.
+LARGEST = 2_000_000_000
 
 # Of the outputs but raw tensors, which have 4.
 RANKS = {
@@ -31,23 +35,22 @@ def import_onnx(*, onnx: str, outputs: dict[str, Any], spec: str, cut: str, out:
     A probability where the head gives a logit is turned back into the logit, so that ``spec`` stays true.
 
     Args:
-        onnx: the file; one input of ``(B, 3, H, W)`` float.
+        onnx: the file; one input of ``(B, 3, H, W)`` float32. Tensors in files beside it are taken along.
         outputs: what its tensors are; ``$defs/outputs`` of the config's schema. ``raw`` and ``decoded`` need
             ``box``, ``score`` and, for heads with one, ``factor`` (``decoded`` may lack it: its scores are
             then class x factor); ``e2e`` needs ``box``, ``score`` and ``label``.
         spec: ``spec.json`` of the model that the file is of.
         cut: ``raw``, ``decoded`` or ``e2e``: where the file ends.
-        out: ONNX file to write.
+        out: ONNX file to write; tensors of more than ``LARGEST`` bytes go into ``{out}.data`` beside it.
 
     Raises:
         UserError: the file cannot be read, or is not as described.
     """
     model_spec = ModelSpec.from_dict(read_json(spec))
-    try:
-        model = ir.load(onnx)
-    except Exception as error:  # protobuf's own and others
-        raise UserError(f"{onnx}: not an ONNX file that can be read ({error})") from error
+    model = read_onnx(onnx)
     file = ForeignFile(onnx, model, outputs, model_spec.head)
+    _check_keys(file, cut)
+    precision = read_precision(model)
     results, metadata = {"raw": _raw, "decoded": _decoded, "e2e": _e2e}[cut](file)
     file.rename({"images", *results})
     file.images.name = "images"
@@ -59,16 +62,34 @@ def import_onnx(*, onnx: str, outputs: dict[str, Any], spec: str, cut: str, out:
     model.graph.outputs[:] = results.values()
     content = {"cut": cut, "spec": model_spec.to_dict(), "foreign": Path(onnx).name, **metadata}
     model.metadata_props[METADATA_KEY] = json.dumps(content, sort_keys=True)
-    model.metadata_props[PRECISION_KEY] = _precision(model)
+    model.metadata_props[PRECISION_KEY] = precision
+    # protobuf holds no more in one file
+    large = sum(value.const_value.nbytes for value in model.graph.initializers.values()) > LARGEST
     with replacing(out) as temporary:
-        ir.save(model, temporary)
+        ir.save(model, temporary, external_data=f"{Path(out).name}.data" if large else None)
+
+
+def _check_keys(file: ForeignFile, cut: str) -> None:
+    """Nothing that is described is left out without a word."""
+    foreign = [key for key in ("label", "count") if file.described.get(key)] if cut != "e2e" else []
+    if foreign:
+        raise file.error(f"outputs.{foreign[0]}: only the cut e2e has it, this one is {cut}; remove it")
+    head = file.head
+    lacking = {"raw": not head.factor, "decoded": not head.has_factor, "e2e": True}[cut]
+    if file.described.get("factor") and lacking:
+        why = "the scores of e2e are final" if cut == "e2e" else f"{head.head} has none"
+        raise file.error(f"outputs.factor: {why}; remove it")
+    if cut == "e2e" and not file.described.get("score", {}).get("activated", True):
+        raise file.error("outputs.score.activated: the scores of e2e are final, and must be probabilities")
+    boxes = as_list(file.described.get("box") or [])
+    if cut == "raw" and any(part.get("format", "xyxy") != "xyxy" or part.get("normalised") for part in boxes):
+        raise file.error("outputs.box: raw has what the head emits; remove format and normalised")
 
 
 def _raw(file: ForeignFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
     head, sides = file.head, file.sides()
     counts = file.counts(sides)
-    boxes = file.description("box", "raw")
-    boxes = boxes if isinstance(boxes, list) else [boxes]
+    boxes = as_list(file.description("box", "raw"))
     described = list(zip(head.box, boxes, [None] * len(boxes), strict=True))
     described.append((head.score, file.description("score", "raw"), head.score_activation))
     if head.factor:
@@ -89,11 +110,7 @@ def _by_level(
     file: ForeignFile, part: Part, described: dict[str, Any], activation: str | None, counts: list[ir.Value]
 ) -> list[ir.Value]:
     """A part's rows of each level, ``(B, N of the level, channels)``, as the head emits them."""
-    channels = part.stop - part.start
-    given = described.get("channels")
-    if given and given[1] - given[0] != channels:
-        raise file.error(f"channels {given} of {described['tensor']!r}: {file.head.head} has {channels}")
-    rows = file.rows(described, file.layout)
+    rows = file.rows(described, file.layout, part.stop - part.start)
     if described.get("activated"):
         rows = [UNDO[activation](file, value) for value in rows]
     if len(rows) == file.head.levels:
@@ -115,12 +132,16 @@ def _decoded(file: ForeignFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
     axis = 2 if file.layout == "columns" else 1
     if len(file.tensors(box)) == 1:
         file.check_rows(file.tensors(box)[0], axis)
-    results = {"boxes": _corners(file, _joined(file, box), box), "scores": _joined(file, score)}
+    background = head.score_activation == "softmax" and not score.get("activated")
+    results = {
+        "boxes": _corners(file, _joined(file, box, 4), box),
+        "scores": _joined(file, score, head.num_classes + background),
+    }
     if not score.get("activated"):
         results["scores"] = APPLY[head.score_activation](file, results["scores"])
     factor = file.described.get("factor")
-    if factor and head.has_factor:
-        value = _joined(file, factor)
+    if factor:
+        value = _joined(file, factor, 1)
         value = value if factor.get("activated") else APPLY[head.factor_activation](file, value)
         results["factors"] = file.op("Reshape", value, file.const([0, -1]))
     results["level_counts"] = file.op("Concat", *file.counts(file.sides()), axis=0)
@@ -128,37 +149,45 @@ def _decoded(file: ForeignFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
     return results, {"scores": "fused" if fused else "class"}
 
 
-def _joined(file: ForeignFile, described: dict[str, Any]) -> ir.Value:
-    rows = file.rows(described, file.layout)
+def _joined(file: ForeignFile, described: dict[str, Any], channels: int) -> ir.Value:
+    rows = file.rows(described, file.layout, channels)
     return rows[0] if len(rows) == 1 else file.op("Concat", *rows, axis=1)
 
 
 def _e2e(file: ForeignFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
     box, score, label = (file.description(key, "e2e") for key in ("box", "score", "label"))
-    [found] = file.tensors(box)
-    if found.shape is not None and len(found.shape) != 3:
-        raise file.error(f"output {found.name}: boxes need (B, K, 4 or more), it is {found.shape}")
-    boxes = _corners(file, file.rows(box, "rows")[0], box)
-    scores, labels = (
-        file.op("Reshape", file.rows(part, "rows")[0], file.const([0, -1])) for part in (score, label)
-    )
+    boxes = _corners(file, _one(file, box, 4), box)
+    scores, labels = (file.op("Reshape", _one(file, part, 1), file.const([0, -1])) for part in (score, label))
     labels = file.op("Cast", labels, to=ir.DataType.INT64)
-    labels = file.op("Sub", labels, file.const(label.get("offset", 0)))
+    # the file's own -1 is padding whatever its first label is
+    padding = file.op("Equal", labels, file.const(PADDING_LABEL))
+    shifted = file.op("Sub", labels, file.const(label.get("offset", 0)))
+    labels = file.op("Where", padding, labels, shifted)
     count = file.described.get("count")
     if count:
         count = file.op("Cast", file.tensors(count)[0], to=ir.DataType.INT64)
         count = file.op("Reshape", count, file.const([-1]))
     else:
-        # padding has score 0: to the end with it, and what is left is counted
-        scores, order = file.top_k(scores, file.size(scores, 1))
+        # padding has score 0: to the end with it, and what is left is counted, NaN first
+        rank = file.op("Where", file.op("IsNaN", scores), file.const(np.inf, np.float32), scores)
+        rank, order = file.top_k(rank, file.size(scores, 1))
+        scores = file.op("GatherElements", scores, order, axis=1)
         labels = file.op("GatherElements", labels, order, axis=1)
         order = file.op("Reshape", order, file.const([0, -1, 1]))
         order = file.op("Expand", order, file.const([1, 1, 4]))
         boxes = file.op("GatherElements", boxes, order, axis=1)
-        positive = file.op("Greater", scores, file.const(0, np.float32))
+        positive = file.op("Greater", rank, file.const(0, np.float32))
         count = file.sum(file.op("Cast", positive, to=ir.DataType.INT64), 1)
     clip = {"network": "tensor", "original": None}[file.described.get("frame", "network")]
     return {"boxes": boxes, "scores": scores, "labels": labels, "count": count}, {"clip": clip}
+
+
+def _one(file: ForeignFile, described: dict[str, Any], channels: int) -> ir.Value:
+    """Detections ``(B, K, channels)`` of the one tensor that has them."""
+    tensor = described["tensor"]
+    if not isinstance(tensor, str):
+        raise file.error(f"outputs: {tensor} are several tensors; the detections of e2e are in one")
+    return file.rows(described, "rows", channels)[0]
 
 
 def _corners(file: ForeignFile, boxes: ir.Value, described: dict[str, Any]) -> ir.Value:
@@ -177,7 +206,9 @@ def _corners(file: ForeignFile, boxes: ir.Value, described: dict[str, Any]) -> i
 
 
 def _logit(file: ForeignFile, value: ir.Value) -> ir.Value:
-    """The inverse of a sigmoid."""
+    """The inverse of a sigmoid; infinity becomes NaN, as NaN stays."""
+    finite = file.op("Sub", value, value)
+    value = file.op("Add", value, finite)
     value = file.op("Clip", value, file.const(TINY, np.float32), file.const(NEXT_TO_ONE, np.float32))
     rest = file.op("Sub", file.const(1, np.float32), value)
     return file.op("Sub", file.op("Log", value), file.op("Log", rest))
@@ -204,10 +235,3 @@ APPLY: dict[str, Step] = {
     "softmax": _without_background,
     "none": _same,
 }
-
-
-def _precision(model: ir.Model) -> str:
-    if any(node.op_type == "QuantizeLinear" for node in model.graph):
-        return "int8"
-    types = {value.dtype for value in model.graph.initializers.values()}
-    return "fp16" if ir.DataType.FLOAT16 in types else "fp32"

@@ -10,6 +10,14 @@ from cutpoint.errors import UserError
 from cutpoint.postprocessing.headspec import HeadSpec
 
 OLDEST_OPSET = 11
+CHANNELS = 3
+# a file with channels last begins so where PyTorch's operators follow
+TO_NCHW = (0, 3, 1, 2)
+
+
+def as_list(value: Any) -> list[Any]:
+    """What may be one or a list of several, as a list."""
+    return value if isinstance(value, list) else [value]
 
 
 class ForeignFile:
@@ -27,8 +35,54 @@ class ForeignFile:
         inputs = [v for v in model.graph.inputs if v.name not in model.graph.initializers]
         if len(inputs) != 1 or inputs[0].dtype != ir.DataType.FLOAT:
             found = ", ".join(f"{value.name} ({value.dtype})" for value in inputs)
-            raise self.error(f"one float32 input is needed, it has: {found}")
+            raise self.error(
+                f"one float32 input is needed, it has: {found}; export it with the images as its only input, "
+                "float32"
+            )
         [self.images] = inputs
+        self._check_input()
+        if self._is_unbatched():
+            self._add_batch()
+
+    def _check_input(self) -> None:
+        shape = self.images.shape
+        if shape is None or (len(shape) == 4 and shape[1] == CHANNELS):
+            return
+        turned = any(
+            node.op_type == "Transpose" and tuple(node.attributes["perm"].as_ints()) == TO_NCHW
+            for node, _ in self.images.uses()
+            if "perm" in node.attributes
+        )
+        if len(shape) == 4 and (shape[3] == CHANNELS or (turned and not isinstance(shape[1], int))):
+            raise self.error(
+                f"input {self.images.name} has shape {shape}: its channels come last (NHWC), (B, 3, H, W) is "
+                "needed; export it with channels first (NCHW)"
+            )
+        if len(shape) != 4 or isinstance(shape[1], int):
+            raise self.error(f"input {self.images.name} has shape {shape}; (B, 3, H, W) is needed")
+
+    def _is_unbatched(self) -> bool:
+        """Whether the file leaves out the axis of the images: boxes of rank 2 are one image's."""
+        parts = as_list(self.described.get("box") or [])
+        names = [name for part in parts for name in as_list(part["tensor"]) if name in self._outputs]
+        shapes = [self._outputs[name].shape for name in names]
+        return bool(shapes) and all(shape is not None and len(shape) == 2 for shape in shapes)
+
+    def _add_batch(self) -> None:
+        """Give all outputs the axis of the images; the file then takes one image a run."""
+        batch = self.images.shape[0] if self.images.shape is not None else None
+        if isinstance(batch, int) and batch != 1:
+            raise self.error(f"its outputs have no axis for the images, and its input takes {batch} of them")
+        for name, value in self._outputs.items():
+            if self.opset < 13:
+                added = self.op("Unsqueeze", value, axes=[0])
+            else:
+                added = self.op("Unsqueeze", value, self.const([0]))
+            added.shape = None if value.shape is None else ir.Shape([1, *value.shape])
+            added.type = value.type
+            self._outputs[name] = added
+        sides = self.images.shape[1:] if self.images.shape is not None else [CHANNELS, None, None]
+        self.images.shape = ir.Shape([1, *sides])
 
     def error(self, text: str) -> UserError:
         """The message, with the file in front."""
@@ -72,8 +126,7 @@ class ForeignFile:
 
     def tensors(self, described: dict[str, Any]) -> list[ir.Value]:
         """The described tensor, or one a level, as they are in the file."""
-        names = described["tensor"]
-        names = [names] if isinstance(names, str) else names
+        names = as_list(described["tensor"])
         for name in names:
             if name not in self._outputs:
                 raise self.error(f"it has no output {name!r}; it has: {', '.join(self._outputs)}")
@@ -81,18 +134,25 @@ class ForeignFile:
             raise self.error(f"{len(names)} tensors {names}; 1 is needed, or one a level: {self.head.levels}")
         return [self._outputs[name] for name in names]
 
-    def rows(self, described: dict[str, Any], layout: str) -> list[ir.Value]:
-        """The described values as ``(B, N, C)`` float32, a prior a row: one tensor, or one a level."""
+    def rows(self, described: dict[str, Any], layout: str, channels: int) -> list[ir.Value]:
+        """The described values as ``(B, N, C)`` float32, a prior a row: one tensor, or one a level.
+
+        Args:
+            described: of one kind of value.
+            layout: ``rows``, ``columns`` or ``maps``.
+            channels: C, how many the head has of this kind.
+        """
         found = []
         for level, value in enumerate(self.tensors(described)):
+            self._check_channels(value, described, layout, level, channels)
             rank = len(value.shape) if value.shape is not None else None
             if layout == "maps":
                 anchors = self.head.anchors_per_cell(level)
                 if rank != 4 or not isinstance(value.shape[1], int):
                     raise self.error(f"output {value.name}: a map is (B, channels, H, W), not {value.shape}")
-                channels = value.shape[1] // anchors
+                width = value.shape[1] // anchors
                 value = self.op("Transpose", value, perm=[0, 2, 3, 1])
-                value = self.op("Reshape", value, self.const([0, -1, channels]))
+                value = self.op("Reshape", value, self.const([0, -1, width]))
             elif rank == 2:
                 value = self.op("Reshape", value, self.const([0, -1, 1]))
             elif layout == "columns":
@@ -102,6 +162,27 @@ class ForeignFile:
                 value = self.op("Slice", value, self.const([start]), self.const([stop]), self.const([2]))
             found.append(self.op("Cast", value, to=ir.DataType.FLOAT))
         return found
+
+    def _check_channels(
+        self, value: ir.Value, described: dict[str, Any], layout: str, level: int, channels: int
+    ) -> None:
+        """The channels of a described tensor, as far as its shape is known, are those of the head."""
+        start, stop = described.get("channels") or (None, None)
+        if start is not None and (stop - start != channels or start < 0):
+            raise self.error(
+                f"channels [{start}, {stop}] of {described['tensor']!r}: {self.head.head} has {channels}"
+            )
+        rank = len(value.shape) if value.shape is not None else None
+        axis = {("maps", 4): 1, ("columns", 3): 1, ("rows", 3): 2}.get((layout, rank))
+        width = 1 if rank == 2 else value.shape[axis] if axis else None
+        if not isinstance(width, int):
+            return
+        anchors = self.head.anchors_per_cell(level) if layout == "maps" else 1
+        wanted = f"{channels * anchors}" + (f" ({anchors} anchors x {channels})" if anchors > 1 else "")
+        if start is None and width != channels * anchors:
+            raise self.error(f"output {value.name} has {width} channels; {self.head.head} has {wanted}")
+        if start is not None and (width % anchors or stop > width // anchors):
+            raise self.error(f"output {value.name} has {width} channels, not [{start}, {stop}] of each prior")
 
     def sides(self) -> list[tuple[ir.Value, ir.Value]]:
         """Height and width of each level in cells, ``(1,)`` int64: of the map, else the input's by stride."""

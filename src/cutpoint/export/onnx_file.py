@@ -53,7 +53,7 @@ def _name_other_kind(path: str | Path) -> str | None:
         text = start.decode("ascii")
     except UnicodeDecodeError:
         return None
-    return "it is text" if text.isprintable() or all(c.isprintable() or c.isspace() for c in text) else None
+    return "it is text" if all(c.isprintable() or c.isspace() for c in text) else None
 
 
 def external_data_files(path: str | Path) -> list[str]:

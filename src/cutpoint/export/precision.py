@@ -4,6 +4,7 @@ Only the network is converted. What follows the head's last convolutions, decodi
 and so do the graph's inputs and outputs.
 """
 
+import math
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -68,7 +69,10 @@ def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, imag
             "bytes": _bytes(trace, out),
             "kept_fp32": _kept({"behind the last convolutions": rest, "float32 by the tool": blocked}),
             "images": len(entries),
-            "overflows": _worst({name: {"max_abs": v} for name, v in values.items() if v > FP16_MAX}),
+            # what is infinite before is no overflow of float16
+            "overflows": _worst(
+                {name: {"max_abs": v} for name, v in values.items() if FP16_MAX < v < math.inf}
+            ),
         },
     )
 
@@ -76,7 +80,8 @@ def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, imag
 def to_int8(*, trace: str, spec: str, manifest: str, images: int, out: str, report: str) -> None:
     """Quantise a trace's convolutions to int8: static, QDQ, weights per channel, ranges min to max.
 
-    The first convolution, depthwise ones, the head's last ones and everything behind them stay float32.
+    The first convolution, depthwise ones, the head's last ones and everything behind them stay float32. No
+    range holds NaN or infinity: where a convolution has them, all of it stays float32, and the file says so.
 
     Args:
         trace: ONNX file of ``trace_model``.
@@ -106,14 +111,48 @@ def to_int8(*, trace: str, spec: str, manifest: str, images: int, out: str, repo
     inner = extract(model, network)
     convolutions = [node for node in inner.graph.node if node.op_type == "Conv"]
     first, depthwise = convolutions[:1], [n for n in convolutions[1:] if _is_depthwise(n, inner)]
-    excluded = [node.name for node in first + depthwise]
+    if _is_spoilt(inner, convolutions, _feeds(calibration, model, model_spec)):
+        kept, limits = {"NaN or infinity in a convolution": network}, {}
+        _save(join(inner, model, [*last, *rest]), "fp32", out)
+    else:
+        kept = {"first convolution": first, "depthwise convolution": depthwise}
+        excluded = [node.name for node in first + depthwise]
+        converted, limits = _quantise(inner, excluded, _feeds(calibration, model, model_spec))
+        _save(join(converted, model, [*last, *rest]), "int8", out)
+    kept |= {"last convolution of the head": last, "behind the last convolutions": rest}
+    if limits:
+        kept["not a convolution"] = [node for node in inner.graph.node if node.op_type != "Conv"]
+    measured = _measure(inner, limits, _feeds(held_out, model, model_spec))
+    write_json(
+        report,
+        {
+            "precision": "int8",
+            "bytes": _bytes(trace, out),
+            "kept_fp32": _kept(kept),
+            "images": {"calibration": len(calibration), "held_out": len(held_out)},
+            "quantised_tensors": len(limits),
+            "saturated": _worst(
+                {
+                    name: {"max_abs": largest, "range": list(limits[name]), "share_outside": share}
+                    for name, (largest, share) in measured.items()
+                    if share > 0 and math.isfinite(largest)
+                }
+            ),
+        },
+    )
+
+
+def _quantise(
+    inner: onnx.ModelProto, excluded: list[str], feeds: Iterator[dict[str, np.ndarray]]
+) -> tuple[onnx.ModelProto, dict[str, tuple[float, float]]]:
+    """The quantised graph, and the range of each tensor that it quantises; ``excluded``: names of nodes."""
     with tempfile.TemporaryDirectory() as folder:
         prepared, ranges, quantised = (Path(folder) / name for name in ("in.onnx", "ranges.json", "out.onnx"))
         quant_pre_process(inner, prepared, skip_optimization=True, skip_symbolic_shape=True)
         quantize_static(
             prepared,
             quantised,
-            _Reader(_feeds(calibration, model, model_spec)),
+            _Reader(feeds),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=["Conv"],
             per_channel=True,
@@ -128,35 +167,7 @@ def to_int8(*, trace: str, spec: str, manifest: str, images: int, out: str, repo
             for name, found in load_tensors_data(ranges).items()
         }
     used = {t for node in converted.graph.node if node.op_type == "QuantizeLinear" for t in node.input[:1]}
-    limits = {name: limit for name, limit in limits.items() if name in used}
-    measured = _measure(inner, limits, _feeds(held_out, model, model_spec))
-    _save(join(converted, model, [*last, *rest]), "int8", out)
-    others = [node for node in inner.graph.node if node.op_type != "Conv"]
-    write_json(
-        report,
-        {
-            "precision": "int8",
-            "bytes": _bytes(trace, out),
-            "kept_fp32": _kept(
-                {
-                    "first convolution": first,
-                    "depthwise convolution": depthwise,
-                    "last convolution of the head": last,
-                    "behind the last convolutions": rest,
-                    "not a convolution": others,
-                }
-            ),
-            "images": {"calibration": len(calibration), "held_out": len(held_out)},
-            "quantised_tensors": len(limits),
-            "saturated": _worst(
-                {
-                    name: {"max_abs": largest, "range": list(limits[name]), "share_outside": share}
-                    for name, (largest, share) in measured.items()
-                    if share > 0
-                }
-            ),
-        },
-    )
+    return converted, {name: limit for name, limit in limits.items() if name in used}
 
 
 class _Reader(CalibrationDataReader):
@@ -181,6 +192,8 @@ def _measure(
     inner: onnx.ModelProto, limits: dict[str, tuple[float, float]], feeds: Iterator[dict[str, np.ndarray]]
 ) -> dict[str, tuple[float, float]]:
     """Per tensor the largest |x| and the share of values outside the limits, reduced in the graph."""
+    if not limits:
+        return {}
     model = onnx.ModelProto()
     model.CopyFrom(inner)
     del model.graph.output[:]
@@ -207,16 +220,41 @@ def _measure(
             helper.make_tensor_value_info(at + output, TensorProto.FLOAT, [])
             for output in ("largest", "share")
         )
+    rows = _run(model, feeds)
+    if not len(rows):
+        return {}
+    largest, share = rows[:, ::2].max(axis=0), rows[:, 1::2].mean(axis=0)
+    return {name: (float(largest[i]), float(share[i])) for i, name in enumerate(limits)}
+
+
+def _is_spoilt(
+    inner: onnx.ModelProto, convolutions: list[onnx.NodeProto], feeds: Iterator[dict[str, np.ndarray]]
+) -> bool:
+    """Whether a weight, the input or the output of a convolution is not finite."""
+    used = {name for node in convolutions for name in node.input}
+    weights = (onnx.numpy_helper.to_array(i) for i in inner.graph.initializer if i.name in used)
+    if not all(np.isfinite(weight).all() for weight in weights):
+        return True
+    model = onnx.ModelProto()
+    model.CopyFrom(inner)
+    del model.graph.output[:]
+    tensors = dict.fromkeys(name for node in convolutions for name in (node.input[0], node.output[0]))
+    for number, name in enumerate(tensors):
+        # a sum is finite only where all its values are
+        total = f"total_{number}"
+        model.graph.node.append(helper.make_node("ReduceSum", [name], [total], total, keepdims=0))
+        model.graph.output.append(helper.make_tensor_value_info(total, TensorProto.FLOAT, []))
+    return not np.isfinite(_run(model, feeds)).all()
+
+
+def _run(model: onnx.ModelProto, feeds: Iterator[dict[str, np.ndarray]]) -> np.ndarray:
+    """The graph's scalar outputs, ``(images, outputs)`` float64."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    rows = np.array([session.run(None, feed) for feed in feeds], dtype=np.float64)
-    if not len(rows):
-        return {}
-    largest, share = rows[:, ::2].max(axis=0), rows[:, 1::2].mean(axis=0)
-    return {name: (float(largest[i]), float(share[i])) for i, name in enumerate(limits)}
+    return np.array([session.run(None, feed) for feed in feeds], dtype=np.float64)
 
 
 def _is_depthwise(node: onnx.NodeProto, model: onnx.ModelProto) -> bool:

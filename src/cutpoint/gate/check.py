@@ -10,9 +10,16 @@ from tabulate import tabulate
 
 from cutpoint.files import read_json, replacing, write_json
 from cutpoint.gate.rules import VERIFIED
-from cutpoint.names import UNCOMPILED
+from cutpoint.report.doubts import (
+    DISTURBED,
+    OF_DETECTIONS,
+    OF_TIMES,
+    REFERENCE_REFUSED,
+    REFUSED,
+    WEAK_REFERENCE,
+    split_notes,
+)
 from cutpoint.report.tables import read_summary
-from cutpoint.report.words import SUSPICIOUS
 
 PASSED, FAILED, INCONCLUSIVE, SKIPPED = "passed", "failed", "inconclusive", "skipped"
 WORDS = {"min": (">=", "at least"), "max": ("<=", "at most")}
@@ -42,36 +49,62 @@ def evaluate_gate(*, summary: str, checks: list[dict[str, Any]], out_json: str, 
 
 def judge(check: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
     """``value, status, reason`` of a check on a variant's row of summary.csv."""
-    notes = [] if pd.isna(row["notes"]) else row["notes"].split("; ")
-    column = check["column"]
+    notes, column = split_notes(row["notes"]), check["column"]
     if column == VERIFIED:
         failures = [note.removeprefix("failed: ") for note in notes if note.startswith("failed:")]
         return _found(None, FAILED if failures else PASSED, "; ".join(failures) or None)
     value = row[column]
+    refused = [note for note in notes if note.startswith((f"{REFUSED}: ", REFERENCE_REFUSED))]
     if pd.isna(value):
-        return _found(None, *_why_missing(column, row))
-    disturbed = [note for note in notes if note.startswith("disturbed")]
-    if column.startswith("latency") and disturbed:
-        return _found(value, INCONCLUSIVE, f"{disturbed[0]}: time again on an idle machine")
+        return _found(None, *_why_missing(column, row, refused))
+    if refused and refused[0] != REFERENCE_REFUSED:
+        return _found(value, INCONCLUSIVE, refused[0])
+    doubt = _undecided(column, notes)
+    if doubt:
+        return _found(value, INCONCLUSIVE, doubt)
     room = value - check["limit"] if check["bound"] == "min" else check["limit"] - value
-    remark = UNCOMPILED if column.startswith("latency") else SUSPICIOUS if "delta" in column else None
-    return _found(value, PASSED if room >= -ROUNDING else FAILED, remark if remark in notes else None)
+    if room < -ROUNDING:
+        return _found(value, FAILED, _remark(column, notes))
+    if column == "agreement" and row["images_without_detections"] == row["images"]:
+        return _found(value, INCONCLUSIVE, "no detection on any image")
+    return _found(value, PASSED, _remark(column, notes))
+
+
+def _undecided(column: str, notes: list[str]) -> str | None:
+    """Why a value decides nothing; null where it does."""
+    disturbed = [note for note in notes if note.startswith(DISTURBED)]
+    if column.startswith("latency") and disturbed:
+        return f"{disturbed[0]}: time again on an idle machine"
+    weak = [note for note in notes if note.startswith(WEAK_REFERENCE)]
+    if column.startswith("delta") and weak:
+        return f"{weak[0]}: nothing can be lost to it"
+    return None
+
+
+def _remark(column: str, notes: list[str]) -> str | None:
+    """What makes a value doubtful that decides all the same; a failed export has a check of its own."""
+    if column == "model_mb":
+        return None
+    about = OF_TIMES if column.startswith("latency") else OF_DETECTIONS
+    return "; ".join(n for n in notes if n.startswith(about) and not n.startswith("failed: ")) or None
 
 
 def _found(value: float | None, status: str, reason: str | None) -> dict[str, Any]:
     return {"value": value, "status": status, "reason": reason}
 
 
-def _why_missing(column: str, row: dict[str, Any]) -> tuple[str, str]:
+def _why_missing(column: str, row: dict[str, Any], refused: list[str]) -> tuple[str, str]:
     if column.startswith("latency") and pd.isna(row["runtime"]):
         return SKIPPED, "detections made elsewhere have no latency"
     if column == "model_mb":
         return SKIPPED, "no ONNX file"
-    if column.startswith("delta") or column == "agreement":
-        if pd.isna(row["agreement"]):
-            return SKIPPED, "the reference itself"
-        if not pd.isna(row["delta_AP"]):
-            return INCONCLUSIVE, "too few images for an interval"
+    compared = column.startswith("delta") or column == "agreement"
+    if compared and pd.isna(row["verdict"]):
+        return SKIPPED, "the reference itself"
+    if refused:
+        return INCONCLUSIVE, refused[0]
+    if compared and not pd.isna(row["delta_AP"]):
+        return INCONCLUSIVE, "too few images for an interval"
     if pd.isna(row["AP"]):
         return SKIPPED, "no ground truth"
     return INCONCLUSIVE, "no value in summary.csv"

@@ -1,14 +1,15 @@
 """What the plan's files must fulfil before any job runs; files still to be fetched are left to the jobs."""
 
-import ast
 import hashlib
 import importlib.util
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from cutpoint.data.annotations import read_annotations
 from cutpoint.errors import UserError
+from cutpoint.export.onnx_file import check_onnx_file
+from cutpoint.plan.closure import config_files
 from cutpoint.plan.config import near, suggest
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
 from cutpoint.plan.variants import Dataset, Variant
@@ -39,66 +40,13 @@ def check_files(plan: Plan, sources: Collection[str]) -> None:
             _check_published(f"evaluations[{index}].published_ap", evaluation, sources)
 
 
-def config_files(config: str) -> list[str]:
-    """The Python files that a model config consists of: itself and its ``_base_`` files.
-
-    Args:
-        config: a path, or ``mmdet::...``, which has none (mmdet's version stands for it).
-    """
-    if "::" in config:
-        return []
-    found: list[str] = []
-    waiting = [config]
-    while waiting:
-        path = waiting.pop()
-        if path not in found:
-            found.append(path)
-            waiting += [
-                os.path.normpath(Path(path).parent / base) for base in _bases(path) if "::" not in base
-            ]
-    return found
-
-
-def module_files(modules: Iterable[str]) -> list[str]:
-    """The files of those modules that lie below the working directory.
-
-    Args:
-        modules: dotted names, the config's ``imports``.
-
-    Raises:
-        UserError: a module that is found neither there nor among the installed ones.
-    """
-    files = []
-    for module in modules:
-        parts = Path(*module.split("."))
-        local = [path for path in (parts.with_suffix(".py"), parts / "__init__.py") if path.is_file()]
-        files += [path.as_posix() for path in local[:1]]
-        # of an installed one the top package is found without running anything
-        if not local and importlib.util.find_spec(parts.parts[0]) is None:
-            raise UserError(f"imports: no module {module!r} below {Path.cwd()} or among the installed ones")
-    return files
-
-
-def _bases(path: str) -> list[str]:
-    try:
-        tree = ast.parse(Path(path).read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, UnicodeDecodeError) as error:
-        raise UserError(f"model config {path}: cannot be read as Python ({error})") from error
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and any(getattr(t, "id", "") == "_base_" for t in node.targets):
-            value = ast.literal_eval(node.value)
-            return [value] if isinstance(value, str) else list(value)
-    return []
-
-
 def _check_model(model: Model, sources: Collection[str]) -> None:
     where = f"models.{model.name}"
     if "::" in model.config:
         _check_shipped(f"{where}.config", model.config)
     else:
         _check_path(f"{where}.config", model.config, "file", ())
-        for path in config_files(model.config):
-            _check_path(f"{where}.config, _base_", path, "file", ())
+        config_files(model.config)
     _check_path(f"{where}.checkpoint", model.checkpoint, "file", sources)
 
 
@@ -144,7 +92,10 @@ def _check_variant(variant: Variant, sources: Collection[str]) -> None:
     if variant.results:
         _check_path(f"variants.{variant.name}.results", variant.results, "file", sources)
     elif variant.export.foreign:
-        _check_path(f"variants.{variant.name}.onnx", variant.export.foreign.path, "file", sources)
+        path = variant.export.foreign.path
+        _check_path(f"variants.{variant.name}.onnx", path, "file", sources)
+        if Path(path).exists():
+            check_onnx_file(path)
 
 
 def _check_published(where: str, evaluation: Evaluation, sources: Collection[str]) -> None:

@@ -9,12 +9,16 @@ from cutpoint.plan.variants import Dataset, Export, Run, Trace, Variant
 
 @dataclass(frozen=True)
 class Model:
-    """An mmdet config and a checkpoint."""
+    """An mmdet config and a checkpoint.
+
+    ``class_names``: whose class names hold, ``checkpoint`` or ``config``; null where they must agree.
+    """
 
     name: str
     config: str
     checkpoint: str
     candidate_floor: float | None
+    class_names: str | None = None
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,9 @@ def _check_latency_batch(batch: int, variants: Iterable[Variant]) -> None:
 
 def _resolve_model(name: str, entry: dict[str, Any]) -> Model:
     config = entry["config"] if "::" in entry["config"] else os.path.normpath(entry["config"])
-    return Model(name, config, os.path.normpath(entry["checkpoint"]), entry["candidate_floor"])
+    return Model(
+        name, config, os.path.normpath(entry["checkpoint"]), entry["candidate_floor"], entry["class_names"]
+    )
 
 
 def _resolve_dataset(name: str, entry: dict[str, Any]) -> Dataset:

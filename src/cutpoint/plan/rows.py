@@ -24,6 +24,8 @@ def table_row(evaluation: Evaluation, variant: Variant) -> dict[str, Any]:
         **(_run_cells(model, variant) if variant.run else dict.fromkeys(RUN_CELLS)),
         "published_ap": evaluation.published_ap,
         "manifest": f"results/manifests/{dataset}.json",
+        "detections": detections_file(evaluation, variant),
+        "truth": f"results/truth/{dataset}/{model}.json" if evaluation.dataset.annotations else None,
         "metrics": f"results/metrics/{own}" if evaluation.dataset.annotations else None,
         "samples": samples_file(evaluation, variant),
         "latency": f"results/latency/{own}" if variant.run else None,

@@ -1,6 +1,6 @@
 """Image file to detections: the one path that ``predict`` and ``latency`` both use."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from cutpoint.postprocessing.recipes import Detections, Recipe, apply_recipe
 from cutpoint.predict.runtime import Session
 
 READERS = {"raw": from_raw, "decoded": from_decoded}
+PADDING_LABEL = -1
 
 
 class Pipeline(Protocol):
@@ -45,6 +46,9 @@ class Pipeline(Protocol):
     def infer(self, tensor: Any, *geometries: Geometry) -> Any:
         """Network input to the outputs of the cut, both on the host."""
         return self.download(self.compute(self.upload(tensor, *geometries)))
+
+    def tensors(self, outputs: Any, image: int) -> Iterable[tuple[str, Any]]:
+        """Name and values of what must be finite before ``read``: the head's tensors, or the decoded ones."""
 
     def read(self, outputs: Any, geometry: Geometry, image: int = 0) -> Candidates | Detections:
         """An image's outputs to candidates (``raw``, ``decoded``) or detections (``e2e``)."""
@@ -101,6 +105,11 @@ class OnnxPipeline(Pipeline):
         """Output name to array."""
         return self._session.download(computed)
 
+    def tensors(self, outputs: dict[str, np.ndarray], image: int) -> Iterable[tuple[str, np.ndarray]]:
+        """See ``Pipeline``; of ``e2e`` none: what lies behind the count is free."""
+        names = {"raw": self.spec.head.raw_names, "decoded": self.spec.head.decoded_names[:-1], "e2e": ()}
+        return ((name, outputs[name][image]) for name in names[self.cut] if name in outputs)
+
     def read(
         self, outputs: dict[str, np.ndarray], geometry: Geometry, image: int = 0
     ) -> Candidates | Detections:
@@ -108,10 +117,13 @@ class OnnxPipeline(Pipeline):
         if self.cut in READERS:
             return READERS[self.cut](outputs, self.spec.head, image)
         count = int(outputs["count"][image])
-        boxes = outputs["boxes"][image, :count]
+        boxes, scores, labels = (outputs[name][image, :count] for name in ("boxes", "scores", "labels"))
+        padding = (labels == PADDING_LABEL) & (scores <= 0)
+        if padding.any():  # a file's own count may include it
+            boxes, scores, labels = boxes[~padding], scores[~padding], labels[~padding]
         if self._session.clip == "tensor":
             boxes = scale_to_original(boxes, geometry.scale_x, geometry.scale_y, "divide")
-        return Detections(boxes, outputs["scores"][image, :count], outputs["labels"][image, :count])
+        return Detections(boxes, scores, labels)
 
 
 def stack(

@@ -1,14 +1,16 @@
 """Predictions of a run, a recipe and a label map in; detections in COCO results format out."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from cutpoint.data.detections import write_refusal
 from cutpoint.data.truth import read_labels
 from cutpoint.files import write_text
 from cutpoint.postprocessing.recipes import Detections, resolve_recipe
 from cutpoint.predict.pipeline import READERS, detect
-from cutpoint.predict.store import open_run, read_predictions
+from cutpoint.predict.store import find_refusal, open_run, read_predictions
 
 
 def postprocess(
@@ -20,6 +22,7 @@ def postprocess(
     cut: str,
     recipe: str | dict[str, Any],
     out: str,
+    candidates: Sequence[str] = (),
 ) -> None:
     """Merge the shards of a run and write one variant's detections.
 
@@ -29,12 +32,19 @@ def postprocess(
         labels: JSON of ``truth.map_labels``.
         cut: the run's cut; candidates go through the recipe, ``e2e`` detections are done already.
         recipe: the recipe's definition.
-        out: JSON file to write, COCO results format: ``bbox`` ``[x, y, w, h]``, original-image pixels.
+        out: JSON file to write, COCO results format: ``bbox`` ``[x, y, w, h]``, original-image pixels; of a
+            refused run why (``data.detections``).
+        candidates: of the cut ``e2e`` the shards of the ``raw`` run that is otherwise the same: a graph that
+            ends in detections drops what is NaN, so that its own outputs do not tell.
 
     Raises:
         UserError: candidates made with another specification, or a recipe that they cannot serve.
     """
     model_spec, made = open_run(predictions, spec)
+    reason = find_refusal([*predictions, *candidates])
+    if reason is not None:
+        write_refusal(out, reason)
+        return
     scores = made["scores"] or "class"
     resolved = resolve_recipe(recipe, model_spec.head, scores) if cut in READERS else None
     categories = read_labels(labels)

@@ -42,6 +42,7 @@ class Session:
         cut: ``raw``, ``decoded`` or ``e2e``.
         clip: ``image`` or ``tensor`` for ``e2e``, else null.
         scores: ``class`` or ``fused`` for ``decoded``, else null.
+        foreign: name of the file made elsewhere that this one was made of, else null.
         probabilities: names of raw tensors whose logits were made from probabilities; see ``foreign``.
         precision: ``fp32``, ``fp16`` or ``int8``.
         spec: the model specification that travels in the file.
@@ -75,6 +76,7 @@ class Session:
         Raises:
             UserError: the file cannot be loaded, or the provider is not there or lacks an operator.
         """
+        self._path = path
         options = session_options(threads, profile, spin_s)
         self.optimisation = options.graph_optimization_level.name
         check_provider(provider)
@@ -93,6 +95,7 @@ class Session:
         self.clip = content.get("clip")
         self.scores = content.get("scores")
         self.recipe = content.get("recipe")
+        self.foreign = content.get("foreign")
         self.probabilities = content.get("probabilities", [])
         properties = self._session.get_modelmeta().custom_metadata_map
         self.precision = properties.get(PRECISION_KEY, "fp32")
@@ -114,8 +117,15 @@ class Session:
         return self._binding.upload(feeds) if self._binding else feeds
 
     def compute(self, uploaded: Any) -> Any:
-        """Run the graph on what ``upload`` gave; returns when the device has finished."""
-        return self._binding.run(uploaded) if self._binding else self._session.run(None, uploaded)
+        """Run the graph on what ``upload`` gave; returns when the device has finished.
+
+        Raises:
+            UserError: ONNX Runtime cannot run it on these inputs.
+        """
+        try:
+            return self._binding.run(uploaded) if self._binding else self._session.run(None, uploaded)
+        except Exception as error:  # onnxruntime's own exception types share no base but this
+            raise UserError(f"{self._path}: ONNX Runtime cannot run it ({_first_line(error)})") from error
 
     def download(self, computed: Any) -> dict[str, np.ndarray]:
         """Copy what ``compute`` gave to the host: output name to array."""
@@ -190,7 +200,11 @@ def _create(
                 f"{path}: the provider {provider} lacks the operator {lacking[1]} (opset {lacking[2]}) "
                 f"in ONNX Runtime {onnxruntime.__version__}; use another provider, or a newer onnxruntime"
             ) from error
-        raise UserError(f"{path}: ONNX Runtime cannot load it ({str(error).splitlines()[0]})") from error
+        raise UserError(f"{path}: ONNX Runtime cannot load it ({_first_line(error)})") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _provider_options(provider: str, tf32: bool, graph: bool) -> dict[str, str]:

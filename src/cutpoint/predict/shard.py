@@ -7,6 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from cutpoint.data.detections import Refused
 from cutpoint.files import read_json
 from cutpoint.predict.pipeline import READERS, OnnxPipeline, Pipeline
 from cutpoint.predict.runtime import Session
@@ -70,7 +71,8 @@ def write_predictions(
 ) -> None:
     """Run any pipeline over one shard; see ``predict_onnx`` and, for ``workers`` and ``runs``, ``stream``.
 
-    ``metadata`` goes into the files.
+    ``metadata`` goes into the files. Outputs of which no number may be made end the run: the files then
+    hold the images before, and why (``store.find_refusal``).
     """
     content = read_json(manifest)
     images = shard_images(content["images"], shard, shards, batch)
@@ -81,12 +83,16 @@ def write_predictions(
         "spec": pipeline.spec.digest,
     }
     writer = PredictionWriter(out, out_images, candidates=pipeline.cut in READERS, metadata=metadata)
-    results = stream(pipeline, images, batch=batch, workers=workers, runs=runs)
+    results = stream(pipeline, images, batch=batch, workers=workers, runs=runs, check=True)
     with closing(results), writer:
-        for entry, geometry, rows in tqdm(
-            results, total=len(images), desc=content["dataset"], unit="image", mininterval=1
-        ):
-            writer.add(entry["id"], geometry, rows)
+        try:
+            for entry, geometry, rows in tqdm(
+                results, total=len(images), desc=content["dataset"], unit="image", mininterval=1
+            ):
+                writer.add(entry["id"], geometry, rows)
+        except Refused as refused:
+            print(f"refused: {refused.reason}")
+            writer.refuse(refused.reason)
 
 
 def shard_images(

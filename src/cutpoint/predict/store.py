@@ -19,6 +19,7 @@ from cutpoint.postprocessing.headspec import ModelSpec
 from cutpoint.postprocessing.recipes import Detections
 
 METADATA = b"cutpoint"
+REFUSED = b"cutpoint_refused"
 BOX_COLUMNS = ("x1", "y1", "x2", "y2")
 CANDIDATE_COLUMNS = {
     "level": "int8",
@@ -62,6 +63,11 @@ class PredictionWriter:
         self._pending += 1 + len(rows)
         if self._pending >= GROUP_ROWS:
             self._flush()
+
+    def refuse(self, reason: str) -> None:
+        """Say in both files why no detections may be made of them."""
+        for file in (self._file, self._image_file):
+            file.add_key_value_metadata({REFUSED: reason.encode()})
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
         if error is not None:
@@ -147,6 +153,15 @@ def open_run(predictions: Sequence[str], spec: str) -> tuple[ModelSpec, dict[str
 def read_metadata(path: str | Path) -> dict[str, Any]:
     """The JSON metadata of a prediction file."""
     return json.loads(pq.read_schema(path).metadata[METADATA])
+
+
+def find_refusal(predictions: Sequence[str]) -> str | None:
+    """Why a run was refused, by the first of its prediction files that says so; null where none does."""
+    for path in predictions:
+        reason = pq.read_metadata(path).metadata.get(REFUSED)
+        if reason is not None:
+            return reason.decode()
+    return None
 
 
 def _column(rows: Candidates | Detections, name: str) -> np.ndarray:

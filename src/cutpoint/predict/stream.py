@@ -8,11 +8,13 @@ from typing import Any
 
 import cv2
 
+from cutpoint.data.detections import Refused
 from cutpoint.data.image import Geometry
 from cutpoint.errors import UserError
 from cutpoint.postprocessing.candidates import Candidates
 from cutpoint.postprocessing.recipes import Detections
 from cutpoint.predict.pipeline import Pipeline
+from cutpoint.predict.validity import read_valid
 
 # So many results may wait for a consumer that is busy, writing a row group, say: small beside a tensor.
 WAITING = 32
@@ -41,7 +43,13 @@ def share_threads(threads: int, provider: str) -> tuple[int, int, int]:
 
 
 def stream(
-    pipeline: Pipeline, entries: Sequence[dict[str, Any]], *, batch: int = 1, workers: int = 1, runs: int = 1
+    pipeline: Pipeline,
+    entries: Sequence[dict[str, Any]],
+    *,
+    batch: int = 1,
+    workers: int = 1,
+    runs: int = 1,
+    check: bool = False,
 ) -> Iterator[Result]:
     """Take every image from its file to what the network says of it, ``decode`` to ``read``.
 
@@ -56,6 +64,7 @@ def stream(
             fewer.
         workers: number of threads.
         runs: how many of them may be in ``infer`` at once; see ``share_threads``.
+        check: whether outputs of which no number may be made end the stream; it costs a pass over them.
 
     Yields:
         entry, geometry and rows of each image, in the order of ``entries``. Close the generator where the
@@ -63,6 +72,7 @@ def stream(
 
     Raises:
         UserError: an image cannot be read, or has another size than its entry says; with id and path.
+        Refused: with ``check``, NaN, infinity or a label that is none, behind the batches before.
         Exception: what a stage raises, with the ids as a note. The first such image in order counts.
     """
     slots = threading.BoundedSemaphore(runs)
@@ -74,7 +84,7 @@ def stream(
     cv2.setNumThreads(1)
     try:
         for chosen in batches:
-            pending.append(pool.submit(_run, pipeline, chosen, slots))
+            pending.append(pool.submit(_run, pipeline, chosen, slots, check))
             if len(pending) >= workers + -(-WAITING // batch):
                 yield from pending.popleft().result()
         while pending:
@@ -85,29 +95,60 @@ def stream(
 
 
 def _run(
-    pipeline: Pipeline, entries: Sequence[dict[str, Any]], slots: threading.BoundedSemaphore
+    pipeline: Pipeline, entries: Sequence[dict[str, Any]], slots: threading.BoundedSemaphore, check: bool
 ) -> list[Result]:
     try:
         tensor, geometries = pipeline.batch([_prepare(pipeline, entry) for entry in entries])
         with slots:
-            outputs = pipeline.infer(tensor, *geometries)
+            outputs = _infer(pipeline, tensor, geometries, entries)
+        read = _read_valid if check else _read
         return [
-            (entry, geometry, pipeline.read(outputs, geometry, number))
+            (entry, geometry, read(pipeline, outputs, geometry, number, entry))
             for number, (entry, geometry) in enumerate(zip(entries, geometries, strict=True))
         ]
     except Exception as error:
-        error.add_note("in the batch of " + ", ".join(f"image id {e['id']} ({e['path']})" for e in entries))
+        error.add_note(f"in the batch of {_name(*entries)}")
         raise
+
+
+def _name(*entries: dict[str, Any]) -> str:
+    return ", ".join(f"image id {entry['id']} ({entry['path']})" for entry in entries)
+
+
+def _infer(
+    pipeline: Pipeline, tensor: Any, geometries: Sequence[Geometry], entries: Sequence[dict[str, Any]]
+) -> Any:
+    try:
+        return pipeline.infer(tensor, *geometries)
+    except UserError as error:
+        raise UserError(f"{error}, on {_name(*entries)}") from error
+
+
+def _read(
+    pipeline: Pipeline, outputs: Any, geometry: Geometry, number: int, entry: dict[str, Any]
+) -> Candidates | Detections:
+    return pipeline.read(outputs, geometry, number)
+
+
+def _read_valid(
+    pipeline: Pipeline, outputs: Any, geometry: Geometry, number: int, entry: dict[str, Any]
+) -> Candidates | Detections:
+    try:
+        return read_valid(pipeline, outputs, geometry, number)
+    except Refused as refused:
+        raise Refused(f"{refused.reason} on {_name(entry)}") from refused
+    except UserError as error:
+        raise UserError(f"{error}, on {_name(entry)}") from error
 
 
 def _prepare(pipeline: Pipeline, entry: dict[str, Any]) -> tuple[Any, Geometry]:
     try:
         tensor, geometry = pipeline.prepare(pipeline.decode(entry["path"]))
     except UserError as error:
-        raise UserError(f"image id {entry['id']} ({entry['path']}): {error}") from error
+        raise UserError(f"{_name(entry)}: {error}") from error
     if (geometry.height, geometry.width) != (entry["height"], entry["width"]):
         raise UserError(
-            f"image id {entry['id']} ({entry['path']}) is {geometry.height}x{geometry.width} pixels, "
+            f"{_name(entry)} is {geometry.height}x{geometry.width} pixels, "
             f"the annotations say {entry['height']}x{entry['width']}; its boxes would not fit"
         )
     return tensor, geometry

@@ -32,7 +32,8 @@ def autopsy_table(comparisons: list[dict[str, str]]) -> dict[str, Any] | None:
     Args:
         comparisons: ``{variant, path}`` of every comparison JSON.
     """
-    totals = {entry["variant"]: read_json(entry["path"])["autopsy"] for entry in comparisons}
+    read = {entry["variant"]: read_json(entry["path"]) for entry in comparisons}
+    totals = {name: found["autopsy"] for name, found in read.items() if not found["refused"]}
     count = Counter()
     for sides in totals.values():
         for steps in sides.values():
@@ -54,7 +55,8 @@ def operating_table(points: list[dict[str, str]]) -> dict[str, Any] | None:
         points: ``{variant, path}`` of every operating-points JSON.
     """
     read = [(entry["variant"], read_json(entry["path"])) for entry in points]
-    if not read or read[0][1]["score_thr"] is None:
+    read = [(variant, found) for variant, found in read if found["score_thr"] is not None]
+    if not read:
         return None
     rows = []
     for variant, found in read:

@@ -15,6 +15,8 @@ def agreement_table(comparisons: list[dict[str, str]]) -> dict[str, Any] | None:
     rows, heads = [], []
     for entry in comparisons:
         boxes = read_json(entry["path"])["boxes"]
+        if boxes is None:  # refused
+            continue
         score, box = boxes["score_drift"], boxes["box_drift_px"]
         heads = [f"IoU {row['iou']:g}" for row in boxes["shares"]]
         cells = [fixed(4)(row["share"]) for row in boxes["shares"]]

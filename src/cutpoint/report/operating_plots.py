@@ -89,7 +89,8 @@ def plot_operating_points(*, points: list[dict[str, str]], out: str) -> None:
 
     Args:
         points: ``{dataset, model, variant, reference, path}`` of every operating-points JSON;
-            ``reference`` is the name of the evaluation's. Evaluations without ground truth are left out.
+            ``reference`` is the name of the evaluation's. Evaluations without ground truth are left out,
+            and what is refused: a variant, or with its reference the whole evaluation.
         out: path of the SVG.
     """
     groups = [group for group in _groups(points) if group.points[group.reference].size]
@@ -139,7 +140,9 @@ def _groups(points: list[dict[str, str]]) -> list[Group]:
     groups: dict[tuple[str, str, str], dict[str, Any]] = {}
     for entry in points:
         key = entry["dataset"], entry["model"], entry["reference"]
-        groups.setdefault(key, {})[entry["variant"]] = read_json(entry["path"])
+        found = read_json(entry["path"])
+        if found["refused"] is None:
+            groups.setdefault(key, {})[entry["variant"]] = found
     return [
         Group(
             panel_title(dataset, model),
@@ -149,6 +152,7 @@ def _groups(points: list[dict[str, str]]) -> list[Group]:
             {name: _score_rows(content, name == reference) for name, content in found.items()},
         )
         for (dataset, model, reference), found in groups.items()
+        if reference in found
     ]
 
 

@@ -16,34 +16,13 @@ from cutpoint.files import read_json, write_text
 from cutpoint.gate.check import shown, title
 from cutpoint.report.boxes import autopsy_table, drift_table, operating_table
 from cutpoint.report.comparisons import agreement_table, size_table
+from cutpoint.report.doubts import OF_TIMES, doubts, split_notes, warnings
 from cutpoint.report.mistakes import mistakes_table
 from cutpoint.report.tables import read_per_class, read_summary
 from cutpoint.report.timings import conditions, proof_table, stage_table
-from cutpoint.report.words import BASELINE_OFF, SUSPICIOUS, fixed, interval, is_reference, signed, verdict
+from cutpoint.report.variant_table import variant_table
+from cutpoint.report.words import fixed, interval, signed, verdict
 
-# Heading -> column of summary.csv and number format (None: text). Columns that are empty for a
-# data set and model are left out there; text columns with one value are said once above the table.
-COLUMNS = {
-    "runtime": ("runtime", None),
-    "provider": ("provider", None),
-    "cut": ("cut", None),
-    "precision": ("precision", None),
-    "input": ("input", None),
-    "recipe": ("recipe", None),
-    "shape": ("shape", None),
-    "batch": ("batch", None),
-    "tf32": ("tf32", None),
-    "AP": ("AP", fixed(4)),
-    "AP50": ("AP50", fixed(4)),
-    "AP75": ("AP75", fixed(4)),
-    "ΔAP": ("delta_AP", signed),
-    "verdict": ("verdict", None),
-    "agreement": ("agreement", fixed(4)),
-    "p50 [ms]": ("latency_p50_ms", fixed(2)),
-    "p99 [ms]": ("latency_p99_ms", fixed(2)),
-    "images/s": ("images_per_s", fixed(1)),
-    "model [MB]": ("model_mb", fixed(1)),
-}
 FIGURES = {
     "ap": "Distance to the reference, per variant: difference in AP with its 95 % interval, or agreement of "
     "the detections where there is no ground truth.",
@@ -161,42 +140,24 @@ def _group(
     samples: list[dict[str, str]],
 ) -> dict[str, Any]:
     """Everything the page says about one data set and model."""
-    shared, heads = [], []
-    for head, (column, style) in COLUMNS.items():
-        values = rows[column].dropna()
-        if len(values) and style is None and len(rows) > 1 and values.nunique() == 1:
-            shared.append(f"{head} {values.iloc[0]}")
-        elif len(values):
-            heads.append(head)
-    lines = []
-    for (_, row), reference in zip(rows.iterrows(), is_reference(rows), strict=True):
-        cells = []
-        for head in heads:
-            column, style = COLUMNS[head]
-            text = style(row[column]) if style else _text(row[column])
-            below = interval(row["delta_AP_lo"], row["delta_AP_hi"]) if column == "delta_AP" else ""
-            cells.append({"text": text, "number": style is not None, "below": below})
-        notes = _text(row["notes"])
-        line = {"variant": row["variant"], "cells": cells, "notes": notes, "reference": reference}
-        lines.append(line | {"failed": any(text in notes for text in ("failed:", BASELINE_OFF, SUSPICIOUS))})
     return {
         "id": f"set-{number}",
         "dataset": rows["dataset"].iloc[0],
         "model": rows["model"].iloc[0],
         "images": rows["images"].iloc[0],
-        "labelled": bool(rows["AP"].notna().any()),
+        # a class is listed where there is ground truth of it, also of a refused variant
+        "labelled": bool(rows["AP"].notna().any() or len(classes)),
         "verdict": verdict(rows),
-        "shared": shared,
-        "heads": [{"text": head, "number": COLUMNS[head][1] is not None} for head in heads],
-        "lines": lines,
+        "warnings": warnings(rows),
+        "doubtful_times": {
+            row["variant"]: ", ".join(doubts(split_notes(row["notes"]), OF_TIMES))
+            for _, row in rows.iterrows()
+        },
+        **variant_table(rows),
         "classes": _largest(classes),
         "ladders": [read_json(entry["path"]) for entry in ladders],
         "samples": [_gallery(entry) for entry in samples],
     }
-
-
-def _text(value: Any) -> str:
-    return "" if pd.isna(value) else str(value)
 
 
 def _largest(classes: pd.DataFrame) -> list[dict[str, Any]]:

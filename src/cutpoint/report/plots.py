@@ -15,10 +15,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from cutpoint.files import read_json
-from cutpoint.names import UNCOMPILED
 from cutpoint.report.canvas import canvas, panel_title
+from cutpoint.report.doubts import OF_DETECTIONS, OF_TIMES, REFUSED, doubts, is_reference, noted, split_notes
 from cutpoint.report.tables import read_summary
-from cutpoint.report.words import fixed, is_reference, signed
+from cutpoint.report.words import fixed, signed
 
 ELSEWHERE = ("#666666", "x")  # detections that were made elsewhere have no cut
 CUTS = {"raw": ("#0072B2", "s"), "decoded": ("#009E73", "D"), "e2e": ("#D55E00", "o")}
@@ -58,9 +58,9 @@ def plot_ap(*, summary: str, out: str) -> None:
             if rows["AP"].notna().any():
                 xlabel = _delta_panel(ax, rows)
             else:
-                title += " (no ground truth)"
+                title += f" ({REFUSED if _refused(rows).all() else 'no ground truth'})"
                 xlabel = _agreement_panel(ax, rows)
-            _finish(ax, title, _names(rows, "failed:", "failed verification"), xlabel)
+            _finish(ax, title, _names(rows, OF_DETECTIONS), xlabel)
 
 
 def plot_ladder(*, ladders: list[dict[str, str]], out: str) -> None:
@@ -81,7 +81,9 @@ def plot_ladder(*, ladders: list[dict[str, str]], out: str) -> None:
             if any(rung["AP"] is not None for rung in rungs):
                 xlabel = _steps_panel(ax, ladder)
             else:
-                title, xlabel = f"{title} (no ground truth)", _matches_panel(ax, ladder)
+                refused = all(rung["refused"] for rung in rungs)
+                title += f" ({REFUSED if refused else 'no ground truth'})"
+                xlabel = _matches_panel(ax, ladder)
             names = [_rung_name(rung, rung["variant"] == ladder["reference"]) for rung in rungs]
             _finish(ax, title, names, xlabel)
 
@@ -111,7 +113,7 @@ def plot_latency(*, summary: str, out: str) -> None:
             p50s, p99s = rows["latency_p50_ms"], rows["latency_p99_ms"]
             _column(ax, 46, "p50 [ms]", map(fixed(2), p50s), bold=True)
             _column(ax, 96, "p99 [ms]", map(fixed(2), p99s))
-            _finish(ax, title, _names(rows, UNCOMPILED, UNCOMPILED), "latency, file to detections [ms]")
+            _finish(ax, title, _names(rows, OF_TIMES), "latency, file to detections [ms]")
 
 
 def plot_stages(*, rows: list[dict[str, Any]], out: str) -> None:
@@ -141,24 +143,21 @@ def plot_stages(*, rows: list[dict[str, Any]], out: str) -> None:
                     left += p50
                 totals.append(latency["stages"]["total"]["p50"])
                 ax.plot([totals[-1]], [y], marker="|", ms=15, mew=1.8, color="#111111")
-                uncompiled = UNCOMPILED in latency.get("notes", [])
-                names.append(row["variant"] + f"\n{UNCOMPILED}" * uncompiled)
+                names.append(_doubted(row["variant"], doubts(latency["notes"], OF_TIMES)))
             ax.set_xlim(0)
             _column(ax, 46, "total [ms]", map(fixed(2), totals), bold=True)
             _finish(ax, title, names, "median of each stage [ms]")
 
 
 def _delta_panel(ax: Axes, rows: pd.DataFrame) -> str:
-    # pd.NA is not a number to matplotlib; the reference stands at zero by definition.
-    deltas = rows["delta_AP"].fillna(0.0).astype(float)
-    lows = rows["delta_AP_lo"].fillna(rows["delta_AP"]).fillna(0.0).astype(float)
-    highs = rows["delta_AP_hi"].fillna(rows["delta_AP"]).fillna(0.0).astype(float)
+    deltas = _placed(rows, "delta_AP", 0.0)
+    lows, highs = (rows[f"delta_AP_{end}"].astype(float).fillna(deltas) for end in ("lo", "hi"))
     ax.axvline(0, color="#444444", lw=1)
     for y, (delta, low, high) in enumerate(zip(deltas, lows, highs, strict=True)):
         ax.plot([0, delta], [y, y], color="#bbbbbb", lw=1.2, zorder=1)
         ax.plot([low, high], [y, y], color="#222222", lw=1.2, marker="|", ms=7, zorder=2)
     _dots(ax, rows, deltas)
-    _ap_limits(ax, [*lows, *highs])
+    _ap_limits(ax, [*lows.dropna(), *highs.dropna()])
     _column(ax, 46, "AP", map(fixed(4), rows["AP"]), bold=True)
     _column(ax, 96, "delta AP", map(signed, rows["delta_AP"]))
     return "AP of the variant - AP of the reference (fraction), 95 % interval"
@@ -167,11 +166,12 @@ def _delta_panel(ax: Axes, rows: pd.DataFrame) -> str:
 def _rung_name(rung: dict[str, Any], reference: bool) -> str:
     """The variant, and below what changed: the step where it is one of the recipe."""
     changes = rung["recipe_steps"] if len(rung["recipe_steps"]) == 1 else rung["changes"]
-    return "\n".join([rung["variant"] + " (reference)" * reference, *changes])
+    refused = [REFUSED] if rung["refused"] else []
+    return "\n".join([rung["variant"] + " (reference)" * reference, *changes, *refused])
 
 
 def _ap_limits(ax: Axes, values: list[float]) -> None:
-    low, high = min(*values, -SMALLEST_AP_RANGE), max(*values, SMALLEST_AP_RANGE)
+    low, high = min([*values, -SMALLEST_AP_RANGE]), max([*values, SMALLEST_AP_RANGE])
     margin = 0.04 * (high - low)
     ax.set_xlim(low - margin, high + margin)
     ax.xaxis.set_major_locator(MaxNLocator(6))
@@ -210,15 +210,24 @@ def _matches_panel(ax: Axes, ladder: dict[str, Any]) -> str:
 
 
 def _agreement_panel(ax: Axes, rows: pd.DataFrame) -> str:
-    values = rows["agreement"].fillna(1.0).astype(float)
+    values = _placed(rows, "agreement", 1.0)
     ax.axvline(1, color="#444444", lw=1)
     for y, value in enumerate(values):
         ax.plot([1, value], [y, y], color="#bbbbbb", lw=1.2, zorder=1)
     _dots(ax, rows, values)
-    span = max(1 - values.min(), 0.005)
+    span = max(1 - values.min(skipna=True), 0.005) if values.notna().any() else 0.005
     ax.set_xlim(1 - 1.15 * span, 1 + 0.1 * span)
     _column(ax, 96, "agreement", map(fixed(4), rows["agreement"]), bold=True)
     return "agreement with the reference's detections (1 = all matched)"
+
+
+def _placed(rows: pd.DataFrame, column: str, reference: float) -> pd.Series:
+    """Where each variant stands; the reference by definition, and NaN, drawn by nothing, what is refused."""
+    return rows[column].astype(float).mask(is_reference(rows) & ~_refused(rows), reference)
+
+
+def _refused(rows: pd.DataFrame) -> pd.Series:
+    return noted(rows, f"{REFUSED}: ")
 
 
 def _dots(ax: Axes, rows: pd.DataFrame, values: pd.Series) -> None:
@@ -233,13 +242,16 @@ def _panels(summary: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(panel_title(*key), rows) for key, rows in groups]
 
 
-def _names(rows: pd.DataFrame, remark: str, shown: str) -> list[str]:
-    """Variant names; those whose notes contain ``remark`` get ``shown`` on a second line."""
-    marked = rows["notes"].fillna("").str.contains(remark)
+def _names(rows: pd.DataFrame, about: tuple[str, ...]) -> list[str]:
+    """Variant names; below, what makes the numbers doubtful, see ``doubts.doubts``."""
     return [
-        name + " (reference)" * reference + f"\n{shown}" * mark
-        for name, mark, reference in zip(rows["variant"], marked, is_reference(rows), strict=True)
+        _doubted(name + " (reference)" * reference, doubts(split_notes(notes), about))
+        for name, reference, notes in zip(rows["variant"], is_reference(rows), rows["notes"], strict=True)
     ]
+
+
+def _doubted(name: str, found: list[str]) -> str:
+    return "\n".join([name, ", ".join(found)]) if found else name
 
 
 def _column(ax: Axes, right_pt: int, head: str, texts: Iterable[str], bold: bool = False) -> None:

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from cutpoint.compare.agreement import AGREEMENT_IOU, match
+from cutpoint.data.detections import read_detections, refusal_of_pair
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing, write_json
 
@@ -67,8 +68,8 @@ def draw_samples(
         manifest: path of the data set's manifest JSON.
         truth: path of the JSON of ``truth.build_truth``; null without annotations: there is no panel of
             ground truth.
-        reference_detections: path of the reference's detections, COCO results format.
-        variant_detections: the same of the variant.
+        reference_detections: path of the reference's detections file.
+        variant_detections: the same of the variant. Where one of the two is refused, nothing is drawn.
         autopsy: path of the variant's Parquet of ``autopsy.autopsy``, for the labels of unmatched ones.
         reference_name: the reference's name, for the caption.
         variant_name: the variant's name, for the caption.
@@ -82,10 +83,16 @@ def draw_samples(
     Raises:
         UserError: if an image cannot be read.
     """
+    folder = Path(out_dir)
+    for old in folder.glob("[0-9]*_[0-9]*.jpg"):
+        old.unlink()
+    if refusal_of_pair(reference_detections, variant_detections) is not None:
+        write_json(folder / "index.json", [])
+        return
     data = read_json(manifest)
     causes = _read_causes(autopsy)
     sides = [
-        _by_image(_with_cause(d, causes[side]) for d in read_json(path))
+        _by_image(_with_cause(d, causes[side]) for d in read_detections(path))
         for side, path in (("reference", reference_detections), ("variant", variant_detections))
     ]
     names = {entry["id"]: entry["name"] for entry in data["categories"]} or {
@@ -101,9 +108,6 @@ def draw_samples(
         ranked.append(((-unmatched, empty, image["id"]), image, shown))
     ranked.sort(key=lambda entry: entry[0])
 
-    folder = Path(out_dir)
-    for old in folder.glob("[0-9]*_[0-9]*.jpg"):
-        old.unlink()
     index = []
     for rank, (_, image, shown) in enumerate(tqdm(ranked[:count], "samples", unit="image")):
         heads = (f"reference: {reference_name}", f"variant: {variant_name}")

@@ -1,23 +1,19 @@
 """One row per variant: summary.csv, the same for people in Markdown, and AP per class."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from cutpoint.data.detections import Refused, read_detections
+from cutpoint.data.inspection import Inspection, inspect
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing, write_text
-from cutpoint.report.words import (
-    BASELINE_OFF,
-    SUSPICIOUS,
-    baseline_note,
-    baseline_warning,
-    fixed,
-    images_note,
-    interval,
-    signed,
-)
+from cutpoint.report.doubts import warnings
+from cutpoint.report.notes import notes_of, reference_row
+from cutpoint.report.words import fixed, interval, signed
 
 COLUMNS = {
     "dataset": "str",
@@ -30,6 +26,9 @@ COLUMNS = {
     "input": "str",
     "recipe": "str",
     "images": "Int64",
+    "images_without_detections": "Int64",
+    "categories_left_out": "Int64",
+    "boxes_left_out": "Int64",
     "AP": "Float64",
     "AP50": "Float64",
     "AP75": "Float64",
@@ -47,6 +46,8 @@ COLUMNS = {
     "tf32": "str",
     "notes": "str",
 }
+# What is said only where there is something.
+LEFT_OUT = ("categories_left_out", "boxes_left_out")
 PER_CLASS_COLUMNS = {
     "dataset": "str",
     "model": "str",
@@ -71,6 +72,9 @@ MARKDOWN = {
     "input": ("input", None),
     "recipe": ("recipe", None),
     "shape": ("shape", None),
+    "images without detections": ("images_without_detections", fixed(0)),
+    "categories left out": ("categories_left_out", fixed(0)),
+    "boxes left out": ("boxes_left_out", fixed(0)),
     "AP": ("AP", fixed(4)),
     "AP50": ("AP50", fixed(4)),
     "AP75": ("AP75", fixed(4)),
@@ -91,23 +95,34 @@ def summarize(*, rows: list[dict[str, Any]], out_csv: str, out_md: str, out_per_
     Args:
         rows: one dict per variant, in table order: the resolved cells ``dataset, model, variant,
             runtime, cut, precision, provider, input, recipe, shape, batch, tf32``, the paths
-            ``manifest, metrics, latency, comparison, verify, onnx, precision_report`` (all but ``manifest``
-            may be None), ``published_ap`` (fraction or None) and ``remarks``, notes that are known before.
-            The reference is the row without a comparison.
+            ``manifest, detections, truth, metrics, latency, comparison, verify, onnx, precision_report`` (all
+            but the first two may be None), ``published_ap`` (fraction or None) and ``remarks``, notes that
+            are known before. The reference is the row without a comparison.
         out_csv: summary.csv, AP as fractions, latency in ms, empty = not applicable.
         out_md: the same for people, one table per data set and model.
         out_per_class: AP per class that has ground truth, fractions; ``different``: from the reference, with
             the false discovery rate over a variant's classes and sizes at 5 %.
 
+    What must be said before any number (``doubts.warnings``) is printed as well.
+
     Raises:
         UserError: if metrics were computed over another number of images than the manifest lists.
     """
-    summary = _frame([_summary_row(row, _baseline(row, rows)) for row in rows], COLUMNS)
+    seen = [_inspect(row) for row in rows]
+    bases = [seen[rows.index(reference_row(row, rows))] for row in rows]
+    lines = [
+        _summary_row(row, own, notes_of(row, rows, own, base))
+        for row, own, base in zip(rows, seen, bases, strict=True)
+    ]
+    summary = _frame(lines, COLUMNS)
     per_class = _frame([line for row in rows for line in _class_rows(row, rows)], PER_CLASS_COLUMNS)
     for frame, out in ((summary, out_csv), (per_class, out_per_class)):
         with replacing(out) as temporary:
             frame.to_csv(temporary, index=False)
     write_text(out_md, _markdown(summary))
+    for (dataset, model), group in _groups(summary):
+        for warning in warnings(group):
+            print(f"cutpoint: {dataset}, {model}: {warning}", file=sys.stderr)
 
 
 def read_summary(path: str | Path) -> pd.DataFrame:
@@ -134,7 +149,20 @@ def _load(path: str | None) -> dict[str, Any]:
     return read_json(path) if path else {}
 
 
-def _summary_row(row: dict[str, Any], baseline: str | None) -> dict[str, Any]:
+def _groups(summary: pd.DataFrame) -> Any:
+    return summary.groupby(["dataset", "model"], sort=False)
+
+
+def _inspect(row: dict[str, Any]) -> Inspection | None:
+    """What can be seen of a row's detections; null where it is refused."""
+    try:
+        found = read_detections(row["detections"])
+    except Refused:
+        return None
+    return inspect(found, (entry["id"] for entry in read_json(row["manifest"])["images"]))
+
+
+def _summary_row(row: dict[str, Any], seen: Inspection | None, notes: str | None) -> dict[str, Any]:
     images = len(read_json(row["manifest"])["images"])
     metrics, comparison = _load(row["metrics"]), _load(row["comparison"])
     if metrics and metrics["images"] != images:
@@ -145,79 +173,41 @@ def _summary_row(row: dict[str, Any], baseline: str | None) -> dict[str, Any]:
     latency = _load(row["latency"])
     total = latency["stages"]["total"] if latency else {}
     low, high = comparison.get("delta_AP_ci95") or (None, None)
+    left_out = _load(row["truth"])["info"]["left_out"] if row["truth"] else {}
     shape = row["shape"]
     return {
-        **{key: row[key] for key in ("dataset", "model", "variant", "runtime", "cut", "precision")},
+        **{key: row[key] for key in ("dataset", "model", "variant", "runtime", "cut")},
+        # what the file has: of one made elsewhere the config need not say it
+        "precision": _load(row["verify"]).get("precision", row["precision"]),
         **{key: row[key] for key in ("provider", "input", "recipe", "batch", "tf32")},
         **{key: metrics.get(key) for key in ("AP", "AP50", "AP75")},
         **{key: comparison.get(key) for key in ("delta_AP", "verdict", "agreement")},
         "delta_AP_lo": low,
         "delta_AP_hi": high,
         "images": images,
+        "images_without_detections": seen and seen.without,
+        "categories_left_out": left_out.get("categories"),
+        "boxes_left_out": left_out.get("boxes"),
         "shape": "x".join(map(str, shape)) if isinstance(shape, list | tuple) else shape,
         "latency_p50_ms": total.get("p50"),
         "latency_p99_ms": total.get("p99"),
         "images_per_s": (latency.get("throughput") or {}).get("images_per_s"),
-        "model_mb": Path(row["onnx"]).stat().st_size / 1e6 if row["onnx"] else None,
-        "notes": _notes(row, baseline, comparison, latency),
+        "model_mb": _megabytes(row["onnx"]) if row["onnx"] else None,
+        "notes": notes,
     }
 
 
-def _notes(
-    row: dict[str, Any], baseline: str | None, comparison: dict[str, Any], latency: dict[str, Any]
-) -> str | None:
-    """The baseline comes first: where it is off, everything else is said of another model."""
-    notes = [baseline] if baseline else []
-    notes += [SUSPICIOUS] if comparison.get("suspicious") else []
-    notes += [images_note(comparison["images_to_decide"])] if comparison.get("images_to_decide") else []
-    notes += [f"failed: {failure}" for failure in _load(row["verify"]).get("failures", [])]
-    notes += row["remarks"]
-    notes += _precision_notes(_load(row["precision_report"]))
-    notes += latency.get("notes", [])
-    if latency and latency["batch"] != row["batch"]:
-        notes.append(f"latency at batch {latency['batch']}")
-    if latency and latency["recipe"] != row["recipe"]:
-        notes.append(f"latency of recipe {latency['recipe']} (time again: --forcerun time_variants)")
-    return "; ".join(dict.fromkeys(note.replace(";", ",") for note in notes)) or None
-
-
-def _precision_notes(report: dict[str, Any]) -> list[str]:
-    """Which tensors a reduced precision breaks; the page lists more of each."""
-    notes = []
-    if report.get("overflows"):
-        worst = report["overflows"][0]
-        notes.append(
-            f"{len(report['overflows'])} tensors overflow, most {worst['tensor']} ({worst['max_abs']:.3g})"
-        )
-    if report.get("saturated"):
-        worst = max(report["saturated"], key=lambda found: found["share_outside"])
-        notes.append(
-            f"{len(report['saturated'])} of {report['quantised_tensors']} tensors saturate, most "
-            f"{worst['tensor']} ({worst['share_outside']:.2%})"
-        )
-    return notes
-
-
-def _baseline(row: dict[str, Any], rows: list[dict[str, Any]]) -> str | None:
-    """What the published AP says against the reference: in figures for itself, briefly for its variants."""
-    reference = row if not row["comparison"] else _reference_row(row, rows)
-    if row["published_ap"] is None or not reference["metrics"]:
-        return None
-    note = baseline_note(read_json(reference["metrics"])["AP"], row["published_ap"])
-    return note if note is None or reference is row else BASELINE_OFF
-
-
-def _reference_row(row: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
-    name = read_json(row["comparison"])["reference"]
-    key = (row["dataset"], row["model"], name)
-    return next(r for r in rows if (r["dataset"], r["model"], r["variant"]) == key)
+def _megabytes(onnx: str) -> float:
+    """Of a file and of the one beside it where its tensors are too many for it."""
+    files = (Path(onnx), Path(f"{onnx}.data"))
+    return sum(file.stat().st_size for file in files if file.exists()) / 1e6
 
 
 def _class_rows(row: dict[str, Any], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     reference, compared = {}, _load(row["comparison"]).get("per_class") or []
     compared = {entry["category_id"]: entry for entry in compared}
     if row["comparison"]:
-        classes = _load(_reference_row(row, rows)["metrics"]).get("per_class", [])
+        classes = _load(reference_row(row, rows)["metrics"]).get("per_class", [])
         reference = {entry["category_id"]: entry["AP"] for entry in classes}
     identity = {key: row[key] for key in ("dataset", "model", "variant")}
     lines = []
@@ -240,15 +230,18 @@ def _markdown(summary: pd.DataFrame) -> str:
         "bootstrap over images; "
         "latency of the whole path from file to detections. Empty = not applicable.",
     ]
-    for (dataset, model), rows in summary.groupby(["dataset", "model"], sort=False):
+    for (dataset, model), rows in _groups(summary):
         limits = zip(rows["delta_AP_lo"], rows["delta_AP_hi"], strict=True)
         rows = rows.assign(interval=[interval(*pair) for pair in limits])
-        table = pd.DataFrame(
-            {title: _cells(rows[column], style) for title, (column, style) in MARKDOWN.items()}
-        )
+        shown = {
+            title: (column, style)
+            for title, (column, style) in MARKDOWN.items()
+            if column not in LEFT_OUT or rows[column].fillna(0).any()
+        }
+        table = pd.DataFrame({title: _cells(rows[column], style) for title, (column, style) in shown.items()})
         parts.append(f"## {dataset}, {model}: {rows['images'].iloc[0]} images")
-        parts += baseline_warning(rows)
-        right = ["right" if style else "left" for _, style in MARKDOWN.values()]
+        parts += warnings(rows)
+        right = ["right" if style else "left" for _, style in shown.values()]
         parts.append(table.to_markdown(index=False, disable_numparse=True, colalign=right))
     return "\n\n".join(parts) + "\n"
 

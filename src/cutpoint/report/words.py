@@ -5,12 +5,17 @@ from collections.abc import Callable
 import pandas as pd
 
 from cutpoint.names import UNCOMPILED
-
-SUSPICIOUS = "suspicious: better than the reference"
-BASELINE_OFF = "baseline off"
-# How far (fraction) the reference may lie from the published AP, which is rounded to 0.001: half of that,
-# and what another machine's arithmetic and JPEG decoder move.
-PUBLISHED_TOLERANCE = 0.0015
+from cutpoint.report.doubts import (
+    BASELINE_OFF,
+    PUBLISHED_TOLERANCE,
+    REFERENCE_REFUSED,
+    REFUSED,
+    WEAK_REFERENCE,
+    is_reference,
+    join,
+    noted,
+    warnings,
+)
 
 
 def fixed(digits: int) -> Callable[[float], str]:
@@ -34,47 +39,26 @@ def baseline_note(ap: float, published: float) -> str | None:
     return f"{BASELINE_OFF}: AP {ap:.4f}, published {published:.4f}"
 
 
-def is_reference(rows: pd.DataFrame) -> pd.Series:
-    """Which rows of a summary are the reference: those without any comparison."""
-    return rows["agreement"].isna() & rows["delta_AP"].isna()
-
-
 def verdict(rows: pd.DataFrame) -> list[str]:
-    """Say in sentences how far each variant is from the reference, and how fast they are.
+    """Say in sentences how far each variant is from the reference, and how fast they are; doubts first.
 
     Args:
         rows: the rows of one data set and model of summary.csv.
     """
-    compared, references = rows[~is_reference(rows)], rows[is_reference(rows)]
+    known = rows[~noted(rows, f"{REFUSED}: ") & ~noted(rows, REFERENCE_REFUSED)]
+    compared, references = known[~is_reference(known)], known[is_reference(known)]
     reference = join(references["variant"]) or "the reference"
     images = f"{rows['images'].iloc[0]} images"
-    if rows["AP"].isna().all():
+    if known.empty:
+        sentences = []
+    elif known["AP"].isna().all():
         sentences = [f"{images} without ground truth, so AP is not measured; agreement is."]
         sentences += _same(compared) + _agreement(compared[compared["verdict"] != "lossless"], reference)
     else:
         aps = ", ".join(map(fixed(4), references["AP"]))
         sentences = [f"The reference {reference} reaches AP {aps} on {images}."] if aps else []
         sentences += _distance(compared)
-    failed = rows[rows["notes"].fillna("").str.contains("failed:")]
-    if len(failed):
-        sentences.append(f"Export verification failed for {join(failed['variant'])}.")
-    return baseline_warning(rows) + sentences + _speed(rows)
-
-
-def baseline_warning(rows: pd.DataFrame) -> list[str]:
-    """What must be said first of a data set and model whose reference is not the published model."""
-    notes = [note for text in rows["notes"].dropna() for note in text.split("; ")]
-    figures = [note for note in notes if note.startswith(f"{BASELINE_OFF}: ")]
-    return [
-        f"B{note[1:]}, more than {PUBLISHED_TOLERANCE} apart: nothing below is about the published model."
-        for note in figures
-    ]
-
-
-def join(names: "pd.Series | list[str]") -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    names = list(names)
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return warnings(rows) + sentences + _speed(rows)
 
 
 def images_note(images: int) -> str:
@@ -97,7 +81,8 @@ def _distance(compared: pd.DataFrame) -> list[str]:
             )
     unclear = compared[compared["verdict"] == "inconclusive"]
     if len(unclear):
-        sentences.append(f"Too few images to judge {join(_with_intervals(unclear))}.")
+        why = "The reference is too weak" if noted(unclear, WEAK_REFERENCE).any() else "Too few images"
+        sentences.append(f"{why} to judge {join(_with_intervals(unclear))}.")
     return sentences
 
 

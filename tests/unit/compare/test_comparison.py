@@ -69,7 +69,7 @@ def run(folder, reference, variant, labelled=True, recipes=("mmdet3", "mmdet3"),
 def test_keys_are_the_contract_and_more(tmp_path):
     for labelled in (True, False):
         found = run(tmp_path, detections(), detections(), labelled)
-        assert set(found) == CONTRACT | ADDED | {"lossless", "boxes"}
+        assert set(found) == CONTRACT | ADDED | {"lossless", "boxes", "refused", "weak_reference"}
         assert found["reference"] == "pytorch"
         assert found["autopsy"] == {"reference": {}, "variant": {"nms": 1, "cap": 1}}
         assert "agreement" not in found["boxes"]
@@ -103,6 +103,37 @@ def test_too_few_images_are_inconclusive_and_the_margin_decides(tmp_path):
     assert found["verdict"] == "inconclusive"
     assert found["images_to_decide"] > 40
     assert run(tmp_path, reference, variant, margin=0.5)["verdict"] == "equivalent"
+
+
+@pytest.mark.parametrize(
+    ("reference", "reason"),
+    [
+        ([], "no detection at all"),
+        # at one of 40 objects precision 1 up to recall 0.025: 3 of 101 recalls
+        (detections(lost=range(2, 41)), None),
+        ([d for d in detections() if d["bbox"][0] == 200], "AP 0.0000 is under 0.01"),
+        (
+            [d | {"category_id": 2} for d in detections()],
+            "AP 0.0000, no detection of a class that has ground truth",
+        ),
+    ],
+)
+def test_nothing_is_judged_by_a_reference_that_finds_nothing(tmp_path, reference, reason):
+    found = run(tmp_path, reference, detections())
+    assert found["weak_reference"] == reason
+    assert (found["verdict"], found["suspicious"]) == (
+        ("inconclusive", False) if reason else ("different", True)
+    )
+    assert found["delta_AP"] > 0.9
+    marks = {row["different"] for key in ("per_size", "per_class") for row in found[key]}
+    assert marks == {None} if reason else True in marks
+    same = run(tmp_path, reference, reference)
+    assert (same["verdict"], same["weak_reference"]) == ("lossless", reason)
+
+
+def test_a_reference_is_weak_without_annotations_only_where_it_has_no_detection(tmp_path):
+    assert run(tmp_path, [], detections(), labelled=False)["weak_reference"] == "no detection at all"
+    assert run(tmp_path, detections(), [], labelled=False)["weak_reference"] is None
 
 
 def test_without_annotations_there_is_no_delta(tmp_path):

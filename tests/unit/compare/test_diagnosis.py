@@ -5,6 +5,7 @@ import pytest
 
 from cutpoint.compare.diagnosis import diagnose, judge, rank, same_share
 from cutpoint.compare.fingerprints import distance, split_images
+from cutpoint.data.detections import write_refusal
 from cutpoint.files import read_json, write_json
 
 
@@ -28,8 +29,8 @@ def test_the_nearest_comes_first():
     assert lines[0]["distance"] == pytest.approx(0.1 / np.sqrt(0.0034))
 
 
-def line(name, distance, same=None):
-    return {"names": [name], "texts": [f"the {name}"], "distance": distance, "same": same}
+def line(name, distance, same=None, slip=False):
+    return {"names": [name], "texts": [f"the {name}"], "distance": distance, "same": same, "slip": slip}
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,10 @@ def line(name, distance, same=None):
         ([], "too few images", []),
         ([line("none", 0.2, 0.99), line("a", 0.3, 1.0)], "nothing to explain", []),
         ([line("a", 0.5, 1.0), line("none", 4, 0.3)], "looks like", ["a"]),
+        # a slip of the file may leave most detections as they should be
+        ([line("left", 0.2, 1.0, True), line("none", 0.3, 0.99)], "looks like", ["left"]),
+        ([line("none", 0.2, 1.0), line("left", 0.2, 1.0, True)], "nothing to explain", []),
+        ([line("corners", 4.0, 0.99, True), line("none", 5, 0)], "looks like", ["corners"]),
         # what makes the detections is right, however far
         ([line("b", 1.3, 0.2), line("a", 1.4, 0.985), line("none", 4, 0.3)], "looks like", ["a"]),
         # two at once, the second too small to be seen beside the first
@@ -80,8 +85,17 @@ def test_few_images_are_no_error(tmp_path):
     paths = {key: str(tmp_path / f"{key}.json") for key in ("fingerprints", "manifest", "out")}
     entries = [{"id": n, "file_name": f"{n}.jpg"} for n in range(8)]
     write_json(paths["manifest"], {"dataset": "d", "annotations": None, "images": entries, "categories": []})
-    write_json(paths["fingerprints"], {"images": [1, 2], "limit": None, "mistakes": []})
-    other = {"model": "", "reference": "", "variant": "", "provider": "cpu", "threads": 1}
-    diagnose(**paths, **other, images=40, labels="", truth=None)
+    write_json(paths["fingerprints"], {"images": [1, 2], "limit": None, "mistakes": [], "refused": None})
+    write_json(tmp_path / "d.json", [])
+    sides = {"reference": str(tmp_path / "d.json"), "variant": str(tmp_path / "d.json")}
+    other = {"model": "", "provider": "cpu", "threads": 1}
+    diagnose(**paths, **sides, **other, images=40, labels="", truth=None)
     found = read_json(paths["out"])
     assert (found["verdict"], found["ranking"], found["images"]) == ("too few images", [], 4)
+    # a refused variant has nothing to be diagnosed
+    write_refusal(tmp_path / "v.json", "cls_0 has NaN")
+    diagnose(
+        **paths, **sides | {"variant": str(tmp_path / "v.json")}, **other, images=40, labels="", truth=None
+    )
+    found = read_json(paths["out"])
+    assert (found["verdict"], found["text"]) == ("refused", "Refused: cls_0 has NaN.")

@@ -68,3 +68,29 @@ def test_refused(tmp_path, entries, message):
         take(tmp_path, entries)
     assert str(caught.value).startswith("variants.theirs.results ")
     assert not (tmp_path / "out.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ([GOOD, GOOD], "every one of 1 entries is there twice, first image 1 category 7 score 0.1235"),
+        ([GOOD | {"score": 97.5}], "1 of 1 entries have a score outside 0 to 1, first image 1 category 7"),
+        ([GOOD | {"bbox": [0.1, 0.2, 0.3, 0.4]}], "1 of 1 boxes have no number above 1.5"),
+    ],
+)
+def test_what_is_likely_a_slip_is_said_at_once_and_kept(tmp_path, capsys, entries, said):
+    assert take(tmp_path, entries) == entries
+    printed = capsys.readouterr().err
+    assert printed.startswith("cutpoint: variants.theirs.results ")
+    assert said in printed
+    take(tmp_path, [GOOD])
+    assert capsys.readouterr().err == ""
+
+
+def test_ids_that_are_one_off_are_said_to_be(tmp_path):
+    with pytest.raises(UserError, match=r"has image_id 0.*every image_id of the file is known with \+1"):
+        take(tmp_path, [GOOD | {"image_id": 0}, GOOD])
+    with pytest.raises(UserError, match=r"has category_id 8.*every category_id of the file is known with -1"):
+        take(tmp_path, [GOOD | {"category_id": 8}])
+    with pytest.raises(UserError, match=r"does not have$"):
+        take(tmp_path, [GOOD | {"image_id": 9}, GOOD])

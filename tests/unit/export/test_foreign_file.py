@@ -6,14 +6,17 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from tiny import atss_head, model_spec, raw_outputs, yolox_head
+from tiny import atss_head, geometry, model_spec, raw_outputs, yolox_head
 
+from cutpoint.data.detections import Refused
 from cutpoint.errors import UserError
+from cutpoint.export import foreign as foreign_module
 from cutpoint.export.foreign import import_onnx
 from cutpoint.postprocessing.candidates import from_decoded, from_raw
 from cutpoint.postprocessing.headspec import Part
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
+from cutpoint.predict.validity import find_invalid, read_valid
 
 # 44 x 60 pixels: with strides 8 and 16 the last row and column of cells hang over the border
 HEIGHT, WIDTH = 44, 60
@@ -28,14 +31,25 @@ def sigmoid(values):
 def foreign(tmp_path):
     """Writes a file with constant outputs, imports it, and opens the result."""
 
-    def write(tensors, opset=11, sides=(HEIGHT, WIDTH), inputs=("data",), kind=TensorProto.FLOAT):
-        values = [helper.make_tensor_value_info(name, kind, [1, 3, *sides]) for name in inputs]
+    def write(
+        tensors,
+        opset=11,
+        sides=(HEIGHT, WIDTH),
+        inputs=("data",),
+        kind=TensorProto.FLOAT,
+        shape=None,
+        shapes=True,
+    ):
+        shape = [1, 3, *sides] if shape is None else shape
+        values = [helper.make_tensor_value_info(name, kind, shape) for name in inputs]
         nodes, constants, outputs = [], [], []
         for name, array in tensors.items():
             constants.append(numpy_helper.from_array(array, f"{name}_constant"))
             nodes.append(helper.make_node("Identity", [f"{name}_constant"], [name], name=f"make_{name}"))
             outputs.append(
-                helper.make_tensor_value_info(name, constants[-1].data_type, [None, *array.shape[1:]])
+                helper.make_tensor_value_info(
+                    name, constants[-1].data_type, [None, *array.shape[1:]] if shapes else None
+                )
             )
         graph = helper.make_graph(nodes, "g", values, outputs, constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=7)
@@ -240,6 +254,105 @@ def test_a_count_of_the_files_own_is_taken(foreign):
     assert (outputs["labels"].dtype, outputs["labels"].tolist()) == (np.int64, [[2, 1, 0]])
 
 
+@pytest.mark.parametrize("shapes", [True, False], ids=["shapes written", "shapes inferred"])
+@pytest.mark.parametrize("opset", [11, 13])
+def test_without_an_axis_for_the_images_the_file_is_of_one_image(foreign, shapes, opset):
+    tensors = {
+        "dets": np.float32([[1, 2, 3, 4, 0.5], [5, 6, 7, 8, 0.9], [0, 0, 0, 0, 0]]),
+        "labels": np.int64([2, 1, 0]),
+    }
+    described = {
+        "box": {"tensor": "dets", "channels": [0, 4]},
+        "score": {"tensor": "dets", "channels": [4, 5], "activated": True},
+        "label": {"tensor": "labels"},
+    }
+    session = foreign(
+        tensors, described, "e2e", atss_head(), opset=opset, shape=["b", 3, "h", "w"], shapes=shapes
+    )
+    outputs = infer(session)
+    assert session.batch == 1
+    assert outputs["boxes"][0, :2].tolist() == [[5, 6, 7, 8], [1, 2, 3, 4]]
+    assert (outputs["count"].tolist(), outputs["labels"][0, :2].tolist()) == ([2], [1, 2])
+    with pytest.raises(UserError, match="no axis for the images, and its input takes 2"):
+        foreign(tensors, described, "e2e", atss_head(), shape=[2, 3, HEIGHT, WIDTH])
+
+
+def test_decoded_rows_without_an_axis_for_the_images_are_one_images(foreign):
+    head = yolox_head()
+    tensors = {"box": np.ones((60, 4)), "score": np.full((60, 3), 0.5), "factor": np.full(60, 0.25)}
+    tensors = {name: value.astype(np.float32) for name, value in tensors.items()}
+    outputs = infer(foreign(tensors, DESCRIBED, "decoded", head))
+    assert [outputs[name].shape for name in ("boxes", "scores", "factors")] == [
+        (1, 60, 4),
+        (1, 60, 3),
+        (1, 60),
+    ]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_stays_so(foreign, value):
+    # clipping a probability, or ranking a score, would hide it
+    spoilt = {name: array.astype(np.float32) for name, array in ROWS.items()}
+    spoilt["score"][0, 7, 1] = value
+    outputs = infer(foreign(spoilt, DESCRIBED, "raw", yolox_head()))
+    assert find_invalid(outputs.items()) == "cls_0 has NaN"
+    tensors = {"box": np.ones((1, 3, 4)), "score": np.array([[0, value, 0.5]]), "label": np.zeros((1, 3))}
+    tensors = {name: array.astype(np.float32) for name, array in tensors.items()}
+    described = {key: {"tensor": key, "activated": True} for key in tensors}
+    session = foreign(tensors, described, "e2e", atss_head())
+    outputs = infer(session)
+    assert outputs["count"].tolist() == [2]
+    assert not np.isfinite(outputs["scores"][0, 0])
+
+
+def test_padding_is_told_from_a_label_that_the_offset_moves_to_it(foreign):
+    # -1 and score 0 are padding; 0 with offset 1 is a label that the file cannot mean
+    tensors = {"box": np.ones((1, 3, 4)), "score": np.array([[0.9, 0.5, 0]]), "label": np.array([[1, 0, -1]])}
+    tensors = {name: array.astype(np.float32) for name, array in tensors.items()}
+    described = {key: {"tensor": key, "activated": True} for key in tensors}
+    described["label"] = {"tensor": "label", "offset": 1}
+    for count in ({}, {"count": {"tensor": "number"}}):
+        session = foreign(tensors | {"number": np.int64([3])}, described | count, "e2e", atss_head())
+        pipeline, outputs = OnnxPipeline(session), infer(session)
+        assert pipeline.read(outputs, geometry()).labels.tolist() == [0, -1]
+        with pytest.raises(Refused, match=r"labels has -1 \(the model's 3 classes are 0 to 2"):
+            read_valid(pipeline, outputs, geometry(), 0)
+
+
+@pytest.mark.parametrize("location", ["theirs.onnx.data", "w.bin"])
+@pytest.mark.parametrize("limit", [foreign_module.LARGEST, 1])
+def test_tensors_beside_the_file_are_carried_along(tmp_path, monkeypatch, foreign, location, limit):
+    """Into the file itself, or into one beside it where they are too many for it."""
+    tensors = {name: value.astype(np.float32) for name, value in ROWS.items()}
+    monkeypatch.setattr(foreign_module, "LARGEST", limit)
+    expected = infer(foreign(tensors, DESCRIBED, "raw", yolox_head()))
+    theirs = tmp_path / "theirs.onnx"
+    made = onnx.load(theirs)
+    onnx.save_model(made, theirs, save_as_external_data=True, location=location, size_threshold=0)
+    arguments = {"outputs": DESCRIBED, "spec": str(tmp_path / "spec.json"), "cut": "raw"}
+    folder = tmp_path / "results"
+    folder.mkdir()
+    import_onnx(onnx=str(theirs), **arguments, out=str(folder / "ours.onnx"))
+    for path in (theirs, tmp_path / location):
+        path.unlink()
+    assert (
+        sorted(path.name for path in folder.iterdir()) == ["ours.onnx", "ours.onnx.data"][: 1 + (limit == 1)]
+    )
+    for name, value in infer(Session(folder / "ours.onnx", "cpu")).items():
+        np.testing.assert_array_equal(value, expected[name])
+
+
+def test_what_onnx_runtime_cannot_run_is_one_message(tmp_path, foreign):
+    session = foreign(
+        {name: v.astype(np.float32) for name, v in ROWS.items()}, DESCRIBED, "raw", yolox_head()
+    )
+    with pytest.raises(
+        UserError, match=r"^\S*ours\.onnx: ONNX Runtime cannot run it \(.*INVALID_ARGUMENT"
+    ) as error:
+        session.run({"images": np.zeros((1, 3, HEIGHT, WIDTH + 1), np.float32)})
+    assert "\n" not in str(error.value)
+
+
 ROWS = {"box": np.zeros((1, 60, 4)), "score": np.zeros((1, 60, 3)), "factor": np.zeros((1, 60, 1))}
 DESCRIBED = {key: {"tensor": key, "activated": True} for key in ROWS}
 
@@ -261,12 +374,63 @@ DESCRIBED = {key: {"tensor": key, "activated": True} for key in ROWS}
         ({}, {}, {"opset": 10}, r"opset 10; 11 or later is needed"),
         ({}, {}, {"inputs": ("data", "sizes")}, r"one float32 input is needed, it has: data .*, sizes"),
         ({}, {}, {"kind": TensorProto.UINT8}, r"one float32 input is needed, it has: data \(UINT8\)"),
+        ({}, {}, {"kind": TensorProto.FLOAT16}, r"one float32 input is needed, it has: data \(FLOAT16\)"),
+        ({}, {}, {"kind": TensorProto.DOUBLE}, r"one float32 input is needed, it has: data \(DOUBLE\)"),
+        (
+            {},
+            {},
+            {"shape": [1, HEIGHT, WIDTH, 3]},
+            r"data has shape \[1,44,60,3\]: its channels come last \(NHWC",
+        ),
+        ({}, {}, {"shape": ["b", "h", "w", 3]}, r"data has shape \[b,h,w,3\]: its .* last \(NHWC"),
+        ({}, {}, {"shape": [1, 1, HEIGHT, WIDTH]}, r"data has shape \[1,1,44,60\]; \(B, 3, H, W\)"),
+        ({}, {}, {"shape": [3, HEIGHT, WIDTH]}, r"data has shape \[3,44,60\]; \(B, 3, H, W\) is needed"),
+        ({"score": np.zeros((1, 60, 80))}, {}, {}, r"score has 80 channels; YOLOXHead has 3$"),
+        ({"score": np.zeros((1, 60, 80))}, {}, {"shapes": False}, r"score has 80 channels; YOLOXHead has 3$"),
+        ({"box": np.zeros((1, 60, 5))}, {}, {}, r"box has 5 channels; YOLOXHead has 4$"),
+        ({"factor": np.zeros((1, 60, 2))}, {}, {}, r"factor has 2 channels; YOLOXHead has 1$"),
+        ({}, {"score": {"tensor": "score", "channels": [5, 8]}}, {}, r"score has 3 channels, not \[5, 8\]"),
+        (
+            {},
+            {"box": {"tensor": "box", "format": "cxcywh"}},
+            {},
+            r"outputs\.box: raw has what the head emits",
+        ),
+        ({}, {"label": {"tensor": "box"}}, {}, r"outputs\.label: only the cut e2e has it, this one is raw"),
     ],
 )
 def test_a_file_that_is_not_as_described_is_refused(foreign, tensors, outputs, settings, message):
     arrays = {name: value.astype(np.float32) for name, value in (ROWS | tensors).items()}
     with pytest.raises(UserError, match=rf"theirs\.onnx: .*{message}"):
         foreign(arrays, DESCRIBED | outputs, "raw", yolox_head(), **settings)
+
+
+def test_a_factor_that_the_head_lacks_is_refused(foreign):
+    head = yolox_head(factor=None, raw_names=("cls_0", "cls_1", "box_0", "box_1"))
+    arrays = {name: value.astype(np.float32) for name, value in ROWS.items()}
+    for cut in ("raw", "decoded"):
+        with pytest.raises(UserError, match=r"outputs\.factor: YOLOXHead has none; remove it"):
+            foreign(arrays, DESCRIBED, cut, head)
+    described = DESCRIBED | {"label": {"tensor": "score"}}
+    with pytest.raises(UserError, match=r"outputs\.factor: the scores of e2e are final; remove it"):
+        foreign(arrays, described, "e2e", head)
+    described = {"box": {"tensor": "box"}, "label": {"tensor": "factor"}}
+    described |= {"score": {"tensor": "factor", "activated": False}}
+    with pytest.raises(UserError, match=r"outputs\.score\.activated: the scores of e2e are final"):
+        foreign(arrays, described, "e2e", head)
+
+
+def test_maps_have_the_channels_of_all_anchors(foreign):
+    head = atss_head(strides=((8, 8), (16, 16)))
+    raw = raw_outputs(head, SIZES, seed=1)
+    described = {
+        key: {"tensor": [f"{name}_0", f"{name}_1"], "activated": False}
+        for key, name in {"box": "box", "score": "cls", "factor": "centerness"}.items()
+    }
+    arrays = dict(raw)
+    arrays["cls_1"] = np.concatenate([arrays["cls_1"], arrays["cls_1"][:, :1]], axis=1)
+    with pytest.raises(UserError, match=r"cls_1 has 7 channels; ATSSHead has 6 \(2 anchors x 3\)"):
+        foreign(arrays, {"layout": "maps", **described}, "raw", head)
 
 
 def test_a_file_that_is_no_onnx_is_refused(tmp_path):

@@ -15,15 +15,18 @@ from cutpoint.report.tables import summarize
 
 ROW = {
     "runtime": "onnxruntime",
+    "images": 80,
+    "images_without_detections": 2,
     "AP": 0.58,
     "delta_AP": -0.0004,
     "delta_AP_lo": -0.002,
+    "verdict": "equivalent",
     "agreement": 0.99,
     "latency_p99_ms": 25.0,
     "model_mb": 4.3,
     "notes": math.nan,
 }
-REFERENCE = {"agreement": math.nan, "delta_AP": math.nan, "delta_AP_lo": math.nan}
+REFERENCE = {"verdict": math.nan, "agreement": math.nan, "delta_AP": math.nan, "delta_AP_lo": math.nan}
 UNLABELLED = {"AP": math.nan, "delta_AP": math.nan, "delta_AP_lo": math.nan}
 ELSEWHERE = {"runtime": math.nan, "latency_p99_ms": math.nan, "model_mb": math.nan}
 
@@ -69,6 +72,42 @@ CASES = {
         bound("latency_p99_ms", 30, "max"),
         "inconclusive",
         "disturbed: load 3.1: time again on an idle machine",
+    ),
+    "a reference that finds nothing": (
+        {"notes": "weak reference"},
+        bound("delta_AP_lo", -0.01),
+        "inconclusive",
+        "weak reference: nothing can be lost to it",
+    ),
+    "a weak reference is about differences in AP": (
+        {"notes": "weak reference"},
+        bound("AP", 0.6),
+        "failed",
+        "weak reference",
+    ),
+    "nothing agrees with nothing": (
+        {"images_without_detections": 80, "agreement": 1.0},
+        bound("agreement", 0.9),
+        "inconclusive",
+        "no detection on any image",
+    ),
+    "nothing does not agree with something": (
+        {"images_without_detections": 80, "agreement": 0.0},
+        bound("agreement", 0.9),
+        "failed",
+        None,
+    ),
+    "doubtful detections": (
+        {"notes": "opset 19; doubtful: 3 of 9 entries repeat another one"},
+        bound("AP", 0.5),
+        "passed",
+        "doubtful: 3 of 9 entries repeat another one",
+    ),
+    "a doubt about detections is none of time": (
+        {"notes": "doubtful: 3 of 9 entries repeat another one"},
+        bound("latency_p99_ms", 30, "max"),
+        "passed",
+        None,
     ),
     "disturbed is about time alone": ({"notes": "disturbed"}, bound("AP", 0.5), "passed", None),
     "better": (

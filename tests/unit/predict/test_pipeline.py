@@ -164,6 +164,9 @@ class StubPipeline:
         self.batches = [*getattr(self, "batches", []), len(tensor)]
         return tensor
 
+    def tensors(self, outputs, image):
+        return {"cls_0": np.float32([1, np.inf if "infinite" in outputs[image] else 0])}.items()
+
     def read(self, outputs, sizes, image=0):
         number = int(outputs[image].removesuffix(".jpg"))
         return candidates(*[(0, i, 0, 0.5, 1, (0, 0, 1, 1)) for i in range(number)])

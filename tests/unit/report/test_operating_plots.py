@@ -46,6 +46,7 @@ def entries(tmp_path, labelled=True, dataset="street"):
             "score_thr": 0.6 if labelled else None,
             "points": of_points if labelled else None,
             "scores": scores if labelled else [row | blank for row in scores],
+            "refused": None,
         }
         write_json(path, content)
         made.append({"dataset": dataset, "model": "det", "variant": variant, "reference": "pytorch"})

@@ -188,7 +188,9 @@ def test_the_verdict_is_in_words(page):
 def test_a_baseline_that_is_off_is_the_first_thing_said(page, html):
     verdict = [part for part in html.split('<div class="verdict">') if "coco_like" in part.split("</h3>")[0]]
     assert (
-        verdict[-1].split("<p>")[1].startswith("Baseline off: AP 0.5800, published 0.5700, more than 0.0015")
+        verdict[-1]
+        .split('<p><strong class="bad">')[1]
+        .startswith("Baseline off: AP 0.5800, published 0.5700, more than 0.0015")
     )
     assert page.text["short"].count("Baseline off") == 1
 
@@ -199,13 +201,103 @@ def test_what_ran_without_compiled_nms_is_not_compared_in_speed(page):
     assert "Median latency, file to detections: 21.5 ms (raw-int8) to 35.8 ms (raw)." in short
 
 
+DISTURBED = "disturbed (other processes kept 1.0 cores busy)"
+
+
+def with_notes(arguments, folder, dataset, **notes):
+    """The arguments with other notes of a data set's variants, in the summary and in their latencies."""
+    table = read_summary(arguments["summary"])
+    for variant, text in notes.items():
+        table.loc[(table["dataset"] == dataset) & (table["variant"] == variant), "notes"] = text
+    table.to_csv(folder / "summary.csv", index=False)
+    latencies = []
+    for number, entry in enumerate(arguments["latencies"]):
+        timing = json.loads(Path(entry["path"]).read_text())
+        if entry["dataset"] == dataset and timing["variant"] in notes:
+            timing["notes"] = notes[timing["variant"]].split("; ")
+        path = folder / f"latency-{number}.json"
+        path.write_text(json.dumps(timing))
+        latencies.append(entry | {"path": str(path)})
+    return arguments | {"summary": str(folder / "summary.csv"), "latencies": latencies}
+
+
+def read_page(arguments, folder):
+    render_report(**arguments, out=str(folder / "report.html"))
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    return Page(html), html
+
+
+def test_disturbed_times_are_said_first_and_in_every_table_of_times(arguments, tmp_path):
+    page, html = read_page(with_notes(arguments, tmp_path, "street", raw=DISTURBED, e2e=DISTURBED), tmp_path)
+    assert f"Times of raw and e2e: {DISTURBED}." in page.text["short"]
+    assert page.text["short"].index("Times of raw") < page.text["short"].index("The reference pytorch")
+    assert f'<strong class="bad">Times of raw and e2e: {DISTURBED}.</strong>' in html
+    rows = page.text["set-0"]
+    # the cells of the main table, and the ladder's
+    assert "35.75 disturbed 53.62 disturbed 80.2 disturbed" in rows
+    assert "35.75 disturbed" in rows.split("Ladder")[1]
+    assert page.text["timing"].count(DISTURBED) == 2
+    assert "disturbed" not in page.text["set-1"]
+
+
+def test_all_times_may_be_disturbed(arguments, tmp_path):
+    every = dict.fromkeys(("pytorch", "raw", "e2e", "raw-int8"), DISTURBED)
+    page, _ = read_page(with_notes(arguments, tmp_path, "street", **every), tmp_path)
+    assert f"Times of all variants: {DISTURBED}." in page.text["short"]
+
+
+@pytest.mark.parametrize(
+    ("note", "word", "said"),
+    [
+        (
+            "doubtful: 60 of 80 images have no detection, the reference has on 58 of them",
+            "doubtful",
+            "e2e is doubtful: 60 of 80 images have no detection, the reference has on 58 of them.",
+        ),
+        ("refused: NaN in boxes on image id 3", "refused", "e2e is refused: NaN in boxes on image id 3."),
+        ("failed: cls_0, max abs 3", "failed", "Export verification failed for e2e and raw-int8."),
+        ("suspicious: better than the reference", "suspicious", None),
+    ],
+)
+def test_what_makes_detections_doubtful_is_said_first_and_in_the_cells(arguments, tmp_path, note, word, said):
+    page, html = read_page(with_notes(arguments, tmp_path, "street", e2e=note), tmp_path)
+    if said:
+        assert f'<strong class="bad">{said}</strong>' in html
+    assert f"0.5798 {word} 0.8000" in page.text["set-0"]
+
+
+def test_a_weak_reference_is_said_first_and_nothing_is_judged_by_it(arguments, tmp_path):
+    notes = {"pytorch": "weak reference: AP 0.0000 is under 0.01"}
+    notes |= dict.fromkeys(("raw", "e2e", "raw-int8"), "weak reference")
+    table = with_notes(arguments, tmp_path, "street", **notes)
+    summary = pd.read_csv(table["summary"], keep_default_na=False)
+    compared = (summary["dataset"] == "street") & (summary["variant"] != "pytorch")
+    summary.loc[compared, "verdict"] = "inconclusive"
+    summary.to_csv(table["summary"], index=False)
+    page, html = read_page(table, tmp_path)
+    said = "The reference pytorch is weak: AP 0.0000 is under 0.01. No difference from it has a verdict."
+    assert html.split('<div class="verdict">')[1].split("<p>")[1].startswith(f'<strong class="bad">{said}')
+    assert "The reference is too weak to judge raw (0.0000" in page.text["short"]
+    assert "0.5800 weak reference" in page.text["set-0"]
+
+
+def test_images_without_detections_are_a_column_where_there_are_some(arguments, page, tmp_path):
+    table = read_summary(arguments["summary"])
+    table.loc[1, "images_without_detections"] = 3
+    table.to_csv(tmp_path / "summary.csv", index=False)
+    other, _ = read_page(arguments | {"summary": str(tmp_path / "summary.csv")}, tmp_path)
+    assert "images without detections AP" in other.text["set-0"]
+    assert "raw onnxruntime raw fp32 3 0.5800" in other.text["set-0"]
+    assert "images without detections AP" not in page.text["set-0"]
+
+
 def test_the_summary_marks_the_reference_and_the_failure(page):
     rows = page.all("tr")
     assert sum(row.get("class") == "reference" for row in rows) == 6  # 3 summaries, 3 ladders
     text = page.text["set-0"]
     assert "pytorch reference pytorch e2e fp32 0.5800 0.8000 0.6000" in text
     assert "failed: cls_0, max abs 3.1e-2" in text
-    assert "0.5587 0.8000 0.6000 -0.0213 -0.0300 to -0.0120 different" in text
+    assert "0.5587 failed 0.8000 0.6000 -0.0213 -0.0300 to -0.0120 different failed 0.9100 failed" in text
     assert "The same for all variants: provider cpu, input mmdet, recipe mmdet3" in text
 
 
@@ -315,6 +407,7 @@ def test_a_diagnosed_variant_shows_its_nearest_mistakes(page):
     row = "raw-int8 Looks like stretched. 40 images, limit 1.10 stretched 0.61 99.8%"
     assert f"{row} half a stride / half 3.20 0.0% no mistake 4.00 25.0%" in table
     assert "far away" not in table
+    assert page.text["short"].count("raw-int8: Looks like stretched.") == 2  # both labelled data sets
     assert "Typical mistakes" not in blind
 
 

@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from report_fixtures import VARIANTS, write_results
+from report_fixtures import VARIANTS, write_detections, write_results
 
 from cutpoint.errors import UserError
 from cutpoint.report.tables import read_per_class, read_summary, summarize
 
 CONTRACT = (
-    "dataset, model, variant, runtime, cut, precision, provider, input, recipe, images, AP, AP50, "
-    "AP75, delta_AP, delta_AP_lo, delta_AP_hi, verdict, agreement, latency_p50_ms, "
-    "latency_p99_ms, images_per_s, model_mb, shape, batch, tf32, notes"
+    "dataset, model, variant, runtime, cut, precision, provider, input, recipe, images, "
+    "images_without_detections, categories_left_out, boxes_left_out, AP, AP50, AP75, delta_AP, delta_AP_lo, "
+    "delta_AP_hi, verdict, agreement, latency_p50_ms, latency_p99_ms, images_per_s, model_mb, shape, batch, "
+    "tf32, notes"
 )
 
 
@@ -55,6 +56,25 @@ def test_the_reference_has_empty_comparison_cells_and_no_model_size(out):
     assert [row[key] for key in empty.split()] == [""] * 9
     assert (row["AP"], row["images"], row["batch"]) == ("0.58", "4", "1")
     assert row["notes"] == "without compiled NMS"
+
+
+def test_what_is_left_out_and_filled_in_stands_beside_ap_and_once_in_the_notes(made, out, tmp_path):
+    left_out = {"categories": 2, "boxes": 31, "names": ["dog", "cat"]}
+    info = {"notes": ["iscrowd missing or null: 3 of 9 annotations: 0 is used"], "left_out": left_out}
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps({"info": info}))
+    changed = run([{**row, "truth": str(path)} for row in made["rows"]], tmp_path)
+    for variant in ("pytorch", "raw"):
+        row = cells(changed, "street", variant)
+        assert (row["categories_left_out"], row["boxes_left_out"]) == ("2", "31")
+    said = (
+        "annotations: iscrowd missing or null: 3 of 9 annotations: 0 is used; "
+        "not scored, no class of the model: dog, cat"
+    )
+    assert said in cells(changed, "street", "pytorch")["notes"]
+    assert "annotations:" not in cells(changed, "street", "raw")["notes"]
+    assert "boxes left out" in changed["out_md"].read_text()
+    assert "boxes left out" not in out["out_md"].read_text()
 
 
 def test_numbers_are_full_fractions_ms_and_megabytes(out):
@@ -183,6 +203,56 @@ def test_what_a_verdict_needs_or_doubts_is_a_note(made, tmp_path):
     ):
         Path(row["comparison"]).write_text(json.dumps(compared | change))
         assert cells(run([made["rows"][0], row], tmp_path), "street", "e2e")["notes"] == said
+
+
+def changed(row, folder, **comparison):
+    """The row with other values in its comparison."""
+    path = folder / "comparison.json"
+    path.write_text(json.dumps(json.loads(Path(row["comparison"]).read_text()) | comparison))
+    return dict(row, comparison=str(path))
+
+
+def test_images_without_detections_are_counted_and_said_where_the_reference_has_some(made, out, tmp_path):
+    assert cells(out, "street", "raw")["images_without_detections"] == "0"
+    lost = [(image, index) for image in (2, 3) for index in range(3)]
+    path = write_detections(tmp_path / "lost.json", labelled=True, lost=lost)
+    table = run([made["rows"][0], dict(made["rows"][1], detections=path)], tmp_path)
+    row = cells(table, "street", "raw")
+    assert row["images_without_detections"] == "2"
+    assert row["notes"] == "doubtful: 2 of 4 images have no detection, the reference has on 2 of them"
+    assert "raw is doubtful: 2 of 4 images have no detection" in table["out_md"].read_text()
+
+
+def test_entries_that_cannot_be_right_are_said(made, tmp_path):
+    results = json.loads(Path(made["rows"][1]["detections"]).read_text())
+    path = tmp_path / "twice.json"
+    path.write_text(json.dumps(results + results[:1]))
+    table = run([made["rows"][0], dict(made["rows"][1], detections=str(path))], tmp_path)
+    said = "doubtful: 1 of 13 entries repeat another one, first image 1 category 10 score 0.9"
+    assert cells(table, "street", "raw")["notes"] == said
+
+
+def test_a_reference_that_finds_nothing_is_said_of_every_row_and_to_the_console(made, tmp_path, capsys):
+    rows = [made["rows"][0], changed(made["rows"][1], tmp_path, weak_reference="AP 0.0021 is under 0.01")]
+    table = run(rows, tmp_path)
+    notes = cells(table, "street", "pytorch")["notes"]
+    assert notes == "weak reference: AP 0.0021 is under 0.01; without compiled NMS"
+    assert cells(table, "street", "raw")["notes"] == "weak reference"
+    said = "The reference pytorch is weak: AP 0.0021 is under 0.01. No difference from it has a verdict."
+    assert f"images\n\n{said}" in table["out_md"].read_text()
+    assert f"cutpoint: street, det: {said}\n" in capsys.readouterr().err
+
+
+def test_a_reference_alone_is_said_to_be_weak_as_well(made, tmp_path):
+    metrics = json.loads(Path(made["rows"][0]["metrics"]).read_text()) | {"AP": 0.0021}
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    row = dict(made["rows"][0], metrics=str(tmp_path / "metrics.json"))
+    notes = cells(run([row], tmp_path), "street", "pytorch")["notes"]
+    assert notes == "weak reference: AP 0.0021 is under 0.01; without compiled NMS"
+    (tmp_path / "none.json").write_text("[]")
+    row = dict(row, detections=str(tmp_path / "none.json"))
+    notes = cells(run([row], tmp_path), "street", "pytorch")["notes"]
+    assert notes.startswith("weak reference: no detection at all; ")
 
 
 def test_classes_have_intervals_of_their_own(out):

@@ -1,0 +1,202 @@
+"""Typical slips of a results file: right detections, written down in another form than COCO's.
+
+A slip is undone in the file, and what comes out is held against the model's own detections: that needs no run
+of the network, and another score threshold than the model's does not hide it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cutpoint.data.inspection import entry_key, inspect, looks_like_fractions, missed, repeats
+
+# what the four numbers of a box may stand for, by name, with words for people; its own layout has none
+LAYOUTS = {
+    "": (("x", "y", "w", "h"), ""),
+    "swapped": (("y", "x", "h", "w"), "x and y swapped"),
+    "swapped_places": (("y", "x", "w", "h"), "x and y swapped, width and height not"),
+    "swapped_sizes": (("x", "y", "h", "w"), "width and height swapped"),
+    "corners": (("x1", "y1", "x2", "y2"), "corners in place of width and height"),
+    "corners_swapped": (("y1", "x1", "y2", "x2"), "corners, x and y swapped"),
+    "corners_by_axis": (("x1", "x2", "y1", "y2"), "corners, axis by axis"),
+    "centres": (("cx", "cy", "w", "h"), "centres in place of upper left corners"),
+    "centres_swapped": (("cy", "cx", "h", "w"), "centres, x and y swapped"),
+}
+# two frames are one if their sides are within this share
+SAME_FRAME = 0.01
+# a form is considered only if at least this share of the boxes then lies in the image, or nearly so
+PLAUSIBLE, BEYOND = 0.5, 0.1
+
+
+@dataclass(frozen=True)
+class Undone:
+    """A results file with one slip taken back.
+
+    ``name``, ``text``: of the slip, for files and for people. ``results``: COCO results. ``images``: ids of
+    the images that can be compared. ``whole``: whether the file must then have all that the model has above
+    the file's lowest score, since the slip is one of how many; one of form shows in what is there.
+    """
+
+    name: str
+    text: str
+    results: list[dict[str, Any]]
+    images: frozenset[int]
+    whole: bool = False
+
+
+def undo_slips(
+    results: list[dict[str, Any]],
+    reference: list[dict[str, Any]],
+    model: list[dict[str, Any]],
+    images: Sequence[dict[str, Any]],
+    categories: Sequence[int | None],
+    chosen: Iterable[int],
+) -> list[Undone]:
+    """Take back each slip that the file leaves room for.
+
+    Args:
+        results: COCO results of all images.
+        reference: the reference's, on whose images the file's are counted.
+        model: the model's own of the chosen images, which tell a scale.
+        images: all images of the manifest: ``id, width, height``.
+        categories: category id of each model class; see ``truth.map_labels``.
+        chosen: ids of the images whose detections are wanted.
+    """
+    every = [entry["id"] for entry in images]
+    wanted = frozenset(chosen)
+    own = [d for d in results if d["image_id"] in wanted]
+    made: list[tuple[str, str, list[dict[str, Any]]]] = []
+    if own:
+        made = [*_undo_boxes(own, model, images), *_undo_categories(own, categories)]
+        if max(d["score"] for d in own) > 1:
+            percent = [d | {"score": d["score"] / 100} for d in own]
+            made.append(("percent_scores", "scores in percent", percent))
+    found = [Undone(*parts, wanted) for parts in made if parts[2] != own]
+    found += _undo_shifts(results, sorted(every), wanted)
+    more, lacking = repeats(results), missed(inspect(results, every), inspect(reference, every))
+    if more:
+        once = list({entry_key(d): d for d in own}.values())
+        found.append(
+            Undone("entries_repeated", f"entries written more than once: {more}", once, wanted, True)
+        )
+    if lacking:
+        there = wanted & {d["image_id"] for d in results}
+        found.append(Undone("images_left_out", f"images left out: {lacking}", own, there, True))
+    return found
+
+
+def _undo_boxes(
+    results: list[dict[str, Any]], model: list[dict[str, Any]], images: Sequence[dict[str, Any]]
+) -> list[tuple[str, str, list[dict[str, Any]]]]:
+    sizes = {entry["id"]: (entry["width"], entry["height"]) for entry in images}
+    inside = np.array([sizes[d["image_id"]] for d in results], dtype=np.float64)
+    numbers = np.array([d["bbox"] for d in results], dtype=np.float64)
+    found = []
+    for form, (layout, words) in LAYOUTS.items():
+        read = read_boxes(numbers, layout)
+        made = {("", ""): read} if form else {}
+        for frame, text in _frames(read, results, model, inside):
+            made["fractions", f"fractions of {text} in place of pixels"] = read * np.tile(frame, 2)
+        made["percent", "percent of the image in place of pixels"] = read * np.tile(inside, 2) / 100
+        for (unit, unit_words), boxes in made.items():
+            if _plausible(boxes, inside):
+                texts = [f"{words} ({', '.join(layout)})"] * bool(form) + [unit_words] * bool(unit)
+                changed = [d | {"bbox": box} for d, box in zip(results, boxes.tolist(), strict=True)]
+                name = "_".join(part for part in (form, unit) if part)
+                found.append((name, f"boxes with {', '.join(texts)}", changed))
+    return found
+
+
+def _frames(
+    read: np.ndarray, results: list[dict[str, Any]], model: list[dict[str, Any]], sizes: np.ndarray
+) -> list[tuple[np.ndarray, str]]:
+    """What boxes may be fractions of: ``(N, 2)`` width, height (px) and words; none if they are none.
+
+    The image; its longer side, as of a square network that the image is fitted into; or one size for all
+    images, the median of how much larger the model's own boxes are.
+    """
+    if not looks_like_fractions(read).mean() > 0.5:
+        return []
+    frames = [
+        (sizes, "the image"),
+        (np.repeat(sizes.max(axis=1, keepdims=True), 2, axis=1), "the longer side"),
+    ]
+    pairs = _best_pairs(results, model)
+    ratios = [model[other]["bbox"][2:] / read[own, 2:] for own, other in pairs if (read[own, 2:] > 0).all()]
+    if ratios:
+        width, height = np.median(ratios, axis=0)
+        frames.append((np.full_like(sizes, (width, height)), f"{width:.0f} x {height:.0f} px"))
+    kept: list[tuple[np.ndarray, str]] = []
+    for frame, text in frames:
+        if not any(np.allclose(frame, other, rtol=SAME_FRAME) for other, _ in kept):
+            kept.append((frame, text))
+    return kept
+
+
+def _best_pairs(results: list[dict[str, Any]], model: list[dict[str, Any]]) -> list[tuple[int, int]]:
+    """Indices of the best of each image and class on both sides."""
+    sides = []
+    for side in (results, model):
+        best: dict[tuple[int, int], int] = {}
+        for index, d in enumerate(side):
+            key = d["image_id"], d["category_id"]
+            if key not in best or d["score"] > side[best[key]]["score"]:
+                best[key] = index
+        sides.append(best)
+    return [(index, sides[1][key]) for key, index in sides[0].items() if key in sides[1]]
+
+
+def read_boxes(numbers: np.ndarray, layout: Sequence[str]) -> np.ndarray:
+    """``(N, 4)`` x, y, width, height of numbers in another order.
+
+    Args:
+        numbers: ``(N, 4)``.
+        layout: what each is: ``x, y, w, h``; ``x1, y1, x2, y2``, corners; ``cx, cy``, the centre.
+    """
+    by_name = dict(zip(layout, numbers.T, strict=True))
+    columns = []
+    for axis, side in (("x", "w"), ("y", "h")):
+        if f"{axis}1" in by_name:
+            low, size = by_name[f"{axis}1"], by_name[f"{axis}2"] - by_name[f"{axis}1"]
+        elif f"c{axis}" in by_name:
+            low, size = by_name[f"c{axis}"] - by_name[side] / 2, by_name[side]
+        else:
+            low, size = by_name[axis], by_name[side]
+        columns.append((low, size))
+    (x, width), (y, height) = columns
+    return np.stack([x, y, width, height], axis=1)
+
+
+def _plausible(boxes: np.ndarray, frames: np.ndarray) -> bool:
+    low, high = boxes[:, :2] / frames, (boxes[:, :2] + boxes[:, 2:]) / frames
+    inside = (low >= -BEYOND) & (high <= 1 + BEYOND) & (high > low)
+    return bool(inside.all(axis=1).mean() >= PLAUSIBLE)
+
+
+def _undo_categories(
+    results: list[dict[str, Any]], categories: Sequence[int | None]
+) -> list[tuple[str, str, list[dict[str, Any]]]]:
+    """Category ids that are the model's labels, counted from 0 or 1."""
+    found = []
+    for first in (0, 1):
+        ids = {label + first: category for label, category in enumerate(categories)}
+        changed = [d | {"category_id": ids.get(d["category_id"])} for d in results]
+        changed = [d for d in changed if d["category_id"] is not None]
+        text = f"category ids are the model's classes, counted from {first}"
+        found.append((f"categories_from_{first}", text, changed))
+    return found
+
+
+def _undo_shifts(results: list[dict[str, Any]], ids: list[int], wanted: frozenset[int]) -> list[Undone]:
+    """Detections of an image that stand under its neighbour in the order of the ids."""
+    found = []
+    for step, name, words in ((1, "plus", "next"), (-1, "minus", "previous")):
+        own = {ids[(at + step) % len(ids)]: image for at, image in enumerate(ids)}
+        # of the image at the end nothing need be there
+        there = wanted - {ids[-1] if step > 0 else ids[0]}
+        changed = [d | {"image_id": own[d["image_id"]]} for d in results if own.get(d["image_id"]) in there]
+        text = f"detections under the id of the {words} image"
+        found.append(Undone(f"image_{name}_one", text, changed, there))
+    return found

@@ -1,0 +1,166 @@
+"""Class names of a detector, and the order of the categories that it was trained with."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmdet.datasets import CocoDataset
+from mmdet.registry import DATASETS
+from mmengine.config import Config, ConfigDict
+
+from cutpoint.detector.checkpoint import read_checkpoint
+from cutpoint.detector.testset import test_dataset
+from cutpoint.detector.typenames import find_type, type_name
+from cutpoint.errors import UserError
+
+# names that a message shows of a list
+SHOWN = 4
+
+
+def find_class_names(
+    model: str, config: Config, checkpoint: str | None, num_classes: int, choice: str | None = None
+) -> list[str]:
+    """Class names in channel order.
+
+    Args:
+        model: its name in Cutpoint's config, for messages.
+        config: mmdet config; its names are ``metainfo.classes`` of the test data set, else the default of the
+            data set's class.
+        checkpoint: its names are ``meta.dataset_meta.classes`` (mmdet 3) or ``meta.CLASSES`` (mmdet 2).
+        num_classes: how many the head has.
+        choice: whose names hold, ``checkpoint`` or ``config``. Null: the checkpoint's, which must be those of
+            ``metainfo.classes`` where both are there, else the config's.
+
+    Raises:
+        UserError: names that differ and no choice, names that the choice lacks, or not ``num_classes`` names.
+    """
+    own = _read_names(checkpoint) if checkpoint and choice != "config" else None
+    dataset = test_dataset(config)
+    written = _configured(dataset)
+    key = f"models.{model}.class_names"
+    where = f"metainfo.classes of the test data set in {config.filename}"
+    if choice is None and own and written and own != written:
+        fitting = [
+            name for name, names in (("checkpoint", own), ("config", written)) if len(names) == num_classes
+        ]
+        advice = f" (the head has {num_classes}, as the {fitting[0]} has)" if len(fitting) == 1 else ""
+        raise UserError(
+            f"{key}: the names in the checkpoint {checkpoint} ({_show(own, written)}) differ from those in "
+            f"{where} ({_show(written, own)}); set it to checkpoint or to config, whichever names the "
+            f"classes that the weights were trained with{advice}"
+        )
+    if choice == "checkpoint" and not own:
+        raise UserError(f"{key} is checkpoint, but {checkpoint} names no classes in its meta; use null")
+    if own:
+        names, source, mend = own, f"the checkpoint {checkpoint}", f"and {key} to config"
+    else:
+        names, source, mend = written or _default(dataset, where), where, ""
+        if not written:
+            source = f"the default of {type_name(dataset.type)} in {config.filename}"
+    if len(names) != num_classes:
+        raise UserError(
+            f"models.{model}: the head has {num_classes} classes, but {source} names {len(names)} "
+            f"({_show(names, ())}); set {where} to the {num_classes} names in the order of the head's "
+            f"channels {mend}".rstrip()
+        )
+    return names
+
+
+def trained_order(config: Config, classes: list[str]) -> list[str] | None:
+    """The categories of the training annotations in the file's order, by which mmdet numbered the labels.
+
+    ``CocoDataset.load_data_list`` (mmdet 3.3.0) numbers those categories that ``metainfo.classes`` names.
+
+    Args:
+        config: mmdet config.
+        classes: the model's class names in channel order.
+
+    Returns:
+        null where label i is ``classes[i]`` in every training file, or no such file is on this machine. Of
+        several files the first that differs.
+    """
+    loader = config.get("train_dataloader") or {}
+    for dataset in _leaves(loader.get("dataset") if isinstance(loader, dict) else None):
+        kind = find_type(dataset.get("type"), DATASETS)
+        if not kind or getattr(kind, "load_data_list", None) is not CocoDataset.load_data_list:
+            continue
+        path = os.path.join(dataset.get("data_root") or "", dataset.get("ann_file") or "")
+        named = set(_configured(dataset) or kind.METAINFO["classes"])
+        order = [name for name in _categories(path) if name in named]
+        if order != classes[: len(order)]:
+            return order
+    return None
+
+
+def _read_names(checkpoint: str) -> list[str] | None:
+    meta = read_checkpoint(checkpoint)["meta"]
+    inner = meta.get("dataset_meta")
+    inner = inner if isinstance(inner, dict) else {}
+    found = [inner.get("classes"), inner.get("CLASSES"), meta.get("CLASSES")]
+    value = next((entry for entry in found if entry is not None), None)
+    return _as_names(value, f"checkpoint {checkpoint}: the class names in its meta")
+
+
+def _configured(dataset: ConfigDict) -> list[str] | None:
+    """``metainfo.classes``; a text is a file of names if there is one (``BaseDataset._load_metainfo``)."""
+    value = (dataset.get("metainfo") or {}).get("classes")
+    if isinstance(value, str) and os.path.isfile(value):
+        value = Path(value).read_text(encoding="utf-8").splitlines()
+    return _as_names(value, "metainfo.classes of the data set in the model's config")
+
+
+def _as_names(value: Any, what: str) -> list[str] | None:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict) and set(value) == set(range(len(value))):
+        value = [value[index] for index in range(len(value))]
+    value = value.tolist() if isinstance(value, np.ndarray) else value
+    if value is not None and (
+        not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value)
+    ):
+        raise UserError(f"{what} must be a list of texts, found {str(value)[:80]}")
+    return [str(name) for name in value] if value else None
+
+
+def _default(dataset: ConfigDict, where: str) -> list[str]:
+    names = getattr(find_type(dataset.get("type"), DATASETS), "METAINFO", {}).get("classes")
+    if not names:
+        raise UserError(
+            f"{where}: is not set, and neither {type_name(dataset.type)} nor the checkpoint names the classes"
+        )
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _leaves(dataset: Any) -> Iterator[ConfigDict]:
+    """The data sets inside wrappers (Repeat, Concat, ClassBalanced, MultiImageMix)."""
+    if isinstance(dataset, list | tuple):
+        for part in dataset:
+            yield from _leaves(part)
+    elif isinstance(dataset, dict) and ("datasets" in dataset or "dataset" in dataset):
+        yield from _leaves(dataset.get("datasets", dataset.get("dataset")))
+    elif isinstance(dataset, dict):
+        yield dataset
+
+
+def _categories(path: str) -> list[str]:
+    """Category names of a COCO file in its order; none where it is not there or not such a file."""
+    if not os.path.isfile(path):
+        return []
+    try:
+        return [entry["name"] for entry in json.loads(Path(path).read_bytes())["categories"]]
+    except (ValueError, KeyError, TypeError) as error:
+        print(f"training annotations {path}: not read, so their order is unknown ({error!r})")
+        return []
+
+
+def _show(names: list[str], other: list[str] | tuple[str, ...]) -> str:
+    """How many and the first names, of those from the first that differs from the other list's."""
+    pairs = enumerate(zip(names, other, strict=False))
+    start = next((place for place, (one, another) in pairs if one != another), 0)
+    shown = [repr(name) for name in names[start : start + SHOWN]]
+    more = len(names) - start - len(shown)
+    words = [f"{len(names)}: "] + ([f"{start} alike, then "] if start else [])
+    return "".join(words) + ", ".join(shown) + (f" and {more} more" if more else "")

@@ -1,0 +1,124 @@
+"""Detections of an export that ends in them beside PyTorch's."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from cutpoint.compare.agreement import match
+from cutpoint.data.detections import Refused
+from cutpoint.data.image import Geometry
+from cutpoint.detector.cuts import Cuts
+from cutpoint.detector.pictures import Picture, load_pictures
+from cutpoint.detector.reference import MmdetPipeline
+from cutpoint.detector.tolerance import Tolerance, invalid_row, of_pytorch
+from cutpoint.postprocessing.candidates import from_decoded
+from cutpoint.postprocessing.recipes import Detections, apply_recipe, resolve_recipe
+from cutpoint.predict.pipeline import OnnxPipeline
+from cutpoint.predict.runtime import Session
+from cutpoint.predict.validity import find_invalid, read_valid
+
+
+def compare_detections(
+    session: Session,
+    pipeline: OnnxPipeline,
+    mmdet: MmdetPipeline,
+    cuts: Cuts,
+    groups: list[list[Picture]],
+    tolerance: Tolerance,
+) -> tuple[list[list[int]], list[dict[str, Any]]]:
+    """Compare the detections of groups of images that are each one batch.
+
+    They are sets: NMS flips a pair now and then, so positions and counts prove nothing.
+
+    The other side is mmdet's ``predict``; for another recipe or a static shape, which mmdet has not, the
+    recipe in numpy on PyTorch's tensors. Cutpoint's own one-input form clips to another frame and is not
+    judged; a file made elsewhere is, whatever it does.
+
+    Returns:
+        the input shapes, and the rows of the table; see ``tolerance.Differences.row``.
+    """
+    judged = session.clip == "image" or session.foreign is not None
+    inputs, matched, total = [], 0, 0
+    worst_box = worst_score = 0.0
+    for pictures in groups:
+        tensor, geometries = load_pictures(pipeline, pictures)
+        inputs.append(list(tensor.shape))
+        outputs = pipeline.infer(tensor, *geometries)
+        read_theirs = _open_theirs(session, mmdet, cuts, pictures, tensor, geometries)
+        for number, (geometry, picture) in enumerate(zip(geometries, pictures, strict=True)):
+            try:
+                theirs = read_theirs(geometry, number)
+            except Refused as refused:
+                return inputs, _invalid_rows(f"{of_pytorch(refused.reason)} on {picture.name}")
+            try:
+                ours = read_valid(pipeline, outputs, geometry, number)
+            except Refused as refused:
+                return inputs, _invalid_rows(f"{refused.reason} on {picture.name}")
+            total += len(ours) + len(theirs)
+            for box, score in _matches(theirs, ours, tolerance):
+                matched += 1
+                worst_box, worst_score = max(worst_box, box), max(worst_score, score)
+    agreement = 2 * matched / total if total else 1.0
+    passed = agreement >= tolerance.agreement or not judged
+    least = f"{tolerance.agreement:.0%} at IoU {tolerance.iou:g}, score within {tolerance.score:g}"
+    row = {
+        "cosine": None,
+        "tolerance": least if judged else "not judged: deviates by definition",
+        "passed": passed,
+        "reason": "" if passed else f"only {agreement:.1%} of the detections matched",
+        "agreement": agreement,
+        "max_rel": None,
+    }
+    return inputs, [
+        {"name": "boxes", "max_abs": worst_box, **row},
+        {"name": "scores", "max_abs": worst_score, **row},
+    ]
+
+
+def _invalid_rows(reason: str) -> list[dict[str, Any]]:
+    return [invalid_row(name, reason) for name in ("boxes", "scores")]
+
+
+def _open_theirs(
+    session: Session,
+    mmdet: MmdetPipeline,
+    cuts: Cuts,
+    pictures: list[Picture],
+    tensor: np.ndarray,
+    geometries: list[Geometry],
+) -> Callable[[Geometry, int], Detections]:
+    """What reads PyTorch's detections of an image; it raises ``Refused`` where they are not finite."""
+    head = session.spec.head
+    recipe = resolve_recipe(session.recipe or "mmdet3", head)
+    if recipe == resolve_recipe("mmdet3", head) and session.shape is None:
+        data, _ = load_pictures(mmdet, pictures)
+        return partial(read_valid, mmdet, mmdet.infer(data, *geometries))
+    with torch.no_grad():
+        values = [value.numpy() for value in cuts(torch.from_numpy(tensor))]
+    found = dict(zip([*head.raw_names, *head.decoded_names], values, strict=True))
+
+    def read(geometry: Geometry, number: int) -> Detections:
+        problem = find_invalid((name, found[name][number]) for name in head.raw_names)
+        if problem:
+            raise Refused(problem)
+        return apply_recipe(recipe, from_decoded(found, head, number), geometry, session.spec)
+
+    return read
+
+
+def _matches(a: Detections, b: Detections, tolerance: Tolerance) -> Iterable[tuple[float, float]]:
+    """Of each matched pair the largest difference of a corner and the difference of the scores."""
+    for label in np.intersect1d(a.labels, b.labels):
+        ours, theirs = _of_class(a, label), _of_class(b, label)
+        for i, j in zip(*match(ours.boxes, ours.scores, theirs.boxes, tolerance.iou), strict=True):
+            score = float(abs(ours.scores[i] - theirs.scores[j]))
+            if score <= tolerance.score:
+                yield float(np.abs(ours.boxes[i] - theirs.boxes[j]).max()), score
+
+
+def _of_class(detections: Detections, label: int) -> Detections:
+    chosen = detections.labels == label
+    return Detections(detections.boxes[chosen], detections.scores[chosen], detections.labels[chosen])

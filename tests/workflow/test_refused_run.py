@@ -1,0 +1,90 @@
+"""A file that gives NaN on some images: its row is refused, the others and the page are finished."""
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from snake import run_snakemake
+
+from cutpoint.files import read_json
+from cutpoint.report.tables import read_summary
+
+CHANNELS = {"cls": 4, "box": 4, "centerness": 1}
+LEVELS = range(5)
+CONFIG = """\
+device: cpu
+models: {demo: {config: config/demo/atss_traffic.py, checkpoint: data/demo/atss_traffic.pth}}
+datasets:
+  traffic: {images: data/demo/traffic/images, annotations: data/demo/traffic/instances.json, limit: 8}
+variants:
+  pytorch: {runtime: pytorch, cut: e2e}
+  raw: {runtime: onnxruntime, cut: raw}
+  theirs:
+    runtime: onnxruntime
+    cut: raw
+    onnx: theirs.onnx
+    outputs:
+      layout: maps
+      box: {tensor: [box_0, box_1, box_2, box_3, box_4]}
+      score: {tensor: [cls_0, cls_1, cls_2, cls_3, cls_4], activated: false}
+      factor:
+        tensor: [centerness_0, centerness_1, centerness_2, centerness_3, centerness_4]
+        activated: false
+evaluations:
+  - {model: demo, dataset: traffic, variants: [pytorch, raw, theirs], ladder: [raw, theirs]}
+gate:
+  - {variants: [raw, theirs], agreement: {min: 0.9}}
+latency: {images: 2, min_seconds: 0.1, min_runs: 2}
+samples: {images: 1}
+"""
+
+
+def write_theirs(path):
+    """Maps of the demo detector's shapes; where an image is brighter than the mean they are NaN."""
+    nodes = [
+        helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0),
+        helper.make_node("Neg", ["mean"], ["dark"]),
+        helper.make_node("Log", ["dark"], ["log"]),
+        helper.make_node("Mul", ["log", "zero"], ["nothing"]),
+        helper.make_node("AveragePool", ["images"], ["p"], kernel_shape=[4, 4], strides=[4, 4]),
+    ]
+    constants, outputs, last = [numpy_helper.from_array(np.float32(0), "zero")], [], "p"
+    for name, channels in CHANNELS.items():
+        weights = np.random.default_rng(channels).normal(0, 1, (channels, 3, 1, 1)).astype(np.float32)
+        constants.append(numpy_helper.from_array(weights, f"{name}_weights"))
+    for level in LEVELS:
+        settings = {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}
+        nodes.append(helper.make_node("AveragePool", [last], [f"p{level}"], **settings))
+        last = f"p{level}"
+        for name, channels in CHANNELS.items():
+            made = f"{name}_{level}"
+            nodes.append(helper.make_node("Conv", [last, f"{name}_weights"], [f"{made}_plain"]))
+            nodes.append(helper.make_node("Add", [f"{made}_plain", "nothing"], [made]))
+            outputs.append(
+                helper.make_tensor_value_info(made, TensorProto.FLOAT, ["b", channels, None, None])
+            )
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["b", 3, "h", "w"])
+    graph = helper.make_graph(nodes, "g", [images], outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, path)
+
+
+def test_a_file_that_gives_nan_is_refused_and_the_rest_is_finished(project):
+    write_theirs(project / "theirs.onnx")
+    (project / "config/config.yaml").write_text(CONFIG)
+    result = run_snakemake(project, "--cores", "2", timeout=900)
+    assert result.code == 0, result.text[-3000:]
+    rows = read_summary(project / "results/tables/summary.csv").set_index("variant")
+    refused = rows.loc["theirs"]
+    reason = r"refused: cls_0 has NaN on image id \d+ \(data/demo/traffic/images/\d+\.jpg\)"
+    assert pd.Series([refused["notes"].split("; ")[0]]).str.fullmatch(reason).all()
+    assert refused[["AP", "AP50", "delta_AP", "delta_AP_lo", "agreement"]].isna().all()
+    assert refused["verdict"] == "inconclusive"
+    assert rows.loc["raw", "verdict"] == "lossless"
+    assert rows.loc["raw", "AP"] == pytest.approx(rows.loc["pytorch", "AP"], abs=1e-6)
+    verified = read_json(project / "results/models/demo/raw-foreign-theirs.verify.json")
+    assert not verified["passed"]
+    checks = {c["variant"]: c for c in read_json(project / "results/gate.json")["checks"] if c["limit"]}
+    assert (checks["raw"]["status"], checks["theirs"]["status"]) == ("passed", "inconclusive")
+    assert "theirs is refused: cls_0 has NaN" in (project / "results/report.html").read_text()
