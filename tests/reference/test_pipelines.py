@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 import cv2
+import mmcv.ops
 import mmcv.transforms
 import mmdet.datasets
 import mmdet.datasets.transforms
@@ -318,10 +319,11 @@ def test_no_form_of_init_cfg_fetches_weights():
     }
 
 
-def test_nms_keys_at_their_default_are_accepted(atss):
+@pytest.mark.parametrize("kind", ["nms", mmcv.ops.nms])
+def test_nms_keys_at_their_default_are_accepted(atss, kind):
     head = copy.deepcopy(atss.detector.bbox_head)
     spelt = {"class_agnostic": False, "max_num": -1, "split_thr": 10000, "offset": 0, "score_threshold": 0.0}
-    head.test_cfg.nms = ConfigDict(type="nms", iou_threshold=0.6, **spelt)
+    head.test_cfg.nms = ConfigDict(type=kind, iou_threshold=0.6, **spelt)
     assert describe_head(head, None) == describe_head(atss.detector.bbox_head, None)
 
 

@@ -9,7 +9,7 @@ from cutpoint.detector.classes import find_class_names, trained_order
 from cutpoint.detector.describe_input import describe_input
 from cutpoint.detector.heads import describe_head
 from cutpoint.detector.typenames import find_type, type_name
-from cutpoint.errors import UserError
+from cutpoint.errors import UserError, located
 from cutpoint.files import write_json
 from cutpoint.postprocessing.headspec import ModelSpec
 
@@ -43,7 +43,8 @@ def describe_model(
     """
     mmdet_config = load_config(config)
     refuse_unsupported(model, mmdet_config)
-    made = describe_input(mmdet_config)
+    with located(f"model {model}, {config}"):
+        made = describe_input(mmdet_config)
     detector = build_detector(mmdet_config, checkpoint)
     if not hasattr(detector, "bbox_head"):
         raise UserError(f"model {model}: {type(detector).__name__} has no bbox_head; {ONLY_DENSE}")
