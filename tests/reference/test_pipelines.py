@@ -67,6 +67,8 @@ class Resize(mmdet.datasets.transforms.Resize):
         ([LOAD, RESIZE, {"type": "RandomFlip"}, PACK], "step 3, RandomFlip: not supported"),
         ([{"type": "mmyolo.LoadImageFromFile"}, RESIZE, PACK], r"step 1, mmyolo\.LoadImageFromFile \(which"),
         ([LOAD, {**RESIZE, "type": Resize}, PACK], r"step 2, test_pipelines\.Resize: not supported"),
+        ([LOAD, {"scale": (9, 9)}, PACK], r"step 2, None \(which mmdet does not know\): not supported"),
+        ([LOAD, "Resize", PACK], r"step 2, 'Resize' \(which mmdet does not know\): not"),
         ([LOAD, RESIZE], "test pipeline: PackDetInputs is missing"),
     ],
 )

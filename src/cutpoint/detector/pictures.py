@@ -78,7 +78,7 @@ def _with_parts(entries: list[dict[str, Any]], folder: str) -> list[Picture]:
 
 
 def _part_sizes(height: int, width: int) -> list[tuple[int, int]]:
-    """Heights and widths of two parts: the halves; where these were too thin to resize, parts of its length."""
+    """Heights and widths of two parts: the halves; of an image already thin, shares of its length."""
     half, quarter = (tuple(max(1, side // share) for side in (height, width)) for share in (2, 4))
     if width >= THIN * height:
         return [(height, half[1]), (height, quarter[1])]
