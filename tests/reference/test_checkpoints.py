@@ -306,7 +306,7 @@ def test_a_floor_above_the_models_own_threshold_is_refused(tmp_path):
     ("old", "new", "message"),
     [
         ('"nms", iou_threshold=0.6', '"soft_nms", iou_threshold=0.6', r"test_cfg\.nms .*soft_nms"),
-        ("iou_threshold=0.6", "iou_threshold=0.6, max_num=5", r"test_cfg\.nms\.max_num"),
+        ("iou_threshold=0.6", "iou_threshold=0.6, max_num=5", r"test_cfg\.nms\.max_num 5"),
         ('dict(type="LoadAnnotations", with_bbox=True)', 'dict(type="RandomFlip", prob=0.5)', "RandomFlip"),
     ],
 )

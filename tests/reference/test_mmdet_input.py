@@ -1,6 +1,7 @@
 """mmdet's test pipeline with its data preprocessor, and ``image.prepare``: the same tensors, bit for bit."""
 
 import copy
+import json
 
 import cv2
 import numpy as np
@@ -91,8 +92,50 @@ def run_mmdet(config, path):
 
 @pytest.mark.parametrize("name", INPUTS)
 def test_tensors_are_bit_equal(photos, name):
-    config = make_config(name)
+    assert_bit_equal(make_config(name), photos)
+
+
+OPTIONS = {
+    "float32": ("atss", 0, {"to_float32": True}),
+    "float32, padded": ("rtmdet", 0, {"to_float32": True}),
+    "float32, stretched": ("stretch", 0, {"to_float32": True}),
+    "local files": ("atss", 0, {"backend_args": {"backend": "local"}, "ignore_empty": True}),
+    "a file client": ("atss", 0, {"file_client_args": {"backend": "disk"}, "imdecode_backend": None}),
+    "one side": ("atss", 1, {"scale": 320}),
+    "a list, stretched": ("stretch", 1, {"scale": [300, 172]}),
+    "scale and factor": ("atss", 1, {"scale_factor": 2.0, "clip_object_border": False, "backend": None}),
+    "pad with a whole number": ("yolox", 2, {"pad_val": 114}),
+    "pad with a fraction": ("yolox", 2, {"pad_val": {"img": 114.0}}),
+    "pad to a square of multiples": ("yolox", 2, {"size_divisor": 96}),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_options_of_a_step_are_bit_equal(photos, name):
+    start, step, options = OPTIONS[name]
+    config = make_config(start)
+    config.test_dataloader.dataset.pipeline[step].update(options)
+    assert_bit_equal(config, photos)
+
+
+PREPROCESSORS = {
+    "one value of all channels": {"mean": [127.5], "std": [128], "rgb_to_bgr": True},
+    "whole numbers": {"mean": [0, 1, 2], "std": [255, 254, 253], "pad_size_divisor": 7},
+    "what is of the training": {"pad_mask": True, "pad_seg": True, "batch_augments": None},
+    "what moves the data": {"non_blocking": True, "boxtype2tensor": False},
+}
+
+
+@pytest.mark.parametrize("name", PREPROCESSORS)
+def test_settings_of_the_data_preprocessor_are_bit_equal(photos, name):
+    config = make_config("stretch")
+    config.model.data_preprocessor = {"type": "mmdet.DetDataPreprocessor", **PREPROCESSORS[name]}
+    assert_bit_equal(config, photos)
+
+
+def assert_bit_equal(config, photos):
     recipe = describe_input(config)
+    assert type(recipe).from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
     for path in photos:
         expected, meta = run_mmdet(config, path)
         tensor, found = prepare(decode(path), recipe)

@@ -58,11 +58,11 @@ def build_detector(config: Config, checkpoint: str | None) -> nn.Module:
         checkpoint: a file of weights; null gives random weights (torch's generator decides which).
 
     Raises:
-        UserError: the checkpoint cannot be read or does not fit the config.
+        UserError: mmdet cannot build the model, or the checkpoint cannot be read or does not fit it.
     """
     register_all_modules(init_default_scope=True)
     try:
-        model = MODELS.build(_without_downloads(model_config(config)))
+        model = MODELS.build(without_downloads(model_config(config)))
     except Exception as error:  # the config is the user's: anything can go wrong in it
         name, reason = type_name(config.model.get("type")), f"{type(error).__name__}: {error}"
         raise UserError(f"model {name}: mmdet cannot build it ({reason})") from error
@@ -89,7 +89,7 @@ def model_config(config: Config) -> ConfigDict:
     return model
 
 
-def _without_downloads(model: ConfigDict) -> ConfigDict:
+def without_downloads(model: ConfigDict) -> ConfigDict:
     """A copy that never fetches pretrained weights while it is built."""
     model = copy.deepcopy(model)
 

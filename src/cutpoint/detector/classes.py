@@ -59,7 +59,7 @@ def find_class_names(
     else:
         names, source, mend = written or _default(dataset, where), where, ""
         if not written:
-            source = f"the default of {_kind(dataset).__name__} in {config.filename}"
+            source = f"the default of {type_name(dataset.type)} in {config.filename}"
     if len(names) != num_classes:
         raise UserError(
             f"models.{model}: the head has {num_classes} classes, but {source} names "
@@ -84,7 +84,7 @@ def trained_order(config: Config, classes: list[str]) -> list[str] | None:
     """
     loader = config.get("train_dataloader") or {}
     for dataset in _leaves(loader.get("dataset") if isinstance(loader, dict) else None):
-        kind = _kind(dataset)
+        kind = find_type(dataset.get("type"), DATASETS)
         if not kind or getattr(kind, "load_data_list", None) is not CocoDataset.load_data_list:
             continue
         path = os.path.join(dataset.get("data_root") or "", dataset.get("ann_file") or "")
@@ -126,16 +126,12 @@ def _as_names(value: Any, what: str) -> list[str] | None:
 
 
 def _default(dataset: ConfigDict, where: str) -> list[str]:
-    names = getattr(_kind(dataset), "METAINFO", {}).get("classes")
+    names = getattr(find_type(dataset.get("type"), DATASETS), "METAINFO", {}).get("classes")
     if not names:
         raise UserError(
-            f"{where} is not set, and neither {type_name(dataset.type)} nor the checkpoint names the classes"
+            f"{where}: is not set, and neither {type_name(dataset.type)} nor the checkpoint names the classes"
         )
     return [names] if isinstance(names, str) else list(names)
-
-
-def _kind(dataset: ConfigDict) -> type | None:
-    return find_type(dataset.get("type"), DATASETS)
 
 
 def _leaves(dataset: Any) -> Iterator[ConfigDict]:

@@ -9,7 +9,7 @@ from cutpoint.detector.classes import find_class_names, trained_order
 from cutpoint.detector.describe_input import describe_input
 from cutpoint.detector.heads import describe_head
 from cutpoint.detector.typenames import find_type, type_name
-from cutpoint.errors import UserError
+from cutpoint.errors import UserError, located
 from cutpoint.files import write_json
 from cutpoint.postprocessing.headspec import ModelSpec
 
@@ -43,12 +43,14 @@ def describe_model(
     """
     mmdet_config = load_config(config)
     refuse_unsupported(model, mmdet_config)
+    with located(f"model {model}, {config}"):
+        made = describe_input(mmdet_config)
     detector = build_detector(mmdet_config, checkpoint)
     if not hasattr(detector, "bbox_head"):
         raise UserError(f"model {model}: {type(detector).__name__} has no bbox_head; {ONLY_DENSE}")
     head = describe_head(detector.bbox_head, candidate_floor)
     classes = find_class_names(model, mmdet_config, checkpoint, head.num_classes, class_names)
-    spec = ModelSpec(model, tuple(classes), head, describe_input(mmdet_config))
+    spec = ModelSpec(model, tuple(classes), head, made)
     order = trained_order(mmdet_config, classes)
     write_json(out, spec.to_dict() | ({"trained_order": order} if order else {}))
 

@@ -64,12 +64,13 @@ def image_steps(pipeline: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     steps: list[dict[str, Any]] = []
     last = None
     for position, step in enumerate(pipeline, 1):
-        name = own_name(step["type"], TRANSFORMS)
+        kind = step.get("type") if isinstance(step, dict) else repr(step)
+        name = own_name(kind, TRANSFORMS)
         if name == "LoadAnnotations" or (name == "RandomFlip" and _never_flips(step)):
             continue
         if name not in FOLLOWS[last]:
             raise UserError(
-                f"test pipeline step {position}, {full_name(step['type'], TRANSFORMS)}: not supported here, "
+                f"test pipeline step {position}, {full_name(kind, TRANSFORMS)}: not supported here, "
                 f"where {' or '.join(FOLLOWS[last]) or 'nothing'} may stand; {REPRODUCED}"
             )
         steps.append(step)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from mmcv.ops import nms as mmcv_nms
 from torch import nn
 
 from cutpoint.detector import coders
 from cutpoint.detector.imports import head_name
-from cutpoint.detector.typenames import type_name
 from cutpoint.errors import UserError
 from cutpoint.postprocessing.headspec import HeadSpec, Part
 
@@ -184,7 +184,7 @@ def _paa_recipe(head: nn.Module, reading: Reading) -> list[Step]:
 def _nms(config: dict[str, Any]) -> Step:
     """``batched_nms`` and ``nms``, mmcv/ops/nms.py, mmcv 2.1.0, at their defaults but for the IoU."""
     nms = config.get("nms")
-    if not nms or type_name(nms.get("type", "nms")) != "nms" or "iou_threshold" not in nms:
+    if not nms or nms.get("type", "nms") not in ("nms", mmcv_nms) or "iou_threshold" not in nms:
         raise UserError(f"test_cfg.nms {nms}: only type 'nms' with an iou_threshold is supported")
     for key in nms:
         if key in ("type", "iou_threshold") or (key in NMS_DEFAULTS and nms[key] == NMS_DEFAULTS[key]):

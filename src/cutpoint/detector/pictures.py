@@ -6,9 +6,12 @@ from typing import Any, NamedTuple
 import cv2
 
 from cutpoint.data.image import Geometry, decode
+from cutpoint.errors import located
 from cutpoint.predict.pipeline import Pipeline
 
 LEAST_SHAPES = 3
+# An image that is so many times as long as it is wide.
+THIN = 4
 
 
 class Picture(NamedTuple):
@@ -37,7 +40,11 @@ def choose_pictures(
 
 def load_pictures(pipeline: Pipeline, pictures: list[Picture]) -> tuple[Any, list[Geometry]]:
     """The pictures as one batch of a pipeline's inputs."""
-    return pipeline.batch([pipeline.prepare(pipeline.decode(picture.path)) for picture in pictures])
+    prepared = []
+    for picture in pictures:
+        with located(picture.name):
+            prepared.append(pipeline.prepare(pipeline.decode(picture.path)))
+    return pipeline.batch(prepared)
 
 
 def name_pictures(pictures: list[Picture]) -> str:
@@ -56,14 +63,25 @@ def _distinct(images: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
 
 
 def _with_parts(entries: list[dict[str, Any]], folder: str) -> list[Picture]:
-    """The images, and halves of the first one where these have fewer than three sizes."""
+    """The images, and parts of the first one where these have fewer than three sizes."""
     pictures = [Picture(entry["path"], f"image id {entry['id']} ({entry['path']})") for entry in entries]
     sizes = {decode(picture.path).shape for picture in pictures}
     first = decode(pictures[0].path)
-    height, width = first.shape[0] // 2, first.shape[1] // 2
     parts = []
-    for number, part in enumerate([first[:, :width], first[:height]][: max(0, LEAST_SHAPES - len(sizes))]):
+    for number, (rows, columns) in enumerate(
+        _part_sizes(*first.shape[:2])[: max(0, LEAST_SHAPES - len(sizes))]
+    ):
         path = str(Path(folder) / f"part{number}.png")
-        cv2.imwrite(path, part)
-        parts.append(Picture(path, f"a half of {pictures[0].name}"))
+        cv2.imwrite(path, first[:rows, :columns])
+        parts.append(Picture(path, f"a part of {pictures[0].name}"))
     return pictures + parts
+
+
+def _part_sizes(height: int, width: int) -> list[tuple[int, int]]:
+    """Heights and widths of two parts: the halves; of an image already thin, shares of its length."""
+    half, quarter = (tuple(max(1, side // share) for side in (height, width)) for share in (2, 4))
+    if width >= THIN * height:
+        return [(height, half[1]), (height, quarter[1])]
+    if height >= THIN * width:
+        return [(half[0], width), (quarter[0], width)]
+    return [(height, half[1]), (half[0], width)]

@@ -40,5 +40,5 @@ def full_name(value: Any, registry: Registry) -> str:
     """A config's ``type`` for a message: mmdet's by its name, any other with its module."""
     found = find_type(value, registry)
     if found is None:
-        return str(value)
+        return f"{value} (which mmdet does not know)"
     return own_name(value, registry) or f"{found.__module__}.{found.__name__}"

@@ -22,7 +22,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
 from cutpoint.data.image import decode, prepare
-from cutpoint.errors import UserError
+from cutpoint.errors import UserError, located
 from cutpoint.export.split import extract, join, split
 from cutpoint.files import read_json, replacing, write_json
 from cutpoint.postprocessing.headspec import ModelSpec
@@ -184,7 +184,8 @@ def _feeds(
     """The images one by one, by the model's own input recipe."""
     sides = [side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim[2:]]
     for entry in entries:
-        tensor, _ = prepare(decode(entry["path"]), spec.input, tuple(sides) if all(sides) else None)
+        with located(f"calibration image {entry['path']}"):
+            tensor, _ = prepare(decode(entry["path"]), spec.input, tuple(sides) if all(sides) else None)
         yield {"images": tensor}
 
 

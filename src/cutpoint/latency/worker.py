@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 
 from cutpoint.data.image import named_input
-from cutpoint.errors import UserError
+from cutpoint.errors import UserError, located
 from cutpoint.files import read_json
 from cutpoint.latency.watch import device_memory_mib
 from cutpoint.names import SPIN_S, UNCOMPILED
@@ -204,7 +204,9 @@ class Server:
         return {"memory": memory, "census": take_census(*settings, pipeline.feeds(tensor, *sizes))}
 
     def _time(self, batch: Images) -> dict[str, Any]:
-        return time_images(self._opened.pipeline, self._opened.recipe, [image["path"] for image in batch])
+        paths = [image["path"] for image in batch]
+        with located("in the batch of " + ", ".join(paths)):
+            return time_images(self._opened.pipeline, self._opened.recipe, paths)
 
     def _batches(self, images: Images) -> list[Images]:
         size = self._job["batch"]
