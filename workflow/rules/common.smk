@@ -46,6 +46,7 @@ try:
     GATE = resolve_gate(CONFIG["gate"], PLAN.evaluations)
     check_files(PLAN, SOURCES)
     MODULES = module_files(CONFIG["imports"])
+    CONFIGS = {model.name: config_files(model.config) for model in PLAN.models}
     # With --jobs the executor may be a remote one, which is known on start only.
     if workflow.resource_settings.nodes is None:
         check_providers(PLAN.wanted_providers)
@@ -120,7 +121,7 @@ def get_digests(paths):
 def list_model_files(wildcards):
     """Those of a model that lie here: its config with all that it reaches, its checkpoint, imported modules."""
     model = PLAN.model(wildcards.model)
-    return [*config_files(model.config), model.checkpoint, *MODULES]
+    return [*CONFIGS[model.name], model.checkpoint, *MODULES]
 
 
 def get_model_files(wildcards):

@@ -6,6 +6,8 @@ import importlib.util
 import json
 import os
 import re
+import sys
+import sysconfig
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -43,7 +45,8 @@ def config_files(config: str) -> list[str]:
     These are the config, the files that it inherits from (``_base_``, or ``read_base()`` in a pure-Python
     config), the local modules that these import, by ``custom_imports`` as well, with all that those import,
     and the files of the working directory that they name (see ``OPENED``). A local module lies beside the
-    file that imports it, below the working directory, or below a folder of ``PYTHONPATH``.
+    file that imports it, below the working directory, or below a folder of Python's search path that holds no
+    installed packages.
 
     Args:
         config: a path, or ``mmdet::...``, which has none (mmdet's version stands for it).
@@ -122,13 +125,18 @@ def _imported(path: str, reach: Reach) -> list[str]:
 
 
 def _roots() -> list[str]:
-    """Where local modules are found; an installed one does not change without its version."""
-    added = [os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    """Where local modules are found: the search path with its editable installs, without installed packages.
+
+    An installed module does not change without its version.
+    """
     here = os.getcwd()
-    below = [os.path.relpath(entry, here) if entry.startswith(here + os.sep) else entry for entry in added]
-    installed = {"site-packages", "dist-packages"}
-    own = [entry for entry in below if entry != here and not installed & set(Path(entry).parts)]
-    return list(dict.fromkeys(["", *own]))
+    fixed = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
+    found = [""]
+    for entry in map(os.path.abspath, filter(None, sys.path)):
+        installed = {"site-packages", "dist-packages", "lib-dynload"} & set(Path(entry).parts)
+        if os.path.isdir(entry) and entry not in fixed and not installed and entry != here:
+            found.append(os.path.relpath(entry, here) if entry.startswith(here + os.sep) else entry)
+    return list(dict.fromkeys(found))
 
 
 def _locate(root: str, parts: tuple[str, ...]) -> list[str]:

@@ -11,7 +11,6 @@ from cutpoint.plan.closure import config_files, module_files
 @pytest.fixture
 def write(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PYTHONPATH", raising=False)
 
     def write(**files):
         for name, text in files.items():
@@ -209,13 +208,13 @@ def test_modules_and_what_they_import(write, tmp_path, monkeypatch):
         module_files(["heads.mime"])
     with pytest.raises(UserError, match="no module 'far'"):
         module_files(["far"])
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "src"))
+    monkeypatch.setattr("sys.path", [str(tmp_path / "src")])
     assert module_files(["far"]) == ["src/far.py", "flat.py", "last/one.py", "more.py"]
 
 
 def test_installed_packages_are_left_out(write, tmp_path, monkeypatch):
     write({"env/site-packages/lib/__init__.py": "", "m.py": "import lib\nfrom . import n\n", "n.py": ""})
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "env/site-packages"))
+    monkeypatch.setattr("sys.path", [str(tmp_path / "env/site-packages")])
     assert module_files(["m"]) == ["m.py", "n.py"]
 
 
