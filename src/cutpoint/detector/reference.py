@@ -49,8 +49,10 @@ class MmdetPipeline(Pipeline):
         """
         try:
             image = self._load({"img_path": path, "img_id": 0})
-        except (OSError, AssertionError, cv2.error) as error:
+        except (OSError, AssertionError) as error:
             raise UserError(f"image {path}: mmdet cannot load it ({error})") from error
+        except cv2.error as error:  # more pixels than OpenCV takes, above all
+            raise UserError(f"image {path}: mmdet cannot load it ({error.err})") from error
         if image is None:  # with ignore_empty
             raise UserError(f"image {path}: mmdet cannot load it")
         return image
