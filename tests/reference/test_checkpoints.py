@@ -218,18 +218,19 @@ def test_weights_of_a_pair_of_models_say_where_they_are(tmp_path, layer):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_weights_that_are_not_finite_are_refused(tmp_path, layer, value):
+def test_weights_that_are_not_finite_are_said(tmp_path, layer, value, capsys):
     state = layer.state_dict()
     state["0.weight"][0, 0] = value
     state["1.running_var"][:2] = value
-    message = r"w\.pth: 3 weights in 2 tensors are NaN or infinite \(first: 0\.weight, 1 of 6\)"
-    with pytest.raises(UserError, match=message):
-        load_weights(layer, save(tmp_path / "w.pth", {"state_dict": state}))
+    load_weights(layer, save(tmp_path / "w.pth", {"state_dict": state}))
+    message = "w.pth: 3 weights in 2 tensors are NaN or infinite (first: 0.weight, 1 of 6)"
+    assert message in capsys.readouterr().out
     # what the detector does not use may be anything
     state = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).state_dict()
     load_weights(
         layer, save(tmp_path / "ema.pth", {"state_dict": state | {"ema_0": torch.full((2,), value)}})
     )
+    assert capsys.readouterr().out == ""
 
 
 def test_weights_that_do_not_fit_are_named(tmp_path, layer):

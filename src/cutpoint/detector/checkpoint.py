@@ -31,10 +31,12 @@ BEGINNINGS = {
 def load_weights(model: nn.Module, checkpoint: str) -> None:
     """Load a checkpoint strictly; keys of the training alone (EMA copies, counters) may be extra.
 
-    Prefixes of wrappers are stripped: ``module.`` as in ``Runner.load_checkpoint`` (mmengine 0.10.7).
+    Prefixes of wrappers are stripped: ``module.`` as in ``Runner.load_checkpoint`` (mmengine 0.10.7). Weights
+    that are not finite are loaded, and that is printed: what they lead to is refused image by image, so that
+    other models and the page are finished.
 
     Raises:
-        UserError: weights that do not fit the model, or are not finite.
+        UserError: weights that do not fit the model.
     """
     state = read_checkpoint(checkpoint)["state_dict"]
     state = {WRAPPERS.sub("", key): value for key, value in state.items()}
@@ -60,7 +62,7 @@ def load_weights(model: nn.Module, checkpoint: str) -> None:
         raise UserError(
             f"checkpoint {checkpoint}: its weights do not fit the config: {', '.join(what)}; {mend}"
         )
-    _check_finite(model, checkpoint)
+    _say_infinite(model, checkpoint)
 
 
 def read_checkpoint(path: str) -> dict[str, Any]:
@@ -149,13 +151,13 @@ def _prefixes(missing: list[str], unexpected: list[str]) -> str:
     return ", ".join(repr(key.removesuffix(missing[0])) for key in unexpected if key.endswith(end))
 
 
-def _check_finite(model: nn.Module, checkpoint: str) -> None:
+def _say_infinite(model: nn.Module, checkpoint: str) -> None:
     tensors = dict(model.named_parameters())
     tensors |= {name: value for name, value in model.named_buffers() if name.endswith(RUNNING)}
     counts = {name: int((~torch.isfinite(value)).sum()) for name, value in tensors.items()}
     bad = [name for name, count in counts.items() if count]
     if bad:
-        raise UserError(
+        print(
             f"checkpoint {checkpoint}: {sum(counts.values())} weights in {len(bad)} tensors are NaN or "
             f"infinite (first: {bad[0]}, {counts[bad[0]]} of {tensors[bad[0]].numel()}); its training "
             "diverged or the file is damaged, so take an earlier checkpoint"

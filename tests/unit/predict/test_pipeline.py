@@ -195,6 +195,25 @@ def test_shards_part_the_images(predict):
     assert found == {0: [(10, 2), (11, 0)], 1: [(12, 1), (13, 3), (14, 0)]}
 
 
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_what_is_written_does_not_depend_on_the_number_of_shards(predict, batch):
+    class Counting(StubPipeline):
+        """What it finds depends on how many images share the batch, as padding does."""
+
+        def read(self, outputs, sizes, image=0):
+            return candidates(*[(0, i, 0, 0.5, 1, (0, 0, 1, 1)) for i in range(len(outputs))])
+
+    entries = [(f"{n}.jpg", 10) for n in range(7)]
+    found = {}
+    for shards in (1, 2, 3, 7, 9):
+        parts = [predict(entries, n, shards, batch, Counting()) for n in range(shards)]
+        rows = read_predictions(*zip(*parts, strict=True))
+        found[shards] = [(image, len(row)) for image, _, row in rows]
+    assert [image for image, _ in found[1]] == list(range(10, 17))
+    assert {count for _, count in found[1]} == ({batch, 1} if batch > 1 else {1})
+    assert all(rows == found[1] for rows in found.values())
+
+
 @pytest.mark.parametrize(("shard", "batches"), [(0, [2]), (1, [2, 1])])
 def test_batches_follow_the_order_of_the_manifest_and_the_last_may_be_smaller(predict, shard, batches):
     entries = [(f"{n}.jpg", 10) for n in (2, 0, 1, 3, 0)]
