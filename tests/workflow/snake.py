@@ -91,3 +91,20 @@ def copy_project(folder: Path) -> Path:
             shutil.copy2(ROOT / part, target)
     (folder / "data/demo").symlink_to(ROOT / "data/demo")
     return folder
+
+
+def finish(folder: Path) -> Path:
+    """Have every output there, and recorded as up to date.
+
+    No job runs: the outputs are empty, and ``--touch`` records what each of them depended on.
+    """
+    for path in run_snakemake(folder, "--dry-run").outputs:
+        target = folder / path
+        if "/samples/" in path:
+            target.mkdir(parents=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.touch()
+    touched = run_snakemake(folder, "--touch", "--forceall", "--cores", "1")
+    assert touched.code == 0, touched.text
+    return folder
