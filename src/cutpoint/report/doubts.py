@@ -1,5 +1,7 @@
 """What makes a number doubtful: how a row's notes say it, which cells it is about, in sentences."""
 
+import re
+
 import pandas as pd
 
 from cutpoint.names import UNCOMPILED
@@ -13,6 +15,7 @@ DISTURBED, UNSTEADY, TIMED_OTHERWISE = "disturbed", "warm-up not steady", "laten
 # How far (fraction) the reference may lie from the published AP, which is rounded to 0.001: half of that,
 # and what another machine's arithmetic and JPEG decoder move.
 PUBLISHED_TOLERANCE = 0.0015
+NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])")
 # how the notes begin that are about detections and all that is made of them, and those about times
 OF_DETECTIONS = (
     *(f"{REFUSED}: ", REFERENCE_REFUSED, WEAK_REFERENCE, BASELINE_OFF, SUSPICIOUS),
@@ -86,14 +89,24 @@ def _time_warnings(rows: pd.DataFrame) -> list[str]:
     """Whose times are doubtful and why, those with the same reason together."""
     sentences = []
     found = [(note, row.variant) for row in rows.itertuples() for note in split_notes(row.notes)]
-    by_note: dict[str, list[str]] = {}
+    alike: dict[str, tuple[list[str], list[str]]] = {}
     for note, variant in found:
         if note.startswith((DISTURBED, UNSTEADY, TIMED_OTHERWISE)):
-            by_note.setdefault(note, []).append(variant)
-    for note, variants in by_note.items():
+            notes, variants = alike.setdefault(NUMBER.sub("", note), ([], []))
+            notes.append(note)
+            variants.append(variant)
+    for notes, variants in alike.values():
         names = "all variants" if len(variants) == len(rows) > 1 else join(variants)
-        sentences.append(f"Times of {names}: {note}.")
+        sentences.append(f"Times of {names}: {_span(notes)}.")
     return sentences
+
+
+def _span(notes: list[str]) -> str:
+    """Notes that differ in their numbers alone as one, each number from the least to the most."""
+    columns = zip(*(NUMBER.findall(note) for note in notes), strict=True)
+    ends = [(min(column, key=float), max(column, key=float)) for column in columns]
+    spans = iter([low if low == high else f"{low} to {high}" for low, high in ends])
+    return NUMBER.sub(lambda _: next(spans), notes[0])
 
 
 def refusals(rows: pd.DataFrame) -> list[str]:

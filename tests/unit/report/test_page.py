@@ -246,6 +246,14 @@ def test_all_times_may_be_disturbed(arguments, tmp_path):
     assert f"Times of all variants: {DISTURBED}." in page.text["short"]
 
 
+def test_times_that_are_disturbed_alike_are_said_together(arguments, tmp_path):
+    cores = {"raw": 1.0, "e2e": 2.4, "raw-int8": 0.9}
+    notes = {name: f"disturbed (other processes kept {n} cores busy)" for name, n in cores.items()}
+    page, _ = read_page(with_notes(arguments, tmp_path, "street", **notes), tmp_path)
+    said = "Times of raw, e2e and raw-int8: disturbed (other processes kept 0.9 to 2.4 cores busy)."
+    assert said in page.text["short"]
+
+
 @pytest.mark.parametrize(
     ("note", "word", "said"),
     [
