@@ -108,7 +108,8 @@ def run(pipeline: MmdetPipeline, paths: list[str]) -> list[Image]:
             tensor[i : i + 1],
             {name: value[i : i + 1] for name, value in raw.items()},
             from_raw(raw, head, i),
-            read_valid(pipeline, outputs, geometry, i),
+            # mmdet's own, NaN included: score voting of a box without area divides 0 by 0
+            pipeline.read(outputs, geometry, i),
         )
         for i, (path, geometry) in enumerate(zip(paths, geometries, strict=True))
     ]

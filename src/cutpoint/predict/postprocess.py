@@ -11,6 +11,7 @@ from cutpoint.files import write_text
 from cutpoint.postprocessing.recipes import Detections, resolve_recipe
 from cutpoint.predict.pipeline import READERS, detect
 from cutpoint.predict.store import find_refusal, open_run, read_predictions
+from cutpoint.predict.validity import find_invalid
 
 
 def postprocess(
@@ -33,7 +34,8 @@ def postprocess(
         cut: the run's cut; candidates go through the recipe, ``e2e`` detections are done already.
         recipe: the recipe's definition.
         out: JSON file to write, COCO results format: ``bbox`` ``[x, y, w, h]``, original-image pixels; of a
-            refused run why (``data.detections``).
+            refused run, or boxes that the recipe makes NaN (as score voting does of one without area), why
+            (``data.detections``).
         candidates: of the cut ``e2e`` the shards of the ``raw`` run that is otherwise the same: a graph that
             ends in detections drops what is NaN, so that its own outputs do not tell.
 
@@ -51,6 +53,10 @@ def postprocess(
     lines = []
     for image_id, geometry, rows in read_predictions(predictions, images):
         detections = detect(rows, resolved, geometry, model_spec)
+        reason = find_invalid((("a box behind the recipe", detections.boxes),))
+        if reason is not None:
+            write_refusal(out, f"{reason} on image id {image_id}")
+            return
         lines.extend(coco_results(image_id, detections, categories))
     # repr of a float is its shortest exact form: nothing is rounded
     write_text(out, "[" + ",\n".join(lines) + "]\n")

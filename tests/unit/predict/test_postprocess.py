@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from tiny import atss_head, candidates, geometry, input_recipe, model_spec, raw_outputs
 
+from cutpoint.data.detections import refusal
 from cutpoint.data.image import Pad
 from cutpoint.errors import UserError
 from cutpoint.files import read_json
@@ -111,6 +112,27 @@ def test_candidates_of_another_specification_are_refused(files, tmp_path):
 def test_a_recipe_below_the_floor_is_refused(files):
     with pytest.raises(UserError, match="candidates end at class score"):
         postprocess(**files([[(5, candidates())]]) | {"recipe": {"base": "mmdet3", "score_thr": 0.01}})
+
+
+def test_boxes_that_the_recipe_makes_nan_are_refused(files):
+    # a box without area overlaps nothing, itself included: its vote is 0 / 0, as in mmdet
+    recipe = {
+        "steps": [
+            {"step": "threshold", "on": "class", "value": 0.05},
+            {"step": "nms", "iou_threshold": 0.6},
+            {"step": "score_voting", "iou_threshold": 0.01, "variance": 0.025},
+        ]
+    }
+    flat, plain = (4, 4, 4, 20), (4, 4, 20, 20)
+    for boxes, refused in (
+        ((plain,), None),
+        ((plain, flat), "a box behind the recipe has NaN on image id 5"),
+    ):
+        rows = candidates(*((0, n, 0, 0.9, 1.0, box) for n, box in enumerate(boxes)))
+        arguments = files([[(5, rows)]]) | {"recipe": recipe}
+        with np.errstate(invalid="ignore"):
+            postprocess(**arguments)
+        assert refusal(arguments["out"]) == refused
 
 
 def test_lines_are_exact():
