@@ -16,8 +16,9 @@ from mmengine.structures import InstanceData
 
 from cutpoint.detector.mmcv_ops import has_compiled_ops
 from cutpoint.postprocessing.candidates import from_raw
+from cutpoint.postprocessing.detections import Detections
 from cutpoint.postprocessing.nms import class_shifted_nms
-from cutpoint.postprocessing.recipes import Detections, Recipe, apply_recipe, resolve_recipe
+from cutpoint.postprocessing.recipes import Recipe, apply_recipe, resolve_recipe
 
 SIZES = ((640, 640), (800, 1344))
 CANDIDATES = (100, 800, 3000)

@@ -30,7 +30,8 @@ from zoo_models import (
 from cutpoint.data.image import Geometry
 from cutpoint.detector.reference import MmdetPipeline
 from cutpoint.postprocessing.candidates import Candidates, from_raw
-from cutpoint.postprocessing.recipes import Detections, Recipe, apply_recipe, resolve_recipe
+from cutpoint.postprocessing.detections import Detections
+from cutpoint.postprocessing.recipes import Recipe, apply_recipe, resolve_recipe
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import read_valid

@@ -12,8 +12,9 @@ import numpy as np
 from cutpoint.data.image import Geometry, clip_size
 from cutpoint.postprocessing.boxes import box_iou
 from cutpoint.postprocessing.candidates import Candidates
+from cutpoint.postprocessing.detections import Detections
 from cutpoint.postprocessing.headspec import ModelSpec
-from cutpoint.postprocessing.recipes import STEPS, Detections, Frame, Recipe
+from cutpoint.postprocessing.recipes import STEPS, Frame, Recipe
 
 MATCH_IOU, MATCH_PIXELS, MATCH_SCORE = 0.99, 0.02, 1e-3
 LEAST_SCORE_TIE, MOST_IOU_TIE = 1e-5, 2e-3

@@ -12,7 +12,7 @@ from cutpoint.data.labels import label_map, scored_categories
 from cutpoint.errors import UserError
 from cutpoint.evaluate.average_precision import match_images, weighted_ap
 from cutpoint.evaluate.coco import score
-from cutpoint.postprocessing.recipes import Detections
+from cutpoint.postprocessing.detections import Detections
 from cutpoint.predict.postprocess import coco_results
 
 IDS = {

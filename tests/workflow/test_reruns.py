@@ -39,12 +39,18 @@ def test_swapping_two_values_is_a_change(changed):
 
 
 def test_a_deep_module_reruns_only_what_reaches_it(changed):
-    result = changed("src/cutpoint/evaluate/coco.py", "", "\n# edited\n")
+    result = changed("src/cutpoint/evaluate/coco.py", "", "\nEDITED = True\n")
     # the resamples are scored by the same code
     scored = {"evaluate", "resample", "compare", "measure_operating_points"}
     assert result.triggered == scored
     drawn = {"plot_operating_points", "plot_calibration"}
     assert set(result.jobs) == AFTER_METRICS | scored | drawn
+
+
+def test_comments_rerun_nothing(changed, tmp_path):
+    for path in (tmp_path / "project/src/cutpoint").rglob("*.py"):
+        path.write_text(path.read_text() + "\n# a remark\n")
+    assert changed().jobs == {}
 
 
 def test_a_page_template_reruns_the_page_alone(changed):

@@ -6,7 +6,7 @@ from cutpoint.errors import UserError
 from cutpoint.gate.rules import resolve_gate
 from cutpoint.plan.checks import check_files
 from cutpoint.plan.closure import config_files, module_files
-from cutpoint.plan.codes import get_code
+from cutpoint.plan.codes import Codes
 from cutpoint.plan.config import check_unique_keys, complete_config
 from cutpoint.plan.devices import check_providers, resolve_device
 from cutpoint.plan.digests import Digests
@@ -27,6 +27,7 @@ SCHEMA = Path(workflow.current_basedir) / "../schemas/config.schema.yaml"
 CONFIG_FILES = workflow.overwrite_configfiles or workflow.configfiles
 DIGESTS = Digests(".snakemake/cutpoint-digests.json")
 atexit.register(DIGESTS.save)
+get_code = Codes(DIGESTS).get
 
 
 def stop(error):

@@ -12,8 +12,9 @@ import numpy as np
 
 from cutpoint.data.image import Geometry, InputRecipe, Pad
 from cutpoint.postprocessing.candidates import from_raw
+from cutpoint.postprocessing.detections import Detections
 from cutpoint.postprocessing.headspec import HeadSpec, ModelSpec, Part
-from cutpoint.postprocessing.recipes import Detections, Recipe, apply_recipe
+from cutpoint.postprocessing.recipes import Recipe, apply_recipe
 
 NONE = "none"
 MMDET_STDS = (0.1, 0.1, 0.2, 0.2)

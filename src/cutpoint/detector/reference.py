@@ -20,8 +20,8 @@ from cutpoint.detector.testset import find_test_pipeline
 from cutpoint.errors import UserError
 from cutpoint.files import read_json
 from cutpoint.postprocessing.candidates import Candidates, from_raw
+from cutpoint.postprocessing.detections import Detections
 from cutpoint.postprocessing.headspec import ModelSpec
-from cutpoint.postprocessing.recipes import Detections
 from cutpoint.predict.pipeline import Pipeline, padded_together, stack
 from cutpoint.predict.shard import write_predictions
 

@@ -15,7 +15,8 @@ from cutpoint.detector.pictures import Picture, load_pictures
 from cutpoint.detector.reference import MmdetPipeline
 from cutpoint.detector.tolerance import Tolerance, invalid_row, of_pytorch
 from cutpoint.postprocessing.candidates import from_decoded
-from cutpoint.postprocessing.recipes import Detections, apply_recipe, resolve_recipe
+from cutpoint.postprocessing.detections import Detections
+from cutpoint.postprocessing.recipes import apply_recipe, resolve_recipe
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import find_invalid, read_valid

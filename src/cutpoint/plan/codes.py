@@ -12,6 +12,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from cutpoint.plan.digests import Digests
+
 PACKAGE = "cutpoint"
 ROOT = Path(__file__).parents[1]
 MODULE_NAME = re.compile(rf"{PACKAGE}(\.\w+)+")
@@ -30,71 +32,85 @@ DISTRIBUTIONS = {
 }
 # They show or fetch, and do not change what is written.
 WITHOUT_EFFECT = {"requests", "tqdm"}
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def get_code(module: str) -> dict[str, object]:
-    """The digest of a module's code and the versions of its libraries, as one value for ``params``."""
-    return {"digest": code_digest(module), "versions": library_versions(module)}
+class Codes:
+    """The code behind each module of the package; what a file says is kept with its digest."""
 
+    def __init__(self, digests: Digests, root: Path = ROOT) -> None:
+        """``root``: folder of the package's top-level ``__init__.py``."""
+        self._digests = digests
+        self._root = root
 
-def code_digest(module: str, *, root: Path = ROOT) -> str:
-    """Hash the sources of a module and of everything of the package that it imports.
+    def get(self, module: str) -> dict[str, object]:
+        """The digest of a module's code and the versions of its libraries, as one value for ``params``."""
+        return {"digest": self.digest(module), "versions": self.versions(module)}
 
-    Args:
-        module: dotted name, such as ``cutpoint.evaluate.coco``.
-        root: folder of the package's top-level ``__init__.py``.
+    def digest(self, module: str) -> str:
+        """Hash a module and everything of the package that it imports, without comments and docstrings.
 
-    Returns:
-        12 hexadecimal digits.
+        Args:
+            module: dotted name, such as ``cutpoint.evaluate.coco``.
 
-    Raises:
-        ValueError: the package has no such module.
-    """
-    digest = hashlib.sha256()
-    for name in sorted(import_closure(module, root=root)):
-        files = [_find(name, root)]
-        for folder in DATA_FOLDERS.get(name, ()):
-            files += sorted(path for path in (root / folder).rglob("*") if path.is_file())
-        for path in files:
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0")
-            digest.update(path.read_bytes() + b"\0")
-    return digest.hexdigest()[:12]
+        Returns:
+            12 hexadecimal digits.
 
+        Raises:
+            ValueError: the package has no such module.
+        """
+        digest = hashlib.sha256()
+        for name in sorted(self.closure(module)):
+            digest.update(f"{name} {self._read(name)[0]}\n".encode())
+            for folder in DATA_FOLDERS.get(name, ()):
+                for path in sorted(path for path in (self._root / folder).rglob("*") if path.is_file()):
+                    digest.update(f"{path.name} {self._digests.of_file(str(path))}\n".encode())
+        return digest.hexdigest()[:12]
 
-def library_versions(module: str, *, root: Path = ROOT) -> dict[str, str]:
-    """Versions of the installed distributions that the closure of a module imports."""
-    imports = set()
-    for name in import_closure(module, root=root):
-        imports |= {target.partition(".")[0] for target in _imports(_find(name, root), name)}
-    imports -= {PACKAGE, "__future__"} | WITHOUT_EFFECT | set(sys.stdlib_module_names)
-    found = (_version(name) for name in sorted(imports))
-    return dict(pair for pair in found if pair)
+    def versions(self, module: str) -> dict[str, str]:
+        """Versions of the installed distributions that the closure of a module imports."""
+        imports = {
+            target.partition(".")[0] for name in self.closure(module) for target in self._imports(name)
+        }
+        imports -= {PACKAGE, "__future__"} | WITHOUT_EFFECT | set(sys.stdlib_module_names)
+        found = (_version(name) for name in sorted(imports))
+        return dict(pair for pair in found if pair)
 
+    def closure(self, module: str) -> set[str]:
+        """Names of the package's modules that importing and running one can reach, itself included.
 
-def import_closure(module: str, *, root: Path = ROOT) -> set[str]:
-    """Names of the package's modules that importing and running ``module`` can reach, itself included."""
-    if _find(module, root) is None:
-        raise ValueError(f"{PACKAGE} has no module {module}")
-    reached: set[str] = set()
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        if name in reached:
-            continue
-        reached.add(name)
-        waiting += [parent for parent in _parents(name) if parent not in reached]
-        for target in _imports(_find(name, root), name):
-            # ``from package import name``: name is a module or something inside the package
-            for known in (target, target.rpartition(".")[0]):
-                if known.partition(".")[0] == PACKAGE and _find(known, root):
-                    waiting.append(known)
-                    break
-    return reached
+        Raises:
+            ValueError: the package has no such module.
+        """
+        if self._find(module) is None:
+            raise ValueError(f"{PACKAGE} has no module {module}")
+        reached: set[str] = set()
+        waiting = [module]
+        while waiting:
+            name = waiting.pop()
+            if name in reached:
+                continue
+            reached.add(name)
+            waiting += [parent for parent in _parents(name) if parent not in reached]
+            for target in self._imports(name):
+                # ``from package import name``: name is a module or something inside the package
+                for known in (target, target.rpartition(".")[0]):
+                    if known.partition(".")[0] == PACKAGE and self._find(known):
+                        waiting.append(known)
+                        break
+        return reached
 
+    def _imports(self, name: str) -> list[str]:
+        return self._read(name)[1]
 
-def _parents(name: str) -> list[str]:
-    parts = name.split(".")
-    return [".".join(parts[:length]) for length in range(1, len(parts))]
+    def _read(self, name: str) -> tuple[str, list[str]]:
+        """The digest of a module's code, and the dotted names that it imports."""
+        path = self._find(name)
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        return self._digests.remember("code", str(path), lambda path: _parse(path, package))
+
+    def _find(self, name: str) -> Path | None:
+        return _find(name, self._root)
 
 
 @cache
@@ -106,28 +122,34 @@ def _find(name: str, root: Path) -> Path | None:
     return None
 
 
-def _imports(path: Path, name: str) -> frozenset[str]:
-    """Dotted names that a file imports. The time stamp lets a cache notice an edit."""
-    return _imports_of(path, name, path.stat().st_mtime_ns)
+def _parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts))]
 
 
-@cache
-def _imports_of(path: Path, name: str, mtime_ns: int) -> frozenset[str]:
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+def _parse(path: str, package: str) -> tuple[str, list[str]]:
+    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
     targets: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            targets |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                above = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*above, base] if base else above)
-            targets |= {f"{base}.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            # ``python -m cutpoint.worker``: a module run by its name
-            targets |= {node.value} if MODULE_NAME.fullmatch(node.value) else set()
-    return frozenset(targets)
+    for node in ast.walk(tree):
+        targets |= _targets(node, package)
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), sorted(targets)
+
+
+def _targets(node: ast.AST, package: str) -> set[str]:
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names}
+    if isinstance(node, ast.ImportFrom):
+        base = node.module or ""
+        if node.level:
+            above = package.split(".")[: len(package.split(".")) - node.level + 1]
+            base = ".".join([*above, base] if base else above)
+        return {f"{base}.{alias.name}" for alias in node.names}
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        # ``python -m cutpoint.worker``: a module run by its name
+        return {node.value} if MODULE_NAME.fullmatch(node.value) else set()
+    return set()
 
 
 @cache

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class Digests:
         Raises:
             FileNotFoundError: no such file.
         """
-        return self._remember("file", path, _hash)
+        return self.remember("file", path, _hash)
 
     def last_known(self, path: str, *, fetched: bool) -> str | None:
         """The digest of a file; of one that is not there and can be fetched what it was last, null at first.
@@ -104,8 +104,26 @@ class Digests:
         Raises:
             FileNotFoundError: no such file.
         """
-        digest, names = self._remember("listing", annotations, _list)
+        digest, names = self.remember("listing", annotations, _list)
         return Listing(digest, tuple(names))
+
+    def remember(self, kind: str, path: str, make: Callable[[str], Any]) -> Any:
+        """What ``make`` reads off a file, made again only when the file has changed.
+
+        Args:
+            kind: a word for what it is; one file may be asked for several.
+            path: of the file.
+            make: from the path to a value that JSON can hold.
+
+        Raises:
+            FileNotFoundError: no such file.
+        """
+        value = self._recall(kind, path)
+        if value is None:
+            signature = _sign(path)
+            value = make(path)
+            self._store(kind, path, signature, value)
+        return value
 
     def save(self) -> None:
         """Write down what was learnt."""
@@ -113,14 +131,6 @@ class Digests:
             # a folder that cannot be written to costs time at the next plan, and nothing else
             with suppress(OSError):
                 write_text(self._path, json.dumps(self._known))
-
-    def _remember(self, kind: str, path: str, make: Any) -> Any:
-        value = self._recall(kind, path)
-        if value is None:
-            signature = _sign(path)
-            value = make(path)
-            self._store(kind, path, signature, value)
-        return value
 
     def _recall(self, kind: str, path: str) -> Any:
         key = f"{kind} {path}"

@@ -9,29 +9,12 @@ import numpy as np
 from cutpoint.data.image import Geometry, clip_size
 from cutpoint.postprocessing.boxes import box_iou, clip_boxes, scale_to_original
 from cutpoint.postprocessing.candidates import Candidates, passes
+from cutpoint.postprocessing.detections import Detections
 from cutpoint.postprocessing.headspec import HeadSpec, ModelSpec
 from cutpoint.postprocessing.nms import Overlap, class_shifted_nms, greedy_nms, per_class_nms
 from cutpoint.postprocessing.ordering import ascending, best_first
 from cutpoint.postprocessing.recipe_bases import steps_of
 from cutpoint.postprocessing.recipe_checks import check_served, complete_step, pair_demands
-
-
-@dataclass
-class Detections:
-    """Detections of one image, best first.
-
-    Attributes:
-        boxes: ``(N, 4)`` float32, ``x1, y1, x2, y2``, original-image pixels.
-        scores: ``(N,)`` float32.
-        labels: ``(N,)`` int64, model class, 0-based.
-    """
-
-    boxes: np.ndarray
-    scores: np.ndarray
-    labels: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.scores)
 
 
 @dataclass(frozen=True)
@@ -111,6 +94,15 @@ def apply_recipe(recipe: Recipe, candidates: Candidates, geometry: Geometry, spe
     """
     *_, state = candidates, *run_steps(recipe, candidates, geometry, spec)
     return Detections(state.boxes, state.score, state.label.astype(np.int64))
+
+
+def detect(
+    read: Candidates | Detections, recipe: Recipe | None, geometry: Geometry, spec: ModelSpec
+) -> Detections:
+    """Finish an image: candidates go through the recipe, detections are done already."""
+    if isinstance(read, Detections):
+        return read
+    return apply_recipe(recipe, read, geometry, spec)
 
 
 def run_steps(

@@ -10,8 +10,8 @@ from cutpoint.data.image import Geometry, InputRecipe, clip_size, decode, named_
 from cutpoint.errors import UserError
 from cutpoint.postprocessing.boxes import scale_to_original
 from cutpoint.postprocessing.candidates import Candidates, from_decoded, from_raw
+from cutpoint.postprocessing.detections import Detections
 from cutpoint.postprocessing.headspec import ModelSpec
-from cutpoint.postprocessing.recipes import Detections, Recipe, apply_recipe
 from cutpoint.predict.runtime import Session
 
 READERS = {"raw": from_raw, "decoded": from_decoded}
@@ -161,12 +161,3 @@ def padded_together(geometries: Sequence[Geometry]) -> list[Geometry]:
 def image_sizes(geometry: Geometry, recipe: InputRecipe) -> np.ndarray:
     """The second input of ``e2e``: ``(1, 4)`` float32 clip height, clip width, scale_y, scale_x."""
     return np.array([[*clip_size(geometry, recipe), geometry.scale_y, geometry.scale_x]], np.float32)
-
-
-def detect(
-    read: Candidates | Detections, recipe: Recipe | None, geometry: Geometry, spec: ModelSpec
-) -> Detections:
-    """Finish an image: candidates go through the recipe, detections are done already."""
-    if isinstance(read, Detections):
-        return read
-    return apply_recipe(recipe, read, geometry, spec)

@@ -8,8 +8,9 @@ import numpy as np
 from cutpoint.data.detections import write_refusal
 from cutpoint.data.truth import read_labels
 from cutpoint.files import write_text
-from cutpoint.postprocessing.recipes import Detections, resolve_recipe
-from cutpoint.predict.pipeline import READERS, detect
+from cutpoint.postprocessing.detections import Detections
+from cutpoint.postprocessing.recipes import detect, resolve_recipe
+from cutpoint.predict.pipeline import READERS
 from cutpoint.predict.store import find_refusal, open_run, read_predictions
 from cutpoint.predict.validity import find_invalid
 

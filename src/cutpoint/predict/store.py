@@ -15,8 +15,8 @@ from cutpoint.data.image import Geometry, named_input
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing
 from cutpoint.postprocessing.candidates import Candidates
+from cutpoint.postprocessing.detections import Detections
 from cutpoint.postprocessing.headspec import ModelSpec
-from cutpoint.postprocessing.recipes import Detections
 
 METADATA = b"cutpoint"
 REFUSED = b"cutpoint_refused"

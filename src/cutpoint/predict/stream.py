@@ -12,7 +12,7 @@ from cutpoint.data.detections import Refused
 from cutpoint.data.image import Geometry
 from cutpoint.errors import UserError
 from cutpoint.postprocessing.candidates import Candidates
-from cutpoint.postprocessing.recipes import Detections
+from cutpoint.postprocessing.detections import Detections
 from cutpoint.predict.pipeline import Pipeline
 from cutpoint.predict.validity import read_valid
 

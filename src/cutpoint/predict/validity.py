@@ -10,8 +10,8 @@ from cutpoint.data.detections import Refused
 from cutpoint.data.image import Geometry
 from cutpoint.errors import UserError
 from cutpoint.postprocessing.candidates import Candidates
+from cutpoint.postprocessing.detections import Detections
 from cutpoint.postprocessing.headspec import HeadSpec, Part
-from cutpoint.postprocessing.recipes import Detections
 from cutpoint.predict.pipeline import Pipeline
 
 

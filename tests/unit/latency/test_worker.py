@@ -9,7 +9,8 @@ from cutpoint.data.image import named_input
 from cutpoint.latency import worker
 from cutpoint.latency.statistics import COPIES, STAGES
 from cutpoint.latency.worker import MOST, Opened, is_stable, open_variant, time_images
-from cutpoint.postprocessing.recipes import Detections, resolve_recipe
+from cutpoint.postprocessing.detections import Detections
+from cutpoint.postprocessing.recipes import resolve_recipe
 from cutpoint.predict.pipeline import OnnxPipeline, Pipeline
 
 JOB = {

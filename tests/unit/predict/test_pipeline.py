@@ -17,9 +17,10 @@ from tiny import (
 from cutpoint.data.image import Pad, named_input
 from cutpoint.errors import UserError
 from cutpoint.postprocessing.candidates import Candidates
+from cutpoint.postprocessing.detections import Detections
 from cutpoint.postprocessing.headspec import ModelSpec
-from cutpoint.postprocessing.recipes import Detections, floor_of, resolve_recipe
-from cutpoint.predict.pipeline import OnnxPipeline, detect, image_sizes, stack
+from cutpoint.postprocessing.recipes import detect, floor_of, resolve_recipe
+from cutpoint.predict.pipeline import OnnxPipeline, image_sizes, stack
 from cutpoint.predict.shard import write_predictions
 from cutpoint.predict.store import read_metadata, read_predictions
 

@@ -10,7 +10,8 @@ from cutpoint.data.image import Pad
 from cutpoint.errors import UserError
 from cutpoint.files import read_json
 from cutpoint.postprocessing.candidates import from_raw
-from cutpoint.postprocessing.recipes import Detections, apply_recipe, resolve_recipe
+from cutpoint.postprocessing.detections import Detections
+from cutpoint.postprocessing.recipes import apply_recipe, resolve_recipe
 from cutpoint.predict.postprocess import coco_results, postprocess
 from cutpoint.predict.store import PredictionWriter
 

@@ -6,7 +6,7 @@ import pytest
 from tiny import candidates, geometry
 
 from cutpoint.postprocessing.candidates import Candidates
-from cutpoint.postprocessing.recipes import Detections
+from cutpoint.postprocessing.detections import Detections
 from cutpoint.predict import store
 from cutpoint.predict.store import PredictionWriter, read_metadata, read_predictions
 
