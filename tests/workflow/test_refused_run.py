@@ -1,11 +1,12 @@
-"""A file that gives NaN on some images: its row is refused, the others and the page are finished."""
+"""A file or a checkpoint that gives NaN: its rows are refused, the others and the page are finished."""
 
 import numpy as np
 import onnx
 import pandas as pd
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
-from snake import run_snakemake
+from snake import ROOT, run_snakemake
 
 from cutpoint.files import read_json
 from cutpoint.report.tables import read_summary
@@ -14,7 +15,9 @@ CHANNELS = {"cls": 4, "box": 4, "centerness": 1}
 LEVELS = range(5)
 CONFIG = """\
 device: cpu
-models: {demo: {config: config/demo/atss_traffic.py, checkpoint: data/demo/atss_traffic.pth}}
+models:
+  demo: {config: config/demo/atss_traffic.py, checkpoint: data/demo/atss_traffic.pth}
+  diverged: {config: config/demo/atss_traffic.py, checkpoint: diverged.pth}
 datasets:
   traffic: {images: data/demo/traffic/images, annotations: data/demo/traffic/instances.json, limit: 8}
 variants:
@@ -33,6 +36,7 @@ variants:
         activated: false
 evaluations:
   - {model: demo, dataset: traffic, variants: [pytorch, raw, theirs], ladder: [raw, theirs]}
+  - {model: diverged, dataset: traffic, variants: [pytorch, raw]}
 gate:
   - {variants: [raw, theirs], agreement: {min: 0.9}}
 latency: {images: 2, min_seconds: 0.1, min_runs: 2}
@@ -70,12 +74,21 @@ def write_theirs(path):
     onnx.save(model, path)
 
 
-def test_a_file_that_gives_nan_is_refused_and_the_rest_is_finished(project):
+def write_diverged(path):
+    """The demo's checkpoint after a training that diverged in one layer."""
+    content = torch.load(ROOT / "data/demo/atss_traffic.pth", weights_only=False)
+    content["state_dict"]["bbox_head.atss_cls.weight"][:] = float("nan")
+    torch.save(content, path)
+
+
+def test_what_gives_nan_is_refused_and_the_rest_is_finished(project):
     write_theirs(project / "theirs.onnx")
+    write_diverged(project / "diverged.pth")
     (project / "config/config.yaml").write_text(CONFIG)
     result = run_snakemake(project, "--cores", "2", timeout=900)
     assert result.code == 0, result.text[-3000:]
-    rows = read_summary(project / "results/tables/summary.csv").set_index("variant")
+    every = read_summary(project / "results/tables/summary.csv").set_index(["model", "variant"])
+    rows = every.loc["demo"]
     refused = rows.loc["theirs"]
     reason = r"refused: cls_0 has NaN on image id \d+ \(data/demo/traffic/images/\d+\.jpg\)"
     assert pd.Series([refused["notes"].split("; ")[0]]).str.fullmatch(reason).all()
@@ -85,6 +98,18 @@ def test_a_file_that_gives_nan_is_refused_and_the_rest_is_finished(project):
     assert rows.loc["raw", "AP"] == pytest.approx(rows.loc["pytorch", "AP"], abs=1e-6)
     verified = read_json(project / "results/models/demo/raw-foreign-theirs.verify.json")
     assert not verified["passed"]
-    checks = {c["variant"]: c for c in read_json(project / "results/gate.json")["checks"] if c["limit"]}
-    assert (checks["raw"]["status"], checks["theirs"]["status"]) == ("passed", "inconclusive")
-    assert "theirs is refused: cls_0 has NaN" in (project / "results/report.html").read_text()
+    checks = read_json(project / "results/gate.json")["checks"]
+    status = {(check["model"], check["variant"]): check["status"] for check in checks}
+    assert (status["demo", "raw"], status["demo", "theirs"]) == ("passed", "inconclusive")
+    assert status["diverged", "raw"] == "inconclusive"
+    page = (project / "results/report.html").read_text()
+    assert "theirs is refused: cls_0 has NaN" in page
+
+    diverged = every.loc["diverged"]
+    assert diverged["AP"].isna().all()
+    for variant in ("pytorch", "raw"):
+        assert diverged.loc[variant, "notes"].startswith("refused: cls_0 has NaN on image id ")
+    assert diverged.loc["raw", "verdict"] == "inconclusive"
+    assert "The reference pytorch is refused, so that nothing is compared with it: cls_0 has NaN" in page
+    said = (project / "logs/describe_model/diverged.log").read_text()
+    assert "diverged.pth: 2304 weights in 1 tensors are NaN or infinite" in said
