@@ -9,6 +9,7 @@ import pytest
 import torch
 from models import noise
 from onnx import helper, numpy_helper
+from scoring import make_scoring
 
 from cutpoint.data.detections import refusal
 from cutpoint.detector.reference import predict_pytorch
@@ -132,10 +133,9 @@ def test_pytorch_is_refused_by_tensor_and_image(atss_exports, manifest, tmp_path
     )
     arguments = {
         "spec": model.spec_file,
-        "manifest": manifest,
+        "labels": make_scoring(manifest, model.spec_file)[0],
         "cut": cut,
         "recipe": "mmdet3",
-        "classes": None,
     }
     out = str(tmp_path / "detections.json")
     postprocess(predictions=files[:1], images=files[1:], **arguments, out=out)

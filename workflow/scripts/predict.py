@@ -13,11 +13,8 @@ if __name__ == "__main__":
         from cutpoint.data.truth import check_scoring
         from cutpoint.predict.shard import predict_onnx
 
-        check_scoring(
-            manifest=snakemake.input.manifest,
-            spec=snakemake.input.spec,
-            **vars(snakemake.params.scoring),
-        )
+        data = {key: snakemake.input[key] for key in ("spec", "manifest")}
+        check_scoring(**data, **vars(snakemake.params.scoring))
         predict_onnx(
             model=snakemake.input.model,
             manifest=snakemake.input.manifest,

@@ -14,15 +14,11 @@ if __name__ == "__main__":
         from cutpoint.detector.imports import import_modules
         from cutpoint.detector.reference import predict_pytorch
 
-        check_scoring(
-            manifest=snakemake.input.manifest,
-            spec=snakemake.input.spec,
-            **vars(snakemake.params.scoring),
-        )
+        data = {key: snakemake.input[key] for key in ("spec", "manifest")}
+        check_scoring(**data, **vars(snakemake.params.scoring))
         import_modules(snakemake.params.imports)
         predict_pytorch(
-            spec=snakemake.input.spec,
-            manifest=snakemake.input.manifest,
+            **data,
             threads=snakemake.threads,
             shard=int(snakemake.wildcards.shard),
             **snakemake.params.settings,

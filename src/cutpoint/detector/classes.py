@@ -129,7 +129,7 @@ def _default(dataset: ConfigDict, where: str) -> list[str]:
     names = getattr(find_type(dataset.get("type"), DATASETS), "METAINFO", {}).get("classes")
     if not names:
         raise UserError(
-            f"{where}: is not set, and neither {type_name(dataset.type)} nor the checkpoint names the classes"
+            f"{where} is not set, and neither {type_name(dataset.type)} nor the checkpoint names the classes"
         )
     return [names] if isinstance(names, str) else list(names)
 
