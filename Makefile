@@ -33,10 +33,10 @@ else
 endif
 
 test-parts:
-	$(VENV)/pytest tests/unit tests/reference
+	$(VENV)/pytest tests/unit tests/reference tests/heads
 
 test-whole:
-	$(VENV)/pytest tests/heads tests/workflow tests/gpu
+	$(VENV)/pytest tests/workflow tests/gpu
 
 # Two processes of one thread each: an export is single-threaded Python.
 BACKBONE ?= narrow

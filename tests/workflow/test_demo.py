@@ -341,8 +341,13 @@ def test_autopsies_add_up_and_name_the_planted_differences(demo):
         pairs = next(share["pairs"] for share in found["boxes"]["shares"] if share["iou"] == 0.9)
         for side, steps in found["autopsy"].items():
             assert sum(steps.values()) == found["boxes"][side] - pairs, path
-            # every graph does what the recipe does on the raw run's candidates, and so does PyTorch
-            assert not {"graph", "not_followed"} & set(steps), path
+            assert "not_followed" not in steps, path
+            # every graph does what the recipe does on the raw run's candidates, and so does PyTorch, but for
+            # a pair at the threshold of NMS, which rounding decides by the processor
+            assert steps.get("graph", 0) <= 1, path
+            cases = pq.read_table(str(path).replace("comparisons", "autopsies").replace(".json", ".parquet"))
+            ties = [case for case in cases.to_pylist() if case["step"] == "graph"]
+            assert all(abs(case["value"] - case["there"]) < 1e-6 for case in ties), path
         if path.stem == "raw_thr03":
             assert set(found["autopsy"]["reference"]) <= {"threshold", "nms"}
             assert set(found["autopsy"]["variant"]) == {"nms"}
