@@ -14,7 +14,7 @@ import cv2
 import pytest
 import torch
 from snake import ROOT, copy_project, run_snakemake
-from test_stale import by_a_link, by_an_older_copy, by_an_older_file, in_place
+from test_stale import by_an_older_copy, by_an_older_file, in_place
 
 pytestmark = pytest.mark.slow
 
@@ -103,16 +103,10 @@ def change_weights(folder: Path) -> str:
     return "results/models/demo/spec.json"
 
 
-def change_config(folder: Path) -> str:
-    text = '_base_ = ["./demo/atss_traffic.py"]\nmodel = dict(test_cfg=dict(score_thr=0.2))\n'
-    by_a_link(folder / "config/mine.py", text.encode())
-    return "results/predictions/traffic/demo/pytorch-e2e/0.parquet"
-
-
 def test_every_number_is_that_of_a_run_from_scratch(project, tmp_path):
     run(project)
     seen = [read(project)]
-    for change in (change_boxes, change_images, change_weights, change_config):
+    for change in (change_boxes, change_images, change_weights):
         interrupt(project, change(project))
         run(project, *NUMBERS, "--rerun-incomplete")
         seen.append(read(project))
