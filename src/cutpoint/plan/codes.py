@@ -70,7 +70,7 @@ class Codes:
     def versions(self, module: str) -> dict[str, str]:
         """Versions of the installed distributions that the closure of a module imports."""
         imports = {
-            target.partition(".")[0] for name in self.closure(module) for target in self._imports(name)
+            target.partition(".")[0] for name in self.closure(module) for target in self._read(name)[1]
         }
         imports -= {PACKAGE, "__future__"} | WITHOUT_EFFECT | set(sys.stdlib_module_names)
         found = (_version(name) for name in sorted(imports))
@@ -82,7 +82,7 @@ class Codes:
         Raises:
             ValueError: the package has no such module.
         """
-        if self._find(module) is None:
+        if _find(module, self._root) is None:
             raise ValueError(f"{PACKAGE} has no module {module}")
         reached: set[str] = set()
         waiting = [module]
@@ -92,25 +92,19 @@ class Codes:
                 continue
             reached.add(name)
             waiting += [parent for parent in _parents(name) if parent not in reached]
-            for target in self._imports(name):
+            for target in self._read(name)[1]:
                 # ``from package import name``: name is a module or something inside the package
                 for known in (target, target.rpartition(".")[0]):
-                    if known.partition(".")[0] == PACKAGE and self._find(known):
+                    if known.partition(".")[0] == PACKAGE and _find(known, self._root):
                         waiting.append(known)
                         break
         return reached
 
-    def _imports(self, name: str) -> list[str]:
-        return self._read(name)[1]
-
     def _read(self, name: str) -> tuple[str, list[str]]:
         """The digest of a module's code, and the dotted names that it imports."""
-        path = self._find(name)
+        path = _find(name, self._root)
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         return self._digests.remember("code", str(path), lambda path: _parse(path, package))
-
-    def _find(self, name: str) -> Path | None:
-        return _find(name, self._root)
 
 
 @cache
