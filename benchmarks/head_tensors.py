@@ -9,10 +9,10 @@ from mmdet.utils import register_all_modules
 from mmengine.hub import get_config
 from torch import nn
 
-from cutpoint.data.image import Geometry, InputRecipe
 from cutpoint.detector import mmcv_ops
 from cutpoint.detector.heads import describe_head
-from cutpoint.postprocessing.headspec import HeadSpec, ModelSpec
+from cutpoint.records.image import Geometry, InputRecipe
+from cutpoint.records.model import HeadSpec, ModelSpec
 
 CONFIGS = {
     "ATSS": "mmdet::atss/atss_r50_fpn_1x_coco.py",

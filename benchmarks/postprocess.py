@@ -14,11 +14,11 @@ from bench import median, ratio, time_in_turn, write_results
 from head_tensors import CONFIGS, Case, make_case
 from mmengine.structures import InstanceData
 
+from cutpoint.decode.candidates import from_raw
 from cutpoint.detector.mmcv_ops import has_compiled_ops
-from cutpoint.postprocessing.candidates import from_raw
-from cutpoint.postprocessing.detections import Detections
-from cutpoint.postprocessing.nms import class_shifted_nms
-from cutpoint.postprocessing.recipes import Recipe, apply_recipe, resolve_recipe
+from cutpoint.recipes.nms import class_shifted_nms
+from cutpoint.recipes.recipe import Recipe, apply_recipe, resolve_recipe
+from cutpoint.records.detections import Detections
 
 SIZES = ((640, 640), (800, 1344))
 CANDIDATES = (100, 800, 3000)

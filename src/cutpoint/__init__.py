@@ -1,7 +1,7 @@
 """Export a detector at every cut, measure what each one costs, and say why.
 
 A package a stage, in the order in which data flow: ``plan`` (what a config asks for), ``data``, ``detector``
-(all that knows torch), ``export``, ``predict`` with ``postprocessing``, ``evaluate``, ``latency``,
+(all that knows torch), ``export``, ``predict`` with ``decode`` and ``recipes``, ``evaluate``, ``latency``,
 ``compare``, ``report``, ``gate``. ``demo`` draws the embedded data sets.
 """
 

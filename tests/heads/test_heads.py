@@ -27,14 +27,15 @@ from zoo_models import (
     noise_images,
 )
 
-from cutpoint.data.image import Geometry
+from cutpoint.decode.candidates import from_raw
 from cutpoint.detector.reference import MmdetPipeline
-from cutpoint.postprocessing.candidates import Candidates, from_raw
-from cutpoint.postprocessing.detections import Detections
-from cutpoint.postprocessing.recipes import Recipe, apply_recipe, resolve_recipe
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import read_valid
+from cutpoint.recipes.recipe import Recipe, apply_recipe, resolve_recipe
+from cutpoint.records.candidates import Candidates
+from cutpoint.records.detections import Detections
+from cutpoint.records.image import Geometry
 
 NUMPY_TOLERANCE, ONNX_TOLERANCE = 1e-5, 1e-4  # of scores
 MOST_TIES = 0.01

@@ -11,15 +11,15 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from cutpoint.data.image import Geometry
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.describe import describe_model
 from cutpoint.detector.trace import trace_model
 from cutpoint.export.cut import write_export
 from cutpoint.files import read_json
-from cutpoint.postprocessing.headspec import ModelSpec
 from cutpoint.predict.runtime import Session
+from cutpoint.records.image import Geometry
+from cutpoint.records.model import ModelSpec
 
 YOLOX = "mmdet::yolox/yolox_nano_8xb8-300e_coco.py"
 

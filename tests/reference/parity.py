@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cutpoint.data.image import Geometry, clip_size
-from cutpoint.postprocessing.boxes import box_iou
-from cutpoint.postprocessing.candidates import Candidates
-from cutpoint.postprocessing.detections import Detections
-from cutpoint.postprocessing.headspec import ModelSpec
-from cutpoint.postprocessing.recipes import STEPS, Frame, Recipe
+from cutpoint.data.image import clip_size
+from cutpoint.decode.boxes import box_iou
+from cutpoint.recipes.recipe import STEPS, Frame, Recipe
+from cutpoint.records.candidates import Candidates
+from cutpoint.records.detections import Detections
+from cutpoint.records.image import Geometry
+from cutpoint.records.model import ModelSpec
 
 MATCH_IOU, MATCH_PIXELS, MATCH_SCORE = 0.99, 0.02, 1e-3
 LEAST_SCORE_TIE, MOST_IOU_TIE = 1e-5, 2e-3

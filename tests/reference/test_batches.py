@@ -20,12 +20,12 @@ from cutpoint.detector.describe import describe_input
 from cutpoint.detector.reference import HeadTensorPipeline, MmdetPipeline, open_pytorch, predict_pytorch
 from cutpoint.errors import UserError
 from cutpoint.files import write_json
-from cutpoint.postprocessing.recipes import apply_recipe, resolve_recipe
 from cutpoint.predict import store
 from cutpoint.predict.pipeline import OnnxPipeline, stack
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.shard import predict_onnx, write_predictions
-from cutpoint.predict.store import PredictionWriter, read_metadata
+from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.records.predictions import PredictionWriter, read_metadata
 
 SIZES = [(201, 333), (240, 120), (90, 250), (160, 160), (333, 201)]
 

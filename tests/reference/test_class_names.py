@@ -12,7 +12,7 @@ from cutpoint.detector.build import load_config
 from cutpoint.detector.classes import find_class_names, trained_order
 from cutpoint.detector.describe import describe_model
 from cutpoint.errors import UserError
-from cutpoint.postprocessing.headspec import ModelSpec
+from cutpoint.records.model import ModelSpec
 
 STREET = ["car", "bus", "person"]
 

@@ -12,16 +12,16 @@ from models import geometry, noise, pixel_deviation
 from onnx import numpy_helper
 
 from cutpoint.data.image import clip_size
+from cutpoint.decode.candidates import from_decoded
 from cutpoint.detector.verify import verify_export
 from cutpoint.errors import UserError
 from cutpoint.export.acceptance import accept_export
 from cutpoint.export.cut import write_export
 from cutpoint.files import read_json, write_json
-from cutpoint.postprocessing.candidates import from_decoded
-from cutpoint.postprocessing.headspec import METADATA_KEY
-from cutpoint.postprocessing.recipes import apply_recipe, limit_top_k, resolve_recipe
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
+from cutpoint.recipes.recipe import apply_recipe, limit_top_k, resolve_recipe
+from cutpoint.records.model import METADATA_KEY
 
 # batch, height, width: neither the example's nor each other's
 SHAPES = [(1, 192, 256), (2, 160, 96), (3, 64, 352), (1, 416, 416)]

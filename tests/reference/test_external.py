@@ -11,14 +11,14 @@ from models import noise
 from onnx import helper, numpy_helper
 from scoring import make_scoring
 
-from cutpoint.data.detections import refusal
 from cutpoint.detector.reference import predict_pytorch
 from cutpoint.detector.verify import verify_export
 from cutpoint.export.foreign import import_onnx
 from cutpoint.files import read_json, write_json
-from cutpoint.postprocessing.headspec import ModelSpec
 from cutpoint.predict.postprocess import postprocess
 from cutpoint.predict.runtime import Session
+from cutpoint.records.detections import refusal
+from cutpoint.records.model import ModelSpec
 
 E2E = {
     "box": {"tensor": "boxes"},

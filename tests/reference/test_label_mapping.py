@@ -12,8 +12,8 @@ from cutpoint.data.labels import label_map, scored_categories
 from cutpoint.errors import UserError
 from cutpoint.evaluate.average_precision import match_images, weighted_ap
 from cutpoint.evaluate.coco import score
-from cutpoint.postprocessing.detections import Detections
 from cutpoint.predict.postprocess import coco_results
+from cutpoint.records.detections import Detections
 
 IDS = {
     "from 1": lambda rng, n: 1 + np.arange(n),

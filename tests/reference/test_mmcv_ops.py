@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from cutpoint.detector import mmcv_ops
-from cutpoint.postprocessing import nms as numpy_nms
+from cutpoint.recipes import nms as numpy_nms
 
 mmcv_ops.install()
 

@@ -11,10 +11,11 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from PIL import Image
 
-from cutpoint.data.image import Pad, clip_size, decode, named_input, prepare
+from cutpoint.data.image import clip_size, decode, named_input, prepare
 from cutpoint.detector import build
 from cutpoint.detector.describe import describe_input
 from cutpoint.errors import UserError
+from cutpoint.records.image import Pad
 
 LOAD, PACK = {"type": "LoadImageFromFile"}, {"type": "PackDetInputs"}
 IMAGENET = {"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375], "bgr_to_rgb": True}

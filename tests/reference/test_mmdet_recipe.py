@@ -8,10 +8,10 @@ from mmengine.dataset import Compose, pseudo_collate
 from models import geometry, noise, pixel_deviation
 
 from cutpoint.data.image import decode
+from cutpoint.decode.candidates import from_decoded, from_raw
 from cutpoint.detector.reference import HeadTensorPipeline, MmdetPipeline, open_pytorch
 from cutpoint.errors import UserError
-from cutpoint.postprocessing.candidates import from_decoded, from_raw
-from cutpoint.postprocessing.recipes import apply_recipe, resolve_recipe
+from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
 
 # clip 333 x 470 in a 352 x 480 tensor, scales that differ per axis
 GEOMETRY = geometry((333, 470), (352, 480), (0.78125, 0.7345))
@@ -126,7 +126,7 @@ def test_decoded_by_torch_equals_numpy_decode_of_raw(model, size):
 def test_priors_are_mmdets_own(model):
     generator = model.detector.bbox_head.prior_generator
     sizes = SIZES[model.spec.head.head]
-    from cutpoint.postprocessing.boxes import level_priors
+    from cutpoint.decode.boxes import level_priors
 
     theirs = generator.grid_priors([torch.Size(s) for s in sizes], device="cpu")
     for level, (height, width) in enumerate(sizes):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from parity import Fate, _why
 
-from cutpoint.postprocessing.candidates import Candidates
-from cutpoint.postprocessing.recipe_checks import complete_step
-from cutpoint.postprocessing.recipes import STEPS
+from cutpoint.recipes.checks import complete_step
+from cutpoint.recipes.recipe import STEPS
+from cutpoint.records.candidates import Candidates
 
 # two levels, three locations: the best pair of location 1 is 0.6, of 2 is 0.5, of 7 is 0.4
 BEFORE = Candidates(

@@ -21,12 +21,13 @@ from tiny import (
     yolox_head,
 )
 
-from cutpoint.data.image import Pad, clip_size, prepare
-from cutpoint.postprocessing.boxes import CODERS
-from cutpoint.postprocessing.candidates import from_raw
-from cutpoint.postprocessing.headspec import Part
-from cutpoint.postprocessing.recipe_checks import PARAMETERS
-from cutpoint.postprocessing.recipes import apply_recipe, resolve_recipe
+from cutpoint.data.image import clip_size, prepare
+from cutpoint.decode.boxes import CODERS
+from cutpoint.decode.candidates import from_raw
+from cutpoint.recipes.checks import PARAMETERS
+from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.records.image import Pad
+from cutpoint.records.model import Part
 
 SCRIPT = Path(__file__).parents[2] / "examples/postprocess.py"
 SIZES = [(6, 7), (3, 4)]

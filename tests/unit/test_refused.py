@@ -12,10 +12,10 @@ from cutpoint.compare.bootstrap import sample_ap
 from cutpoint.compare.comparison import compare
 from cutpoint.compare.ladder import build_ladder
 from cutpoint.compare.operating_points import measure_operating_points
-from cutpoint.data.detections import write_refusal
 from cutpoint.evaluate.coco import SUMMARY, evaluate
 from cutpoint.files import read_json
 from cutpoint.gate.check import evaluate_gate
+from cutpoint.records.detections import write_refusal
 from cutpoint.report import plots
 from cutpoint.report.operating_plots import plot_calibration, plot_operating_points
 from cutpoint.report.page import render_report

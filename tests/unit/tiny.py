@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from cutpoint.data.image import Geometry, InputRecipe
-from cutpoint.postprocessing.candidates import Candidates
-from cutpoint.postprocessing.headspec import HeadSpec, ModelSpec, Part
+from cutpoint.records.candidates import Candidates
+from cutpoint.records.image import Geometry, InputRecipe
+from cutpoint.records.model import HeadSpec, ModelSpec, Part
 
 ATSS_STEPS = (
     {"step": "threshold", "on": "class", "value": 0.05, "inclusive": False},

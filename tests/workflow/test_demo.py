@@ -20,12 +20,12 @@ import parity
 import postprocess as example
 
 from cutpoint.files import read_json
-from cutpoint.postprocessing.detections import Detections
-from cutpoint.postprocessing.headspec import ModelSpec
-from cutpoint.postprocessing.recipes import apply_recipe, resolve_recipe
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
-from cutpoint.predict.store import read_predictions
+from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.records.detections import Detections
+from cutpoint.records.model import ModelSpec
+from cutpoint.records.predictions import read_predictions
 
 pytestmark = pytest.mark.slow
 
@@ -285,7 +285,7 @@ def test_onnx_variants_need_neither_torch_nor_mmdet(demo):
 def test_latency_finds_the_same_detections(demo, dataset, model):
     """The worker's floor is the recipe's own threshold; nothing may be lost by it."""
     from cutpoint.latency.worker import open_variant
-    from cutpoint.postprocessing.recipes import detect
+    from cutpoint.recipes.recipe import detect
 
     path = str(demo / f"results/models/{model}/raw-fp32.onnx")
     job = {

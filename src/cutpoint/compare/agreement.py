@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cutpoint.postprocessing.boxes import box_iou
+from cutpoint.decode.boxes import box_iou
 
 AGREEMENT_IOU = 0.9
 # the least IoU of a pair at all: what has no partner there is extra or missing

@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 from cutpoint.compare.agreement import AGREEMENT_IOU, find_overlaps, pair
 from cutpoint.compare.causes import BOX, View, explain_image, identify
 from cutpoint.compare.follow import Followed, open_candidates
-from cutpoint.data.detections import Refused, read_detections
 from cutpoint.data.truth import read_labels
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing
-from cutpoint.postprocessing.headspec import ModelSpec
-from cutpoint.postprocessing.recipes import Recipe, limit_top_k, resolve_recipe
-from cutpoint.predict.store import read_predictions
+from cutpoint.recipes.recipe import Recipe, limit_top_k, resolve_recipe
+from cutpoint.records.detections import Refused, read_detections
+from cutpoint.records.model import ModelSpec
+from cutpoint.records.predictions import read_predictions
 
 SIDES = ("reference", "variant")
 COLUMNS = (

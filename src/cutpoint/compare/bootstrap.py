@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from cutpoint.data.detections import Refused, read_detections
 from cutpoint.evaluate.average_precision import AREAS, match_images, weighted_ap
 from cutpoint.files import read_json, replacing
+from cutpoint.records.detections import Refused, read_detections
 
 RESAMPLES = 1000
 # shared by all variants of a data set, so that any two are paired

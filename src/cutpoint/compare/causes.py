@@ -8,8 +8,8 @@ from scipy.optimize import linear_sum_assignment
 
 from cutpoint.compare.agreement import AGREEMENT_IOU, PAIR_IOU, match
 from cutpoint.compare.follow import Followed, Key, what_changed
-from cutpoint.postprocessing.boxes import box_iou, clip_boxes, scale_to_original
-from cutpoint.postprocessing.candidates import passes
+from cutpoint.decode.boxes import box_iou, clip_boxes, scale_to_original
+from cutpoint.decode.candidates import passes
 
 # how far a graph or PyTorch may be from the recipe on the raw run's candidates and still mean the same box:
 # original-image pixels, score

@@ -7,12 +7,12 @@ from cutpoint.compare.agreement import measure_agreement
 from cutpoint.compare.autopsy import count_steps
 from cutpoint.compare.bootstrap import Samples, delta, mean_ap, read_samples
 from cutpoint.compare.verdict import decide, lossless
-from cutpoint.data.detections import read_detections, refusal_of_pair
 from cutpoint.evaluate.average_precision import AREAS
 from cutpoint.files import read_json, write_json
 from cutpoint.names import LEAST_AP, NO_DETECTION
-from cutpoint.postprocessing.headspec import HeadSpec, ModelSpec
-from cutpoint.postprocessing.recipe_bases import steps_of
+from cutpoint.recipes.bases import steps_of
+from cutpoint.records.detections import read_detections, refusal_of_pair
+from cutpoint.records.model import HeadSpec, ModelSpec
 
 DELTA_KEYS = ("delta_AP", "delta_AP_ci95", "delta_AP_ci90", "delta_AP_se", "per_size", "per_class")
 

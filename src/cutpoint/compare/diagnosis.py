@@ -9,10 +9,10 @@ from cutpoint.compare.fingerprints import distance, run_mistakes, split_images
 from cutpoint.compare.mistakes import NONE, mistakes_of
 from cutpoint.compare.signature import Signatures
 from cutpoint.compare.slips import Undone, undo_slips
-from cutpoint.data.detections import read_detections, refusal_of_pair
 from cutpoint.data.truth import read_labels
 from cutpoint.files import read_json, write_json
 from cutpoint.predict.runtime import Session
+from cutpoint.records.detections import read_detections, refusal_of_pair
 
 # the nearest mistakes are made again on the variant's own images
 REMADE = 3

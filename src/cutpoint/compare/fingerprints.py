@@ -10,15 +10,16 @@ from tqdm import tqdm
 from cutpoint.compare.bootstrap import MIN_IMAGES, draw_multiplicities
 from cutpoint.compare.mistakes import Mistake, mistakes_of
 from cutpoint.compare.signature import Signatures
-from cutpoint.data.detections import Refused, read_detections
-from cutpoint.data.image import InputRecipe, decode, prepare
+from cutpoint.data.image import decode, prepare
 from cutpoint.data.selection import name_order
 from cutpoint.data.truth import read_labels
 from cutpoint.files import read_json, write_json
-from cutpoint.postprocessing.recipes import resolve_recipe
 from cutpoint.predict.postprocess import coco_results
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import find_invalid
+from cutpoint.recipes.recipe import resolve_recipe
+from cutpoint.records.detections import Refused, read_detections
+from cutpoint.records.image import InputRecipe
 
 RESAMPLES, HALVES, SEED = 100, 25, 0
 # one feature alone shall not decide: what is this many deviations off is off

@@ -4,14 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from cutpoint.data.detections import Refused
-from cutpoint.data.image import Geometry
 from cutpoint.errors import UserError
-from cutpoint.postprocessing.candidates import Candidates
-from cutpoint.postprocessing.headspec import ModelSpec
-from cutpoint.postprocessing.nms import Overlap, shift_classes
-from cutpoint.postprocessing.recipes import Recipe, run_steps
-from cutpoint.predict.store import find_refusal, open_run
+from cutpoint.predict.store import open_run
+from cutpoint.recipes.nms import Overlap, shift_classes
+from cutpoint.recipes.recipe import Recipe, run_steps
+from cutpoint.records.candidates import Candidates
+from cutpoint.records.detections import Refused
+from cutpoint.records.image import Geometry
+from cutpoint.records.model import ModelSpec
+from cutpoint.records.predictions import find_refusal
 
 Key = tuple[int, int]
 # what two recipes' rounding may differ in without being a change: pixels, score

@@ -4,13 +4,13 @@ from typing import Any
 
 from cutpoint.compare.agreement import AGREEMENT_IOU, find_overlaps, pair
 from cutpoint.compare.bootstrap import Samples, delta, read_samples
-from cutpoint.data.detections import read_detections, refusal
 from cutpoint.files import read_json, write_json
 from cutpoint.names import UNCOMPILED
-from cutpoint.postprocessing.headspec import ModelSpec
-from cutpoint.postprocessing.recipe_bases import steps_of
-from cutpoint.postprocessing.recipe_changes import step_changes
-from cutpoint.postprocessing.recipe_checks import Step
+from cutpoint.recipes.bases import steps_of
+from cutpoint.recipes.changes import step_changes
+from cutpoint.recipes.checks import Step
+from cutpoint.records.detections import read_detections, refusal
+from cutpoint.records.model import ModelSpec
 
 
 def build_ladder(

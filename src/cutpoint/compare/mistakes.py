@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from cutpoint.data.image import Geometry, InputRecipe, Pad
-from cutpoint.postprocessing.candidates import from_raw
-from cutpoint.postprocessing.detections import Detections
-from cutpoint.postprocessing.headspec import HeadSpec, ModelSpec, Part
-from cutpoint.postprocessing.recipes import Recipe, apply_recipe
+from cutpoint.decode.candidates import from_raw
+from cutpoint.recipes.recipe import Recipe, apply_recipe
+from cutpoint.records.detections import Detections
+from cutpoint.records.image import Geometry, InputRecipe, Pad
+from cutpoint.records.model import HeadSpec, ModelSpec, Part
 
 NONE = "none"
 MMDET_STDS = (0.1, 0.1, 0.2, 0.2)

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from cutpoint.compare.agreement import PAIR_IOU, find_overlaps, pair
-from cutpoint.data.detections import read_detections, refusal, refusal_of_pair
 from cutpoint.evaluate.error_types import CORRECT, IGNORED, Judged, count_errors, judge
 from cutpoint.files import read_json, write_json
+from cutpoint.records.detections import read_detections, refusal, refusal_of_pair
 
 SCORE_THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 BINS = tuple(round(0.1 * step, 1) for step in range(10))

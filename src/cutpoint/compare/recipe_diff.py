@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from cutpoint.compare.follow import SAME_BOX, SAME_SCORE, Followed, open_candidates, what_changed
-from cutpoint.data.image import Geometry
 from cutpoint.files import write_json
-from cutpoint.postprocessing.candidates import Candidates
-from cutpoint.postprocessing.headspec import ModelSpec
-from cutpoint.postprocessing.recipes import Recipe, resolve_recipe
-from cutpoint.predict.store import read_predictions
+from cutpoint.recipes.recipe import Recipe, resolve_recipe
+from cutpoint.records.candidates import Candidates
+from cutpoint.records.image import Geometry
+from cutpoint.records.model import ModelSpec
+from cutpoint.records.predictions import read_predictions
 
 
 def diff_recipes(

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from cutpoint.decode.boxes import box_iou
 from cutpoint.evaluate.average_precision import match_images, weighted_ap
-from cutpoint.postprocessing.boxes import box_iou
 
 # detections of the reference with at least this score are looked for in the other set ...
 CONFIDENT = 0.3

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from cutpoint.postprocessing.boxes import decode_boxes
-from cutpoint.postprocessing.headspec import HeadSpec, Part
+from cutpoint.decode.boxes import decode_boxes
+from cutpoint.records.model import HeadSpec, Part
 
 
 class Cuts(nn.Module):

@@ -11,7 +11,7 @@ from cutpoint.detector.heads import describe_head
 from cutpoint.detector.typenames import find_type, type_name
 from cutpoint.errors import UserError, located
 from cutpoint.files import write_json
-from cutpoint.postprocessing.headspec import ModelSpec
+from cutpoint.records.model import ModelSpec
 
 # What no dense head is part of, by the class that a detector inherits from.
 UNSUPPORTED = {TwoStageDetector: "a two-stage detector", DetectionTransformer: "a transformer detector"}

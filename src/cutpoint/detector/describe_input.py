@@ -12,11 +12,12 @@ from mmdet.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.registry import Registry
 
-from cutpoint.data.image import INTERPOLATIONS, InputRecipe, Pad
+from cutpoint.data.image import INTERPOLATIONS
 from cutpoint.detector.build import model_config
 from cutpoint.detector.testset import find_test_pipeline
 from cutpoint.detector.typenames import full_name, own_name
 from cutpoint.errors import UserError
+from cutpoint.records.image import InputRecipe, Pad
 
 # Which step may follow which; null is the start.
 FOLLOWS = {

@@ -13,7 +13,7 @@ from torch import nn
 from cutpoint.detector import coders
 from cutpoint.detector.imports import head_name
 from cutpoint.errors import UserError
-from cutpoint.postprocessing.headspec import HeadSpec, Part
+from cutpoint.records.model import HeadSpec, Part
 
 Step = dict[str, Any]
 

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 import cv2
 
-from cutpoint.data.image import Geometry, decode
+from cutpoint.data.image import decode
 from cutpoint.errors import located
 from cutpoint.predict.pipeline import Pipeline
+from cutpoint.records.image import Geometry
 
 LEAST_SHAPES = 3
 # An image that is so many times as long as it is wide.

@@ -12,18 +12,20 @@ from mmengine.dataset import Compose, pseudo_collate
 from torch import nn
 from torch.utils._pytree import tree_leaves, tree_map
 
-from cutpoint.data.image import Geometry, decode, named_input, prepare, resized_size
+from cutpoint.data.image import decode, named_input, prepare, resized_size
+from cutpoint.decode.candidates import from_raw
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import head_tensors
 from cutpoint.detector.describe_input import image_steps
 from cutpoint.detector.testset import find_test_pipeline
 from cutpoint.errors import UserError
 from cutpoint.files import read_json
-from cutpoint.postprocessing.candidates import Candidates, from_raw
-from cutpoint.postprocessing.detections import Detections
-from cutpoint.postprocessing.headspec import ModelSpec
 from cutpoint.predict.pipeline import Pipeline, padded_together, stack
 from cutpoint.predict.shard import write_predictions
+from cutpoint.records.candidates import Candidates
+from cutpoint.records.detections import Detections
+from cutpoint.records.image import Geometry
+from cutpoint.records.model import ModelSpec
 
 
 class MmdetPipeline(Pipeline):

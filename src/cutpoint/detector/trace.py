@@ -19,7 +19,7 @@ from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import Cuts
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing
-from cutpoint.postprocessing.headspec import HeadSpec, ModelSpec
+from cutpoint.records.model import HeadSpec, ModelSpec
 
 # What the steps of a recipe in the graph are written for, up to what the exporters write.
 OPSETS = {"dynamo": range(18, 23), "torchscript": range(18, 21)}

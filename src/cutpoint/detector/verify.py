@@ -15,10 +15,10 @@ from cutpoint.detector.tolerance import TOLERANCES, Differences, Tolerance, inva
 from cutpoint.detector.verify_detections import compare_detections
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, write_json
-from cutpoint.postprocessing.headspec import HeadSpec, ModelSpec
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import find_invalid
+from cutpoint.records.model import HeadSpec, ModelSpec
 
 
 def verify_export(

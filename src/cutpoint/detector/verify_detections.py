@@ -8,18 +8,17 @@ import numpy as np
 import torch
 
 from cutpoint.compare.agreement import match
-from cutpoint.data.detections import Refused
-from cutpoint.data.image import Geometry
+from cutpoint.decode.candidates import from_decoded
 from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.pictures import Picture, load_pictures
 from cutpoint.detector.reference import MmdetPipeline
 from cutpoint.detector.tolerance import Tolerance, invalid_row, of_pytorch
-from cutpoint.postprocessing.candidates import from_decoded
-from cutpoint.postprocessing.detections import Detections
-from cutpoint.postprocessing.recipes import apply_recipe, resolve_recipe
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import find_invalid, read_valid
+from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.records.detections import Detections, Refused
+from cutpoint.records.image import Geometry
 
 
 def compare_detections(

@@ -8,8 +8,8 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from cutpoint.data.detections import Refused, read_detections
 from cutpoint.files import read_json, write_json
+from cutpoint.records.detections import Refused, read_detections
 
 SUMMARY = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from pycocotools.cocoeval import COCOeval
 
+from cutpoint.decode.boxes import box_iou
 from cutpoint.evaluate.coco import as_annotations, as_coco
-from cutpoint.postprocessing.boxes import box_iou
 
 # IoU from which a box is found, and below which there is nothing in its place
 FOUND_IOU, BACKGROUND_IOU = 0.5, 0.1

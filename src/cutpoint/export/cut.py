@@ -10,8 +10,8 @@ from cutpoint.errors import UserError
 from cutpoint.export import ingraph
 from cutpoint.export.graph import Graph
 from cutpoint.files import read_json, replacing
-from cutpoint.postprocessing.headspec import METADATA_KEY, HeadSpec, ModelSpec
-from cutpoint.postprocessing.recipes import Recipe, limit_top_k, resolve_recipe
+from cutpoint.recipes.recipe import Recipe, limit_top_k, resolve_recipe
+from cutpoint.records.model import METADATA_KEY, HeadSpec, ModelSpec
 
 E2E_OUTPUTS = ("boxes", "scores", "labels", "count")
 

@@ -7,7 +7,7 @@ import numpy as np
 import onnx_ir as ir
 
 from cutpoint.errors import UserError
-from cutpoint.postprocessing.headspec import HeadSpec
+from cutpoint.records.model import HeadSpec
 
 OLDEST_OPSET = 11
 CHANNELS = 3

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from cutpoint.postprocessing.headspec import HeadSpec
+from cutpoint.records.model import HeadSpec
 
 DROPPED = -1.0  # the score of a row that is out; live scores are products of sigmoids, above KEEP_ABOVE
 KEEP_ABOVE = -0.5

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from cutpoint.export.graph import DROPPED, KEEP_ABOVE, PADDING_LABEL, Graph, Rows, gather, gather_pairs
-from cutpoint.postprocessing.headspec import HeadSpec
+from cutpoint.records.model import HeadSpec
 
 
 def _shifted_nms(

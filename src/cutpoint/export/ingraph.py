@@ -13,7 +13,7 @@ import onnx_ir as ir
 from cutpoint.errors import UserError
 from cutpoint.export.graph import DROPPED, KEEP_ABOVE, Graph, Rows, gather, gather_pairs
 from cutpoint.export.graph_nms import NMS
-from cutpoint.postprocessing.headspec import HeadSpec
+from cutpoint.records.model import HeadSpec
 
 
 @dataclass(frozen=True)

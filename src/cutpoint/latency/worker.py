@@ -20,10 +20,10 @@ from cutpoint.errors import UserError, located
 from cutpoint.files import read_json
 from cutpoint.latency.watch import device_memory_mib
 from cutpoint.names import SPIN_S, UNCOMPILED
-from cutpoint.postprocessing.headspec import ModelSpec
-from cutpoint.postprocessing.recipes import Recipe, detect, floor_of, resolve_recipe
 from cutpoint.predict.pipeline import READERS, Pipeline
 from cutpoint.predict.stream import share_threads, stream
+from cutpoint.recipes.recipe import Recipe, detect, floor_of, resolve_recipe
+from cutpoint.records.model import ModelSpec
 
 # The runs of one input shape are warm when one run more moves the median of the last few by no more than this
 # share; on a machine that never gets there, after the most runs.

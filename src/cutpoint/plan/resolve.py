@@ -12,7 +12,7 @@ from cutpoint.plan.config import suggest
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
 from cutpoint.plan.resolve_variant import resolve_variant
 from cutpoint.plan.variants import SHAPE, Dataset, Export, Run, Variant, differences
-from cutpoint.postprocessing.recipe_changes import step_changes
+from cutpoint.recipes.changes import step_changes
 
 # keys of a data set that say how its annotations are read
 CHOICES = ("label_order", "categories_without_class", "invalid_boxes")

@@ -24,7 +24,7 @@ from cutpoint.plan.variants import (
     Trace,
     Variant,
 )
-from cutpoint.postprocessing.recipe_checks import check_steps
+from cutpoint.recipes.checks import check_steps
 
 # Their NMS computes an IoU that ONNX's does not.
 NOT_IN_GRAPH = ("seed-topk-nms", "seed-per-class")

@@ -6,13 +6,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cutpoint.data.image import Geometry, InputRecipe, clip_size, decode, named_input, prepare
+from cutpoint.data.image import clip_size, decode, named_input, prepare
+from cutpoint.decode.boxes import scale_to_original
+from cutpoint.decode.candidates import from_decoded, from_raw
 from cutpoint.errors import UserError
-from cutpoint.postprocessing.boxes import scale_to_original
-from cutpoint.postprocessing.candidates import Candidates, from_decoded, from_raw
-from cutpoint.postprocessing.detections import Detections
-from cutpoint.postprocessing.headspec import ModelSpec
 from cutpoint.predict.runtime import Session
+from cutpoint.records.candidates import Candidates
+from cutpoint.records.detections import Detections
+from cutpoint.records.image import Geometry, InputRecipe
+from cutpoint.records.model import ModelSpec
 
 READERS = {"raw": from_raw, "decoded": from_decoded}
 PADDING_LABEL = -1

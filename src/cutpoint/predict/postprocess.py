@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from cutpoint.data.detections import write_refusal
 from cutpoint.data.truth import read_labels
 from cutpoint.files import write_text
-from cutpoint.postprocessing.detections import Detections
-from cutpoint.postprocessing.recipes import detect, resolve_recipe
 from cutpoint.predict.pipeline import READERS
-from cutpoint.predict.store import find_refusal, open_run, read_predictions
+from cutpoint.predict.store import open_run
 from cutpoint.predict.validity import find_invalid
+from cutpoint.recipes.recipe import detect, resolve_recipe
+from cutpoint.records.detections import Detections, write_refusal
+from cutpoint.records.predictions import find_refusal, read_predictions
 
 
 def postprocess(

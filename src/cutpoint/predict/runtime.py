@@ -13,9 +13,9 @@ import numpy as np
 import onnxruntime
 
 from cutpoint.errors import UserError
-from cutpoint.postprocessing.headspec import METADATA_KEY, ModelSpec
 from cutpoint.predict.binding import Binding
 from cutpoint.predict.pinned import cuda_pool
+from cutpoint.records.model import METADATA_KEY, ModelSpec
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",

@@ -7,12 +7,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from cutpoint.data.detections import Refused
 from cutpoint.files import read_json
 from cutpoint.predict.pipeline import READERS, OnnxPipeline, Pipeline
 from cutpoint.predict.runtime import Session
-from cutpoint.predict.store import PredictionWriter
 from cutpoint.predict.stream import share_threads, stream
+from cutpoint.records.detections import Refused
+from cutpoint.records.predictions import PredictionWriter
 
 
 def predict_onnx(

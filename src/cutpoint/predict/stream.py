@@ -8,13 +8,12 @@ from typing import Any
 
 import cv2
 
-from cutpoint.data.detections import Refused
-from cutpoint.data.image import Geometry
 from cutpoint.errors import UserError
-from cutpoint.postprocessing.candidates import Candidates
-from cutpoint.postprocessing.detections import Detections
 from cutpoint.predict.pipeline import Pipeline
 from cutpoint.predict.validity import read_valid
+from cutpoint.records.candidates import Candidates
+from cutpoint.records.detections import Detections, Refused
+from cutpoint.records.image import Geometry
 
 # So many results may wait for a consumer that is busy, writing a row group, say: small beside a tensor.
 WAITING = 32

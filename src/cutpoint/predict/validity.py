@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from cutpoint.data.detections import Refused
-from cutpoint.data.image import Geometry
 from cutpoint.errors import UserError
-from cutpoint.postprocessing.candidates import Candidates
-from cutpoint.postprocessing.detections import Detections
-from cutpoint.postprocessing.headspec import HeadSpec, Part
 from cutpoint.predict.pipeline import Pipeline
+from cutpoint.records.candidates import Candidates
+from cutpoint.records.detections import Detections, Refused
+from cutpoint.records.image import Geometry
+from cutpoint.records.model import HeadSpec, Part
 
 
 def read_valid(pipeline: Pipeline, outputs: Any, geometry: Geometry, image: int) -> Candidates | Detections:

@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from cutpoint.compare.agreement import AGREEMENT_IOU, match
-from cutpoint.data.detections import read_detections, refusal_of_pair
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing, write_json
+from cutpoint.records.detections import read_detections, refusal_of_pair
 
 # Background of the class's boxes and labels, and the label's text colour that contrasts with it.
 COLOURS = {

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from cutpoint.data.detections import Refused, read_detections
 from cutpoint.data.inspection import Inspection, inspect
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing, write_text
+from cutpoint.records.detections import Refused, read_detections
 from cutpoint.report.doubts import warnings
 from cutpoint.report.notes import notes_of, reference_row
 from cutpoint.report.words import fixed, interval, signed

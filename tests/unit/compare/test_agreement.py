@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cutpoint.compare.agreement import find_overlaps, match, measure_agreement, pair
-from cutpoint.postprocessing.boxes import box_iou
+from cutpoint.decode.boxes import box_iou
 
 
 def detection(x, image=1, category=1, score=0.5, width=10):

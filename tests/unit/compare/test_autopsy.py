@@ -10,12 +10,12 @@ from tiny import ATSS_STEPS, atss_head, candidates, geometry, model_spec, raw_ou
 
 from cutpoint.compare.agreement import find_overlaps, pair
 from cutpoint.compare.autopsy import Side, autopsy, count_steps, in_graph_form
+from cutpoint.decode.candidates import from_raw
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, write_json
-from cutpoint.postprocessing.candidates import from_raw
-from cutpoint.postprocessing.recipes import Recipe, apply_recipe, resolve_recipe
 from cutpoint.predict.postprocess import postprocess
-from cutpoint.predict.store import PredictionWriter
+from cutpoint.recipes.recipe import Recipe, apply_recipe, resolve_recipe
+from cutpoint.records.predictions import PredictionWriter
 
 SPEC = model_spec(atss_head())
 CATEGORIES = [{"id": 10 * (label + 1), "name": name} for label, name in enumerate(SPEC.classes)]

@@ -9,7 +9,7 @@ from tiny import ATSS_STEPS, PAA_STEPS, YOLOV3_STEPS, atss_head, model_spec, yol
 
 from cutpoint.compare.bootstrap import sample_ap
 from cutpoint.compare.comparison import common_cuts, compare, least_score
-from cutpoint.postprocessing.recipe_bases import steps_of
+from cutpoint.recipes.bases import steps_of
 
 CONTRACT = {"reference", "delta_AP", "delta_AP_ci95", "verdict", "agreement", "autopsy"}
 ADDED = {"delta_AP_ci90", "delta_AP_se", "per_size", "per_class", "suspicious", "images_to_decide", "margin"}

@@ -5,8 +5,8 @@ import pytest
 
 from cutpoint.compare.diagnosis import diagnose, judge, rank, same_share
 from cutpoint.compare.fingerprints import distance, split_images
-from cutpoint.data.detections import write_refusal
 from cutpoint.files import read_json, write_json
+from cutpoint.records.detections import write_refusal
 
 
 def test_the_distance_is_in_standard_deviations():

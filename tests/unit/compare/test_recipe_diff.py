@@ -5,12 +5,12 @@ import pytest
 from tiny import ATSS_STEPS, PAA_STEPS, atss_head, candidates, geometry, model_spec, raw_outputs, yolox_head
 
 from cutpoint.compare.recipe_diff import diff_image, diff_recipes
+from cutpoint.decode.candidates import from_raw
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, write_json
 from cutpoint.names import RECIPES
-from cutpoint.postprocessing.candidates import from_raw
-from cutpoint.postprocessing.recipes import Recipe, apply_recipe, resolve_recipe
-from cutpoint.predict.store import PredictionWriter
+from cutpoint.recipes.recipe import Recipe, apply_recipe, resolve_recipe
+from cutpoint.records.predictions import PredictionWriter
 
 BOX, SMALLER, FAR = (0, 0, 20, 20), (0, 0, 20, 15), (22, 0, 30, 30)
 SPEC = model_spec(atss_head())

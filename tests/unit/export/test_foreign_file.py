@@ -8,15 +8,15 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from tiny import atss_head, geometry, model_spec, raw_outputs, yolox_head
 
-from cutpoint.data.detections import Refused
+from cutpoint.decode.candidates import from_decoded, from_raw
 from cutpoint.errors import UserError
 from cutpoint.export import foreign as foreign_module
 from cutpoint.export.foreign import import_onnx
-from cutpoint.postprocessing.candidates import from_decoded, from_raw
-from cutpoint.postprocessing.headspec import Part
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import find_invalid, read_valid
+from cutpoint.records.detections import Refused
+from cutpoint.records.model import Part
 
 # 44 x 60 pixels: with strides 8 and 16 the last row and column of cells hang over the border
 HEIGHT, WIDTH = 44, 60

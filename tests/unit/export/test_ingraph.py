@@ -18,12 +18,12 @@ from tiny import (
 )
 
 from cutpoint.data.image import clip_size
+from cutpoint.decode.candidates import from_decoded
 from cutpoint.errors import UserError
 from cutpoint.export import ingraph
 from cutpoint.export.graph import Graph
-from cutpoint.postprocessing.candidates import from_decoded
-from cutpoint.postprocessing.recipes import Recipe, apply_recipe, limit_top_k, resolve_recipe
 from cutpoint.predict.pipeline import image_sizes
+from cutpoint.recipes.recipe import Recipe, apply_recipe, limit_top_k, resolve_recipe
 
 COUNTS = np.array([60, 20])
 HEADS = {

@@ -9,9 +9,9 @@ from cutpoint.data.image import named_input
 from cutpoint.latency import worker
 from cutpoint.latency.statistics import COPIES, STAGES
 from cutpoint.latency.worker import MOST, Opened, is_stable, open_variant, time_images
-from cutpoint.postprocessing.detections import Detections
-from cutpoint.postprocessing.recipes import resolve_recipe
 from cutpoint.predict.pipeline import OnnxPipeline, Pipeline
+from cutpoint.recipes.recipe import resolve_recipe
+from cutpoint.records.detections import Detections
 
 JOB = {
     **{"runtime": "onnxruntime", "cut": "raw", "model": "m.onnx", "provider": "cpu", "threads": 1},

@@ -14,15 +14,16 @@ from tiny import (
     yolox_head,
 )
 
-from cutpoint.data.image import Pad, named_input
+from cutpoint.data.image import named_input
 from cutpoint.errors import UserError
-from cutpoint.postprocessing.candidates import Candidates
-from cutpoint.postprocessing.detections import Detections
-from cutpoint.postprocessing.headspec import ModelSpec
-from cutpoint.postprocessing.recipes import detect, floor_of, resolve_recipe
 from cutpoint.predict.pipeline import OnnxPipeline, image_sizes, stack
 from cutpoint.predict.shard import write_predictions
-from cutpoint.predict.store import read_metadata, read_predictions
+from cutpoint.recipes.recipe import detect, floor_of, resolve_recipe
+from cutpoint.records.candidates import Candidates
+from cutpoint.records.detections import Detections
+from cutpoint.records.image import Pad
+from cutpoint.records.model import ModelSpec
+from cutpoint.records.predictions import read_metadata, read_predictions
 
 E2E = {
     "boxes": np.float32([[[1, 2, 3, 4], [5, 6, 7, 8], [0, 0, 0, 0]]]),

@@ -5,15 +5,14 @@ import numpy as np
 import pytest
 from tiny import atss_head, candidates, geometry, input_recipe, model_spec, raw_outputs
 
-from cutpoint.data.detections import refusal
-from cutpoint.data.image import Pad
+from cutpoint.decode.candidates import from_raw
 from cutpoint.errors import UserError
 from cutpoint.files import read_json
-from cutpoint.postprocessing.candidates import from_raw
-from cutpoint.postprocessing.detections import Detections
-from cutpoint.postprocessing.recipes import apply_recipe, resolve_recipe
 from cutpoint.predict.postprocess import coco_results, postprocess
-from cutpoint.predict.store import PredictionWriter
+from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.records.detections import Detections, refusal
+from cutpoint.records.image import Pad
+from cutpoint.records.predictions import PredictionWriter
 
 SPEC = model_spec(atss_head())
 

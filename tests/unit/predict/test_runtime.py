@@ -8,9 +8,9 @@ from tiny import atss_head, model_spec
 
 from cutpoint.errors import UserError
 from cutpoint.latency.watch import gpu_states
-from cutpoint.postprocessing.headspec import METADATA_KEY
 from cutpoint.predict import runtime
 from cutpoint.predict.runtime import Session, check_provider
+from cutpoint.records.model import METADATA_KEY
 
 SPEC = model_spec(atss_head())
 

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from tiny import atss_head, geometry, model_spec, raw_outputs, yolox_head
 
-from cutpoint.data.detections import Refused, refusal
 from cutpoint.errors import UserError
 from cutpoint.files import write_json
 from cutpoint.predict import stream as module
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.postprocess import postprocess
 from cutpoint.predict.shard import write_predictions
-from cutpoint.predict.store import find_refusal, read_predictions
 from cutpoint.predict.stream import stream
 from cutpoint.predict.validity import find_invalid, find_misshapen, read_valid
+from cutpoint.records.detections import Refused, refusal
+from cutpoint.records.predictions import find_refusal, read_predictions
 
 SIZES = [(3, 4), (2, 2)]
 HEAD = atss_head()

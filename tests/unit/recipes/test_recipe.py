@@ -10,10 +10,10 @@ from tiny import (
     model_spec,
 )
 
-from cutpoint.data.image import Pad
-from cutpoint.postprocessing.headspec import ModelSpec
-from cutpoint.postprocessing.recipe_checks import complete_step
-from cutpoint.postprocessing.recipes import STEPS, Recipe, apply_recipe, limit_top_k
+from cutpoint.recipes.checks import complete_step
+from cutpoint.recipes.recipe import STEPS, Recipe, apply_recipe, limit_top_k
+from cutpoint.records.image import Pad
+from cutpoint.records.model import ModelSpec
 
 BOX = (0, 0, 8, 8)
 FAR = [(i * 100, 0, i * 100 + 8, 8) for i in range(10)]

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cutpoint.postprocessing.boxes import take_boxes
-from cutpoint.postprocessing.ordering import best_first
+from cutpoint.ordering import best_first
+from cutpoint.records.candidates import take_boxes
 
 # From here on mmcv runs one NMS a class, on the same shifted boxes.
 SPLIT_THRESHOLD = 10000

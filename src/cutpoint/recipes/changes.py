@@ -3,7 +3,7 @@
 from difflib import SequenceMatcher
 from typing import Any
 
-from cutpoint.postprocessing.recipe_checks import Step, complete_step
+from cutpoint.recipes.checks import Step, complete_step
 
 
 def step_changes(before: list[Step], after: list[Step]) -> list[str]:

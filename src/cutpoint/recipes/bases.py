@@ -5,8 +5,8 @@ from typing import Any
 
 from cutpoint.errors import UserError
 from cutpoint.names import OVERRIDES
-from cutpoint.postprocessing.headspec import HeadSpec
-from cutpoint.postprocessing.recipe_checks import Step, check_steps, complete_step, known
+from cutpoint.recipes.checks import Step, check_steps, complete_step, known
+from cutpoint.records.model import HeadSpec
 
 PER_CLASS_CAP, PRE_TOP_K, KEEP_TOP_K = 200, 5000, 100
 

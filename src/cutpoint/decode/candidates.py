@@ -1,13 +1,13 @@
 """Head tensors in, candidates out: every (location, class) pair above the floor, with its box."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
-from cutpoint.postprocessing.boxes import decode_boxes, level_priors, take_boxes
-from cutpoint.postprocessing.headspec import HeadSpec, Part
-from cutpoint.postprocessing.ordering import ascending
+from cutpoint.decode.boxes import decode_boxes, level_priors
+from cutpoint.ordering import ascending
+from cutpoint.records.candidates import Candidates, take_boxes
+from cutpoint.records.model import HeadSpec, Part
 
 # How far below logit(floor) the cheap comparison of logits starts, so that rounding in the sigmoid cannot
 # lose a pair; the exact comparison follows on the few that pass. Close to 1 the sigmoid is too flat for that
@@ -17,39 +17,6 @@ HIGHEST_BORDER = 0.999
 # Fewer cells than one in this many are gathered; reading all in order is faster than gathering more.
 SPARSE = 12
 SMALLEST = np.finfo(np.float32).tiny
-
-
-@dataclass
-class Candidates:
-    """Candidates of one image, ordered by prior, then label.
-
-    Attributes:
-        level: ``(N,)`` int8, feature level.
-        prior: ``(N,)`` int32, flat index over the levels; row-major y, x, anchor.
-        label: ``(N,)`` int16, model class, 0-based.
-        score: ``(N,)`` float32, activated class score.
-        factor: ``(N,)`` float32, activated factor; 1 for heads without one.
-        boxes: ``(N, 4)`` float32, ``x1, y1, x2, y2``, network pixels, not clipped.
-    """
-
-    level: np.ndarray
-    prior: np.ndarray
-    label: np.ndarray
-    score: np.ndarray
-    factor: np.ndarray
-    boxes: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.score)
-
-    def take(self, index: np.ndarray) -> "Candidates":
-        """The chosen rows: a boolean mask or integer indices."""
-        if index.dtype == bool:
-            if index.all():
-                return self
-            index = np.flatnonzero(index)
-        rows = {name: value.take(index) for name, value in vars(self).items() if name != "boxes"}
-        return Candidates(**rows, boxes=take_boxes(self.boxes, index))
 
 
 def from_raw(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0) -> Candidates:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from cutpoint.postprocessing import nms
-from cutpoint.postprocessing.nms import Overlap, class_shifted_nms, greedy_nms, per_class_nms
+from cutpoint.recipes import nms
+from cutpoint.recipes.nms import Overlap, class_shifted_nms, greedy_nms, per_class_nms
 
 
 def brute_force(boxes, scores, threshold):

@@ -2,8 +2,8 @@ import json
 
 from tiny import atss_head, model_spec, yolox_head
 
-from cutpoint.data.image import Pad
-from cutpoint.postprocessing.headspec import ModelSpec
+from cutpoint.records.image import Pad
+from cutpoint.records.model import ModelSpec
 
 
 def test_decoded_has_factors_where_the_head_has_them():

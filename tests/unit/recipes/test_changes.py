@@ -1,8 +1,8 @@
 import pytest
 from tiny import ATSS_STEPS, atss_head
 
-from cutpoint.postprocessing.recipe_bases import steps_of
-from cutpoint.postprocessing.recipe_changes import step_changes
+from cutpoint.recipes.bases import steps_of
+from cutpoint.recipes.changes import step_changes
 
 STEPS = list(ATSS_STEPS)
 THRESHOLD, TOP_K, CLIP, RESCALE, FACTOR, SIZE, NMS, CAP = STEPS

@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from cutpoint.data.image import InputRecipe
+from cutpoint.records.image import InputRecipe
 
 METADATA_KEY = "cutpoint"
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cutpoint.postprocessing.ordering import ascending, best_first
+from cutpoint.ordering import ascending, best_first
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 8])

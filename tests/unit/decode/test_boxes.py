@@ -5,7 +5,7 @@ import pytest
 import torch
 from tiny import atss_head, yolox_head
 
-from cutpoint.postprocessing.boxes import CODERS, clip_boxes, decode_boxes, level_priors, scale_to_original
+from cutpoint.decode.boxes import CODERS, clip_boxes, decode_boxes, level_priors, scale_to_original
 
 
 def cells(*rows):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cutpoint.data.detections import Refused, read_detections, refusal, refusal_of_pair, write_refusal
 from cutpoint.errors import UserError
+from cutpoint.records.detections import Refused, read_detections, refusal, refusal_of_pair, write_refusal
 
 REASON = "cls_0 has NaN on image id 7 (a.jpg)"
 FOUND = '[{"image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]\n'

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from cutpoint.postprocessing.headspec import HeadSpec
+from cutpoint.records.candidates import take_boxes
+from cutpoint.records.model import HeadSpec
 
 
 def level_priors(
@@ -72,11 +73,6 @@ def _anchor_table(anchors: tuple) -> tuple[np.ndarray, np.ndarray]:
     """All levels' base anchors, ``(M, 4)`` float32, and the first row of each level."""
     starts = np.cumsum([0, *map(len, anchors)])
     return np.array([anchor for level in anchors for anchor in level], dtype=np.float32), starts
-
-
-def take_boxes(boxes: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Rows of ``(N, 4)`` boxes, column by column in memory: numpy's loops then run over the boxes."""
-    return boxes.T.take(index, axis=1).T
 
 
 def scale_to_original(boxes: np.ndarray, scale_x: float, scale_y: float, operation: str) -> np.ndarray:

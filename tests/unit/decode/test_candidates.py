@@ -11,11 +11,12 @@ from tiny import (
     yolox_head,
 )
 
-from cutpoint.postprocessing import candidates
-from cutpoint.postprocessing.boxes import decode_boxes, level_priors
-from cutpoint.postprocessing.candidates import Candidates, from_decoded, from_raw, passes
-from cutpoint.postprocessing.headspec import Part
-from cutpoint.postprocessing.recipes import apply_recipe, resolve_recipe
+from cutpoint.decode import candidates
+from cutpoint.decode.boxes import decode_boxes, level_priors
+from cutpoint.decode.candidates import from_decoded, from_raw, passes
+from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.records.candidates import Candidates
+from cutpoint.records.model import Part
 
 SIZES = [(3, 4), (2, 2)]
 

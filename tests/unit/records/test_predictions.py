@@ -5,10 +5,10 @@ import pyarrow.parquet as pq
 import pytest
 from tiny import candidates, geometry
 
-from cutpoint.postprocessing.candidates import Candidates
-from cutpoint.postprocessing.detections import Detections
-from cutpoint.predict import store
-from cutpoint.predict.store import PredictionWriter, read_metadata, read_predictions
+from cutpoint.records import predictions
+from cutpoint.records.candidates import Candidates
+from cutpoint.records.detections import Detections
+from cutpoint.records.predictions import PredictionWriter, read_metadata, read_predictions
 
 BOX = (0.1, 0.2, 30.3, 40.4)
 
@@ -45,7 +45,7 @@ def assert_same(a, b):
 
 @pytest.mark.parametrize("group_rows", [1, 31, 10**6])
 def test_candidates_come_back_in_any_number_of_row_groups(tmp_path, monkeypatch, group_rows):
-    monkeypatch.setattr(store, "GROUP_ROWS", group_rows)
+    monkeypatch.setattr(predictions, "GROUP_ROWS", group_rows)
     # ids not in order, images without candidates at the beginning, in the middle and at the end
     sizes = {9: 0, 2: 30, 2**40: 1, 5: 0, 3: 25, 7: 0}
     images = {i: some_candidates(n, size) for n, (i, size) in enumerate(sizes.items())}

@@ -6,15 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from cutpoint.data.image import Geometry, clip_size
-from cutpoint.postprocessing.boxes import box_iou, clip_boxes, scale_to_original
-from cutpoint.postprocessing.candidates import Candidates, passes
-from cutpoint.postprocessing.detections import Detections
-from cutpoint.postprocessing.headspec import HeadSpec, ModelSpec
-from cutpoint.postprocessing.nms import Overlap, class_shifted_nms, greedy_nms, per_class_nms
-from cutpoint.postprocessing.ordering import ascending, best_first
-from cutpoint.postprocessing.recipe_bases import steps_of
-from cutpoint.postprocessing.recipe_checks import check_served, complete_step, pair_demands
+from cutpoint.data.image import clip_size
+from cutpoint.decode.boxes import box_iou, clip_boxes, scale_to_original
+from cutpoint.decode.candidates import passes
+from cutpoint.ordering import ascending, best_first
+from cutpoint.recipes.bases import steps_of
+from cutpoint.recipes.checks import check_served, complete_step, pair_demands
+from cutpoint.recipes.nms import Overlap, class_shifted_nms, greedy_nms, per_class_nms
+from cutpoint.records.candidates import Candidates
+from cutpoint.records.detections import Detections
+from cutpoint.records.image import Geometry
+from cutpoint.records.model import HeadSpec, ModelSpec
 
 
 @dataclass(frozen=True)

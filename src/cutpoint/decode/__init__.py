@@ -1,0 +1,1 @@
+"""Head tensors in, candidates out, in numpy."""

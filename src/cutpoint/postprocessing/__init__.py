@@ -1,1 +1,0 @@
-"""Tensors of a cut in, detections out, in numpy."""

@@ -1,0 +1,1 @@
+"""Candidates in, detections out: the steps of post-processing, in numpy."""

@@ -1,0 +1,154 @@
+"""Detections of an image as arrays, of a variant as COCO results; or why there are none."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from cutpoint.errors import UserError
+from cutpoint.files import read_json, write_json
+from cutpoint.records.json_file import read_content
+
+
+@dataclass
+class Detections:
+    """Detections of one image, best first.
+
+    Attributes:
+        boxes: ``(N, 4)`` float32, ``x1, y1, x2, y2``, original-image pixels.
+        scores: ``(N,)`` float32.
+        labels: ``(N,)`` int64, model class, 0-based.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+class Refused(UserError):
+    """A variant's outputs on a data set are invalid: it has no detections, and no number may be made of them.
+
+    Whoever reads detections goes on without the variant; ``reason`` says which tensor of which image.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Results:
+    """A variant's detections on a data set, N in the order of the file, as columns.
+
+    Attributes:
+        image_id: ``(N,)`` int64.
+        category_id: ``(N,)`` int64.
+        bbox: ``(N, 4)`` float64, ``x, y, width, height``, original-image pixels.
+        score: ``(N,)`` float64.
+    """
+
+    image_id: np.ndarray
+    category_id: np.ndarray
+    bbox: np.ndarray
+    score: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    @property
+    def corners(self) -> np.ndarray:
+        """``(N, 4)`` float64, ``x1, y1, x2, y2``, original-image pixels."""
+        return np.concatenate([self.bbox[:, :2], self.bbox[:, :2] + self.bbox[:, 2:]], axis=1)
+
+    def take(self, rows: np.ndarray) -> "Results":
+        """The chosen rows: a boolean mask or integer indices."""
+        return Results(self.image_id[rows], self.category_id[rows], self.bbox[rows], self.score[rows])
+
+    def of_images(self, ids: Iterable[int]) -> "Results":
+        """Those of the images with these ids."""
+        return self.take(np.isin(self.image_id, np.fromiter(ids, dtype=np.int64)))
+
+    def to_coco(self) -> list[dict[str, Any]]:
+        """As COCO's results format has them: ``image_id, category_id, bbox, score``."""
+        columns = (self.image_id, self.category_id, self.bbox, self.score)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        keys = ("image_id", "category_id", "bbox", "score")
+        return [dict(zip(keys, row, strict=True)) for row in rows]
+
+
+class _Entry(msgspec.Struct):
+    image_id: int
+    category_id: int
+    bbox: tuple[float, float, float, float]
+    score: float
+
+
+class _Refusal(msgspec.Struct):
+    refused: str
+
+
+def make_results(entries: Sequence[Any]) -> Results:
+    """Columns of entries with the attributes, or the keys, of COCO's results format."""
+    if entries and isinstance(entries[0], Mapping):
+        entries = msgspec.convert(entries, list[_Entry])
+    return Results(
+        np.array([entry.image_id for entry in entries], dtype=np.int64),
+        np.array([entry.category_id for entry in entries], dtype=np.int64),
+        np.array([entry.bbox for entry in entries], dtype=np.float64).reshape(-1, 4),
+        np.array([entry.score for entry in entries], dtype=np.float64),
+    )
+
+
+def read_results(path: str | Path) -> Results:
+    """Read a detections file.
+
+    Raises:
+        Refused: the variant was refused.
+        UserError: the file is not one of detections.
+    """
+    content = read_content(path, list[_Entry] | _Refusal)
+    if isinstance(content, _Refusal):
+        raise Refused(content.refused)
+    return make_results(content)
+
+
+def read_detections(path: str | Path) -> list[dict[str, Any]]:
+    """A detections file as a list: ``image_id, category_id, bbox, score``, COCO results format.
+
+    ``bbox`` is ``[x, y, w, h]``, original-image pixels.
+
+    Raises:
+        Refused: the variant was refused.
+    """
+    reason = refusal(path)
+    if reason is not None:
+        raise Refused(reason)
+    return read_json(path)
+
+
+def refusal(path: str | Path) -> str | None:
+    """Why the variant of a detections file was refused; null where it was not. Detections are not parsed."""
+    with open(path, encoding="utf-8") as file:
+        start = file.read(1)
+        return json.loads(start + file.read())["refused"] if start == "{" else None
+
+
+def refusal_of_pair(reference: str | Path, variant: str | Path) -> str | None:
+    """Why two variants cannot be compared, by their detections files; null where they can."""
+    reason = refusal(variant)
+    if reason is not None:
+        return reason
+    reason = refusal(reference)
+    return None if reason is None else f"the reference is refused: {reason}"
+
+
+def write_refusal(path: str | Path, reason: str) -> None:
+    """Write the file of a refused variant in place of its detections."""
+    write_json(path, {"refused": reason})

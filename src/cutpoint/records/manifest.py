@@ -1,0 +1,61 @@
+"""The checked list of a data set's images and categories."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cutpoint.records.json_file import read_record, write_record
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image: ``path`` from the working directory, ``height`` and ``width`` in pixels."""
+
+    id: int
+    file_name: str
+    path: str
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Category:
+    """A category of the annotations."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """``results/manifests/{dataset}.json``.
+
+    ``annotations``: path of the annotations; null without ground truth. ``content``: digest of the images'
+    names and bytes. ``images``: in ascending order of their ids. ``left_out``: ids of the images that the
+    data set's ``limit`` leaves out. ``categories``: in the annotations' order.
+    """
+
+    dataset: str
+    annotations: str | None
+    content: str | None
+    images: tuple[Image, ...]
+    left_out: tuple[int, ...]
+    categories: tuple[Category, ...]
+
+    @property
+    def ids(self) -> list[int]:
+        """Of the images."""
+        return [image.id for image in self.images]
+
+
+def read_manifest(path: str | Path) -> Manifest:
+    """Read a manifest.
+
+    Raises:
+        UserError: the file is not one.
+    """
+    return read_record(path, Manifest)
+
+
+def write_manifest(path: str | Path, manifest: Manifest) -> None:
+    """Write a manifest, whole or not at all."""
+    write_record(path, manifest)
