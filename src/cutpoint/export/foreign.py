@@ -12,9 +12,8 @@ from cutpoint.export.foreign_file import ForeignFile, as_list
 from cutpoint.export.foreign_precision import read_precision
 from cutpoint.export.foreign_read import read_onnx
 from cutpoint.files import read_json, replacing
-from cutpoint.predict.pipeline import PADDING_LABEL
-from cutpoint.predict.runtime import PRECISION_KEY
 from cutpoint.records.model import METADATA_KEY, ModelSpec, Part
+from cutpoint.records.onnx_model import PADDING_LABEL, PRECISION_KEY
 
 # Probabilities are turned back into logits no further than this from 0 and 1.
 TINY, NEXT_TO_ONE = 1e-37, 1 - 2**-24

@@ -10,7 +10,6 @@ from cutpoint.records.model import HeadSpec
 
 DROPPED = -1.0  # the score of a row that is out; live scores are products of sigmoids, above KEEP_ABOVE
 KEEP_ABOVE = -0.5
-PADDING_LABEL = -1
 
 
 @dataclass(frozen=True)

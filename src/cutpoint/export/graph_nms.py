@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import onnx_ir as ir
 
-from cutpoint.export.graph import DROPPED, KEEP_ABOVE, PADDING_LABEL, Graph, Rows, gather, gather_pairs
+from cutpoint.export.graph import DROPPED, KEEP_ABOVE, Graph, Rows, gather, gather_pairs
 from cutpoint.records.model import HeadSpec
+from cutpoint.records.onnx_model import PADDING_LABEL
 
 
 def _shifted_nms(

@@ -25,8 +25,8 @@ from cutpoint.data.image import decode, prepare
 from cutpoint.errors import UserError, located
 from cutpoint.export.split import extract, join, split
 from cutpoint.files import read_json, replacing, write_json
-from cutpoint.predict.runtime import PRECISION_KEY
 from cutpoint.records.model import ModelSpec
+from cutpoint.records.onnx_model import PRECISION_KEY
 
 FP16_MAX = 65504.0
 # Of the calibration images every fifth sets no range: on it the share of values outside is measured.

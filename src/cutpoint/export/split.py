@@ -4,7 +4,7 @@ import onnx
 import onnx_ir as ir
 from onnx import helper
 
-from cutpoint.predict.runtime import WEIGHTED
+from cutpoint.records.onnx_model import WEIGHTED
 
 
 def split(

@@ -15,9 +15,9 @@ from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
 from cutpoint.records.image import Geometry, InputRecipe
 from cutpoint.records.model import ModelSpec
+from cutpoint.records.onnx_model import PADDING_LABEL
 
 READERS = {"raw": from_raw, "decoded": from_decoded}
-PADDING_LABEL = -1
 
 
 class Pipeline(Protocol):

@@ -16,15 +16,13 @@ from cutpoint.errors import UserError
 from cutpoint.predict.binding import Binding
 from cutpoint.predict.pinned import cuda_pool
 from cutpoint.records.model import METADATA_KEY, ModelSpec
+from cutpoint.records.onnx_model import PRECISION_KEY, WEIGHTED
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
 }
-PRECISION_KEY = "cutpoint_precision"
-# The operators that carry a network's weights: on a GPU none of them may fall back to the CPU.
-WEIGHTED = ("Conv", "ConvTranspose", "DeformConv", "Gemm", "MatMul")
 LACKING = re.compile(r"Could not find an implementation for (\w+)\((\d+)\)")
 # What a provider cannot run goes to the next.
 CHAINS = {"cpu": ("cpu",), "cuda": ("cuda", "cpu"), "tensorrt": ("tensorrt", "cuda", "cpu")}
@@ -142,6 +140,7 @@ class Session:
         return self._session.end_profiling()
 
     def _check_operators(self, path: str | Path, provider: str) -> None:
+        """None of those that carry weights may fall back to the CPU."""
         parts = self._session.get_provider_graph_assignment_info()
         on_cpu = {n.op_type for p in parts if p.ep_name == PROVIDERS["cpu"] for n in p.get_nodes()}
         lacking = sorted(on_cpu.intersection(WEIGHTED))
