@@ -6,7 +6,7 @@ import time
 
 import onnxruntime
 
-from cutpoint.names import SPIN_S
+from cutpoint.latency.pace import SPIN_S
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import PROVIDERS, Session, session_options
 

@@ -15,7 +15,7 @@ from detectors import SMALL_ATSS, YOLOX_NANO, atss_r50, export, latency_job
 
 from cutpoint.files import read_json
 from cutpoint.latency.coordinator import Worker
-from cutpoint.names import REST_S
+from cutpoint.latency.pace import REST_S
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 

@@ -1,6 +1,7 @@
 """The one exception that a user's mistake raises."""
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
@@ -18,3 +19,15 @@ def located(where: str) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """End a message about an unknown name with the nearest known one; empty if none is near."""
+    nearest = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {nearest[0]!r}?" if nearest else ""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """As ``did_you_mean``, followed by all known names."""
+    known = sorted(known)
+    return f"{did_you_mean(name, known) or ';'} known: {', '.join(known) or 'none'}"

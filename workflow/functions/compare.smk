@@ -1,12 +1,6 @@
-from cutpoint.plan.rows import (
-    autopsy_recipe,
-    check_one_store,
-    detections_file,
-    known_recipe,
-    onnx_file,
-    rungs,
-    samples_file,
-)
+from cutpoint.plan.ladder import rungs
+from cutpoint.plan.paths import detections_file, onnx_file, samples_file
+from cutpoint.plan.recipe_choices import autopsy_recipe, check_one_store, known_recipe
 
 
 def get_recipe_pair(wildcards):
@@ -39,7 +33,7 @@ def get_mistake_files(wildcards):
     """The file that mistakes are made on, and what they are compared with."""
     evaluation = get_evaluation(wildcards)
     return {
-        "model": onnx_file(wildcards.model, evaluation.mistaken),
+        "model": onnx_file(wildcards.model, evaluation.fingerprint_run),
         "reference": detections_file(evaluation, evaluation.reference),
     }
 
@@ -47,7 +41,7 @@ def get_mistake_files(wildcards):
 def get_mistake_settings(wildcards):
     evaluation = get_evaluation(wildcards)
     return {
-        "provider": evaluation.mistaken.provider,
+        "provider": evaluation.fingerprint_run.provider,
         **CONFIG["fingerprints"],
     }
 

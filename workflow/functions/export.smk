@@ -15,7 +15,7 @@ def get_trace_settings(wildcards):
 
 def get_full_trace(wildcards):
     """The fp32 trace that one in a reduced precision is made from."""
-    trace = PLAN.trace(wildcards.model, wildcards.trace).full
+    trace = PLAN.trace(wildcards.model, wildcards.trace).fp32
     return f"results/models/{wildcards.model}/{trace.name}.onnx"
 
 

@@ -1,6 +1,6 @@
 from types import SimpleNamespace
 
-from cutpoint.plan.rows import latency_jobs, latency_recipes
+from cutpoint.plan.tables import latency_jobs, latency_recipes
 
 
 def get_timed(wildcards):

@@ -1,4 +1,4 @@
-from cutpoint.plan.rows import shard_files
+from cutpoint.plan.paths import shard_files
 
 
 def get_predict_threads(wildcards):

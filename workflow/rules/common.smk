@@ -6,28 +6,26 @@ from cutpoint.errors import UserError
 from cutpoint.gate.rules import resolve_gate
 from cutpoint.plan.checks import check_files
 from cutpoint.plan.closure import config_files, module_files
-from cutpoint.plan.codes import Codes
+from cutpoint.plan.code_digests import CodeDigests
 from cutpoint.plan.config import check_unique_keys, complete_config
 from cutpoint.plan.devices import check_providers, resolve_device
 from cutpoint.plan.digests import Digests
-from cutpoint.plan.resolve import build_plan
-from cutpoint.plan.rows import (
+from cutpoint.plan.ladder import ladder_files
+from cutpoint.plan.paths import (
     autopsy_files,
     comparison_files,
     detections_file,
-    ladder_files,
     onnx_file,
-    report_entries,
-    row_files,
-    table_rows,
 )
+from cutpoint.plan.resolve import build_plan
 from cutpoint.plan.sources import read_sources
+from cutpoint.plan.tables import report_entries, row_files, table_rows
 
 SCHEMA = Path(workflow.current_basedir) / "../schemas/config.schema.yaml"
 CONFIG_FILES = workflow.overwrite_configfiles or workflow.configfiles
 DIGESTS = Digests(".snakemake/cutpoint-digests.json")
 atexit.register(DIGESTS.save)
-get_code = Codes(DIGESTS).get
+get_code = CodeDigests(DIGESTS).get
 
 
 def stop(error):

@@ -5,11 +5,11 @@ from typing import Any
 
 from cutpoint.compare.agreement import measure_agreement
 from cutpoint.compare.autopsy import count_steps
+from cutpoint.compare.baseline import LEAST_AP, NO_DETECTION
 from cutpoint.compare.bootstrap import Samples, delta, mean_ap, read_samples
 from cutpoint.compare.verdict import decide, lossless
 from cutpoint.evaluate.average_precision import AREAS
 from cutpoint.files import read_json, write_json
-from cutpoint.names import LEAST_AP, NO_DETECTION
 from cutpoint.recipes.bases import steps_of
 from cutpoint.records.detections import read_detections, refusal_of_pair
 from cutpoint.records.model import HeadSpec, ModelSpec

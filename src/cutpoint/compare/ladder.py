@@ -5,7 +5,7 @@ from typing import Any
 from cutpoint.compare.agreement import AGREEMENT_IOU, find_overlaps, pair
 from cutpoint.compare.bootstrap import Samples, delta, read_samples
 from cutpoint.files import read_json, write_json
-from cutpoint.names import UNCOMPILED
+from cutpoint.latency.notes import UNCOMPILED
 from cutpoint.recipes.bases import steps_of
 from cutpoint.recipes.changes import step_changes
 from cutpoint.recipes.checks import Step

@@ -42,10 +42,9 @@ def named_input(name: str, own: InputRecipe, shape: tuple[int, int] | None) -> I
     Raises:
         UserError: an unknown name.
     """
-    makers = {"mmdet": _own, "stretch": _stretch, "seed-225": _seed_225, "seed-unit": _seed_unit}
-    if name not in makers:
-        raise UserError(f"input {name!r}: unknown; known: {', '.join(makers)}")
-    return makers[name](own, shape)
+    if name not in INPUTS:
+        raise UserError(f"input {name!r}: unknown; known: {', '.join(INPUTS)}")
+    return INPUTS[name](own, shape)
 
 
 def _own(own: InputRecipe, shape: tuple[int, int] | None) -> InputRecipe:
@@ -66,6 +65,10 @@ def _seed_225(own: InputRecipe, shape: tuple[int, int] | None) -> InputRecipe:
 def _seed_unit(own: InputRecipe, shape: tuple[int, int] | None) -> InputRecipe:
     stretched = _stretch(own, shape or (608, 608))
     return replace(stretched, bgr_to_rgb=True, divide_by=255.0, mean=None, std=None)
+
+
+# what a config may name
+INPUTS = {"mmdet": _own, "stretch": _stretch, "seed-225": _seed_225, "seed-unit": _seed_unit}
 
 
 def decode(path: str | Path) -> np.ndarray:

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from cutpoint.errors import UserError
-from cutpoint.plan.config import suggest
+from cutpoint.errors import UserError, suggest
 from cutpoint.plan.evaluations import Evaluation
 from cutpoint.plan.variants import Variant
 

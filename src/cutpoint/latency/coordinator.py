@@ -20,10 +20,10 @@ from tqdm import tqdm
 
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing
+from cutpoint.latency.pace import REST_S
 from cutpoint.latency.statistics import METADATA
 from cutpoint.latency.watch import FOREIGN_CORES, Load, Watch
 from cutpoint.machine import machine_facts
-from cutpoint.names import REST_S
 
 # Images of one block. Small, so that a drift or a disturbance of seconds falls on all variants.
 BLOCK = 8

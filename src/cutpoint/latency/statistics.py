@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from cutpoint.files import write_json
-from cutpoint.names import UNCOMPILED
+from cutpoint.latency.notes import UNCOMPILED
 
 STAGES = ("decode", "preprocess", "inference", "postprocess", "total")
 # of a variant on a GPU as well

@@ -18,8 +18,9 @@ import cv2
 from cutpoint.data.image import named_input
 from cutpoint.errors import UserError, located
 from cutpoint.files import read_json
+from cutpoint.latency.notes import UNCOMPILED
+from cutpoint.latency.pace import SPIN_S
 from cutpoint.latency.watch import device_memory_mib
-from cutpoint.names import SPIN_S, UNCOMPILED
 from cutpoint.predict.pipeline import READERS, Pipeline
 from cutpoint.predict.stream import share_threads, stream
 from cutpoint.recipes.recipe import Recipe, detect, floor_of, resolve_recipe

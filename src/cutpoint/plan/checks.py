@@ -7,10 +7,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from cutpoint.data.annotations import read_annotations
-from cutpoint.errors import UserError
+from cutpoint.errors import UserError, did_you_mean, suggest
 from cutpoint.export.onnx_file import check_onnx_file
 from cutpoint.plan.closure import config_files
-from cutpoint.plan.config import near, suggest
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
 from cutpoint.plan.variants import Dataset, Variant
 
@@ -61,7 +60,9 @@ def _check_shipped(where: str, config: str) -> None:
         )
     if not (folder / relative).is_file():
         known = [path.relative_to(folder).as_posix() for path in folder.glob("*/*.py")]
-        raise UserError(f"{where}: the installed mmdet has no config {relative!r}{near(relative, known)}")
+        raise UserError(
+            f"{where}: the installed mmdet has no config {relative!r}{did_you_mean(relative, known)}"
+        )
 
 
 def _check_dataset(dataset: Dataset, sources: Collection[str]) -> None:
@@ -130,5 +131,5 @@ def _check_path(where: str, path: str, kind: str, sources: Collection[str]) -> N
     beside = [str(upper / name) for name in os.listdir(upper)] if upper.is_dir() else []
     raise UserError(
         f"{where}: no {kind} {path} (looked from {Path.cwd()}, and among the paths of data/sources.tsv)"
-        f"{near(path, [*beside, *sources])}"
+        f"{did_you_mean(path, [*beside, *sources])}"
     )

@@ -1,16 +1,14 @@
 """The config, checked against its schema and completed with the schema's defaults."""
 
 import copy
-import difflib
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import yaml
 
-from cutpoint.errors import UserError
+from cutpoint.errors import UserError, suggest
 
 TYPES = {"null": "null", "object": "a mapping", "array": "a list", "string": "text"}
 
@@ -54,18 +52,6 @@ def check_unique_keys(path: str | Path) -> None:
                     )
                 seen.add(key.value)
                 nodes.append(value)
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the nearest known one, if one is near."""
-    found = difflib.get_close_matches(name, list(known), 1)
-    return f"; did you mean {found[0]!r}?" if found else ""
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """The same, followed by all known names."""
-    known = sorted(known)
-    return f"{near(name, known) or ';'} known: {', '.join(known) or 'none'}"
 
 
 def _check_keys(node: Any, where: str) -> None:

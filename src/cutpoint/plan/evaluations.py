@@ -25,8 +25,8 @@ class Model:
 class Evaluation:
     """A model on a data set, in the order of the table.
 
-    ``diagnosed``: the variants that are held against typical mistakes; ``mistaken``: the run whose file these
-    are made on, null where nothing is diagnosed.
+    ``diagnosed``: the variants that are held against typical mistakes; ``fingerprint_run``: the run whose
+    file these are made on, null where nothing is diagnosed.
     """
 
     model: Model
@@ -36,7 +36,7 @@ class Evaluation:
     ladder: tuple[Variant, ...]
     published_ap: float | None
     diagnosed: tuple[Variant, ...] = ()
-    mistaken: Run | None = None
+    fingerprint_run: Run | None = None
 
     def variant(self, name: str) -> Variant:
         """The variant of that name."""
@@ -51,7 +51,7 @@ class Evaluation:
         """Each run once, those of the variants first, then those that only autopsies and diagnoses need."""
         runs = [variant.run for variant in self.variants if variant.run]
         runs += [run.candidates for run in runs if run.candidates]
-        return tuple(dict.fromkeys([*runs, *([self.mistaken] if self.mistaken else [])]))
+        return tuple(dict.fromkeys([*runs, *([self.fingerprint_run] if self.fingerprint_run else [])]))
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Plan:
     def trace(self, model: str, name: str) -> Trace:
         """The trace of that name that exports of a model are made from."""
         traces = [export.trace for export in self.exports(model).values() if not export.foreign]
-        return _get({trace.name: trace for t in traces for trace in (t, t.full)}, name, f"trace of {model}")
+        return _get({trace.name: trace for t in traces for trace in (t, t.fp32)}, name, f"trace of {model}")
 
     def datasets_of(self, model: str) -> list[Dataset]:
         """The data sets that a model is evaluated on, in the config's order."""

@@ -7,8 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from cutpoint.data.labels import check_order_key
-from cutpoint.errors import UserError
-from cutpoint.plan.config import suggest
+from cutpoint.errors import UserError, suggest
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
 from cutpoint.plan.resolve_variant import resolve_variant
 from cutpoint.plan.variants import SHAPE, Dataset, Export, Run, Variant, differences

@@ -4,9 +4,7 @@ import json
 import os
 from typing import Any
 
-from cutpoint.errors import UserError
-from cutpoint.names import OVERRIDES, RECIPES
-from cutpoint.plan.config import suggest
+from cutpoint.errors import UserError, suggest
 from cutpoint.plan.variants import (
     CLIP,
     COUNT,
@@ -25,6 +23,7 @@ from cutpoint.plan.variants import (
     Variant,
 )
 from cutpoint.recipes.checks import check_steps
+from cutpoint.recipes.names import OVERRIDES, RECIPES
 
 # Their NMS computes an IoU that ONNX's does not.
 NOT_IN_GRAPH = ("seed-topk-nms", "seed-per-class")
@@ -61,7 +60,7 @@ def resolve_variant(
     if entry.get("results"):
         return Variant(name, None, None, os.path.normpath(entry["results"]))
     where, runtime, cut = f"variants.{name}", entry["runtime"], entry["cut"]
-    recipe = resolve_recipe(f"{where}.recipe", entry["recipe"], recipes)
+    recipe = choose_recipe(f"{where}.recipe", entry["recipe"], recipes)
     if runtime == "pytorch":
         _check_pytorch(where, entry, recipe)
         export = None
@@ -79,14 +78,14 @@ def resolve_variant(
         export,
         entry["input"],
         entry["batch"],
-        moved=provider != _provider(runtime, device),
+        provider_overridden=provider != _provider(runtime, device),
         tf32=entry["tf32"],
     )
     return Variant(name, run, recipe)
 
 
-def resolve_recipe(where: str, entry: str | dict[str, Any], named: dict[str, Any]) -> RecipeChoice:
-    """Resolve a recipe: a name of Cutpoint's or of the config's own, or a definition written out.
+def choose_recipe(where: str, entry: str | dict[str, Any], named: dict[str, Any]) -> RecipeChoice:
+    """Choose a recipe: a name of Cutpoint's or of the config's own, or a definition written out.
 
     Raises:
         UserError: an unknown name, or steps that are none.

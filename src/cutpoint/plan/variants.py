@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from cutpoint.names import OVERRIDES
+from cutpoint.recipes.names import OVERRIDES
 
 # Named what differs from these; workflow/schemas/config.schema.yaml is where they are set.
 SHAPE, OPSET, EXPORTER, INPUT = "dynamic", 20, "dynamo", "mmdet"
@@ -116,7 +116,7 @@ class Trace:
         return f"trace-{self.label}"
 
     @property
-    def full(self) -> "Trace":
+    def fp32(self) -> "Trace":
         """The same in fp32."""
         return Trace("fp32", self.shape, self.opset, self.exporter)
 
@@ -166,7 +166,7 @@ class Run:
     export: Export | None = None
     input: str = INPUT
     batch: int = 1
-    moved: bool = False  # to another provider than the device
+    provider_overridden: bool = False  # another provider than the device's
     tf32: bool = False  # only on a GPU
 
     @property
@@ -175,7 +175,7 @@ class Run:
         parts = [self.runtime, self.export.name if self.export else self.cut]
         parts += [] if self.input == INPUT else [self.input]
         parts += [] if self.batch == 1 else [f"batch{self.batch}"]
-        parts += [self.provider] if self.moved else []
+        parts += [self.provider] if self.provider_overridden else []
         parts += ["tf32"] if self.tf32 else []
         return "-".join(parts)
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cutpoint.errors import UserError
-from cutpoint.names import OVERRIDES
 from cutpoint.recipes.checks import Step, check_steps, complete_step, known
+from cutpoint.recipes.names import OVERRIDES
 from cutpoint.records.model import HeadSpec
 
 PER_CLASS_CAP, PRE_TOP_K, KEEP_TOP_K = 200, 5000, 100

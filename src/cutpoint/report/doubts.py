@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 
-from cutpoint.names import UNCOMPILED
+from cutpoint.latency.notes import UNCOMPILED
 
 SUSPICIOUS = "suspicious: better than the reference"
 BASELINE_OFF = "baseline off"

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from cutpoint.compare.baseline import LEAST_AP, NO_DETECTION
 from cutpoint.data.inspection import Inspection, missed
 from cutpoint.files import read_json
-from cutpoint.names import LEAST_AP, NO_DETECTION
 from cutpoint.records.detections import refusal
 from cutpoint.report.doubts import (
     BASELINE_OFF,

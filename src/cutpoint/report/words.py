@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from cutpoint.names import UNCOMPILED
+from cutpoint.latency.notes import UNCOMPILED
 from cutpoint.report.doubts import (
     BASELINE_OFF,
     PUBLISHED_TOLERANCE,

@@ -8,7 +8,7 @@ from cutpoint.compare.recipe_diff import diff_image, diff_recipes
 from cutpoint.decode.candidates import from_raw
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, write_json
-from cutpoint.names import RECIPES
+from cutpoint.recipes.names import RECIPES
 from cutpoint.recipes.recipe import Recipe, apply_recipe, resolve_recipe
 from cutpoint.records.predictions import PredictionWriter
 

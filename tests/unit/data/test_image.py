@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 from tiny import geometry, input_recipe
 
-from cutpoint.data.image import clip_size, decode, named_input, prepare, resized_size
+from cutpoint.data.image import INPUTS, clip_size, decode, named_input, prepare, resized_size
 from cutpoint.errors import UserError
-from cutpoint.names import INPUTS
 from cutpoint.records.image import InputRecipe, Pad
 
 

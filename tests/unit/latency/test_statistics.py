@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cutpoint.latency.notes import UNCOMPILED
 from cutpoint.latency.statistics import (
     COPIES,
     METADATA,
@@ -15,7 +16,6 @@ from cutpoint.latency.statistics import (
     stage_statistics,
     summarize_latency,
 )
-from cutpoint.names import UNCOMPILED
 
 
 def test_statistics_by_hand():

@@ -6,8 +6,11 @@ import pytest
 
 from cutpoint.errors import UserError
 from cutpoint.plan.config import complete_config
+from cutpoint.plan.ladder import rungs
+from cutpoint.plan.paths import autopsy_files
+from cutpoint.plan.recipe_choices import autopsy_recipe
 from cutpoint.plan.resolve import build_plan, check_names
-from cutpoint.plan.rows import autopsy_files, autopsy_recipe, report_entries, rungs, table_row
+from cutpoint.plan.tables import report_entries, table_row
 from cutpoint.plan.variants import Export, RecipeChoice, Run, Variant, differences, shape_value
 
 SCHEMA = Path(__file__).resolve().parents[3] / "workflow/schemas/config.schema.yaml"
@@ -231,15 +234,16 @@ def test_what_was_made_elsewhere_is_diagnosed_unless_the_config_names_others():
     evaluation = plan_of(variants, device="cuda").evaluations[0]
     assert [variant.name for variant in evaluation.diagnosed] == ["file"]
     # the raw file in fp32, which no variant has
-    assert (evaluation.mistaken.export.name, evaluation.mistaken.provider) == ("raw-fp32", "cuda")
-    assert evaluation.mistaken in evaluation.runs
+    run = evaluation.fingerprint_run
+    assert (run.export.name, run.provider) == ("raw-fp32", "cuda")
+    assert run in evaluation.runs
     paths = [entry["path"] for entry in report_entries(plan_of(variants))["diagnoses"]]
     assert paths == ["results/diagnoses/d/m/file.json"]
     chosen = plan_of(variants, evaluation={"diagnose": ["mine"]}).evaluations[0]
     assert [variant.name for variant in chosen.diagnosed] == ["mine"]
     none = plan_of(variants, evaluation={"diagnose": []}).evaluations[0]
-    assert (none.diagnosed, none.mistaken) == ((), None)
-    assert plan_of(REFERENCE).evaluations[0].mistaken is None
+    assert (none.diagnosed, none.fingerprint_run) == ((), None)
+    assert plan_of(REFERENCE).evaluations[0].fingerprint_run is None
     of_file = plan_of(variants, evaluation={"reference": "file"}).evaluations[0]
     assert of_file.diagnosed == ()
     with pytest.raises(UserError, match=r"diagnose: pytorch is the reference; leave it out"):
@@ -265,7 +269,7 @@ def test_cuts_share_a_trace_and_a_reduced_one_is_made_from_fp32():
     plan = plan_of({**REFERENCE, **entries})
     assert {export.trace.name for export in plan.exports("m").values()} == {"trace-int8-other-opset19"}
     trace = plan.trace("m", "trace-int8-other-opset19")
-    assert trace.full == plan.trace("m", "trace-fp32-opset19")
+    assert trace.fp32 == plan.trace("m", "trace-fp32-opset19")
     assert [dataset.name for dataset in plan.datasets] == ["d", "other"]
     with pytest.raises(UserError, match="plans no trace of m 'trace-fp32'"):
         plan.trace("m", "trace-fp32")
@@ -529,3 +533,11 @@ def test_choices_about_annotations_are_the_data_sets():
     with pytest.raises(UserError, match=r"^datasets\.d\.label_order: file .* remove one$"):
         dataset_of(classes={"a": "b"}, label_order="file")
     assert dataset_of(classes={"a": "b"}, label_order="names").class_map == {"a": "b"}
+
+
+@pytest.mark.parametrize("key", ["reference", "ladder", "diagnose"])
+def test_an_evaluation_uses_only_its_own_variants(key):
+    """A variant that the config defines and this evaluation does not list has no files there."""
+    named = "raw" if key == "reference" else ["pytorch_raw", "raw"]
+    with pytest.raises(UserError, match=rf"\.{key}: 'raw' is not among this evaluation's variants"):
+        plan_of(LINE, evaluation={"variants": ["pytorch", "pytorch_raw"], key: named})

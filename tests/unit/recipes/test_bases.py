@@ -17,9 +17,9 @@ from tiny import (
 
 from cutpoint.decode.candidates import from_raw
 from cutpoint.errors import UserError
-from cutpoint.names import OVERRIDES, RECIPES
 from cutpoint.recipes.bases import BASES, OVERRIDDEN, steps_of
 from cutpoint.recipes.checks import DEFAULTS, PARAMETERS, check_served, check_steps
+from cutpoint.recipes.names import OVERRIDES, RECIPES
 from cutpoint.recipes.recipe import STEPS, Recipe, apply_recipe, floor_of, resolve_recipe
 
 PAA_FLOOR = {"on": "product", "value": 0.05**2 * (1 - 1e-6), "inclusive": True}

@@ -35,7 +35,7 @@ WITHOUT_EFFECT = {"requests", "tqdm"}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-class Codes:
+class CodeDigests:
     """The code behind each module of the package; what a file says is kept with its digest."""
 
     def __init__(self, digests: Digests, root: Path = ROOT) -> None:

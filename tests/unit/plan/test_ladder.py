@@ -1,4 +1,4 @@
-"""Which files the comparisons and the ladder read, and which variants stand beside a step."""
+"""Which files comparisons and the ladder read, and which variants stand beside a step."""
 
 from pathlib import Path
 
@@ -6,8 +6,11 @@ import pytest
 
 from cutpoint.errors import UserError
 from cutpoint.plan.config import complete_config
+from cutpoint.plan.ladder import ladder_files, rungs
+from cutpoint.plan.paths import comparison_files
+from cutpoint.plan.recipe_choices import known_recipe
 from cutpoint.plan.resolve import build_plan
-from cutpoint.plan.rows import comparison_files, known_recipe, ladder_files, rungs, table_row
+from cutpoint.plan.tables import table_row
 
 SCHEMA = Path(__file__).resolve().parents[3] / "workflow/schemas/config.schema.yaml"
 ONNX = {"runtime": "onnxruntime"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cutpoint.plan.codes import Codes
+from cutpoint.plan.code_digests import CodeDigests
 from cutpoint.plan.digests import Digests
 
 FILES = {
@@ -29,7 +29,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def codes(root, tmp_path_factory):
-    return Codes(Digests(tmp_path_factory.mktemp("cache") / "digests.json"), root)
+    return CodeDigests(Digests(tmp_path_factory.mktemp("cache") / "digests.json"), root)
 
 
 def test_closure_follows_functions_packages_and_relative_imports(root, codes):
@@ -119,7 +119,7 @@ def test_a_text_that_the_code_uses_is_a_change(root, codes):
 
 
 def test_the_package_itself(tmp_path):
-    codes = Codes(Digests(tmp_path / "digests.json"))
+    codes = CodeDigests(Digests(tmp_path / "digests.json"))
     assert "cutpoint.detector.mmcv_ops" in codes.closure("cutpoint.detector.trace")
     assert not any("detector" in name for name in codes.closure("cutpoint.predict.shard"))
     assert {"torch", "mmdet"} <= set(codes.versions("cutpoint.detector.trace"))

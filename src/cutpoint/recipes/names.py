@@ -1,0 +1,13 @@
+"""Names of recipes; imports nothing, so that a plan is quick to make."""
+
+# what a config may name
+RECIPES = (
+    "mmdet3",
+    "mmdet2-onnx",
+    "mmdeploy",
+    "seed-topk-nms",
+    "seed-per-class",
+    "class-agnostic",
+)
+# what `{base: NAME, ...}` may change, in the order of a recipe's name in the tables
+OVERRIDES = ("score_thr", "nms_pre", "iou_threshold", "max_per_img", "score_voting")
