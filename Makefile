@@ -5,7 +5,7 @@ SMK := Snakefile workflow
 ARGS ?=
 
 .PHONY: help setup demo test test-parts test-whole heads heads-even heads-odd zoo benchmark lint format \
-    regenerate-demo clean
+    environment regenerate-demo clean
 
 help:
 	@echo "make demo             run the embedded demo; ends with results/report.html"
@@ -15,6 +15,7 @@ help:
 	@echo "make benchmark        measure side by side, each beside its floor; writes benchmarks/results"
 	@echo "make lint             check style of Python and workflow files"
 	@echo "make format           rewrite them in that style"
+	@echo "make environment      write environment.yml from requirements.txt"
 	@echo "make regenerate-demo  draw the demo's images and train its detectors again"
 	@echo "make clean            remove results, logs and Snakemake's records (downloads stay)"
 
@@ -62,12 +63,15 @@ lint: setup
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
 	$(VENV)/snakefmt --check $(SMK)
-	$(VENV)/snakemake --lint
+	$(VENV)/python tools/lint_workflow.py
 
 format: setup
 	$(VENV)/ruff check --fix .
 	$(VENV)/ruff format .
 	$(VENV)/snakefmt $(SMK)
+
+environment: setup
+	$(VENV)/python tools/environment.py
 
 regenerate-demo: setup
 	$(VENV)/snakemake --snakefile workflow/demo.smk --cores $${CORES:-all} $(ARGS)

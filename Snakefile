@@ -27,6 +27,7 @@ rule all:
 
 
 include: "workflow/rules/data.smk"
+include: "workflow/rules/detector.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"

@@ -31,13 +31,11 @@ rule draw_labelled:
         annotations="results/demo-build/{style}/instances.json",
     log:
         "logs/demo-build/draw_{style}.log",
-    conda:
-        "../environment.yml"
     params:
         seed=SEED,
         scenes=lambda wildcards: SETS[wildcards.style],
     script:
-        "scripts/demo_draw.py"
+        "scripts/demo/draw.py"
 
 
 rule draw_unlabelled:
@@ -46,13 +44,11 @@ rule draw_unlabelled:
         images=directory("results/demo-build/traffic_unlabelled/images"),
     log:
         "logs/demo-build/draw_traffic_unlabelled.log",
-    conda:
-        "../environment.yml"
     params:
         seed=SEED,
         scenes=SETS["traffic_unlabelled"],
     script:
-        "scripts/demo_draw.py"
+        "scripts/demo/draw.py"
 
 
 rule train_detector:
@@ -64,13 +60,11 @@ rule train_detector:
         checkpoint="results/demo-build/atss_{style}.pth",
     log:
         "logs/demo-build/train_{style}.log",
-    conda:
-        "../environment.yml"
     params:
         seed=SEED,
         training=TRAINING,
     script:
-        "scripts/demo_train.py"
+        "scripts/demo/train.py"
 
 
 rule score_detector:
@@ -84,7 +78,5 @@ rule score_detector:
         metrics="results/demo-scores/atss_{style}.json",
     log:
         "logs/demo-build/score_{style}.log",
-    conda:
-        "../environment.yml"
     script:
-        "scripts/demo_score.py"
+        "scripts/demo/score.py"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "workflow", "src", "config", "profiles", "environment.yml", "data/sources.tsv")
+PARTS = ("Snakefile", "workflow", "src", "config", "profiles", "data/sources.tsv")
 
 # One of each kind of variant, with and without annotations: a plan of few jobs.
 CONFIG = """\
@@ -69,8 +69,13 @@ class Result:
 
 def run_snakemake(folder: Path, *arguments: str, timeout: float = 300) -> Result:
     """Call Snakemake in a folder that holds a Snakefile, with the package beside it."""
+    return run_python(folder, "-m", "snakemake", *arguments, timeout=timeout)
+
+
+def run_python(folder: Path, *arguments: str | Path, timeout: float = 300) -> Result:
+    """Call Python in a folder, with the package that it holds."""
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", *arguments],
+        [sys.executable, *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder / "src")},
         capture_output=True,

@@ -1,11 +1,14 @@
 """The workflow is formatted and free of lints; the config's README explains every key."""
 
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
-from snake import ROOT, run_snakemake
+from snake import ROOT, run_python
 
 
 def test_snakefmt():
@@ -16,13 +19,63 @@ def test_snakefmt():
     assert done.returncode == 0, done.stderr
 
 
+def lint(folder, *arguments):
+    return run_python(folder, ROOT / "tools/lint_workflow.py", *arguments)
+
+
 def test_snakemake_lint():
-    result = run_snakemake(ROOT, "--lint")
+    result = lint(ROOT)
     assert result.code == 0, result.text
 
 
+RULE = """\
+rule copy:
+    input: "a"
+    output: "b"
+    {log}
+    script: "copy.py"
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "lints"), [('log: "copy.log"', []), ("", ["No log directive defined:"])], ids=["clean", "no log"]
+)
+def test_one_lint_alone_is_left_out(tmp_path, log, lints):
+    (tmp_path / "Snakefile").write_text(RULE.format(log=log))
+    result = lint(tmp_path)
+    assert [line.strip(" *") for line in result.text.splitlines() if line.startswith("    * ")] == lints
+    assert result.code == bool(lints)
+
+
+def test_conda_makes_what_the_lock_says():
+    made = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    assert made[-1]["pip"] == (ROOT / "requirements.txt").read_text().split()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert made[0] == f"python {project['requires-python']}"
+
+
+def rules():
+    """Name, file and text of each rule."""
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        for text in re.split(r"^(?=rule )", path.read_text(), flags=re.M)[1:]:
+            yield re.match(r"rule (\w+)", text)[1], path, text
+
+
+def test_a_rule_stands_in_the_file_of_the_package_that_it_calls():
+    for name, path, text in rules():
+        script = re.search(r'"\.\./scripts/(\w+)/(\w+)\.py"', text)
+        code = re.search(r'code=get_code\("cutpoint\.(\w+)\.(\w+)"', text)
+        assert script[1] == path.stem, name
+        adapter = (ROOT / f"workflow/scripts/{script[1]}/{script[2]}.py").read_text()
+        called = re.findall(r"from cutpoint\.(\w+)\.(\w+) import", adapter)
+        assert path.stem in {package for package, _ in called}, name
+        if code:
+            assert code[1] == path.stem, name
+            assert code.groups() in called, name
+
+
 def test_adapters_are_short_and_call_the_package_once():
-    scripts = sorted((ROOT / "workflow/scripts").glob("*.py"))
+    scripts = sorted((ROOT / "workflow/scripts").rglob("*.py"))
     assert scripts
     for script in scripts:
         lines = script.read_text().splitlines()

@@ -1,3 +1,21 @@
+rule resample:
+    """AP of a variant on its data set and on resamples of the images, the same for all variants."""
+    input:
+        truth="results/truth/{dataset}/{model}.json",
+        detections="results/detections/{dataset}/{model}/{variant}.json",
+    output:
+        "results/resamples/{dataset}/{model}/{variant}.npz",
+    log:
+        "logs/resample/{dataset}/{model}/{variant}.log",
+    benchmark:
+        "logs/benchmarks/resample/{dataset}/{model}/{variant}.tsv"
+    threads: 1
+    params:
+        code=get_code("cutpoint.compare.bootstrap"),
+    script:
+        "../scripts/compare/resample.py"
+
+
 rule compare:
     """A variant beside the reference: delta AP with its interval, the verdict, agreement of the detections."""
     input:
@@ -15,13 +33,11 @@ rule compare:
         "logs/compare/{dataset}/{model}/{variant}.log",
     benchmark:
         "logs/benchmarks/compare/{dataset}/{model}/{variant}.tsv"
-    conda:
-        "../../environment.yml"
     params:
         code=get_code("cutpoint.compare.comparison"),
         settings=get_comparison_settings,
     script:
-        "../scripts/compare.py"
+        "../scripts/compare/compare.py"
 
 
 rule autopsy:
@@ -41,13 +57,11 @@ rule autopsy:
         "logs/autopsy/{dataset}/{model}/{variant}.log",
     benchmark:
         "logs/benchmarks/autopsy/{dataset}/{model}/{variant}.tsv"
-    conda:
-        "../../environment.yml"
     params:
         code=get_code("cutpoint.compare.autopsy"),
         settings=get_autopsy_settings,
     script:
-        "../scripts/autopsy.py"
+        "../scripts/compare/autopsy.py"
 
 
 rule measure_operating_points:
@@ -61,12 +75,10 @@ rule measure_operating_points:
         "logs/measure_operating_points/{dataset}/{model}/{variant}.log",
     benchmark:
         "logs/benchmarks/measure_operating_points/{dataset}/{model}/{variant}.tsv"
-    conda:
-        "../../environment.yml"
     params:
         code=get_code("cutpoint.compare.operating_points"),
     script:
-        "../scripts/measure_operating_points.py"
+        "../scripts/compare/measure_operating_points.py"
 
 
 rule fingerprint:
@@ -83,8 +95,6 @@ rule fingerprint:
         "logs/fingerprint/{dataset}/{model}.log",
     benchmark:
         "logs/benchmarks/fingerprint/{dataset}/{model}.tsv"
-    conda:
-        "../../environment.yml"
     threads: 1
     resources:
         gpu=get_gpu_count,
@@ -92,7 +102,7 @@ rule fingerprint:
         code=get_code("cutpoint.compare.fingerprints"),
         settings=get_mistake_settings,
     script:
-        "../scripts/fingerprint.py"
+        "../scripts/compare/fingerprint.py"
 
 
 rule diagnose:
@@ -111,8 +121,6 @@ rule diagnose:
         "logs/diagnose/{dataset}/{model}/{variant}.log",
     benchmark:
         "logs/benchmarks/diagnose/{dataset}/{model}/{variant}.tsv"
-    conda:
-        "../../environment.yml"
     threads: 1
     resources:
         gpu=get_gpu_count,
@@ -120,7 +128,7 @@ rule diagnose:
         code=get_code("cutpoint.compare.diagnosis"),
         settings=get_mistake_settings,
     script:
-        "../scripts/diagnose.py"
+        "../scripts/compare/diagnose.py"
 
 
 rule ladder:
@@ -135,13 +143,11 @@ rule ladder:
     benchmark:
         "logs/benchmarks/ladder/{dataset}/{model}.tsv"
     localrule: True
-    conda:
-        "../../environment.yml"
     params:
         code=get_code("cutpoint.compare.ladder"),
         settings=get_ladder_settings,
     script:
-        "../scripts/ladder.py"
+        "../scripts/compare/ladder.py"
 
 
 rule recipe_diff:
@@ -158,10 +164,8 @@ rule recipe_diff:
     wildcard_constraints:
         first=get_variants(),
         second=get_variants(),
-    conda:
-        "../../environment.yml"
     params:
         code=get_code("cutpoint.compare.recipe_diff"),
         settings=get_diff_settings,
     script:
-        "../scripts/recipe_diff.py"
+        "../scripts/compare/recipe_diff.py"

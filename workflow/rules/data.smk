@@ -9,12 +9,10 @@ rule fetch:
     wildcard_constraints:
         source=get_source_pattern(is_folder=False),
     localrule: True
-    conda:
-        "../../environment.yml"
     params:
         settings=get_source_settings,
     script:
-        "../scripts/fetch.py"
+        "../scripts/data/fetch.py"
 
 
 rule fetch_folder:
@@ -28,12 +26,10 @@ rule fetch_folder:
     wildcard_constraints:
         source=get_source_pattern(is_folder=True),
     localrule: True
-    conda:
-        "../../environment.yml"
     params:
         settings=get_source_settings,
     script:
-        "../scripts/fetch.py"
+        "../scripts/data/fetch.py"
 
 
 rule build_manifest:
@@ -47,8 +43,6 @@ rule build_manifest:
     benchmark:
         "logs/benchmarks/build_manifest/{dataset}.tsv"
     priority: 1
-    conda:
-        "../../environment.yml"
     params:
         code=get_code("cutpoint.data.manifest"),
         content=get_images_digest,
@@ -56,7 +50,7 @@ rule build_manifest:
         listing=get_listing_digest,
         settings=get_manifest_settings,
     script:
-        "../scripts/build_manifest.py"
+        "../scripts/data/build_manifest.py"
 
 
 rule map_labels:
@@ -72,13 +66,11 @@ rule map_labels:
         "logs/benchmarks/map_labels/{dataset}/{model}.tsv"
     priority: 1
     localrule: True
-    conda:
-        "../../environment.yml"
     params:
         code=get_code("cutpoint.data.truth"),
         settings=get_label_settings,
     script:
-        "../scripts/map_labels.py"
+        "../scripts/data/map_labels.py"
 
 
 rule build_truth:
@@ -96,11 +88,9 @@ rule build_truth:
     # What can be wrong with the data is told before the network runs.
     priority: 1
     localrule: True
-    conda:
-        "../../environment.yml"
     params:
         code=get_code("cutpoint.data.truth"),
         annotations=get_annotations_digest,
         settings=get_truth_settings,
     script:
-        "../scripts/build_truth.py"
+        "../scripts/data/build_truth.py"

@@ -10,13 +10,11 @@ rule evaluate_gate:
     benchmark:
         "logs/benchmarks/evaluate_gate.tsv"
     localrule: True
-    conda:
-        "../../environment.yml"
     params:
         code=get_code("cutpoint.gate.check"),
         settings={"checks": GATE},
     script:
-        "../scripts/evaluate_gate.py"
+        "../scripts/gate/evaluate_gate.py"
 
 
 rule gate:
@@ -26,7 +24,5 @@ rule gate:
     log:
         "logs/gate.log",
     localrule: True
-    conda:
-        "../../environment.yml"
     script:
-        "../scripts/gate.py"
+        "../scripts/gate/gate.py"

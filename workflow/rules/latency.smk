@@ -14,8 +14,6 @@ rule time_variants:
         "logs/time_variants/{dataset}/{model}.log",
     benchmark:
         "logs/benchmarks/time_variants/{dataset}/{model}.tsv"
-    conda:
-        "../../environment.yml"
     threads: get_all_cores
     resources:
         gpu=get_gpu_count,
@@ -28,7 +26,7 @@ rule time_variants:
         # session. The tables name the recipe that was timed.
         recipes=get_timed_recipes,
     script:
-        "../scripts/time_variants.py"
+        "../scripts/latency/time_variants.py"
 
 
 rule latency:
@@ -44,10 +42,8 @@ rule latency:
     wildcard_constraints:
         variant=get_variants(),
     localrule: True
-    conda:
-        "../../environment.yml"
     params:
         code=get_code("cutpoint.latency.statistics"),
         reference=lambda wildcards: get_evaluation(wildcards).reference.name,
     script:
-        "../scripts/latency.py"
+        "../scripts/latency/latency.py"

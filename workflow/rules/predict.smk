@@ -14,8 +14,6 @@ rule predict:
         "logs/benchmarks/predict/{dataset}/{model}/{run}/{shard}.tsv"
     wildcard_constraints:
         run=r"onnxruntime-[A-Za-z0-9_-]+",
-    conda:
-        "../../environment.yml"
     threads: get_predict_threads
     resources:
         gpu=get_gpu_count,
@@ -24,41 +22,7 @@ rule predict:
         settings=get_run_settings,
         scoring=get_scoring_settings,
     script:
-        "../scripts/predict.py"
-
-
-rule predict_pytorch:
-    """The same of the PyTorch model: candidates of its head, or mmdet's own detections."""
-    input:
-        files=get_model_files,
-        spec="results/models/{model}/spec.json",
-        manifest="results/manifests/{dataset}.json",
-    output:
-        predictions="results/predictions/{dataset}/{model}/{run}/{shard}.parquet",
-        images="results/predictions/{dataset}/{model}/{run}/{shard}.images.parquet",
-    log:
-        "logs/predict/{dataset}/{model}/{run}/{shard}.log",
-    benchmark:
-        "logs/benchmarks/predict/{dataset}/{model}/{run}/{shard}.tsv"
-    wildcard_constraints:
-        run=r"pytorch-[A-Za-z0-9_-]+",
-    conda:
-        "../../environment.yml"
-    threads: get_pytorch_threads
-    resources:
-        gpu=get_gpu_count,
-    params:
-        code=get_code("cutpoint.detector.reference"),
-        sources=get_model_digests,
-        imports=CONFIG["imports"],
-        settings=lambda wildcards: {
-            **get_model_settings(wildcards),
-            **get_run_settings(wildcards),
-            "cut": get_run(wildcards).cut,
-        },
-        scoring=get_scoring_settings,
-    script:
-        "../scripts/predict_pytorch.py"
+        "../scripts/predict/predict.py"
 
 
 rule import_results:
@@ -76,13 +40,11 @@ rule import_results:
     wildcard_constraints:
         variant=get_results_variants(),
     localrule: True
-    conda:
-        "../../environment.yml"
     params:
-        code=get_code("cutpoint.data.results_file"),
+        code=get_code("cutpoint.predict.results_file"),
         sources=lambda wildcards: get_digests([get_variant(wildcards).results]),
     script:
-        "../scripts/import_results.py"
+        "../scripts/predict/import_results.py"
 
 
 rule postprocess:
@@ -99,10 +61,8 @@ rule postprocess:
         "logs/benchmarks/postprocess/{dataset}/{model}/{variant}.tsv"
     wildcard_constraints:
         variant=rf"(?!(?:{get_results_variants()})\.)[A-Za-z0-9_-]+",
-    conda:
-        "../../environment.yml"
     params:
         code=get_code("cutpoint.predict.postprocess"),
         settings=get_recipe_settings,
     script:
-        "../scripts/postprocess.py"
+        "../scripts/predict/postprocess.py"

@@ -25,13 +25,11 @@ rule summarize:
     benchmark:
         "logs/benchmarks/summarize.tsv"
     localrule: True
-    conda:
-        "../../environment.yml"
     params:
         code=get_code("cutpoint.report.tables"),
         settings={"rows": ROWS},
     script:
-        "../scripts/summarize.py"
+        "../scripts/report/summarize.py"
 
 
 rule plot_ap:
@@ -50,12 +48,10 @@ rule plot_ap:
     benchmark:
         "logs/benchmarks/plot_ap.tsv"
     localrule: True
-    conda:
-        "../../environment.yml"
     params:
         code=get_code("cutpoint.report.plots"),
     script:
-        "../scripts/plot_ap.py"
+        "../scripts/report/plot_ap.py"
 
 
 rule plot_ladder:
@@ -74,13 +70,11 @@ rule plot_ladder:
     benchmark:
         "logs/benchmarks/plot_ladder.tsv"
     localrule: True
-    conda:
-        "../../environment.yml"
     params:
         code=get_code("cutpoint.report.plots"),
         settings={"ladders": ENTRIES["ladders"]},
     script:
-        "../scripts/plot_ladder.py"
+        "../scripts/report/plot_ladder.py"
 
 
 rule plot_operating_points:
@@ -99,13 +93,11 @@ rule plot_operating_points:
     benchmark:
         "logs/benchmarks/plot_operating_points.tsv"
     localrule: True
-    conda:
-        "../../environment.yml"
     params:
         code=get_code("cutpoint.report.operating_plots"),
         settings={"points": ENTRIES["points"]},
     script:
-        "../scripts/plot_operating_points.py"
+        "../scripts/report/plot_operating_points.py"
 
 
 rule plot_calibration:
@@ -124,13 +116,11 @@ rule plot_calibration:
     benchmark:
         "logs/benchmarks/plot_calibration.tsv"
     localrule: True
-    conda:
-        "../../environment.yml"
     params:
         code=get_code("cutpoint.report.operating_plots"),
         settings={"points": ENTRIES["points"]},
     script:
-        "../scripts/plot_calibration.py"
+        "../scripts/report/plot_calibration.py"
 
 
 rule plot_latency:
@@ -149,12 +139,10 @@ rule plot_latency:
     benchmark:
         "logs/benchmarks/plot_latency.tsv"
     localrule: True
-    conda:
-        "../../environment.yml"
     params:
         code=get_code("cutpoint.report.plots"),
     script:
-        "../scripts/plot_latency.py"
+        "../scripts/report/plot_latency.py"
 
 
 rule plot_stages:
@@ -173,8 +161,6 @@ rule plot_stages:
     benchmark:
         "logs/benchmarks/plot_stages.tsv"
     localrule: True
-    conda:
-        "../../environment.yml"
     params:
         code=get_code("cutpoint.report.plots"),
         settings={
@@ -185,7 +171,7 @@ rule plot_stages:
             ]
         },
     script:
-        "../scripts/plot_stages.py"
+        "../scripts/report/plot_stages.py"
 
 
 rule draw_samples:
@@ -212,8 +198,6 @@ rule draw_samples:
         "logs/draw_samples/{dataset}/{model}/{variant}.log",
     benchmark:
         "logs/benchmarks/draw_samples/{dataset}/{model}/{variant}.tsv"
-    conda:
-        "../../environment.yml"
     params:
         code=get_code("cutpoint.report.samples"),
         settings=lambda wildcards: {
@@ -221,7 +205,7 @@ rule draw_samples:
             **CONFIG["samples"],
         },
     script:
-        "../scripts/draw_samples.py"
+        "../scripts/report/draw_samples.py"
 
 
 rule render_report:
@@ -248,8 +232,6 @@ rule render_report:
     benchmark:
         "logs/benchmarks/render_report.tsv"
     localrule: True
-    conda:
-        "../../environment.yml"
     params:
         code=get_code("cutpoint.report.page"),
         settings={
@@ -258,4 +240,4 @@ rule render_report:
             "config": {**CONFIG, "device": PLAN.device},
         },
     script:
-        "../scripts/render_report.py"
+        "../scripts/report/render_report.py"

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
-        from cutpoint.data.results_file import import_results
         from cutpoint.files import read_json
+        from cutpoint.predict.results_file import import_results
 
         import_results(
             variant=snakemake.wildcards.variant,

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from cutpoint.data.results_file import import_results
 from cutpoint.errors import UserError
+from cutpoint.predict.results_file import import_results
 
 GOOD = {"image_id": 1, "category_id": 7, "bbox": [1, 2.5, 3, 4], "score": 0.123456789012345}
 

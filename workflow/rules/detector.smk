@@ -1,0 +1,100 @@
+rule describe_model:
+    """What post-processing needs to know of a model: classes, head, input recipe."""
+    input:
+        get_model_files,
+    output:
+        "results/models/{model}/spec.json",
+    log:
+        "logs/describe_model/{model}.log",
+    benchmark:
+        "logs/benchmarks/describe_model/{model}.tsv"
+    params:
+        code=get_code("cutpoint.detector.describe"),
+        sources=get_model_digests,
+        imports=CONFIG["imports"],
+        settings=lambda wildcards: {
+            **get_model_settings(wildcards),
+            "candidate_floor": PLAN.model(wildcards.model).candidate_floor,
+            "class_names": PLAN.model(wildcards.model).class_names,
+        },
+    script:
+        "../scripts/detector/describe_model.py"
+
+
+rule trace_model:
+    """One graph with the outputs of all cuts, from which the exports are made."""
+    input:
+        files=get_model_files,
+        spec="results/models/{model}/spec.json",
+    output:
+        "results/models/{model}/{trace}.onnx",
+    log:
+        "logs/trace_model/{model}/{trace}.log",
+    benchmark:
+        "logs/benchmarks/trace_model/{model}/{trace}.tsv"
+    wildcard_constraints:
+        trace=r"trace-fp32[A-Za-z0-9_-]*",
+    params:
+        code=get_code("cutpoint.detector.trace"),
+        sources=get_model_digests,
+        imports=CONFIG["imports"],
+        settings=lambda wildcards: {
+            **get_model_settings(wildcards),
+            **get_trace_settings(wildcards),
+        },
+    script:
+        "../scripts/detector/trace_model.py"
+
+
+rule verify_export:
+    """The tensors of an export beside PyTorch's on a few images; out of tolerance is a note, not a stop."""
+    input:
+        export="results/models/{model}/{export}.onnx",
+        files=get_model_files,
+        spec="results/models/{model}/spec.json",
+        manifest=get_verify_manifest,
+    output:
+        "results/models/{model}/{export}.verify.json",
+    log:
+        "logs/verify_export/{model}/{export}.log",
+    benchmark:
+        "logs/benchmarks/verify_export/{model}/{export}.tsv"
+    params:
+        code=get_code("cutpoint.detector.verify"),
+        sources=get_model_digests,
+        imports=CONFIG["imports"],
+        settings=lambda wildcards: {**get_model_settings(wildcards), "images": 3},
+    script:
+        "../scripts/detector/verify_export.py"
+
+
+rule predict_pytorch:
+    """The same of the PyTorch model: candidates of its head, or mmdet's own detections."""
+    input:
+        files=get_model_files,
+        spec="results/models/{model}/spec.json",
+        manifest="results/manifests/{dataset}.json",
+    output:
+        predictions="results/predictions/{dataset}/{model}/{run}/{shard}.parquet",
+        images="results/predictions/{dataset}/{model}/{run}/{shard}.images.parquet",
+    log:
+        "logs/predict/{dataset}/{model}/{run}/{shard}.log",
+    benchmark:
+        "logs/benchmarks/predict/{dataset}/{model}/{run}/{shard}.tsv"
+    wildcard_constraints:
+        run=r"pytorch-[A-Za-z0-9_-]+",
+    threads: get_pytorch_threads
+    resources:
+        gpu=get_gpu_count,
+    params:
+        code=get_code("cutpoint.detector.reference"),
+        sources=get_model_digests,
+        imports=CONFIG["imports"],
+        settings=lambda wildcards: {
+            **get_model_settings(wildcards),
+            **get_run_settings(wildcards),
+            "cut": get_run(wildcards).cut,
+        },
+        scoring=get_scoring_settings,
+    script:
+        "../scripts/detector/predict_pytorch.py"
