@@ -1,0 +1,68 @@
+"""COCO metrics of a variant on a data set. The file has no format number: it never changed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cutpoint.files import write_json
+from cutpoint.records.json_file import as_content, read_record
+
+
+@dataclass(frozen=True)
+class ClassMetrics:
+    """AP of one category; null without ground truth, and of a refused variant.
+
+    ``ground_truths``: its boxes, crowds not counted.
+    """
+
+    category_id: int
+    name: str
+    AP: float | None
+    AP50: float | None
+    ground_truths: int
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """``results/metrics/{dataset}/{model}/{variant}.json``: COCO's twelve numbers as fractions.
+
+    A number is null where COCO gives -1. ``images``: how many are scored. ``detections``: how many are
+    scored. ``refused``: why the variant has no detections; then all numbers are null.
+    """
+
+    AP: float | None
+    AP50: float | None
+    AP75: float | None
+    APs: float | None
+    APm: float | None
+    APl: float | None
+    AR1: float | None
+    AR10: float | None
+    AR100: float | None
+    ARs: float | None
+    ARm: float | None
+    ARl: float | None
+    images: int
+    detections: int | None
+    per_class: tuple[ClassMetrics, ...]
+    refused: str | None = None
+
+
+# the twelve, in pycocotools' order
+SUMMARY = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+
+
+def read_metrics(path: str | Path) -> Metrics:
+    """Read metrics.
+
+    Raises:
+        UserError: the file is not one of metrics.
+    """
+    return read_record(path, Metrics)
+
+
+def write_metrics(path: str | Path, metrics: Metrics) -> None:
+    """Write metrics, whole or not at all; ``refused`` only where the variant is."""
+    content = as_content(metrics)
+    if metrics.refused is None:
+        content.pop("refused", None)
+    write_json(path, content)
