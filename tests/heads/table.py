@@ -1,4 +1,4 @@
-"""The worst differences of every head and cut as a Markdown table: ``table.py FOLDER OUT TITLE``."""
+"""The worst differences of every head and cut as a Markdown table: ``table.py FOLDER OUT BACKBONES``."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ HEADER = ["head", "cut", "candidates", "detections", "matched", "ties", "score",
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """One line a head and cut; numbers right-aligned."""
+    """One line per head and cut; numbers right-aligned."""
     lines = [HEADER, ["---", "---", *["---:"] * (len(HEADER) - 2)]]
     lines += [cells(row) for row in rows if row["cut"] != "trace"]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
@@ -41,19 +41,21 @@ def text(folder: Path, backbones: str) -> str:
 
 PAGE = """# Every dense head at every cut
 
-Written by `make {target}`: {heads} configs of mmdet 3.3.0's zoo with {backbones}, random weights spread
-so that about 1500 pairs an image pass the head's threshold (`tests/heads/zoo_models.py`), three noise images
-of different sizes, CPU. Of all images the worst against mmdet's own `predict`, matched both ways (same class,
-IoU >= 0.99 or 0.02 px):
+This page is written by `make {target}`. It covers {heads} configs of mmdet 3.3.0's zoo with {backbones}
+and random weights, on a CPU. The weights are spread so that about 1500 pairs per image pass the head's
+threshold (`tests/heads/zoo_models.py`). The images are three noise images of different sizes. The
+detections are compared with mmdet's own `predict` in both directions (same class, IoU >= 0.99 or 0.02 px).
+Counts are sums over the images, differences are the largest of all images.
 
-- `numpy` is our recipe `mmdet3` on torch's raw tensors; `raw`, `decoded` and `e2e` are the ONNX files; for
-  `batch 3` both sides pad the images together. PAA's `e2e` is compared with numpy `mmdet3+no-voting`, since
-  score voting cannot be built into a graph.
-- `ties`: detections without a partner, each traced to a score or an IoU within rounding of a border (below).
-- `score`, `box px`: the largest difference of matched detections; `tensor`: of the outputs from torch's,
-  in their own units (boxes in pixels).
-- `s`: seconds for the three images, judging included. Tracing and writing the files took {fastest:.0f} to
-  {slowest:.0f} s a head.
+- `numpy` is our recipe `mmdet3` on torch's raw tensors. `raw`, `decoded` and `e2e` are the ONNX files. For
+  `batch 3` both sides pad the images together. A graph cannot contain PAA's score voting, so PAA's `e2e`
+  is compared with numpy `mmdet3+no-voting`.
+- `ties` counts detections without a partner. Each of them is traced to a score or an IoU within rounding
+  of a limit (listed below).
+- `score` and `box px` are the largest differences of matched detections. `tensor` is the largest
+  difference of the outputs from torch's, in their own units (boxes in pixels).
+- `s` is the time for the three images in seconds, including the comparison. Tracing and writing the files
+  took {fastest:.0f} to {slowest:.0f} s per head.
 
 {table}
 ## Ties
