@@ -8,7 +8,8 @@ import onnxruntime
 
 from cutpoint.latency.pace import SPIN_S
 from cutpoint.predict.pipeline import OnnxPipeline
-from cutpoint.predict.runtime import PROVIDERS, Session, session_options
+from cutpoint.predict.runtime import Session, session_options
+from cutpoint.providers import PROVIDERS
 
 
 def main() -> None:
@@ -16,7 +17,7 @@ def main() -> None:
     job = json.loads(sys.argv[1])
     pipeline = OnnxPipeline(Session(job["model"], job["provider"], 1))
     options = session_options(job["threads"], spin_s=SPIN_S)
-    session = onnxruntime.InferenceSession(job["model"], options, [PROVIDERS[job["provider"]]])
+    session = onnxruntime.InferenceSession(job["model"], options, [PROVIDERS[job["provider"]].runtime_name])
     prepared = {}
     print(json.dumps({}), flush=True)
     for line in sys.stdin:

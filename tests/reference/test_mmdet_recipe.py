@@ -183,5 +183,5 @@ def test_an_image_that_mmdet_cannot_load_is_one_message(atss, tmp_path):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_cuda_without_a_device_is_refused(atss):
-    with pytest.raises(UserError, match="torch finds no CUDA device"):
+    with pytest.raises(UserError, match="device cuda: torch finds none here"):
         open_pytorch(atss.config_name, atss.checkpoint, atss.spec, "raw", "cuda", 1)

@@ -1,13 +1,17 @@
 """Heads small enough to work out by hand, and what stands in for a session."""
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+from onnx import TensorProto, helper
 
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.image import Geometry, InputRecipe
-from cutpoint.records.model import HeadSpec, ModelSpec, Part
+from cutpoint.records.model import METADATA_KEY, HeadSpec, ModelSpec, Part
 
 ATSS_STEPS = (
     {"step": "threshold", "on": "class", "value": 0.05, "inclusive": False},
@@ -203,3 +207,16 @@ class FakeSession:
 
     def download(self, computed):
         return computed
+
+
+def write_one_node(path: Path, sides: list[int | str], metadata: dict[str, Any] | None) -> Path:
+    """Write an ONNX file whose output ``cls_0`` is the negative of ``images``; height and width as given."""
+    shape = ["batch", 3, *sides]
+    node = helper.make_node("Neg", ["images"], ["cls_0"])
+    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n in ("images", "cls_0")]
+    graph = helper.make_graph([node], "g", values[:1], values[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    if metadata is not None:
+        helper.set_model_props(model, {METADATA_KEY: json.dumps(metadata)})
+    onnx.save(model, path)
+    return path

@@ -103,8 +103,8 @@ def get_runs(wildcards):
 
 
 def get_gpu_count(wildcards):
-    """1 where the job opens a session on a GPU."""
-    return int(any(run.provider != "cpu" for run in get_runs(wildcards)))
+    """Those that the job's runs need, one after the other."""
+    return max(run.gpus for run in get_runs(wildcards))
 
 
 def as_source(path):

@@ -22,6 +22,7 @@ from cutpoint.errors import UserError
 from cutpoint.files import read_json
 from cutpoint.predict.pipeline import Pipeline, padded_together, stack
 from cutpoint.predict.shard import write_predictions
+from cutpoint.providers import get_provider
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
 from cutpoint.records.image import Geometry
@@ -182,8 +183,7 @@ class HeadTensorPipeline(Pipeline):
 
 def _finish(device: str) -> None:
     """Wait for the device, so that a stage's time is its own."""
-    if device == "cuda":
-        torch.cuda.synchronize()
+    torch.get_device_module(device).synchronize()
 
 
 def open_pytorch(
@@ -203,19 +203,21 @@ def open_pytorch(
         checkpoint: weights.
         spec: the model specification.
         cut: ``e2e`` or ``raw``.
-        provider: ``cpu`` or ``cuda``; ``tensorrt`` is read as ``cuda``.
+        provider: name of a provider; the model runs on PyTorch's device for it.
         threads: threads of one operator; null leaves torch's default.
         input_name: the input recipe, see ``image.named_input``; ``e2e`` has only ``mmdet``.
         tf32: let CUDA round the factors of fp32 products to 10 bits; torch does by itself in convolutions.
 
     Raises:
-        UserError: CUDA asked for and not there, or another input recipe with ``e2e``.
+        UserError: a device asked for and not there, or another input recipe with ``e2e``.
     """
     if cut == "e2e" and input_name != "mmdet":
         raise UserError(f"input {input_name!r}: pytorch with cut e2e is mmdet's own pipeline; use cut raw")
-    device = "cpu" if provider == "cpu" else "cuda"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("device cuda: torch finds no CUDA device; set `device: cpu` or install a CUDA build")
+    device = get_provider(provider).device.pytorch
+    if not torch.get_device_module(device).is_available():
+        raise UserError(
+            f"device {device}: torch finds none here; set `device: cpu`, or install a torch built for it"
+        )
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
     if threads:
         torch.set_num_threads(threads)

@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 
 from cutpoint.files import write_json
 from cutpoint.latency.notes import UNCOMPILED
+from cutpoint.providers import get_provider
 
 STAGES = ("decode", "preprocess", "inference", "postprocess", "total")
-# of a variant on a GPU as well
+# as well, of a variant on a device with memory of its own
 COPIES = ("host_to_device", "device_to_host")
 PERCENTILES = {"p50": 50, "p90": 90, "p95": 95, "p99": 99}
 METADATA = b"cutpoint"
@@ -34,7 +35,7 @@ def summarize_latency(*, samples: str, variant: str, reference: str | None, out:
     described = facts["variants"][variant]
     rows = table.to_pandas()
     own = rows[rows["variant"] == variant]
-    stages = STAGES if described["provider_asked"] == "cpu" else (*STAGES, *COPIES)
+    stages = timed_stages(described["provider_asked"])
     statistics = {stage: stage_statistics(own[stage].to_numpy()) for stage in stages}
     statistics["total"]["p50_ci95"] = median_interval(_rounds(own))
     difference = None
@@ -56,6 +57,11 @@ def summarize_latency(*, samples: str, variant: str, reference: str | None, out:
             "samples": Path(samples).as_posix(),
         },
     )
+
+
+def timed_stages(provider: str) -> tuple[str, ...]:
+    """The stages that a variant on a provider has."""
+    return (*STAGES, *COPIES) if get_provider(provider).device.copies else STAGES
 
 
 def stage_statistics(milliseconds: np.ndarray) -> dict[str, Any]:

@@ -2,16 +2,15 @@
 
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from cutpoint.errors import UserError
-
-PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
+from cutpoint.providers import AUTO, NVIDIA, PROVIDERS, Device, Provider, get_provider
 
 
 def resolve_device(device: str, *, remote: bool) -> str:
-    """Turn ``auto`` into ``cuda`` where a GPU can be used, else ``cpu``; return other values as they are.
+    """Turn ``auto`` into the first of ``providers.AUTO`` that can be used; return other values as they are.
 
     Args:
         device: the config's ``device``.
@@ -25,9 +24,9 @@ def resolve_device(device: str, *, remote: bool) -> str:
     if remote:
         raise UserError(
             "device: auto cannot be resolved here, because the jobs run on other machines (remote "
-            "executor); set device to cpu, cuda or tensorrt"
+            f"executor); set device to one of {', '.join(PROVIDERS)}"
         )
-    return "cuda" if has_gpu() and _has_provider("cuda") else "cpu"
+    return next(name for name in AUTO if _lack(PROVIDERS[name]) is None)
 
 
 def check_providers(wanted: Iterable[tuple[str, str]]) -> None:
@@ -39,18 +38,12 @@ def check_providers(wanted: Iterable[tuple[str, str]]) -> None:
     Raises:
         UserError: the first provider that is missing.
     """
-    for provider, key in wanted:
-        if provider == "cpu":
-            continue
-        if not _has_provider(provider):
-            lack = f"the installed onnxruntime has no {PROVIDERS[provider]}"
-        elif not has_gpu():
-            lack = "no CUDA device is visible (no NVIDIA driver, or CUDA_VISIBLE_DEVICES hides it)"
-        else:
-            continue
-        raise UserError(
-            f"{key}: {provider} cannot be used here: {lack}; set it to cpu, or run where it is there"
-        )
+    for name, key in wanted:
+        lack = _lack(get_provider(name))
+        if lack is not None:
+            raise UserError(
+                f"{key}: {name} cannot be used here: {lack}; set it to cpu, or run where it is there"
+            )
 
 
 def has_gpu() -> bool:
@@ -66,8 +59,24 @@ def has_gpu() -> bool:
     return listing.returncode == 0 and "GPU" in listing.stdout
 
 
-def _has_provider(provider: str) -> bool:
+# of the devices that a machine may lack
+FINDERS: dict[Device, Callable[[], bool]] = {NVIDIA: has_gpu}
+
+
+def _lack(provider: Provider) -> str | None:
+    """Why a provider cannot be used on this machine; null where it can."""
+    finder = FINDERS.get(provider.device)
+    if finder is not None and not finder():
+        return provider.device.absent
+    if not _has_provider(provider):
+        return f"the installed onnxruntime has no {provider.runtime_name}"
+    return None
+
+
+def _has_provider(provider: Provider) -> bool:
+    if provider.built_in:
+        return True
     # a plan for the CPU alone shall not pay for this import
     import onnxruntime
 
-    return PROVIDERS[provider] in onnxruntime.get_available_providers()
+    return provider.runtime_name in onnxruntime.get_available_providers()

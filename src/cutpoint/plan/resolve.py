@@ -22,7 +22,7 @@ def build_plan(config: dict[str, Any], device: str) -> Plan:
 
     Args:
         config: as ``cutpoint.plan.config.complete_config`` returns it.
-        device: ``cpu``, ``cuda`` or ``tensorrt``; the config's ``device``, ``auto`` resolved.
+        device: name of the default provider: the config's ``device``, ``auto`` resolved.
 
     Raises:
         UserError: a name that nothing defines, or a combination that has no meaning.

@@ -22,6 +22,7 @@ from cutpoint.plan.variants import (
     Trace,
     Variant,
 )
+from cutpoint.providers import PROVIDERS
 from cutpoint.recipes.checks import check_steps
 from cutpoint.recipes.names import OVERRIDES, RECIPES
 
@@ -52,7 +53,7 @@ def resolve_variant(
         entry: completed with the schema's defaults.
         recipes: the config's ``recipes``.
         datasets: the config's data sets, for the calibration.
-        device: ``cpu``, ``cuda`` or ``tensorrt``.
+        device: name of the default provider.
 
     Raises:
         UserError: a combination that has no meaning, or a name that nothing defines.
@@ -69,8 +70,9 @@ def resolve_variant(
     if entry["input"] == "seed-225" and entry["shape"] != SHAPE:
         raise UserError(f"{where}.input: seed-225 keeps each image's own size; use shape dynamic")
     provider = _provider(runtime, entry["provider"] or device)
-    if entry["tf32"] and provider == "cpu":
-        raise UserError(f"{where}.tf32: only a GPU has it, and this runs on the CPU; remove it")
+    if entry["tf32"] and not PROVIDERS[provider].has_tf32:
+        having = ", ".join(name for name, row in PROVIDERS.items() if row.has_tf32)
+        raise UserError(f"{where}.tf32: only {having} have it, and this runs on {provider}; remove it")
     run = Run(
         runtime,
         cut,
@@ -193,4 +195,4 @@ def _resolve_calibration(
 
 
 def _provider(runtime: str, provider: str) -> str:
-    return "cuda" if runtime == "pytorch" and provider == "tensorrt" else provider
+    return PROVIDERS[provider].device.pytorch if runtime == "pytorch" else provider

@@ -6,6 +6,7 @@ from typing import Any
 from cutpoint.plan.evaluations import Evaluation, Plan
 from cutpoint.plan.paths import detections_file, onnx_file, precision_report, samples_file
 from cutpoint.plan.variants import COUNT, EXPORTER, OPSET, SCORES, Run, Variant
+from cutpoint.providers import PROVIDERS
 
 RUN_CELLS = (
     *("runtime", "cut", "precision", "provider", "input"),
@@ -48,8 +49,8 @@ def _run_cells(model: str, variant: Variant) -> dict[str, Any]:
 
 
 def _tf32(run: Run) -> str | None:
-    """A GPU's fp32 has the choice."""
-    if run.provider == "cpu" or run.precision != "fp32":
+    """In fp32 some providers have the choice."""
+    if not PROVIDERS[run.provider].has_tf32 or run.precision != "fp32":
         return None
     return "on" if run.tf32 else "off"
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from cutpoint.providers import PROVIDERS
 from cutpoint.recipes.names import OVERRIDES
 
 # Named what differs from these; workflow/schemas/config.schema.yaml is where they are set.
@@ -167,7 +168,7 @@ class Run:
     input: str = INPUT
     batch: int = 1
     provider_overridden: bool = False  # another provider than the device's
-    tf32: bool = False  # only on a GPU
+    tf32: bool = False  # see ``providers.Provider.has_tf32``
 
     @property
     def name(self) -> str:
@@ -178,6 +179,11 @@ class Run:
         parts += [self.provider] if self.provider_overridden else []
         parts += ["tf32"] if self.tf32 else []
         return "-".join(parts)
+
+    @property
+    def gpus(self) -> int:
+        """How many of Snakemake's resource ``gpu`` its jobs take."""
+        return PROVIDERS[self.provider].device.gpus
 
     @property
     def precision(self) -> str:
@@ -252,9 +258,9 @@ def differences(one: Variant, other: Variant) -> list[str]:
     """Name the things in which two variants with a run differ, each step of the recipe by itself."""
     ours, theirs = one.aspects, other.aspects
     found = [key for key in ours if ours[key] != theirs[key]]
-    # PyTorch has no TensorRT: it stands on cuda there, and that is not a difference of its own
-    if "runtime" in found and {one.run.provider, other.run.provider} == {"cuda", "tensorrt"}:
-        found.remove("provider")
+    # PyTorch has none of a device's other providers: that is not a difference of its own
+    if "runtime" in found and PROVIDERS[one.run.provider].device == PROVIDERS[other.run.provider].device:
+        found = [key for key in found if key != "provider"]
     # what int8 is calibrated on belongs to it
     if "precision" in found and "calibration" in found:
         found.remove("calibration")

@@ -14,9 +14,9 @@ class Binding:
     """
 
     def __init__(
-        self, session: onnxruntime.InferenceSession, *, fixed: bool, device: str = "cuda", index: int = 0
+        self, session: onnxruntime.InferenceSession, *, fixed: bool, device: str, index: int = 0
     ) -> None:
-        """``fixed``: all shapes are known and the addresses stay; ``device``: ``cuda`` or ``cpu``."""
+        """``fixed``: all shapes are known and the addresses stay; ``device``: ONNX Runtime's name for it."""
         self._session = session
         self._device = device, index
         self._outputs = session.get_outputs()

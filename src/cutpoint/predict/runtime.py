@@ -15,28 +15,20 @@ import onnxruntime
 from cutpoint.errors import UserError
 from cutpoint.predict.binding import Binding
 from cutpoint.predict.pinned import cuda_pool
+from cutpoint.providers import PROVIDERS, Provider, get_provider
 from cutpoint.records.model import METADATA_KEY, ModelSpec
 from cutpoint.records.onnx_model import PRECISION_KEY, WEIGHTED
 
-PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-}
+# what runs what no other provider of a session can
+HOST = PROVIDERS["cpu"].runtime_name
 LACKING = re.compile(r"Could not find an implementation for (\w+)\((\d+)\)")
-# What a provider cannot run goes to the next.
-CHAINS = {"cpu": ("cpu",), "cuda": ("cuda", "cpu"), "tensorrt": ("tensorrt", "cuda", "cpu")}
-LIBRARIES = {
-    "cuda": "libonnxruntime_providers_cuda.so",
-    "tensorrt": "libonnxruntime_providers_tensorrt.so",
-}
 
 
 class Session:
     """An ONNX file ready to run on one provider.
 
     Attributes:
-        provider: the provider that the session really has first: ``cpu``, ``cuda`` or ``tensorrt``.
+        provider: name of the provider that the session really has first, see ``providers``.
         cut: ``raw``, ``decoded`` or ``e2e``.
         clip: ``image`` or ``tensor`` for ``e2e``, else null.
         scores: ``class`` or ``fused`` for ``decoded``, else null.
@@ -45,7 +37,7 @@ class Session:
         precision: ``fp32``, ``fp16`` or ``int8``.
         spec: the model specification that travels in the file.
         batch: number of images of a static export, else null.
-        empty: makes room for an input, as ``numpy.empty`` does; ``pinned``: page-locked, for a GPU's copies.
+        empty: makes room for an input, as ``numpy.empty`` does; ``pinned``: in page-locked memory.
         cuda_graph: whether a run replays a CUDA graph.
         optimisation: ONNX Runtime's level of graph optimisation.
         shape: height and width of a static export, else null.
@@ -65,9 +57,9 @@ class Session:
 
         Args:
             path: ONNX file written by ``write_export``.
-            provider: ``cpu``, ``cuda`` or ``tensorrt``.
+            provider: name of a provider, see ``providers``.
             threads: intra-op threads; null leaves ONNX Runtime's default (all cores).
-            tf32: let a GPU round the factors of fp32 products to 10 bits.
+            tf32: let the provider round the factors of fp32 products to 10 bits.
             profile: start of the path of a profile that ``end_profiling`` writes; null makes none.
             spin_s: seconds that idle threads wait for the next run without sleep.
 
@@ -77,17 +69,18 @@ class Session:
         self._path = path
         options = session_options(threads, profile, spin_s)
         self.optimisation = options.graph_optimization_level.name
+        self._row = row = get_provider(provider)
         check_provider(provider)
-        self._session, self.cuda_graph = _open(path, provider, tf32, options)
+        self._session, self.cuda_graph = _open(path, row, tf32, options)
         got = self._session.get_providers()[0]
-        if got != PROVIDERS[provider]:
+        if got != row.runtime_name:
             raise UserError(
-                f"{path}: asked for {PROVIDERS[provider]}, ONNX Runtime fell back to {got}: "
-                f"{_missing_library(provider)}"
+                f"{path}: asked for {row.runtime_name}, ONNX Runtime fell back to {got}: "
+                f"{_missing_library(row)}"
             )
-        if provider != "cpu":
-            self._check_operators(path, provider)
-        self.provider = next(name for name, value in PROVIDERS.items() if value == got)
+        if row.device.copies:
+            self._check_operators(path)
+        self.provider = provider
         content = read_metadata(self._session, path)
         self.cut = content["cut"]
         self.clip = content.get("clip")
@@ -103,15 +96,16 @@ class Session:
         self.batch = batch if isinstance(batch, int) else None
         static = isinstance(height, int) and isinstance(width, int)
         self.shape = (height, width) if static else None
-        self._binding = Binding(self._session, fixed=self.cuda_graph) if provider != "cpu" else None
-        self.empty, self.pinned = _allocator(provider)
+        memory = row.device.memory
+        self._binding = Binding(self._session, fixed=self.cuda_graph, device=memory) if memory else None
+        self.empty, self.pinned = _allocator(row)
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Run the graph: input name to array in, output name to array out."""
         return self.download(self.compute(self.upload(feeds)))
 
     def upload(self, feeds: dict[str, np.ndarray]) -> Any:
-        """Copy inputs to the provider's device; on the CPU they are there."""
+        """Copy inputs to the provider's device; where that is the host's they are there."""
         return self._binding.upload(feeds) if self._binding else feeds
 
     def compute(self, uploaded: Any) -> Any:
@@ -133,20 +127,20 @@ class Session:
     @property
     def provider_options(self) -> dict[str, str]:
         """The options of the provider as ONNX Runtime has them."""
-        return self._session.get_provider_options()[PROVIDERS[self.provider]]
+        return self._session.get_provider_options()[self._row.runtime_name]
 
     def end_profiling(self) -> str:
         """Write the profile of a session opened with ``profile``; returns its path."""
         return self._session.end_profiling()
 
-    def _check_operators(self, path: str | Path, provider: str) -> None:
+    def _check_operators(self, path: str | Path) -> None:
         """None of those that carry weights may fall back to the CPU."""
         parts = self._session.get_provider_graph_assignment_info()
-        on_cpu = {n.op_type for p in parts if p.ep_name == PROVIDERS["cpu"] for n in p.get_nodes()}
+        on_cpu = {n.op_type for p in parts if p.ep_name == HOST for n in p.get_nodes()}
         lacking = sorted(on_cpu.intersection(WEIGHTED))
         if lacking:
             raise UserError(
-                f"{path}: the provider {provider} lacks {', '.join(lacking)} in ONNX Runtime "
+                f"{path}: the provider {self._row.name} lacks {', '.join(lacking)} in ONNX Runtime "
                 f"{onnxruntime.__version__}, which would run on the CPU; use `provider: cpu`"
             )
 
@@ -171,32 +165,35 @@ def session_options(
 
 
 def _open(
-    path: str | Path, provider: str, tf32: bool, options: onnxruntime.SessionOptions
+    path: str | Path, row: Provider, tf32: bool, options: onnxruntime.SessionOptions
 ) -> tuple[onnxruntime.InferenceSession, bool]:
-    """Open a session; a graph of fixed shapes is replayed as a CUDA graph where all of it is on the GPU."""
-    plain = _create(path, provider, tf32, options)
-    parts = plain.get_provider_graph_assignment_info()
-    on_gpu = provider != "cpu" and all(part.ep_name == PROVIDERS[provider] for part in parts)
-    if on_gpu and _is_fixed(plain):
-        return _create(path, provider, tf32, options, graph=True), True
+    """Open a session; a graph of fixed shapes that the provider has all of is replayed as a CUDA graph."""
+    plain = _create(path, row, tf32, options)
+    if row.graph_option and _is_fixed(plain):
+        parts = plain.get_provider_graph_assignment_info()
+        if all(part.ep_name == row.runtime_name for part in parts):
+            return _create(path, row, tf32, options, graph=True), True
     return plain, False
 
 
 def _create(
     path: str | Path,
-    provider: str,
+    row: Provider,
     tf32: bool,
     options: onnxruntime.SessionOptions,
     graph: bool = False,
 ) -> onnxruntime.InferenceSession:
-    wanted = [(PROVIDERS[name], _provider_options(name, tf32, graph)) for name in CHAINS[provider]]
+    chain = (row, *(PROVIDERS[name] for name in row.fallbacks))
+    wanted = [(link.runtime_name, link.session_options(tf32=tf32, graph=graph)) for link in chain]
+    if row.tf32_variable:
+        os.environ[row.tf32_variable] = str(int(tf32))
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=wanted)
     except Exception as error:  # onnxruntime's own exception types share no base but this
         lacking = LACKING.search(str(error))
         if lacking:
             raise UserError(
-                f"{path}: the provider {provider} lacks the operator {lacking[1]} (opset {lacking[2]}) "
+                f"{path}: the provider {row.name} lacks the operator {lacking[1]} (opset {lacking[2]}) "
                 f"in ONNX Runtime {onnxruntime.__version__}; use another provider, or a newer onnxruntime"
             ) from error
         raise UserError(f"{path}: ONNX Runtime cannot load it ({_first_line(error)})") from error
@@ -206,18 +203,8 @@ def _first_line(error: Exception) -> str:
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
-def _provider_options(provider: str, tf32: bool, graph: bool) -> dict[str, str]:
-    if provider == "tensorrt":
-        # ONNX Runtime has no option for tf32 there; the variable is read once a process
-        os.environ["NVIDIA_TF32_OVERRIDE"] = str(int(tf32))
-        return {"trt_cuda_graph_enable": str(int(graph))}
-    if provider == "cuda":
-        return {"use_tf32": str(int(tf32)), "enable_cuda_graph": str(int(graph))}
-    return {}
-
-
-def _allocator(provider: str) -> tuple[Callable[..., np.ndarray], bool]:
-    if provider != "cpu":
+def _allocator(row: Provider) -> tuple[Callable[..., np.ndarray], bool]:
+    if row.device.page_locked:
         # without the CUDA runtime library a copy is staged: slower, and told
         with contextlib.suppress(OSError):
             return cuda_pool().empty, True
@@ -230,26 +217,26 @@ def _is_fixed(session: onnxruntime.InferenceSession) -> bool:
     return all(isinstance(side, int) for value in values for side in value.shape)
 
 
-def _missing_library(provider: str) -> str:
+def _missing_library(row: Provider) -> str:
     """Why a provider's library does not load, in the loader's words, which name what is missing."""
-    library = Path(onnxruntime.__file__).parent / "capi" / LIBRARIES[provider]
-    try:
-        ctypes.CDLL(str(library))
-    except OSError as error:
-        return f"{error}; install it, or set `device: cpu`"
+    if row.library:
+        try:
+            ctypes.CDLL(str(Path(onnxruntime.__file__).parent / "capi" / row.library))
+        except OSError as error:
+            return f"{error}; install it, or set `device: cpu`"
     return "its libraries load, so the device or its driver refused it; set `device: cpu`"
 
 
 def check_provider(provider: str) -> None:
     """Raise ``UserError`` when this machine's ONNX Runtime does not have the provider."""
-    if provider != "cpu":
-        # torch's own CUDA packages hold the libraries
+    row = get_provider(provider)
+    if row.device.preloads:
         onnxruntime.preload_dlls()
     available = onnxruntime.get_available_providers()
-    if PROVIDERS[provider] not in available:
+    if row.runtime_name not in available:
         raise UserError(
             f"provider {provider}: this ONNX Runtime {onnxruntime.__version__} has only "
-            f"{', '.join(available)}; install onnxruntime-gpu, or set `device: cpu`"
+            f"{', '.join(available)}; install {row.package}, or set `device: cpu`"
         )
 
 

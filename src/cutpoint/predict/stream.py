@@ -11,6 +11,7 @@ import cv2
 from cutpoint.errors import UserError
 from cutpoint.predict.pipeline import Pipeline
 from cutpoint.predict.validity import read_valid
+from cutpoint.providers import get_provider
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections, Refused
 from cutpoint.records.image import Geometry
@@ -26,18 +27,18 @@ Result = tuple[dict[str, Any], Geometry, Candidates | Detections]
 def share_threads(threads: int, provider: str) -> tuple[int, int, int]:
     """How an ONNX session and its stream use a number of cores best.
 
-    On the CPU that is a run a core, each with one thread: an image spread over several cores waits at every
-    operator for the slowest, and leaves them idle while it is decoded. A GPU takes one run at a time.
+    Where several runs at once are best that is a run a core, each with one thread: an image spread over
+    several cores waits at every operator for the slowest, and leaves them idle while it is decoded.
 
     Args:
         threads: cores to use.
-        provider: ``cpu``, ``cuda`` or ``tensorrt``.
+        provider: name of a provider; see ``providers.Device.runs_at_once``.
 
     Returns:
         threads of the session; ``workers`` and ``runs`` of ``stream``.
     """
     workers = min(threads, MOST_WORKERS)
-    runs = workers if provider == "cpu" else 1
+    runs = workers if get_provider(provider).device.runs_at_once else 1
     return threads // runs, workers, runs
 
 

@@ -1,17 +1,20 @@
 """auto is resolved once; a device that is not there is refused."""
 
+import onnxruntime
 import pytest
 
 from cutpoint.errors import UserError
 from cutpoint.plan import devices
 from cutpoint.plan.devices import check_providers, has_gpu, resolve_device
+from cutpoint.providers import NVIDIA, PROVIDERS
 
 
 @pytest.fixture
 def machine(monkeypatch):
     def pretend(providers, gpu):
-        monkeypatch.setattr(devices, "_has_provider", lambda name: name in providers)
-        monkeypatch.setattr(devices, "has_gpu", lambda: gpu)
+        available = [PROVIDERS[name].runtime_name for name in ("cpu", *providers)]
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: available)
+        monkeypatch.setitem(devices.FINDERS, NVIDIA, lambda: gpu)
 
     return pretend
 

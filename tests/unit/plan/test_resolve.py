@@ -47,7 +47,7 @@ def test_tf32_is_a_gpus_and_a_run_of_its_own():
     off, on = (resolve({**ONNX, "cut": "raw", "tf32": tf32}, "cuda") for tf32 in (False, True))
     assert differences(off, on) == ["tf32"]
     assert off.export == on.export
-    with pytest.raises(UserError, match=r"variants\.v\.tf32: only a GPU has it"):
+    with pytest.raises(UserError, match=r"v\.tf32: only cuda, tensorrt have it, and this runs on cpu"):
         resolve({**ONNX, "cut": "raw", "tf32": True}, "cpu")
     # the CPU has no choice, and fp16 none either
     half = resolve({**ONNX, "cut": "raw", "precision": "fp16"}, "cuda")
@@ -440,7 +440,9 @@ def test_rungs_say_what_changed():
 def test_pytorch_without_tensorrt_is_one_difference():
     evaluation = plan_of(LINE, "tensorrt").evaluations[0]
     assert differences(evaluation.variant("pytorch_raw"), evaluation.variant("raw")) == ["runtime"]
+    # a device of its own is one, beside the runtime
     evaluation = plan_of({**LINE, "v": {**ONNX, "cut": "raw", "provider": "cpu"}}, "tensorrt").evaluations[0]
+    assert differences(evaluation.variant("pytorch_raw"), evaluation.variant("v")) == ["runtime", "provider"]
     assert differences(evaluation.variant("raw"), evaluation.variant("v")) == ["provider"]
 
 

@@ -1,36 +1,21 @@
-import json
-
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
-from tiny import atss_head, model_spec
+from onnx import TensorProto
+from tiny import atss_head, model_spec, write_one_node
 
 from cutpoint.errors import UserError
 from cutpoint.latency.watch import gpu_states
 from cutpoint.predict import runtime
 from cutpoint.predict.runtime import Session, check_provider
-from cutpoint.records.model import METADATA_KEY
 
 SPEC = model_spec(atss_head())
 
 
 @pytest.fixture
 def onnx_file(tmp_path):
-    """Writes a one-node model ``images`` -> ``cls_0``; height and width as given."""
-
-    def write(sides, metadata):
-        shape = ["batch", 3, *sides]
-        node = helper.make_node("Neg", ["images"], ["cls_0"])
-        values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n in ("images", "cls_0")]
-        graph = helper.make_graph([node], "g", values[:1], values[1:])
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-        if metadata is not None:
-            helper.set_model_props(model, {METADATA_KEY: json.dumps(metadata)})
-        onnx.save(model, tmp_path / "m.onnx")
-        return tmp_path / "m.onnx"
-
-    return write
+    """Writes ``m.onnx``; see ``tiny.write_one_node``."""
+    return lambda sides, metadata: write_one_node(tmp_path / "m.onnx", sides, metadata)
 
 
 def test_a_session_knows_what_travels_in_the_file(onnx_file):
