@@ -6,8 +6,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+
+from cutpoint.records import autopsy
+from cutpoint.records.autopsy import AutopsyRow
 
 CLASSES = ["pedestrian", "car", "traffic <light>"]
 DATASETS = {"street": True, "coco_like": True, "unlabelled": False}
@@ -81,19 +82,22 @@ def write_detections(path: Path, labelled: bool, images: int = 4, lost: tuple = 
 def write_autopsy(path: Path, reference: str, causes: dict[tuple[int, float], str]) -> str:
     """A file that names the cause of the reference's detections of an image and score."""
     rows = [
-        {
-            "side": "reference",
-            "step": causes[d["image_id"], d["score"]],
-            "x1": d["bbox"][0],
-            "y1": d["bbox"][1],
-        }
-        | {key: d[key] for key in ("image_id", "category_id", "score")}
+        AutopsyRow(
+            image_id=d["image_id"],
+            side="reference",
+            category_id=d["category_id"],
+            score=d["score"],
+            x1=x,
+            y1=y,
+            x2=x + width,
+            y2=y + height,
+            step=causes[d["image_id"], d["score"]],
+        )
         for d in json.loads(Path(reference).read_text())
         if (d["image_id"], d["score"]) in causes
+        for x, y, width, height in [d["bbox"]]
     ]
-    columns = {"side": pa.string(), "step": pa.string(), "image_id": pa.int64(), "category_id": pa.int64()}
-    columns |= dict.fromkeys(("score", "x1", "y1"), pa.float64())
-    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(list(columns.items()))), path)
+    autopsy.write_autopsy(path, rows)
     return str(path)
 
 
@@ -177,20 +181,27 @@ def precision() -> dict:
     return report | {"kept_fp32": kept, "quantised_tensors": 20, "saturated": saturated}
 
 
+def part_of(delta: float, limits: list | None, different: bool | None) -> dict:
+    """The difference in AP of a class or size."""
+    part = {"delta_AP": delta, "delta_AP_ci95": limits, "p": None, "different": different}
+    return part | {"suspicious": None, "images": 4}
+
+
 def verdict_of(variant: str, labelled: bool, delta: float) -> dict:
     verdict, limits = VERDICTS.get(variant, (None, None))
     if not labelled:
         verdict, limits = "lossless" if verdict == "lossless" else "inconclusive", None
     classes = [
-        {"category_id": 10, "delta_AP": delta, "delta_AP_ci95": limits, "different": verdict == "different"},
-        {"category_id": 20, "delta_AP": delta, "delta_AP_ci95": None, "different": None},
+        {"category_id": 10, **part_of(delta, limits, verdict == "different")},
+        {"category_id": 20, **part_of(delta, None, None)},
     ]
     return {
         "delta_AP_ci95": limits,
+        "delta_AP_ci90": limits,
+        "delta_AP_se": None,
         "per_class": classes if labelled else None,
         "per_size": [
-            {"size": size, "delta_AP": delta, "delta_AP_ci95": limits, "different": verdict == "different"}
-            for size in ("small", "medium")
+            {"size": size, **part_of(delta, limits, verdict == "different")} for size in ("small", "medium")
         ]
         if labelled
         else None,
@@ -203,7 +214,11 @@ def verdict_of(variant: str, labelled: bool, delta: float) -> dict:
             "score_drift": {"p50": 1e-7, "p90": 2e-7, "p99": 3e-4, "max": 0.01, "mean": 0.0},
             "box_drift_px": {"p50": 0.001, "p90": 0.1, "p99": 1.5, "max": 22.0},
             "f1": [{"score_thr": 0.3, "reference": 50, "variant": 50, "f1": 0.99}],
+            "images": 4,
+            "per_image": [],
         },
+        "lossless": None,
+        "margin": 0.001,
         "verdict": verdict,
         "suspicious": False,
         "images_to_decide": None,
@@ -214,13 +229,14 @@ def verdict_of(variant: str, labelled: bool, delta: float) -> dict:
 
 def operating_points(variant: str, labelled: bool) -> dict:
     int8, reference = variant == "raw-int8", variant == "pytorch"
-    errors = {"correct": 90 - 5 * int8, "class": 3, "place": 7} | dict.fromkeys(("both", "duplicate"), 0)
-    errors |= {"background": 4, "missed": 2 + 5 * int8}
+    errors = {"correct": 90 - 5 * int8, "class": 3, "localization": 7}
+    errors |= {"both": 0, "duplicate": 0, "background": 4, "missed": 2 + 5 * int8}
     point = {"score_thr": 0.35, "precision": 0.9, "recall": 0.8, "f1": 0.847, "boxes_per_image": 7.125}
     point["regains_at"] = None if reference else 0.2875 if int8 else 0.35
     drift = None if reference else -0.0125 if int8 else 0.0
     empty = {"detections": 0, "mean_score": None, "correct": None}
     return {
+        "format": 2,
         "score_thr": 0.35 if labelled else None,
         "points": [point | {"score_thr": 0.3}, point] if labelled else None,
         "errors": errors if labelled else None,
@@ -237,13 +253,15 @@ def operating_points(variant: str, labelled: bool) -> dict:
 
 def diagnosis() -> dict:
     ranking = [
-        {"names": ["stretch"], "texts": ["stretched"], "distance": 0.614, "same": 0.9984},
-        {"names": ["half_pixel", "half"], "texts": ["half a stride", "half"], "distance": 3.2, "same": 0.0},
-        {"names": ["none"], "texts": ["no mistake"], "distance": 4.0, "same": 0.25},
-        {"names": ["unit_range"], "texts": ["far away"], "distance": 9.0, "same": None},
+        {"names": ["stretch"], "texts": ["stretched"], "distance": 0.614, "match_rate": 0.9984},
+        {"names": ["half_pixel", "half"], "texts": ["half a stride", "half"], "distance": 3.2}
+        | {"match_rate": 0.0},
+        {"names": ["none"], "texts": ["no mistake"], "distance": 4.0, "match_rate": 0.25},
+        {"names": ["unit_range"], "texts": ["far away"], "distance": 9.0, "match_rate": None},
     ]
+    ranking = [line | {"slip": False} for line in ranking]
     said = {"verdict": "looks like", "names": ["stretch"], "text": "Looks like stretched."}
-    return {"images": 40, "limit": 1.1, **said, "ranking": ranking}
+    return {"format": 2, "images": 40, "limit": 1.1, **said, "ranking": ranking}
 
 
 def write_results(root: Path) -> dict:

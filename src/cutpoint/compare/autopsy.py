@@ -7,31 +7,19 @@ from itertools import repeat
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cutpoint.compare.agreement import AGREEMENT_IOU, find_overlaps, pair
-from cutpoint.compare.causes import BOX, View, explain_image, identify
+from cutpoint.compare.causes import View, explain_image, identify
 from cutpoint.compare.follow import Followed, open_candidates
 from cutpoint.data.truth import read_labels
 from cutpoint.errors import UserError
-from cutpoint.files import read_json, replacing
+from cutpoint.files import read_json
 from cutpoint.recipes.recipe import Recipe, limit_top_k, resolve_recipe
+from cutpoint.records.autopsy import SIDES, AutopsyRow, read_autopsy, write_autopsy
+from cutpoint.records.comparison import StepCounts
 from cutpoint.records.detections import Refused, read_detections
 from cutpoint.records.model import ModelSpec
 from cutpoint.records.predictions import read_predictions
-
-SIDES = ("reference", "variant")
-COLUMNS = (
-    {"image_id": "int64", "side": "string", "category_id": "int64", "label": "int16", "score": "float64"}
-    | dict.fromkeys(BOX, "float64")
-    | {"step": "string", "number": "int16", "followed_by": "string", "level": "int8", "prior": "int32"}
-    | {"value": "float64", "there": "float64", "margin": "float64"}
-    | {"by_prior": "int32", "by_label": "int16", "by_score": "float64", "by_iou": "float64"}
-    | {f"by_{name}": "float64" for name in BOX}
-    | {"by_otherwise": "string", "other_category_id": "int64", "other_score": "float64"}
-    | {"other_iou": "float64", "shift_px": "float64", "moved_by": "string"}
-)
 
 
 @dataclass(frozen=True)
@@ -91,9 +79,7 @@ def autopsy(*, reference: Side, variant: Side, spec: str, manifest: str, labels:
         cases = _find_cases((reference, variant), spec, content, read_labels(labels))
     except Refused:
         cases = []
-    with replacing(out) as temporary:
-        types = [(name, pa.type_for_alias(kind)) for name, kind in COLUMNS.items()]
-        pq.write_table(pa.Table.from_pylist(cases, schema=pa.schema(types)), temporary)
+    write_autopsy(out, (AutopsyRow(**case) for case in cases))
 
 
 def _find_cases(
@@ -121,13 +107,12 @@ def _find_cases(
     return cases
 
 
-def count_steps(path: str) -> dict[str, dict[str, int]]:
+def count_steps(path: str) -> StepCounts:
     """Of an autopsy file, for each side the number of its boxes that the other lacks, by step."""
-    table = pq.read_table(path, columns=["side", "step"]).to_pylist()
-    return {
-        side: dict(Counter(row["step"] for row in table if row["side"] == side).most_common())
-        for side in SIDES
-    }
+    counts: dict[str, Counter[str]] = {side: Counter() for side in SIDES}
+    for row in read_autopsy(path):
+        counts[row.side][row.step] += 1
+    return StepCounts(**{side: dict(count.most_common()) for side, count in counts.items()})
 
 
 def in_graph_form(recipe: Recipe, clip: str, topk_limit: int | None) -> Recipe:

@@ -1,14 +1,14 @@
 """Is a difference in AP real: a paired bootstrap over images."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
 from cutpoint.evaluate.average_precision import AREAS, match_images, weighted_ap
-from cutpoint.files import read_json, replacing
+from cutpoint.files import read_json
 from cutpoint.records.detections import Refused, read_detections
+from cutpoint.records.resamples import Resamples, write_resamples
 
 RESAMPLES = 1000
 # shared by all variants of a data set, so that any two are paired
@@ -17,26 +17,8 @@ SEED = 0
 MIN_IMAGES = 10
 
 
-@dataclass(frozen=True)
-class Samples:
-    """AP of one variant on its data set and on resamples of it.
-
-    Args:
-        images: ``(N,)`` image ids, ascending.
-        categories: ``(K,)`` category ids, ascending.
-        ap: ``(1 + R, 4, K)`` float64, for the area ranges ``AREAS``; first the data set, then R resamples.
-            NaN where there is nothing to find.
-        images_with: ``(4, K + 1)`` images with something to find: of each class, and of any.
-    """
-
-    images: np.ndarray
-    categories: np.ndarray
-    ap: np.ndarray
-    images_with: np.ndarray
-
-
 def sample_ap(*, truth: str, detections: str, out: str, resamples: int = RESAMPLES, seed: int = SEED) -> None:
-    """Compute one variant's ``Samples`` and write them as npz; differences of two such files are paired.
+    """Compute one variant's ``Resamples`` and write them as npz; differences of two such files are paired.
 
     Args:
         truth: JSON of ``truth.build_truth``.
@@ -52,14 +34,7 @@ def sample_ap(*, truth: str, detections: str, out: str, resamples: int = RESAMPL
     except Refused:
         found = resample(annotations, [], images, resamples=resamples, seed=seed)
         found.ap[:] = np.nan
-    with replacing(out) as path, path.open("wb") as file:
-        np.savez_compressed(file, **vars(found))
-
-
-def read_samples(path: str) -> Samples:
-    """Read what ``sample_ap`` wrote."""
-    with np.load(path) as content:
-        return Samples(**content)
+    write_resamples(out, found)
 
 
 def resample(
@@ -69,7 +44,7 @@ def resample(
     *,
     resamples: int = RESAMPLES,
     seed: int = SEED,
-) -> Samples:
+) -> Resamples:
     """AP on the images and on resamples of them; the arguments are those of ``match_images``."""
     matches = match_images(annotations, results, images)
     weights = draw_multiplicities(len(set(images)), resamples, seed)
@@ -77,7 +52,7 @@ def resample(
     present = np.array([m.positives for m in matches]) > 0
     present = np.concatenate([present, present.any(axis=0, keepdims=True)])
     categories = sorted(category["id"] for category in annotations["categories"])
-    return Samples(np.unique(images), np.array(categories), ap, present.sum(axis=2).T)
+    return Resamples(np.unique(images), np.array(categories), ap, present.sum(axis=2).T)
 
 
 def draw_multiplicities(images: int, resamples: int, seed: int) -> np.ndarray:
@@ -86,7 +61,7 @@ def draw_multiplicities(images: int, resamples: int, seed: int) -> np.ndarray:
     return np.ascontiguousarray(drawn.T)
 
 
-def delta(reference: Samples, variant: Samples) -> dict[str, Any]:
+def delta(reference: Resamples, variant: Resamples) -> dict[str, Any]:
     """Difference in AP, variant - reference, with percentile intervals.
 
     Args:

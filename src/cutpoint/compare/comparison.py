@@ -6,13 +6,15 @@ from typing import Any
 from cutpoint.compare.agreement import measure_agreement
 from cutpoint.compare.autopsy import count_steps
 from cutpoint.compare.baseline import LEAST_AP, NO_DETECTION
-from cutpoint.compare.bootstrap import Samples, delta, mean_ap, read_samples
+from cutpoint.compare.bootstrap import delta, mean_ap
 from cutpoint.compare.verdict import decide, lossless
 from cutpoint.evaluate.average_precision import AREAS
 from cutpoint.files import read_json, write_json
 from cutpoint.recipes.bases import steps_of
 from cutpoint.records.detections import read_detections, refusal_of_pair
+from cutpoint.records.json_file import as_content
 from cutpoint.records.model import HeadSpec, ModelSpec
+from cutpoint.records.resamples import Resamples, read_resamples
 
 DELTA_KEYS = ("delta_AP", "delta_AP_ci95", "delta_AP_ci90", "delta_AP_se", "per_size", "per_class")
 
@@ -58,13 +60,13 @@ def compare(
     if refused is not None:
         content = dict.fromkeys((*DELTA_KEYS, "agreement", "lossless", "boxes"))
         content |= {"reference": reference_name, **decide(False, None, margin)}
-        content |= {"autopsy": count_steps(autopsy), "refused": refused, "weak_reference": None}
+        content |= {"autopsy": as_content(count_steps(autopsy)), "refused": refused, "weak_reference": None}
         write_json(out, content)
         return
     theirs, ours = read_detections(reference), read_detections(variant)
     head = ModelSpec.from_dict(read_json(spec)).head
-    base = read_samples(reference_samples) if reference_samples else None
-    difference = delta(base, read_samples(variant_samples)) if base and variant_samples else None
+    base = read_resamples(reference_samples) if reference_samples else None
+    difference = delta(base, read_resamples(variant_samples)) if base and variant_samples else None
     weakness = find_weakness(theirs, base)
     if difference and weakness:
         unmarked = {"different": None, "suspicious": None}
@@ -79,7 +81,7 @@ def compare(
             **{key: difference and difference[key] for key in DELTA_KEYS},
             **decide(same.pop("lossless"), None if weakness else difference, margin),
             "agreement": boxes.pop("agreement"),
-            "autopsy": count_steps(autopsy),
+            "autopsy": as_content(count_steps(autopsy)),
             "lossless": same,
             "boxes": boxes,
             "refused": None,
@@ -88,7 +90,7 @@ def compare(
     )
 
 
-def find_weakness(reference: list[dict[str, Any]], samples: Samples | None) -> str | None:
+def find_weakness(reference: list[dict[str, Any]], samples: Resamples | None) -> str | None:
     """Why differences from a reference say nothing of a variant, in words; null where they may.
 
     Args:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cutpoint.compare.agreement import AGREEMENT_IOU, find_overlaps, pair
-from cutpoint.compare.bootstrap import Samples, delta, read_samples
+from cutpoint.compare.bootstrap import delta
 from cutpoint.files import read_json, write_json
 from cutpoint.latency.notes import UNCOMPILED
 from cutpoint.recipes.bases import steps_of
@@ -11,6 +11,7 @@ from cutpoint.recipes.changes import step_changes
 from cutpoint.recipes.checks import Step
 from cutpoint.records.detections import read_detections, refusal
 from cutpoint.records.model import ModelSpec
+from cutpoint.records.resamples import Resamples, read_resamples
 
 
 def build_ladder(
@@ -44,7 +45,7 @@ def build_ladder(
             delta_AP_ci95}`` of the variant with this change alone.
     """
     head = ModelSpec.from_dict(read_json(spec)).head
-    base = read_samples(reference["samples"]) if reference["samples"] else None
+    base = read_resamples(reference["samples"]) if reference["samples"] else None
     rows: list[dict[str, Any]] = []
     lower: dict[str, Any] | None = None
     for rung in rungs:
@@ -53,7 +54,7 @@ def build_ladder(
         refused = refusal(rung["detections"])
         content["detections"] = None if refused else read_detections(rung["detections"])
         content["steps"] = steps_of(rung["recipe"], head) if rung["recipe"] else None
-        content["samples"] = read_samples(rung["samples"]) if rung["samples"] else None
+        content["samples"] = read_resamples(rung["samples"]) if rung["samples"] else None
         before = lower or dict.fromkeys(content)
         rows.append(
             {
@@ -84,7 +85,7 @@ def _step_changes(lower: list[Step] | None, upper: list[Step] | None) -> list[st
     return step_changes(lower, upper) if lower and upper else []
 
 
-def _delta(name: str, base: Samples | None, samples: Samples | None) -> dict[str, Any]:
+def _delta(name: str, base: Resamples | None, samples: Resamples | None) -> dict[str, Any]:
     found = delta(base, samples) if base and samples else {"delta_AP": None, "delta_AP_ci95": None}
     return {name: found["delta_AP"], f"{name}_ci95": found["delta_AP_ci95"]}
 

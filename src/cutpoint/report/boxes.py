@@ -1,9 +1,11 @@
 """What the page says about single boxes: what removed them, what is wrong with them, at which threshold."""
 
 from collections import Counter
-from typing import Any
+from dataclasses import dataclass
 
-from cutpoint.files import read_json
+from cutpoint.records.comparison import StepCounts, read_comparison
+from cutpoint.records.operating_points import OperatingPoints, Point, read_operating_points
+from cutpoint.report.number_table import NumberRow, NumberTable
 from cutpoint.report.words import fixed, signed
 
 # The causes of an autopsy in words.
@@ -23,68 +25,77 @@ STEPS = {
     "graph": "not in the graph's output",
     "not_followed": "not followed: made elsewhere",
 }
-ERRORS = ("class", "place", "both", "duplicate", "background", "missed")
+ERRORS = ("class", "localization", "both", "duplicate", "background", "missed")
 
 
-def autopsy_table(comparisons: list[dict[str, str]]) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class OperatingTable(NumberTable):
+    """Numbers at one score threshold."""
+
+    score_thr: float
+
+
+def autopsy_table(comparisons: list[dict[str, str]]) -> NumberTable | None:
     """How many boxes each step removed, most frequent first; null where no variant lacks or adds one.
 
     Args:
         comparisons: ``{variant, path}`` of every comparison JSON.
     """
-    read = {entry["variant"]: read_json(entry["path"]) for entry in comparisons}
-    totals = {name: found["autopsy"] for name, found in read.items() if not found["refused"]}
-    count = Counter()
+    read = {entry["variant"]: read_comparison(entry["path"]) for entry in comparisons}
+    totals = {variant: compared.autopsy for variant, compared in read.items() if compared.refused is None}
+    count: Counter[str] = Counter()
     for sides in totals.values():
-        for steps in sides.values():
-            count.update(steps)
+        count.update(sides.reference)
+        count.update(sides.variant)
     steps = [step for step, _ in count.most_common()]
-    rows = []
-    for variant, sides in totals.items():
-        missing, extra = sides["reference"], sides["variant"]
-        cells = [(sum(missing.values()), sum(extra.values()))]
-        cells += [(missing.get(step, 0), extra.get(step, 0)) for step in steps]
-        rows.append({"variant": variant, "cells": [f"{a} / {b}" if a or b else "" for a, b in cells]})
-    return {"heads": ["in all", *(STEPS[step] for step in steps)], "rows": rows} if steps else None
+    rows = [NumberRow(variant, _autopsy_cells(sides, steps)) for variant, sides in totals.items()]
+    return NumberTable(["in all", *(STEPS[step] for step in steps)], rows) if steps else None
 
 
-def operating_table(points: list[dict[str, str]]) -> dict[str, Any] | None:
+def _autopsy_cells(sides: StepCounts, steps: list[str]) -> list[str]:
+    missing, extra = sides.reference, sides.variant
+    cells = [(sum(missing.values()), sum(extra.values()))]
+    cells += [(missing.get(step, 0), extra.get(step, 0)) for step in steps]
+    return [f"{a} / {b}" if a or b else "" for a, b in cells]
+
+
+def operating_table(points: list[dict[str, str]]) -> OperatingTable | None:
     """Precision, recall and errors at the reference's best threshold; null without ground truth.
 
     Args:
         points: ``{variant, path}`` of every operating-points JSON.
     """
-    read = [(entry["variant"], read_json(entry["path"])) for entry in points]
-    read = [(variant, found) for variant, found in read if found["score_thr"] is not None]
-    if not read:
-        return None
-    rows = []
-    for variant, found in read:
-        point = next(p for p in found["points"] if p["score_thr"] == found["score_thr"])
-        cells = [fixed(4)(point[key]) for key in ("precision", "recall", "f1")]
-        cells += [fixed(2)(point["boxes_per_image"]), fixed(4)(point["regains_at"])]
-        changes = found["error_changes"] or dict.fromkeys(ERRORS, 0)
-        errors = [(found["errors"][kind], changes[kind]) for kind in ERRORS]
-        cells += [f"{number} ({change:+d})" if change else str(number) for number, change in errors]
-        rows.append({"variant": variant, "cells": cells})
+    read = [(entry["variant"], read_operating_points(entry["path"])) for entry in points]
+    rows = [
+        NumberRow(variant, _operating_cells(content.best, content))
+        for variant, content in read
+        if content.best is not None
+    ]
+    thresholds = [content.score_thr for _, content in read if content.score_thr is not None]
     heads = ["precision", "recall", "F1", "boxes per image", "regains the recall at", *ERRORS]
-    return {"score_thr": read[0][1]["score_thr"], "heads": heads, "rows": rows}
+    return OperatingTable(heads, rows, thresholds[0]) if rows else None
 
 
-def drift_table(points: list[dict[str, str]]) -> dict[str, Any] | None:
-    """Mean change of the scores of paired boxes, by tenths of the reference's score; null without pairs.
+def _operating_cells(best: Point, content: OperatingPoints) -> list[str]:
+    cells = [fixed(4)(value) for value in (best.precision, best.recall, best.f1)]
+    cells += [fixed(2)(best.boxes_per_image), fixed(4)(best.regains_at)]
+    errors, changes = content.errors or {}, content.error_changes or dict.fromkeys(ERRORS, 0)
+    pairs = [(errors[kind], changes[kind]) for kind in ERRORS]
+    return cells + [f"{number} ({change:+d})" if change else str(number) for number, change in pairs]
+
+
+def drift_table(points: list[dict[str, str]]) -> NumberTable | None:
+    """Mean change of the scores of paired boxes, by bins of the reference's score; null without pairs.
 
     Args:
         points: as of ``operating_table``.
     """
-    rows, lows = [], []
-    for entry in points:
-        bins = read_json(entry["path"])["scores"]
-        lows = [row["from"] for row in bins]
-        if any(row["pairs"] for row in bins):
-            cells = [signed(row["drift"]) for row in bins]
-            rows.append({"variant": entry["variant"], "cells": cells})
-    used = [i for i in range(len(lows)) if any(row["cells"][i] for row in rows)]
-    for row in rows:
-        row["cells"] = [row["cells"][i] for i in used]
-    return {"heads": [f"from {lows[i]}" for i in used], "rows": rows} if rows else None
+    read = [(entry["variant"], read_operating_points(entry["path"]).scores) for entry in points]
+    known = [(variant, bins) for variant, bins in read if any(row.pairs for row in bins)]
+    if not known:
+        return None
+    cells = {variant: [signed(row.drift) for row in bins] for variant, bins in known}
+    lows = [row.low for row in known[0][1]]
+    used = [i for i in range(len(lows)) if any(row[i] for row in cells.values())]
+    rows = [NumberRow(variant, [row[i] for i in used]) for variant, row in cells.items()]
+    return NumberTable([f"from {lows[i]}" for i in used], rows)

@@ -1,62 +1,62 @@
 """What the page says about comparisons beside the summary: agreement of the boxes, delta AP by size."""
 
-from typing import Any
+from collections.abc import Sequence
 
-from cutpoint.files import read_json
+from cutpoint.records.comparison import Agreement, SizeDelta, ThresholdAgreement, read_comparison
+from cutpoint.report.number_table import NumberRow, NumberTable
 from cutpoint.report.words import fixed, interval, signed
 
 
-def agreement_table(comparisons: list[dict[str, str]]) -> dict[str, Any] | None:
+def agreement_table(comparisons: list[dict[str, str]]) -> NumberTable | None:
     """Agreement at several IoUs, boxes without a partner, drift of those with one; null without comparisons.
 
     Args:
         comparisons: ``{variant, path}`` of every comparison JSON.
     """
-    rows, heads = [], []
-    for entry in comparisons:
-        boxes = read_json(entry["path"])["boxes"]
-        if boxes is None:  # refused
-            continue
-        score, box = boxes["score_drift"], boxes["box_drift_px"]
-        heads = [f"IoU {row['iou']:g}" for row in boxes["shares"]]
-        cells = [fixed(4)(row["share"]) for row in boxes["shares"]]
-        cells += [
-            f"{boxes[key]} of {boxes[side]}" for key, side in (("missing", "reference"), ("extra", "variant"))
-        ]
-        cells += ["" if score[key] is None else f"{score[key]:.1e}" for key in ("p50", "p99", "max")]
-        cells += ["" if box[key] is None else f"{box[key]:.2g}" for key in ("p50", "p99", "max")]
-        cells += _best_f1(boxes["f1"])
-        rows.append({"variant": entry["variant"], "cells": cells})
+    read = [(entry["variant"], read_comparison(entry["path"]).boxes) for entry in comparisons]
+    known = [(variant, boxes) for variant, boxes in read if boxes is not None]  # null: refused
+    if not known:
+        return None
+    heads = [f"IoU {share.iou:g}" for share in known[0][1].shares]
     heads += ["missing", "extra"]
     heads += [f"{what} {key}" for what in ("score", "px") for key in ("p50", "p99", "max")]
-    return {"heads": [*heads, "best F1", "from score"], "rows": rows} if rows else None
+    rows = [NumberRow(variant, _agreement_cells(boxes)) for variant, boxes in known]
+    return NumberTable([*heads, "best F1", "from score"], rows)
 
 
-def _best_f1(rows: list[dict[str, Any]]) -> list[str]:
+def _agreement_cells(boxes: Agreement) -> list[str]:
+    score, box = boxes.score_drift, boxes.box_drift_px
+    cells = [fixed(4)(share.share) for share in boxes.shares]
+    cells += [f"{boxes.missing} of {boxes.reference}", f"{boxes.extra} of {boxes.variant}"]
+    cells += ["" if drift is None else f"{drift:.1e}" for drift in (score.p50, score.p99, score.max)]
+    cells += ["" if drift is None else f"{drift:.2g}" for drift in (box.p50, box.p99, box.max)]
+    return cells + _best_f1(boxes.f1)
+
+
+def _best_f1(rows: Sequence[ThresholdAgreement]) -> list[str]:
     """The highest agreement-F1, and the least threshold that has it."""
-    known = [row for row in rows if row["f1"] is not None]
-    best = max(known, key=lambda row: row["f1"], default=None)
-    return [fixed(4)(best["f1"]), f"{best['score_thr']:g}"] if best else ["", ""]
+    known = [(row.f1, row.score_thr) for row in rows if row.f1 is not None]
+    if not known:
+        return ["", ""]
+    f1, score_thr = max(known, key=lambda pair: pair[0])
+    return [fixed(4)(f1), f"{score_thr:g}"]
 
 
-def size_table(comparisons: list[dict[str, str]]) -> dict[str, Any] | None:
+def size_table(comparisons: list[dict[str, str]]) -> NumberTable | None:
     """Delta AP by the size of objects, with intervals; null without ground truth.
 
     Args:
         comparisons: as of ``agreement_table``.
     """
-    rows, heads = [], []
-    for entry in comparisons:
-        sizes = read_json(entry["path"])["per_size"]
-        if sizes:
-            heads = [row["size"] for row in sizes]
-            rows.append({"variant": entry["variant"], "cells": [_size_cell(row) for row in sizes]})
-    return {"heads": heads, "rows": rows} if rows else None
+    read = [(entry["variant"], read_comparison(entry["path"]).per_size) for entry in comparisons]
+    known = [(variant, sizes) for variant, sizes in read if sizes]
+    rows = [NumberRow(variant, [_size_cell(size) for size in sizes]) for variant, sizes in known]
+    return NumberTable([size.size for size in known[0][1]], rows) if known else None
 
 
-def _size_cell(row: dict[str, Any]) -> str:
-    if row["delta_AP"] is None:
+def _size_cell(size: SizeDelta) -> str:
+    if size.delta_AP is None:
         return ""
-    limits = f" ({interval(*row['delta_AP_ci95'])})" if row["delta_AP_ci95"] else ""
-    better = " suspicious" if row["delta_AP"] > 0 else ""
-    return f"{signed(row['delta_AP'])}{limits}{f' ≠{better}' if row['different'] else ''}"
+    limits = f" ({interval(*size.delta_AP_ci95)})" if size.delta_AP_ci95 else ""
+    better = " suspicious" if size.delta_AP > 0 else ""
+    return f"{signed(size.delta_AP)}{limits}{f' ≠{better}' if size.different else ''}"

@@ -1,31 +1,48 @@
 """What the page says about variants that were held against typical mistakes."""
 
-from typing import Any
+from dataclasses import dataclass
 
-from cutpoint.files import read_json
+from cutpoint.records.diagnosis import Candidate, read_diagnosis
 
 SHOWN = 3
 
 
-def mistakes_table(diagnoses: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """Of each diagnosed variant what is said of it, and the nearest mistakes.
+@dataclass(frozen=True)
+class Nearest:
+    """A mistake beside a variant, as text; an empty cell where nothing was measured."""
+
+    mistake: str
+    distance: str
+    match_rate: str
+
+
+@dataclass(frozen=True)
+class Diagnosed:
+    """What is said about a variant: see ``records.diagnosis.Diagnosis``; ``limit`` as text."""
+
+    variant: str
+    images: int
+    verdict: str
+    text: str
+    limit: str
+    nearest: list[Nearest]
+
+
+def mistakes_table(diagnoses: list[dict[str, str]]) -> list[Diagnosed]:
+    """What is said about each diagnosed variant, and the nearest mistakes.
 
     Args:
         diagnoses: ``{variant, path}`` of every diagnosis JSON.
     """
     lines = []
     for entry in diagnoses:
-        found = read_json(entry["path"])
-        nearest = [
-            {
-                "mistake": " / ".join(line["texts"]),
-                "distance": f"{line['distance']:.2f}",
-                "same": "" if line["same"] is None else f"{line['same']:.1%}",
-            }
-            for line in found["ranking"][:SHOWN]
-        ]
-        limit = "" if found["limit"] is None else f"{found['limit']:.2f}"
-        keys = ("images", "verdict", "text")
-        said = {key: found[key] for key in keys}
-        lines.append({"variant": entry["variant"], **said, "limit": limit, "nearest": nearest})
+        read = read_diagnosis(entry["path"])
+        limit = "" if read.limit is None else f"{read.limit:.2f}"
+        nearest = [_nearest(candidate) for candidate in read.ranking[:SHOWN]]
+        lines.append(Diagnosed(entry["variant"], read.images, read.verdict, read.text, limit, nearest))
     return lines
+
+
+def _nearest(candidate: Candidate) -> Nearest:
+    rate = "" if candidate.match_rate is None else f"{candidate.match_rate:.1%}"
+    return Nearest(" / ".join(candidate.texts), f"{candidate.distance:.2f}", rate)

@@ -5,7 +5,7 @@ black.
 """
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle, product
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cutpoint.files import read_json
+from cutpoint.records.operating_points import OperatingPoints, Point, read_operating_points
 from cutpoint.report.canvas import canvas, panel_title
 
 REFERENCE = {"color": "#111111", "lw": 2.4, "ls": "-", "zorder": 2}
@@ -22,12 +22,13 @@ COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
 # curves nearer than this everywhere, row by row, are one line: about a pixel of the picture
 SAME_POINTS, SAME_SCORES = (0.01, 0.01, 0.01, 0.01), (0.01, 0.01, 0.002)
-# a share or a mean of fewer boxes says nothing
+# a fraction or a mean of fewer boxes says nothing
 LEAST_BOXES = 10
 # a line that drifts farther leaves the panel, so that the others can be read
 MOST_DRIFT = 0.1
 AXES_IN, LINE_IN, GROUP_IN = 1.9, 0.17, 0.5
 LEGEND_COLUMNS, LABEL_CHARS = 2, 52
+SCORES = ("mean_score", "correct", "drift")
 POINTS = {"precision": "precision", "recall": "recall", "f1": "F1", "boxes_per_image": "boxes per image"}
 
 
@@ -38,15 +39,15 @@ class Group:
     Args:
         title: of the panel.
         reference: its name.
-        found: each variant's operating-points JSON.
+        measured: the operating points of each variant.
         points: ``(4, T)`` of each variant, the columns of ``POINTS``; T is 0 without ground truth.
-        scores: ``(3, 10)`` of each variant, mean score, share that is correct, drift; NaN where there are too
-            few boxes. The reference's drift is 0.
+        scores: ``(3, 10)`` of each variant, mean score, fraction that is correct, drift; NaN where there are
+            too few boxes. The reference's drift is 0.
     """
 
     title: str
     reference: str
-    found: dict[str, Any]
+    measured: dict[str, OperatingPoints]
     points: dict[str, np.ndarray]
     scores: dict[str, np.ndarray]
 
@@ -55,7 +56,7 @@ class Group:
         """Names that share a line, and its style; the reference's first."""
         most = np.nanmax(self.points[self.reference][3:], initial=0) or 1
         curves = {
-            name: (self.points[name] / [[1], [1], [1], [most]], self.scores[name]) for name in self.found
+            name: (self.points[name] / [[1], [1], [1], [most]], self.scores[name]) for name in self.measured
         }
         named = merge(curves, self.reference, (SAME_POINTS, SAME_SCORES))
         styles = ({"color": c, "ls": ls, "lw": 1.5, "zorder": 3} for ls, c in cycle(product(DASHES, COLOURS)))
@@ -96,21 +97,21 @@ def plot_operating_points(*, points: list[dict[str, str]], out: str) -> None:
     groups = [group for group in _groups(points) if group.points[group.reference].size]
     with _parts(out, groups, rows=2) as parts:
         for group, axes in parts:
-            base = group.found[group.reference]
+            best = group.measured[group.reference].score_thr
             for row, (ax, label) in enumerate(zip(axes, POINTS.values(), strict=True)):
                 _open(ax, "score threshold", label)
-                ax.axvline(base["score_thr"], color="#777777", lw=1, ls=":")
+                ax.axvline(best, color="#777777", lw=1, ls=":")
                 for names, style in group.lines:
-                    thresholds = [point["score_thr"] for point in group.found[names[0]]["points"]]
+                    thresholds = [point.score_thr for point in _points(group, names[0])]
                     ax.plot(thresholds, group.points[names[0]][row], **style)
                 ax.set_ylim(0, None if row == 3 else 1.02)
             _mark_regained(axes[1], group)
 
 
 def plot_calibration(*, points: list[dict[str, str]], out: str) -> None:
-    """Draw the share that is correct over the mean score, and the drift from the reference's scores.
+    """Draw the fraction that is correct over the mean score, and the drift from the reference's scores.
 
-    Both by tenths of the score, those with fewer than ``LEAST_BOXES`` boxes left out.
+    Both by bins of the score, those with fewer than ``LEAST_BOXES`` boxes left out.
 
     Args:
         points: as of ``plot_operating_points``; without ground truth the drift alone is drawn.
@@ -118,14 +119,14 @@ def plot_calibration(*, points: list[dict[str, str]], out: str) -> None:
     """
     with _parts(out, _groups(points), rows=1) as parts:
         for group, (reliability, drift) in parts:
-            _open(reliability, "mean score", "share that is correct")
+            _open(reliability, "mean score", "fraction that is correct")
             _open(drift, "score of the reference", "drift of the score")
             reliability.plot([0, 1], [0, 1], color="#777777", lw=1, ls=":")
             reliability.set_ylim(0, 1.02)
             for names, style in group.lines:
                 scores, correct, change = group.scores[names[0]]
                 reliability.plot(scores, correct, marker="o", ms=3, **style)
-                middles = [row["from"] + 0.05 for row in group.found[names[0]]["scores"]]
+                middles = [row.low + 0.05 for row in group.measured[names[0]].scores]
                 dots = {} if style is REFERENCE else {"marker": "o", "ms": 3}
                 drift.plot(middles, change, **dots, **style)
             if not group.points[group.reference].size:
@@ -137,34 +138,38 @@ def plot_calibration(*, points: list[dict[str, str]], out: str) -> None:
 
 
 def _groups(points: list[dict[str, str]]) -> list[Group]:
-    groups: dict[tuple[str, str, str], dict[str, Any]] = {}
+    groups: dict[tuple[str, str, str], dict[str, OperatingPoints]] = {}
     for entry in points:
         key = entry["dataset"], entry["model"], entry["reference"]
-        found = read_json(entry["path"])
-        if found["refused"] is None:
-            groups.setdefault(key, {})[entry["variant"]] = found
+        content = read_operating_points(entry["path"])
+        if content.refused is None:
+            groups.setdefault(key, {})[entry["variant"]] = content
     return [
         Group(
             panel_title(dataset, model),
             reference,
-            found,
-            {name: _point_rows(content) for name, content in found.items()},
-            {name: _score_rows(content, name == reference) for name, content in found.items()},
+            measured,
+            {name: _point_rows(content) for name, content in measured.items()},
+            {name: _score_rows(content, name == reference) for name, content in measured.items()},
         )
-        for (dataset, model, reference), found in groups.items()
-        if reference in found
+        for (dataset, model, reference), measured in groups.items()
+        if reference in measured
     ]
 
 
-def _point_rows(found: dict[str, Any]) -> np.ndarray:
-    return np.array([[point[key] for point in found["points"] or []] for key in POINTS], dtype=float)
+def _points(group: Group, name: str) -> Sequence[Point]:
+    return group.measured[name].points or ()
 
 
-def _score_rows(found: dict[str, Any], is_reference: bool) -> np.ndarray:
-    tenths = found["scores"]
-    rows = np.array([[row[key] for row in tenths] for key in ("mean_score", "correct", "drift")], dtype=float)
-    for counted, of in (("detections", slice(2)), ("pairs", slice(2, 3))):
-        rows[of, [(row[counted] or 0) < LEAST_BOXES for row in tenths]] = np.nan
+def _point_rows(content: OperatingPoints) -> np.ndarray:
+    return np.array([[getattr(point, key) for point in content.points or ()] for key in POINTS], dtype=float)
+
+
+def _score_rows(content: OperatingPoints, is_reference: bool) -> np.ndarray:
+    bins = content.scores
+    rows = np.array([[getattr(row, key) for row in bins] for key in SCORES], dtype=float)
+    rows[:2, [(row.detections or 0) < LEAST_BOXES for row in bins]] = np.nan
+    rows[2, [(row.pairs or 0) < LEAST_BOXES for row in bins]] = np.nan
     if is_reference:
         rows[2] = 0
     return rows
@@ -179,14 +184,14 @@ def _open(ax: Axes, xlabel: str, ylabel: str) -> None:
 
 def _mark_regained(ax: Axes, group: Group) -> None:
     """Where each line has the recall that the reference has at its best threshold."""
-    base = group.found[group.reference]
-    index = [point["score_thr"] for point in base["points"]].index(base["score_thr"])
-    wanted = base["points"][index]["recall"]
+    base, points = group.measured[group.reference], _points(group, group.reference)
+    index = [point.score_thr for point in points].index(base.score_thr or 0)
+    wanted = points[index].recall
     if wanted is not None:
         ax.axhline(wanted, color="#777777", lw=1, ls=":")
     for names, style in group.lines[1:]:
-        regains_at = group.found[names[0]]["points"][index]["regains_at"]
-        if regains_at is not None:
+        regains_at = _points(group, names[0])[index].regains_at
+        if regains_at is not None and wanted is not None:
             ax.plot([regains_at], [wanted], marker="o", ms=4, color=style["color"], zorder=5)
 
 

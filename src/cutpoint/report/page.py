@@ -14,6 +14,8 @@ from markupsafe import Markup
 
 from cutpoint.files import read_json, write_text
 from cutpoint.gate.check import shown, title
+from cutpoint.records.ladder import read_ladder
+from cutpoint.records.samples import read_pictures
 from cutpoint.report.boxes import autopsy_table, drift_table, operating_table
 from cutpoint.report.comparisons import agreement_table, size_table
 from cutpoint.report.doubts import OF_TIMES, doubts, split_notes, warnings
@@ -31,10 +33,10 @@ FIGURES = {
     "operating_points": "Precision, recall, F1 and boxes per image over the score threshold. Dotted: the "
     "threshold at which the reference's F1 is highest, and its recall there; a dot marks where a variant "
     "regains it. Variants that neither this picture nor the next tells apart are one line.",
-    "calibration": "Do scores mean what they say: the share of boxes that is correct over their mean score, "
-    "by tenths (on the dotted line a score is a probability), and the mean change of paired boxes' scores "
-    "from the reference's. Tenths with fewer than 10 boxes are left out; a line that leaves the panel drifts "
-    "by more than 0.1.",
+    "calibration": "Do scores mean what they say: the fraction of boxes that is correct over their mean "
+    "score, by bins of the score (on the dotted line a score is a probability), and the mean change of "
+    "paired boxes' scores from the reference's. Bins with fewer than 10 boxes are left out; a line that "
+    "leaves the panel drifts by more than 0.1.",
     "latency": "Latency from image file to detections: median, and whisker to the 99th percentile.",
     "stages": "Where the time goes: the median of each stage. Medians do not add up exactly; "
     "the black mark is the median of the total.",
@@ -155,7 +157,7 @@ def _group(
         },
         **variant_table(rows),
         "classes": _largest(classes),
-        "ladders": [read_json(entry["path"]) for entry in ladders],
+        "ladders": [read_ladder(entry["path"]) for entry in ladders],
         "samples": [_gallery(entry) for entry in samples],
     }
 
@@ -177,9 +179,9 @@ def _different(row: dict[str, Any]) -> str:
 def _gallery(entry: dict[str, str]) -> dict[str, Any]:
     folder = Path(entry["path"]).parent
     pictures = []
-    for picture in read_json(entry["path"]):
-        data = base64.b64encode((folder / picture["file"]).read_bytes()).decode()
-        pictures.append({"caption": picture["caption"], "uri": f"data:image/jpeg;base64,{data}"})
+    for picture in read_pictures(entry["path"]):
+        data = base64.b64encode((folder / picture.file).read_bytes()).decode()
+        pictures.append({"caption": picture.caption, "uri": f"data:image/jpeg;base64,{data}"})
     return {"variant": entry["variant"], "pictures": pictures}
 
 

@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from cutpoint.files import read_json
+from cutpoint.records.ladder import Ladder, Rung, read_ladder
 from cutpoint.report.canvas import canvas, panel_title
 from cutpoint.report.doubts import OF_DETECTIONS, OF_TIMES, REFUSED, doubts, is_reference, noted, split_notes
 from cutpoint.report.tables import read_summary
@@ -70,21 +71,21 @@ def plot_ladder(*, ladders: list[dict[str, str]], out: str) -> None:
         ladders: ``{dataset, model, path}`` of every ladder JSON.
         out: path of the SVG.
     """
-    read = [(entry, read_json(entry["path"])) for entry in ladders]
+    read = [(entry, read_ladder(entry["path"])) for entry in ladders]
     handles = [Patch(color=LOSS, label="loss"), Patch(color=GAIN, label="gain")]
     handles.append(Line2D([], [], color="#222222", marker="|", label="95 % interval of the step"))
-    with _figure(out, [len(ladder["rungs"]) for _, ladder in read], handles) as axes:
+    with _figure(out, [len(ladder.rungs) for _, ladder in read], handles) as axes:
         for ax, (entry, ladder) in zip(axes, read, strict=True):
-            title, rungs = panel_title(entry["dataset"], entry["model"]), ladder["rungs"]
-            if ladder["published_ap"] is not None:
-                title += f" (published AP {ladder['published_ap']:.4f})"
-            if any(rung["AP"] is not None for rung in rungs):
+            title, rungs = panel_title(entry["dataset"], entry["model"]), ladder.rungs
+            if ladder.published_ap is not None:
+                title += f" (published AP {ladder.published_ap:.4f})"
+            if any(rung.AP is not None for rung in rungs):
                 xlabel = _steps_panel(ax, ladder)
             else:
-                refused = all(rung["refused"] for rung in rungs)
+                refused = all(rung.refused for rung in rungs)
                 title += f" ({REFUSED if refused else 'no ground truth'})"
                 xlabel = _matches_panel(ax, ladder)
-            names = [_rung_name(rung, rung["variant"] == ladder["reference"]) for rung in rungs]
+            names = [_rung_name(rung, rung.variant == ladder.reference) for rung in rungs]
             _finish(ax, title, names, xlabel)
 
 
@@ -163,11 +164,11 @@ def _delta_panel(ax: Axes, rows: pd.DataFrame) -> str:
     return "AP of the variant - AP of the reference (fraction), 95 % interval"
 
 
-def _rung_name(rung: dict[str, Any], reference: bool) -> str:
+def _rung_name(rung: Rung, reference: bool) -> str:
     """The variant, and below what changed: the step where it is one of the recipe."""
-    changes = rung["recipe_steps"] if len(rung["recipe_steps"]) == 1 else rung["changes"]
-    refused = [REFUSED] if rung["refused"] else []
-    return "\n".join([rung["variant"] + " (reference)" * reference, *changes, *refused])
+    changes = rung.recipe_steps if len(rung.recipe_steps) == 1 else rung.changes
+    refused = [REFUSED] if rung.refused else []
+    return "\n".join([rung.variant + " (reference)" * reference, *changes, *refused])
 
 
 def _ap_limits(ax: Axes, values: list[float]) -> None:
@@ -177,28 +178,28 @@ def _ap_limits(ax: Axes, values: list[float]) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(6))
 
 
-def _steps_panel(ax: Axes, ladder: dict[str, Any]) -> str:
+def _steps_panel(ax: Axes, ladder: Ladder) -> str:
     """Bars that hang on each other: from the AP of the rung before to that of this one."""
     total, reached = 0.0, [0.0]
     ax.axvline(0, color="#444444", lw=1)
-    for y, rung in enumerate(ladder["rungs"]):
-        step, limits = rung["delta_to_previous"] or 0.0, rung["delta_to_previous_ci95"]
+    for y, rung in enumerate(ladder.rungs):
+        step, interval = rung.delta_to_previous or 0.0, rung.delta_to_previous_ci95
+        limits = [total + limit for limit in interval or ()]
         ax.plot([total, total], [y - 1, y], color="#bbbbbb", lw=1, zorder=1) if y else None
         ax.barh(y, step, left=total, height=0.5, fc=LOSS if step < 0 else GAIN, zorder=2)
         if limits:
-            limits = [total + limit for limit in limits]
             ax.plot(limits, [y, y], color="#222222", lw=1.2, marker="|", ms=7, zorder=3)
         total += step
-        reached += [total, *(limits or [])]
+        reached += [total, *limits]
     _ap_limits(ax, reached)
-    _column(ax, 46, "step", [signed(rung["delta_to_previous"]) for rung in ladder["rungs"]], bold=True)
-    _column(ax, 96, "AP", [fixed(4)(rung["AP"]) for rung in ladder["rungs"]])
+    _column(ax, 46, "step", [signed(rung.delta_to_previous) for rung in ladder.rungs], bold=True)
+    _column(ax, 96, "AP", [fixed(4)(rung.AP) for rung in ladder.rungs])
     return "AP of the rung - AP of the first (fraction)"
 
 
-def _matches_panel(ax: Axes, ladder: dict[str, Any]) -> str:
-    """Without ground truth: what share of the detections each step keeps."""
-    values = [rung["agreement_to_previous"] for rung in ladder["rungs"]]
+def _matches_panel(ax: Axes, ladder: Ladder) -> str:
+    """Without ground truth: what fraction of the detections each step keeps."""
+    values = [rung.agreement_to_previous for rung in ladder.rungs]
     ax.axvline(1, color="#444444", lw=1)
     for y, value in enumerate(values):
         if value is not None:

@@ -7,15 +7,16 @@ from typing import Any
 import cv2
 import matplotlib
 import numpy as np
-import pyarrow.parquet as pq
 import supervision as sv
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from cutpoint.compare.agreement import AGREEMENT_IOU, match
 from cutpoint.errors import UserError
-from cutpoint.files import read_json, replacing, write_json
+from cutpoint.files import read_json, replacing
+from cutpoint.records.autopsy import read_autopsy
 from cutpoint.records.detections import read_detections, refusal_of_pair
+from cutpoint.records.samples import Picture, write_pictures
 
 # Background of the class's boxes and labels, and the label's text colour that contrasts with it.
 COLOURS = {
@@ -87,7 +88,7 @@ def draw_samples(
     for old in folder.glob("[0-9]*_[0-9]*.jpg"):
         old.unlink()
     if refusal_of_pair(reference_detections, variant_detections) is not None:
-        write_json(folder / "index.json", [])
+        write_pictures(folder / "index.json", [])
         return
     data = read_json(manifest)
     causes = _read_causes(autopsy)
@@ -121,16 +122,16 @@ def draw_samples(
         caption = _caption(image, shown, score_thr)
         name = f"{rank:02d}_{image['id']}.jpg"
         _save(folder / name, _compose(_read(image["path"]), panels, names, caption))
-        index.append({"file": name, "image_id": image["id"], "caption": caption})
-    write_json(folder / "index.json", index)
+        index.append(Picture(name, image["id"], caption))
+    write_pictures(folder / "index.json", index)
 
 
 def _read_causes(autopsy: str) -> dict[str, dict[tuple[float, ...], str]]:
     """By side and detection: the step that the other side's candidate ended at."""
     columns = ("image_id", "category_id", "score", "x1", "y1")
     causes: dict[str, dict[tuple[float, ...], str]] = {"reference": {}, "variant": {}}
-    for row in pq.read_table(autopsy, columns=["side", "step", *columns]).to_pylist():
-        causes[row["side"]][tuple(row[name] for name in columns)] = row["step"].replace("_", " ")
+    for row in read_autopsy(autopsy):
+        causes[row.side][tuple(getattr(row, name) for name in columns)] = row.step.replace("_", " ")
     return causes
 
 

@@ -18,12 +18,12 @@ from cutpoint.report.doubts import (
 )
 
 
-def fixed(digits: int) -> Callable[[float], str]:
+def fixed(digits: int) -> Callable[[float | None], str]:
     """Return a formatter with ``digits`` decimals that shows a missing value as empty."""
     return lambda value: "" if pd.isna(value) else f"{value:.{digits}f}"
 
 
-def signed(value: float) -> str:
+def signed(value: float | None) -> str:
     """Format an AP difference (fraction) with its sign; one that rounds to zero has none."""
     if pd.isna(value):
         return ""

@@ -6,18 +6,17 @@ from scipy import stats
 
 from cutpoint.compare.bootstrap import (
     MIN_IMAGES,
-    Samples,
     delta,
     draw_multiplicities,
     estimate,
     mark_different,
     mean_ap,
-    read_samples,
     resample,
     sample_ap,
 )
 from cutpoint.evaluate.average_precision import match_images, weighted_ap
 from cutpoint.evaluate.coco import score
+from cutpoint.records.resamples import Resamples, read_resamples
 
 BOX = [10.0, 10, 40, 40]  # medium
 FAR = [300.0, 300, 40, 40]
@@ -272,8 +271,8 @@ def test_files(tmp_path):
     paths = {"truth": str(tmp_path / "truth.json"), "detections": str(tmp_path / "results.json")}
     sample_ap(**paths, out=out, resamples=4, seed=0)
     expected = resample(truth, results, [image["id"] for image in listed], resamples=4, seed=0)
-    found = read_samples(out)
-    assert isinstance(found, Samples)
+    found = read_resamples(out)
+    assert isinstance(found, Resamples)
     for name, value in vars(expected).items():
         np.testing.assert_array_equal(getattr(found, name), value)
     assert len(found.images) == 59

@@ -2,18 +2,18 @@
 
 import json
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from tiny import ATSS_STEPS, PAA_STEPS, YOLOV3_STEPS, atss_head, model_spec, yolox_head
 
 from cutpoint.compare.bootstrap import sample_ap
 from cutpoint.compare.comparison import common_cuts, compare, least_score
 from cutpoint.recipes.bases import steps_of
+from cutpoint.records.autopsy import AutopsyRow, write_autopsy
 
 CONTRACT = {"reference", "delta_AP", "delta_AP_ci95", "verdict", "agreement", "autopsy"}
 ADDED = {"delta_AP_ci90", "delta_AP_se", "per_size", "per_class", "suspicious", "images_to_decide", "margin"}
 IMAGES = range(1, 41)
+STEPS = ("nms", "cap")
 RETINA = [step for step in ATSS_STEPS if step["step"] != "multiply_factor"]
 
 
@@ -59,7 +59,9 @@ def run(folder, reference, variant, labelled=True, recipes=("mmdet3", "mmdet3"),
             sample_ap(truth=paths["truth"], detections=paths[side], out=samples[f"{side}_samples"])
     del paths["truth"]
     autopsy = str(folder / "autopsy.parquet")
-    pq.write_table(pa.table({"side": ["variant", "variant"], "step": ["nms", "cap"]}), autopsy)
+    box = dict.fromkeys(("score", "x1", "y1", "x2", "y2"), 0.5)
+    rows = [AutopsyRow(image_id=1, side="variant", category_id=1, step=step, **box) for step in STEPS]
+    write_autopsy(autopsy, rows)
     settings = {"autopsy": autopsy, "margin": 0.001, "corner_px": 0.05, "score": 1e-4} | changes
     out = folder / "out.json"
     compare(reference_name="pytorch", recipes=list(recipes), **paths, **samples, **settings, out=str(out))
@@ -71,7 +73,7 @@ def test_keys_are_the_contract_and_more(tmp_path):
         found = run(tmp_path, detections(), detections(), labelled)
         assert set(found) == CONTRACT | ADDED | {"lossless", "boxes", "refused", "weak_reference"}
         assert found["reference"] == "pytorch"
-        assert found["autopsy"] == {"reference": {}, "variant": {"nms": 1, "cap": 1}}
+        assert found["autopsy"] == {"reference": {}, "variant": dict.fromkeys(STEPS, 1)}
         assert "agreement" not in found["boxes"]
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from tiny import atss_head, model_spec
 
-from cutpoint.compare.bootstrap import Samples
 from cutpoint.compare.ladder import build_ladder
+from cutpoint.records.resamples import Resamples, write_resamples
 
 APS = {"pytorch": 0.4, "raw": 0.375, "fp16": 0.25}
 IMAGES, RESAMPLES = 40, 200
@@ -16,9 +16,7 @@ def write_samples(path, ap, seed):
     spread = np.random.default_rng(seed).normal(0, 0.002, RESAMPLES)
     values = np.full((1 + RESAMPLES, 4, 1), np.nan if ap is None else ap)
     values[1:, :, 0] += spread[:, None]
-    samples = Samples(np.arange(IMAGES), np.array([1]), values, np.full((4, 2), IMAGES))
-    with path.open("wb") as file:
-        np.savez(file, **vars(samples))
+    write_resamples(path, Resamples(np.arange(IMAGES), np.array([1]), values, np.full((4, 2), IMAGES)))
     return str(path)
 
 

@@ -1,40 +1,77 @@
-import json
+from dataclasses import replace
 
+import pytest
+
+from cutpoint.errors import UserError
+from cutpoint.files import read_json, write_json
+from cutpoint.records.comparison import (
+    Agreement,
+    BoxDrift,
+    Comparison,
+    ScoreDrift,
+    Share,
+    SizeDelta,
+    StepCounts,
+    ThresholdAgreement,
+    write_comparison,
+)
 from cutpoint.report.comparisons import agreement_table, size_table
 
+BOXES = Agreement(
+    reference=100,
+    variant=96,
+    missing=5,
+    extra=1,
+    shares=(Share(0.5, 95, 0.97), Share(0.99, 90, 0.92)),
+    score_drift=ScoreDrift(1e-7, 1e-6, 0.00025, 0.01, -1e-6),
+    box_drift_px=BoxDrift(0.00012, 0.1, 1.5, 22.04),
+    f1=(
+        ThresholdAgreement(0.05, 90, 90, 0.8),
+        ThresholdAgreement(0.3, 50, 50, 1.0),
+        ThresholdAgreement(0.5, 20, 20, 1.0),
+        ThresholdAgreement(0.9, 0, 0, None),
+    ),
+    images=50,
+    per_image=(),
+)
+COMPARISON = Comparison(
+    reference="pytorch",
+    delta_AP=None,
+    delta_AP_ci95=None,
+    delta_AP_ci90=None,
+    delta_AP_se=None,
+    per_size=None,
+    per_class=None,
+    verdict="inconclusive",
+    suspicious=False,
+    images_to_decide=None,
+    margin=0.001,
+    agreement=0.9,
+    autopsy=StepCounts({}, {}),
+    lossless=None,
+    boxes=BOXES,
+    refused=None,
+    weak_reference=None,
+)
 
-def boxes(**changes):
-    drift = {"p50": 1e-7, "p90": 1e-6, "p99": 0.00025, "max": 0.01}
-    found = {
-        "reference": 100,
-        "variant": 96,
-        "missing": 5,
-        "extra": 1,
-        "shares": [{"iou": 0.5, "pairs": 95, "share": 0.97}, {"iou": 0.99, "pairs": 90, "share": 0.92}],
-        "score_drift": drift | {"mean": -1e-6},
-        "box_drift_px": {"p50": 0.00012, "p90": 0.1, "p99": 1.5, "max": 22.04},
-        "f1": [
-            {"score_thr": 0.05, "reference": 90, "variant": 90, "f1": 0.8},
-            {"score_thr": 0.3, "reference": 50, "variant": 50, "f1": 1.0},
-            {"score_thr": 0.5, "reference": 20, "variant": 20, "f1": 1.0},
-            {"score_thr": 0.9, "reference": 0, "variant": 0, "f1": None},
-        ],
-    }
-    return found | changes
 
-
-def entries(folder, *contents):
-    found = []
-    for number, content in enumerate(contents):
+def entries(folder, *comparisons):
+    made = []
+    for number, comparison in enumerate(comparisons):
         path = folder / f"{number}.json"
-        path.write_text(json.dumps(content))
-        found.append({"variant": f"v{number}", "path": str(path)})
-    return found
+        write_comparison(path, comparison)
+        made.append({"variant": f"v{number}", "path": str(path)})
+    return made
+
+
+def size(name, delta, limits, different):
+    return SizeDelta(name, delta, limits, None, different, None, 20)
 
 
 def test_agreement_missing_extra_and_drift(tmp_path):
-    found = agreement_table(entries(tmp_path, {"boxes": boxes()}))
-    assert dict(zip(found["heads"], found["rows"][0]["cells"], strict=True)) == {
+    table = agreement_table(entries(tmp_path, replace(COMPARISON, boxes=None), COMPARISON))
+    assert [row.variant for row in table.rows] == ["v1"]
+    assert dict(zip(table.heads, table.rows[0].cells, strict=True)) == {
         "IoU 0.5": "0.9700",
         "IoU 0.99": "0.9200",
         "missing": "5 of 100",
@@ -51,24 +88,34 @@ def test_agreement_missing_extra_and_drift(tmp_path):
 
 
 def test_without_pairs_there_is_no_drift(tmp_path):
-    empty = dict.fromkeys(("p50", "p90", "p99", "max"))
-    nothing = boxes(
-        score_drift=empty | {"mean": None}, box_drift_px=empty, f1=[{"score_thr": 0.5, "f1": None}]
-    )
-    assert agreement_table(entries(tmp_path, {"boxes": nothing}))["rows"][0]["cells"][4:] == [""] * 8
+    score, box = ScoreDrift(*[None] * 5), BoxDrift(*[None] * 4)
+    bare = replace(BOXES, score_drift=score, box_drift_px=box, f1=(ThresholdAgreement(0.5, 0, 0, None),))
+    table = agreement_table(entries(tmp_path, replace(COMPARISON, boxes=bare)))
+    assert table.rows[0].cells[4:] == [""] * 8
     assert agreement_table([]) is None
+    assert agreement_table(entries(tmp_path, replace(COMPARISON, boxes=None))) is None
 
 
 def test_sizes_have_intervals_and_a_mark_where_they_differ(tmp_path):
-    sizes = [
-        {"size": "small", "delta_AP": -0.02, "delta_AP_ci95": [-0.03, -0.01], "different": True},
-        {"size": "medium", "delta_AP": 0.001, "delta_AP_ci95": None, "different": None},
-        {"size": "large", "delta_AP": None, "delta_AP_ci95": None, "different": None},
-    ]
-    found = size_table(entries(tmp_path, {"per_size": sizes}, {"per_size": None}))
-    assert found["heads"] == ["small", "medium", "large"]
-    assert found["rows"] == [{"variant": "v0", "cells": ["-0.0200 (-0.0300 to -0.0100) ≠", "+0.0010", ""]}]
-    assert size_table(entries(tmp_path, {"per_size": None})) is None
-    better = {"size": "small", "delta_AP": 0.02, "delta_AP_ci95": [0.01, 0.03], "different": True}
-    cell = size_table(entries(tmp_path, {"per_size": [better]}))["rows"][0]["cells"][0]
+    sizes = (
+        size("small", -0.02, (-0.03, -0.01), True),
+        size("medium", 0.001, None, None),
+        size("large", None, None, None),
+    )
+    table = size_table(entries(tmp_path, replace(COMPARISON, per_size=sizes), COMPARISON))
+    assert table.heads == ["small", "medium", "large"]
+    assert [row.variant for row in table.rows] == ["v0"]
+    assert table.rows[0].cells == ["-0.0200 (-0.0300 to -0.0100) ≠", "+0.0010", ""]
+    assert size_table(entries(tmp_path, COMPARISON)) is None
+    better = replace(COMPARISON, per_size=(size("small", 0.02, (0.01, 0.03), True),))
+    cell = size_table(entries(tmp_path, better)).rows[0].cells[0]
     assert cell == "+0.0200 (+0.0100 to +0.0300) ≠ suspicious"
+
+
+def test_another_file_is_refused_with_path_and_key(tmp_path):
+    (entry,) = entries(tmp_path, COMPARISON)
+    content = read_json(entry["path"])
+    content["boxes"]["shares"][1]["share"] = "0.92"
+    write_json(entry["path"], content)
+    with pytest.raises(UserError, match=r"0\.json: boxes\.shares\[1\]\.share: expected float, got str"):
+        agreement_table([entry])

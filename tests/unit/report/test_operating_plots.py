@@ -43,6 +43,8 @@ def entries(tmp_path, labelled=True, dataset="street"):
         path = tmp_path / dataset / f"{variant}.json"
         blank = dict.fromkeys(("detections", "mean_score", "correct"))
         content = {
+            "errors": None,
+            "error_changes": None,
             "score_thr": 0.6 if labelled else None,
             "points": of_points if labelled else None,
             "scores": scores if labelled else [row | blank for row in scores],

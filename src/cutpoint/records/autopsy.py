@@ -1,0 +1,104 @@
+"""Every box that one of two variants lacks, as Parquet: one row a box."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cutpoint.errors import UserError
+from cutpoint.files import replacing
+from cutpoint.records.json_file import FORMAT, KEY
+
+
+def _column(kind: str) -> Any:
+    return field(metadata={"type": kind})
+
+
+def _optional(kind: str) -> Any:
+    return field(default=None, metadata={"type": kind})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AutopsyRow:
+    """A box that ``side`` has and the other lacks, and what became of its candidate there.
+
+    See ``autopsy.autopsy`` for what each column means; null where it does not apply.
+    """
+
+    image_id: int = _column("int64")
+    side: str = _column("string")
+    category_id: int = _column("int64")
+    label: int | None = _optional("int16")
+    score: float = _column("float64")
+    x1: float = _column("float64")
+    y1: float = _column("float64")
+    x2: float = _column("float64")
+    y2: float = _column("float64")
+    step: str = _column("string")
+    number: int | None = _optional("int16")
+    followed_by: str | None = _optional("string")
+    level: int | None = _optional("int8")
+    prior: int | None = _optional("int32")
+    value: float | None = _optional("float64")
+    there: float | None = _optional("float64")
+    margin: float | None = _optional("float64")
+    by_prior: int | None = _optional("int32")
+    by_label: int | None = _optional("int16")
+    by_score: float | None = _optional("float64")
+    by_iou: float | None = _optional("float64")
+    by_x1: float | None = _optional("float64")
+    by_y1: float | None = _optional("float64")
+    by_x2: float | None = _optional("float64")
+    by_y2: float | None = _optional("float64")
+    by_otherwise: str | None = _optional("string")
+    other_category_id: int | None = _optional("int64")
+    other_score: float | None = _optional("float64")
+    other_iou: float | None = _optional("float64")
+    shift_px: float | None = _optional("float64")
+    moved_by: str | None = _optional("string")
+
+
+SIDES = ("reference", "variant")
+COLUMNS = {column.name: column.metadata["type"] for column in fields(AutopsyRow)}
+SCHEMA = pa.schema(
+    [(name, pa.type_for_alias(kind)) for name, kind in COLUMNS.items()],
+    metadata={f"cutpoint_{KEY}": str(FORMAT)},
+)
+
+
+def read_autopsy(path: str | Path) -> Iterator[AutopsyRow]:
+    """Read ``results/autopsies/{dataset}/{model}/{variant}.parquet``, row by row.
+
+    Raises:
+        UserError: the file is not one of autopsies.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            _check(path, file.schema_arrow)
+            for batch in file.iter_batches(columns=list(COLUMNS)):
+                for row in batch.to_pylist():
+                    yield AutopsyRow(**row)
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(f"{path}: {error}; remove the file, and it is made again") from error
+
+
+def write_autopsy(path: str | Path, rows: Iterable[AutopsyRow]) -> None:
+    """Write an autopsy, whole or not at all."""
+    lines = [{name: getattr(row, name) for name in COLUMNS} for row in rows]
+    with replacing(path) as temporary:
+        pq.write_table(pa.Table.from_pylist(lines, schema=SCHEMA), temporary)
+
+
+def _check(path: str | Path, schema: pa.Schema) -> None:
+    for column in SCHEMA:
+        if column.name not in schema.names:
+            raise UserError(f"{path}: column {column.name} is missing; remove the file, and it is made again")
+        kind = schema.field(column.name).type
+        if kind != column.type:
+            raise UserError(
+                f"{path}: column {column.name}: expected {column.type}, got {kind}; "
+                "remove the file, and it is made again"
+            )

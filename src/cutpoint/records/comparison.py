@@ -1,0 +1,185 @@
+"""A variant beside its reference: the difference in AP, the verdict, the agreement of the detections."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cutpoint.records.json_file import read_record, write_record
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class SizeDelta:
+    """The difference in AP of objects of a ``size``, as of ``bootstrap.delta``."""
+
+    size: str
+    delta_AP: float | None
+    delta_AP_ci95: Interval | None
+    p: float | None
+    different: bool | None
+    suspicious: bool | None
+    images: int
+
+
+@dataclass(frozen=True)
+class ClassDelta:
+    """The difference in AP of a category, as of ``bootstrap.delta``."""
+
+    category_id: int
+    delta_AP: float | None
+    delta_AP_ci95: Interval | None
+    p: float | None
+    different: bool | None
+    suspicious: bool | None
+    images: int
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """How far partners may be apart: each coordinate of two corners (original-image pixels), the scores."""
+
+    corner_px: float
+    score: float
+
+
+@dataclass(frozen=True)
+class Lossless:
+    """How many detections have a partner that is the same but for rounding, as of ``verdict.lossless``."""
+
+    pairs: int
+    ties: int
+    unmatched_reference: int
+    unmatched_variant: int
+    tolerances: Tolerances
+
+
+@dataclass(frozen=True)
+class Share:
+    """Pairs with at least this ``iou``; ``share``: 2 x pairs / (detections of both), a fraction."""
+
+    iou: float
+    pairs: int
+    share: float
+
+
+@dataclass(frozen=True)
+class BoxDrift:
+    """Quantiles over pairs of how far the coordinate moved that moved most, original-image pixels."""
+
+    p50: float | None
+    p90: float | None
+    p99: float | None
+    max: float | None
+
+
+@dataclass(frozen=True)
+class ScoreDrift:
+    """Quantiles over pairs of the absolute difference of the scores; ``mean``: of variant - reference."""
+
+    p50: float | None
+    p90: float | None
+    p99: float | None
+    max: float | None
+    mean: float | None
+
+
+@dataclass(frozen=True)
+class ThresholdAgreement:
+    """Detections with at least ``score_thr`` on either side; ``f1``: the share of them that is in a pair."""
+
+    score_thr: float
+    reference: int
+    variant: int
+    f1: float | None
+
+
+@dataclass(frozen=True)
+class ImageAgreement:
+    """The agreement on one image; ``f1`` in the order of the thresholds."""
+
+    image_id: int
+    reference: int
+    variant: int
+    agreement: float
+    missing: int
+    extra: int
+    score_drift: float | None
+    box_drift_px: float | None
+    f1: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How alike the detections of two variants are, as of ``agreement.measure_agreement``."""
+
+    reference: int
+    variant: int
+    missing: int
+    extra: int
+    shares: tuple[Share, ...]
+    score_drift: ScoreDrift
+    box_drift_px: BoxDrift
+    f1: tuple[ThresholdAgreement, ...]
+    images: int
+    per_image: tuple[ImageAgreement, ...]
+
+
+@dataclass(frozen=True)
+class StepCounts:
+    """Boxes that the other side lacks, by the step that removed them there: of the reference, the variant."""
+
+    reference: dict[str, int]
+    variant: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``results/comparisons/{dataset}/{model}/{variant}.json``.
+
+    Attributes:
+        reference: its name.
+        delta_AP: variant - reference, a fraction; null, as all below to ``per_class``, without ground truth.
+        delta_AP_ci95, delta_AP_ci90: percentile intervals of the paired bootstrap.
+        delta_AP_se: its standard error.
+        verdict: ``lossless``, ``equivalent``, ``different`` or ``inconclusive``.
+        suspicious: different, and better than the reference.
+        images_to_decide: about how many images would decide an inconclusive one; else null.
+        margin: the largest difference in AP that does not matter, a fraction.
+        agreement: 2 x pairs / (detections of both) at IoU 0.9, a fraction.
+        autopsy: what became of the boxes without a partner.
+        lossless, boxes: the detections side by side.
+        refused: why one of the two cannot be compared: then all that is measured is null; else null.
+        weak_reference: why no difference in AP has a verdict, in words; else null.
+    """
+
+    reference: str
+    delta_AP: float | None
+    delta_AP_ci95: Interval | None
+    delta_AP_ci90: Interval | None
+    delta_AP_se: float | None
+    per_size: tuple[SizeDelta, ...] | None
+    per_class: tuple[ClassDelta, ...] | None
+    verdict: str
+    suspicious: bool
+    images_to_decide: int | None
+    margin: float
+    agreement: float | None
+    autopsy: StepCounts
+    lossless: Lossless | None
+    boxes: Agreement | None
+    refused: str | None
+    weak_reference: str | None
+
+
+def read_comparison(path: str | Path) -> Comparison:
+    """Read a comparison.
+
+    Raises:
+        UserError: the file is not one.
+    """
+    return read_record(path, Comparison)
+
+
+def write_comparison(path: str | Path, comparison: Comparison) -> None:
+    """Write a comparison, whole or not at all."""
+    write_record(path, comparison)

@@ -1,0 +1,96 @@
+"""Two recipes on one store, box by box."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cutpoint.records.json_file import read_record, write_record
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Detected:
+    """Detections that the first recipe keeps, the second, and those that are the same in both."""
+
+    first: int
+    second: int
+    same: int
+
+
+@dataclass(frozen=True)
+class StepTotals:
+    """Boxes that a step separates: kept by one recipe alone, or by both with another box or score."""
+
+    first: int
+    second: int
+    both: int
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The candidate that took a box's place, and what became of it in the recipe that keeps the box."""
+
+    prior: int
+    label: int
+    score: float
+    iou: float | None
+    otherwise: str
+
+
+class DiffRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A box that two recipes treat differently, as of ``recipe_diff.diff_image``.
+
+    ``class_name`` is ``class`` in the file. Boxes ``x1, y1, x2, y2``, original-image pixels.
+    """
+
+    image_id: int
+    kept_by: str
+    label: int
+    class_name: str = msgspec.field(name="class")
+    level: int
+    prior: int
+    score: float
+    box: Box
+    other_score: float | None = None
+    other_box: Box | None = None
+    step: str
+    number: int | None = None
+    margin: float | None = None
+    by: Winner | None = None
+
+
+@dataclass(frozen=True)
+class RecipeDiff:
+    """``results/recipe_diffs/{dataset}/{model}/{first}--{second}.json``.
+
+    Attributes:
+        first, second: the recipes' steps.
+        images: how many.
+        detections: how many.
+        steps: totals of the rows by the step that separates them.
+        rows: one a box that is not the same in both.
+    """
+
+    first: tuple[dict[str, Any], ...]
+    second: tuple[dict[str, Any], ...]
+    images: int
+    detections: Detected
+    steps: dict[str, StepTotals]
+    rows: tuple[DiffRow, ...]
+
+
+def read_recipe_diff(path: str | Path) -> RecipeDiff:
+    """Read a comparison of two recipes.
+
+    Raises:
+        UserError: the file is not one.
+    """
+    return read_record(path, RecipeDiff)
+
+
+def write_recipe_diff(path: str | Path, diff: RecipeDiff) -> None:
+    """Write a comparison of two recipes, whole or not at all."""
+    write_record(path, diff)

@@ -1,0 +1,20 @@
+"""A table of variants and numbers, as the page shows it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class NumberRow:
+    """A variant and its cells, as text; empty where they do not apply."""
+
+    variant: str
+    cells: Sequence[str]
+
+
+@dataclass(frozen=True)
+class NumberTable:
+    """Rows of cells below ``heads``."""
+
+    heads: Sequence[str]
+    rows: Sequence[NumberRow]
