@@ -1,4 +1,4 @@
-"""What a job prints goes to its log and to the console; a user's mistake is one message."""
+"""A job's output goes to its log and to the console; a user's mistake gives one message."""
 
 import os
 import subprocess
@@ -16,8 +16,9 @@ TEE_TIMEOUT_S = 5
 def log_to(path: str | Path) -> Iterator[None]:
     """Copy descriptors 1 and 2 into the file at ``path`` while the block runs.
 
-    Descriptors and not ``sys.stderr``, since ONNX Runtime's C++ prints past Python. A ``UserError``
-    ends the process with exit code 1 and its message alone; any other exception keeps its traceback.
+    It copies descriptors and not ``sys.stderr``, because ONNX Runtime's C++ does not print through Python. A
+    ``UserError`` ends the process with exit code 1 and only its message. Any other exception keeps its
+    traceback.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a measurement was made on."""
+"""The machine that a measurement was made on."""
 
 import importlib.metadata
 import os
@@ -40,7 +40,7 @@ def machine_facts() -> dict[str, Any]:
 
 
 def library_versions(names: tuple[str, ...]) -> dict[str, str]:
-    """Versions of those libraries that are installed."""
+    """Versions of the libraries that are installed."""
     versions = {}
     for name in names:
         try:
@@ -60,7 +60,7 @@ def _processor() -> str:
 
 
 def _gpus() -> list[str]:
-    """Name and driver of each NVIDIA card; none where the driver's tool is absent."""
+    """Name and driver of each NVIDIA card; empty if the driver's tool is missing."""
     query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     try:
         answer = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)

@@ -1,4 +1,4 @@
-"""From the box coder of mmdet's head to ``HeadSpec.coder``: one function a kind.
+"""From the box coder of mmdet's head to ``HeadSpec.coder``: one function per kind of coder.
 
 Sources: mmdet/models/task_modules/coders/ and the heads' decoding, mmdet/models/dense_heads/, mmdet 3.3.0.
 """
@@ -17,7 +17,7 @@ def delta(head: nn.Module) -> dict[str, Any]:
         "type": "delta_xywh",
         "means": [float(v) for v in coder.means],
         "stds": [float(v) for v in coder.stds],
-        # the default of DeltaXYWHBBoxCoder.decode, which the base algorithm does not override
+        # the default of DeltaXYWHBBoxCoder.decode; the base algorithm does not override it
         "max_ratio": abs(math.log(16 / 1000)),
         "centre_clamp": float(coder.ctr_clamp) if coder.add_ctr_clamp else None,
     }

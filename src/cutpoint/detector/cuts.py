@@ -13,8 +13,8 @@ from cutpoint.records.model import HeadSpec, Part
 class Cuts(nn.Module):
     """A detector that returns the outputs of the cuts ``raw`` and ``decoded`` together.
 
-    The output order is ``HeadSpec.raw_names``, then ``HeadSpec.decoded_names``. Decoding is written here, not
-    taken from mmdet: its coders ask for a package that mmdet 3 no longer has while an export runs.
+    The output order is ``HeadSpec.raw_names``, then ``HeadSpec.decoded_names``. Decoding is written here and
+    not taken from mmdet: during an export, mmdet's coders ask for a package that mmdet 3 does not have.
     """
 
     def __init__(self, detector: nn.Module, spec: HeadSpec) -> None:
@@ -71,7 +71,7 @@ class Cuts(nn.Module):
 
 
 def head_tensors(detector: nn.Module, images: Tensor) -> list[Tensor]:
-    """What the head's forward returns, nested lists flattened, for ``(B, 3, H, W)`` float32 images."""
+    """The head's forward for ``(B, 3, H, W)`` float32 images, with nested lists flattened."""
     return pytree.tree_leaves(detector(images, mode="tensor"))
 
 

@@ -1,8 +1,9 @@
-"""Deformable convolution in torch operators, and its way into an ONNX file.
+"""Deformable convolution in torch operators, and its export to ONNX.
 
-``deform_conv2d`` stands in for mmcv's compiled operators (``mmcv_ops``). While a model is exported
-(``exporting``) every deformable convolution of mmcv becomes this one operator, compiled mmcv or not, and
-``TRANSLATIONS`` has the exporter write it as the standard ONNX ``DeformConv`` (opset 19 and later).
+``deform_conv2d`` replaces mmcv's compiled operators (``mmcv_ops``). While a model is exported
+(``exporting``), every deformable convolution of mmcv becomes this one operator, with or without compiled
+mmcv. ``TRANSLATIONS`` tells the exporter to write it as the standard ONNX ``DeformConv`` (opset 19 and
+later).
 """
 
 import contextlib
@@ -37,7 +38,7 @@ def deform_conv2d(
         bias: ``(O,)`` or null.
         stride: y, x; ``padding`` and ``dilation`` likewise.
         groups: channel groups of the convolution.
-        deform_groups: consecutive channel groups with offsets and mask of their own.
+        deform_groups: consecutive channel groups, each with its own offsets and mask.
 
     Returns:
         ``(B, O, OH, OW)``. A sample is bilinear in its four neighbours; those outside the map count 0.
@@ -92,13 +93,13 @@ def _shape(features, offset, mask, weight, bias, *settings):
 
 
 def _grid(out: int, stride: int, padding: int, kernel: int, dilation: int, like: Tensor) -> Tensor:
-    """Where the taps of an ordinary convolution lie along one axis: ``(kernel, out)``."""
+    """The positions of an ordinary convolution's taps along one axis: ``(kernel, out)``."""
     starts = torch.arange(out, device=like.device) * stride - padding
     return (torch.arange(kernel, device=like.device)[:, None] * dilation + starts).to(like.dtype)
 
 
 def _to_onnx(features, offset, mask, weight, bias, stride, padding, dilation, groups, deform_groups):
-    from onnxscript import opset20  # takes a second, and only an export needs it
+    from onnxscript import opset20  # the import takes a second, and only an export needs it
 
     return opset20.DeformConv(
         features,
@@ -120,10 +121,11 @@ TRANSLATIONS: dict[Callable, Callable] = {torch.ops.cutpoint.deform_conv2d.defau
 
 @contextlib.contextmanager
 def exporting() -> Iterator[None]:
-    """Have mmcv's deformable convolutions run as ``deform_conv2d``, so that they can be exported.
+    """Run mmcv's deformable convolutions as ``deform_conv2d``, so that they can be exported.
 
-    ``DeformConv2d.forward`` (mmcv/ops/deform_conv.py, mmcv 2.1.0) loses its test for maps smaller than the
-    kernel: it would tie the graph to the example's size. The zeros it appends are what lies outside anyway.
+    ``DeformConv2d.forward`` (mmcv/ops/deform_conv.py, mmcv 2.1.0) has a test for maps smaller than the
+    kernel. It is left out, because it would tie the graph to the example's size. It appends zeros, and what
+    lies outside the map is 0 without it too.
     """
     from mmcv.ops.deform_conv import DeformConv2d, DeformConv2dFunction
     from mmcv.ops.modulated_deform_conv import ModulatedDeformConv2dFunction

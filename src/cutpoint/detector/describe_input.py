@@ -1,8 +1,8 @@
 """The input recipe of an mmdet config: its test pipeline step by step, then its data preprocessor.
 
-mmdet itself makes each step, so what it does not take is refused in its own words; all else is read off the
-made ones. Sources: mmcv/transforms/loading.py and processing.py, mmcv 2.1.0; mmdet/datasets/transforms/ and
-mmdet/models/data_preprocessors/data_preprocessor.py, mmdet 3.3.0.
+mmdet itself builds each step. If mmdet refuses a setting, its own message is shown. Everything else is read
+from the built steps. Sources: mmcv/transforms/loading.py and processing.py, mmcv 2.1.0;
+mmdet/datasets/transforms/ and mmdet/models/data_preprocessors/data_preprocessor.py, mmdet 3.3.0.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ REPRODUCED = (
     "Cutpoint reproduces LoadImageFromFile, Resize, [Pad], PackDetInputs, each once and in this order, "
     "beside LoadAnnotations and RandomFlip of probability 0"
 )
-# What mmdet's `predict` and Cutpoint read off an image's metainfo.
+# What mmdet's `predict` and Cutpoint read from an image's metainfo.
 META_KEYS = ("ori_shape", "img_shape", "scale_factor")
 LOCAL_FILES = ({"backend": "local"}, {"backend": "disk"})
 
@@ -40,7 +40,7 @@ def describe_input(config: Config) -> InputRecipe:
     """The input recipe ``mmdet``: the test pipeline's own steps and the data preprocessor.
 
     Raises:
-        UserError: a transform, an order of them or a setting that ``image.py`` does not reproduce.
+        UserError: ``image.py`` does not reproduce a transform, their order, or a setting.
     """
     steps = {own_name(step["type"], TRANSFORMS): step for step in image_steps(find_test_pipeline(config))}
     made = {name: _make(f"test pipeline step {name}", step, TRANSFORMS) for name, step in steps.items()}
@@ -54,13 +54,13 @@ def describe_input(config: Config) -> InputRecipe:
 
 
 def image_steps(pipeline: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A test pipeline without the steps that leave image and detections as they are.
+    """A test pipeline without the steps that change neither image nor detections.
 
     Returns:
-        the steps ``LoadImageFromFile``, ``Resize``, ``Pad`` where there is one, ``PackDetInputs``.
+        the steps ``LoadImageFromFile``, ``Resize``, ``Pad`` if there is one, and ``PackDetInputs``.
 
     Raises:
-        UserError: another step or another order, by name and position.
+        UserError: another step or another order; the message has name and position.
     """
     steps: list[dict[str, Any]] = []
     last = None
@@ -82,7 +82,7 @@ def image_steps(pipeline: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _never_flips(step: dict[str, Any]) -> bool:
-    """``flip_ratio`` is what mmdet 2 called it."""
+    """mmdet 2 called the probability ``flip_ratio``."""
     chance = step.get("prob", step.get("flip_ratio"))
     chances = chance if isinstance(chance, list | tuple) else [chance]
     return all(value == 0 and value is not None for value in chances)
@@ -144,7 +144,7 @@ def _read_pad(pad: Any) -> Pad:
     if isinstance(value, int):
         value = (value,) * 3
     elif isinstance(value, float):
-        value = (value, 0, 0)  # mmcv repeats whole numbers alone, and OpenCV fills up with zeros
+        value = (value, 0, 0)  # mmcv repeats only whole numbers, and OpenCV fills up with zeros
     if not isinstance(value, tuple) or len(value) != 3:
         raise UserError(f"{where}: pad_val {value}: only one number or a tuple of three is supported")
     size = pad.size
@@ -185,7 +185,7 @@ def _read_preprocessor(config: Config) -> dict[str, Any]:
 
 
 def _channels(values: Sequence[float] | None) -> tuple[float, float, float] | None:
-    """One value is of all three channels."""
+    """A single value holds for all three channels."""
     if values is None:
         return None
     return tuple(float(value) for value in (values * 3 if len(values) == 1 else values))

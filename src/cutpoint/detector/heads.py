@@ -1,6 +1,6 @@
-"""From mmdet's head to a head specification: one row a head in ``HEADS``.
+"""From mmdet's head to a head specification: one row per head in ``HEADS``.
 
-Everything is read off the built head and its ``test_cfg``; sources: mmdet/models/dense_heads/, mmdet 3.3.0.
+Everything is read from the built head and its ``test_cfg``. Sources: mmdet/models/dense_heads/, mmdet 3.3.0.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def describe_head(head: nn.Module, candidate_floor: float | None) -> HeadSpec:
         candidate_floor: the floor of the candidates; null means the model's own ``score_thr``.
 
     Raises:
-        UserError: a head that Cutpoint does not read, or a setting of it that it cannot reproduce.
+        UserError: Cutpoint cannot read this head, or cannot reproduce one of its settings.
     """
     name = head_name(type(head), HEADS)
     reading = HEADS[name]
@@ -72,15 +72,15 @@ def describe_head(head: nn.Module, candidate_floor: float | None) -> HeadSpec:
 
 
 def _prior_generator(head: nn.Module) -> Any:
-    """SABL has two, of which the square one is decoded from."""
+    """SABL has two; the boxes are decoded from the square one."""
     return getattr(head, "square_anchor_generator", None) or head.prior_generator
 
 
 def _tensors(
     coder: str, factor: str | None, scores: int, levels: int, settings: dict[str, Any]
 ) -> tuple[list[str], dict[str, Any]]:
-    """Names of the raw tensors in the head's order, and which part of them is what."""
-    if coder == "yolov3":  # one tensor a level: box, objectness, classes
+    """Names of the raw tensors in the head's order, and where box, score and factor lie in them."""
+    if coder == "yolov3":  # one tensor per level: box, objectness, classes
         parts = {
             "box": (Part("pred", 0, 4),),
             "factor": Part("pred", 4, 5),
@@ -89,7 +89,7 @@ def _tensors(
         return [f"pred_{level}" for level in range(levels)], parts
     score = Part("cls", 0, scores)
     classes = [f"cls_{level}" for level in range(levels)]
-    if coder == "buckets":  # the head nests the two box tensors in a pair a level
+    if coder == "buckets":  # the head returns the two box tensors as one pair per level
         size = 4 * -(-settings["buckets"] // 2)
         kinds = ("bucket_cls", "bucket_reg")
         names = classes + [f"{kind}_{level}" for level in range(levels) for kind in kinds]
@@ -137,7 +137,7 @@ def _sabl_recipe(head: nn.Module, reading: Reading) -> list[Step]:
 
 
 def _yolox_recipe(head: nn.Module, reading: Reading) -> list[Step]:
-    """``YOLOXHead.predict_by_feat``, yolox_head.py: one label a location, no top-k, no clip, no cap."""
+    """``YOLOXHead.predict_by_feat``, yolox_head.py: one label per location; no top-k, clip or maximum."""
     threshold = float(head.test_cfg.score_thr)
     return [
         {"step": "best_class"},
@@ -182,7 +182,7 @@ def _paa_recipe(head: nn.Module, reading: Reading) -> list[Step]:
 
 
 def _nms(config: dict[str, Any]) -> Step:
-    """``batched_nms`` and ``nms``, mmcv/ops/nms.py, mmcv 2.1.0, at their defaults but for the IoU."""
+    """``batched_nms`` and ``nms``, mmcv/ops/nms.py, mmcv 2.1.0, with their defaults except for the IoU."""
     nms = config.get("nms")
     if not nms or nms.get("type", "nms") not in ("nms", mmcv_nms) or "iou_threshold" not in nms:
         raise UserError(f"test_cfg.nms {nms}: only type 'nms' with an iou_threshold is supported")
@@ -205,7 +205,7 @@ def _floor(recipe: list[Step], candidate_floor: float | None) -> dict[str, Any]:
         )
     value = own if candidate_floor is None else float(candidate_floor)
     if any(step.get("root") for step in recipe):
-        # the threshold is on the root of the product, whose rounding must not lose a pair
+        # the threshold applies to the root of the product; its rounding must not lose a pair
         return {"on": "product", "value": value**2 * (1 - 1e-6), "inclusive": True}
     return {"on": threshold["on"], "value": value, "inclusive": threshold["inclusive"]}
 

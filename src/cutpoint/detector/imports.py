@@ -1,4 +1,4 @@
-"""The user's own modules, which put their classes into mmdet's registries when they are imported."""
+"""The user's own modules: importing them adds their classes to mmdet's registries."""
 
 import importlib
 import os
@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 
 from cutpoint.errors import UserError
 
-# What a head does with its tensors; a user's own class may change what comes before them.
+# What a head does with its tensors. A user's own class may change only what comes before them.
 BEHIND_THE_TENSORS = ("predict", "predict_by_feat", "_predict_by_feat_single", "_bbox_post_process")
 
 
@@ -18,7 +18,7 @@ def import_modules(modules: Iterable[str]) -> None:
         modules: dotted names, the config's ``imports``.
 
     Raises:
-        UserError: one that is not found or fails.
+        UserError: a module is missing or fails.
     """
     modules = list(modules)
     if modules and os.getcwd() not in sys.path:
@@ -32,14 +32,14 @@ def import_modules(modules: Iterable[str]) -> None:
 
 
 def head_name(kind: type, known: Collection[str]) -> str:
-    """The name that a head's class is read by: its own, or that of mmdet's class that a user extends.
+    """The name by which a head's class is read: its own, or the name of the mmdet class that it extends.
 
     Args:
         kind: the class of a built head.
         known: names of mmdet's classes that Cutpoint reads.
 
     Raises:
-        UserError: a class that extends none of them, or changes what is done with the tensors.
+        UserError: the class extends none of them, or changes what is done with the tensors.
     """
     own = kind
     while kind.__name__ not in known and not kind.__module__.startswith("mmdet.") and kind.__bases__:

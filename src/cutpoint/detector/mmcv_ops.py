@@ -1,9 +1,9 @@
-"""Let mmdet run on mmcv-lite: its compiled operators as one small module.
+"""Let mmdet run on mmcv-lite: one small module replaces the compiled operators.
 
 ``mmdet.models`` imports ``mmcv.ops``, which loads the compiled module ``mmcv._ext``. mmcv-lite does not
-have it. ``install`` registers a stand-in where it is missing: ``nms`` and the two deformable convolutions
-(forward) are real, every other operator raises when it is called. Compiled mmcv, where installed, is left
-alone.
+have it. If it is missing, ``install`` registers a replacement: ``nms`` and the two deformable convolutions
+(forward) work, every other operator raises an error when it is called. An installed compiled mmcv is used as
+it is.
 """
 
 import importlib.machinery
@@ -25,7 +25,7 @@ def has_compiled_ops() -> bool:
 
 
 def install() -> None:
-    """Register the stand-in as ``mmcv._ext`` unless compiled operators are there. Idempotent."""
+    """Register the replacement as ``mmcv._ext`` unless compiled operators are installed. Idempotent."""
     if "mmcv._ext" in sys.modules or importlib.util.find_spec("mmcv._ext") is not None:
         return
     sys.modules["mmcv._ext"] = _StandIn("mmcv._ext", STAND_IN)
@@ -111,7 +111,7 @@ class _StandIn(types.ModuleType):
         self.modulated_deform_conv_forward = modulated_deform_conv_forward
 
     def __getattr__(self, operator: str):
-        # import machinery, inspect and pickle probe for dunder names: those are really absent
+        # import machinery, inspect and pickle look for dunder names: those are really absent
         if operator.startswith("__"):
             raise AttributeError(operator)
 

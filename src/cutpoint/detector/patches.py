@@ -1,4 +1,4 @@
-"""What mmdet 3.3.0's dense heads need changed to run and to be exported; results stay the same."""
+"""Changes to mmdet 3.3.0's dense heads so that they run and can be exported; the results stay the same."""
 
 import functools
 import inspect
@@ -18,10 +18,10 @@ def apply(detector: nn.Module) -> None:
 
     - ``SSDHead`` never sets ``loss_cls``, which ``BaseDenseHead`` reads in ``predict``: upstream issues
       11063, 11305 and 11780, pull request 11524 (open). It becomes null.
-    - ``TOODHead.forward`` repeats the anchors in a Python loop over the batch, so that an exported graph has
-      the example's batch; no upstream issue is known. ``repeat`` does the same.
-    - ``VFNetHead.star_dcn_offset`` fills a tensor by twelve assignments a level, a scatter each in the graph;
-      most of the export's time went there. Stacking the channels gives the same bits.
+    - ``TOODHead.forward`` repeats the anchors in a Python loop over the batch, so an exported graph is tied
+      to the example's batch. We know of no upstream issue. ``repeat`` does the same.
+    - ``VFNetHead.star_dcn_offset`` fills a tensor with twelve assignments per level. Each becomes a scatter
+      in the graph, and most of the export's time went there. Stacking the channels gives the same bits.
 
     Args:
         detector: what ``MODELS.build`` returned.

@@ -1,4 +1,4 @@
-"""The PyTorch side: mmdet's own pipeline and post-processing, or its head tensors with our recipe."""
+"""The PyTorch side: mmdet's own pipeline and post-processing, or mmdet's head tensors with our recipe."""
 
 import copy
 import warnings
@@ -32,7 +32,7 @@ from cutpoint.records.model import ModelSpec
 class MmdetPipeline(Pipeline):
     """``pytorch`` + ``e2e``: mmdet's test pipeline, forward and ``predict_by_feat``, called stage by stage.
 
-    A test holds it equal to ``detector.test_step``.
+    A test checks that it equals ``detector.test_step``.
     """
 
     cut = "e2e"
@@ -48,23 +48,23 @@ class MmdetPipeline(Pipeline):
         """Image file to mmdet's results dict with ``img``.
 
         Raises:
-            UserError: the file is missing or is no image.
+            UserError: the file is missing or is not an image.
         """
         try:
             image = self._load({"img_path": path, "img_id": 0})
         except (OSError, AssertionError) as error:
             raise UserError(f"image {path}: mmdet cannot load it ({error})") from error
-        except cv2.error as error:  # more pixels than OpenCV takes, above all
+        except cv2.error as error:  # usually an image with more pixels than OpenCV takes
             raise UserError(f"image {path}: mmdet cannot load it ({error.err})") from error
         if image is None:  # with ignore_empty
             raise UserError(f"image {path}: mmdet cannot load it")
         return image
 
     def prepare(self, image: dict[str, Any]) -> tuple[list[dict[str, Any]], Geometry]:
-        """The rest of the test pipeline; normalising and padding belong to ``infer``, as in mmdet.
+        """The rest of the test pipeline. Normalising and padding belong to ``infer``, as in mmdet.
 
         Raises:
-            UserError: the image is so thin that a resized side is 0.
+            UserError: the image is so thin that one side is 0 after the resize.
         """
         resized_size(*image["ori_shape"], self.spec.input)
         data = self._transform(image)
@@ -107,7 +107,7 @@ class MmdetPipeline(Pipeline):
         return outputs, [sample.metainfo for sample in data["data_samples"]]
 
     def download(self, computed: tuple[Any, list[dict]]) -> tuple[Any, list[dict]]:
-        """mmdet post-processes on the device; its detections are copied by ``read``."""
+        """mmdet post-processes on the device; ``read`` copies its detections."""
         return computed
 
     def tensors(self, outputs: tuple[Any, list[dict]], image: int) -> Iterable[tuple[str, torch.Tensor]]:
@@ -182,7 +182,7 @@ class HeadTensorPipeline(Pipeline):
 
 
 def _finish(device: str) -> None:
-    """Wait for the device, so that a stage's time is its own."""
+    """Wait for the device, so that the time of a stage belongs to this stage."""
     torch.get_device_module(device).synchronize()
 
 
@@ -206,10 +206,11 @@ def open_pytorch(
         provider: name of a provider; the model runs on PyTorch's device for it.
         threads: threads of one operator; null leaves torch's default.
         input_name: the input recipe, see ``image.named_input``; ``e2e`` has only ``mmdet``.
-        tf32: let CUDA round the factors of fp32 products to 10 bits; torch does by itself in convolutions.
+        tf32: let CUDA round the factors of fp32 products to 10 bits; torch's own default does so in
+            convolutions.
 
     Raises:
-        UserError: a device asked for and not there, or another input recipe with ``e2e``.
+        UserError: the device is asked for but missing, or ``e2e`` has another input recipe.
     """
     if cut == "e2e" and input_name != "mmdet":
         raise UserError(f"input {input_name!r}: pytorch with cut e2e is mmdet's own pipeline; use cut raw")
@@ -248,8 +249,8 @@ def predict_pytorch(
 ) -> None:
     """Run the PyTorch model over one shard of a data set; arguments as ``shard.predict_onnx``.
 
-    One run of the network at a time: some of mmdet's layers change themselves in ``forward``. ``threads`` are
-    torch's own, and as many images are decoded beside it.
+    The network runs once at a time, because some of mmdet's layers change themselves in ``forward``.
+    ``threads`` is the number of torch's threads; as many images are decoded at the same time.
     """
     model_spec = ModelSpec.from_dict(read_json(spec))
     pipeline = open_pytorch(config, checkpoint, model_spec, cut, provider, threads, input, tf32)

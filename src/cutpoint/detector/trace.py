@@ -21,7 +21,7 @@ from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing
 from cutpoint.records.model import HeadSpec, ModelSpec
 
-# What the steps of a recipe in the graph are written for, up to what the exporters write.
+# The recipe steps in the graph are written for these opsets, and the exporters write them.
 OPSETS = {"dynamo": range(18, 23), "torchscript": range(18, 21)}
 DEFORMABLE_OPSET = 19
 
@@ -45,11 +45,11 @@ def trace_model(
         shape: ``"dynamic"`` (batch, height and width free) or ``[height, width]`` (batch 1).
         out: ONNX file to write; input ``images`` ``(B, 3, H, W)`` float32.
         opset: 18 to 22.
-        exporter: ``dynamo``, or ``torchscript``, torch's older one: opset 18 to 20, not deformable.
+        exporter: ``dynamo``, or torch's older ``torchscript``: opset 18 to 20, no deformable convolution.
 
     Raises:
-        UserError: a static shape that is no multiple of the model's divisor, an opset that the exporter does
-            not write, or an operator that it does not know.
+        UserError: a static shape is not a multiple of the model's divisor, or the exporter does not write the
+            opset or an operator.
     """
     if opset not in OPSETS[exporter]:
         first, last = OPSETS[exporter][0], OPSETS[exporter][-1]
@@ -105,7 +105,7 @@ def _by_dynamo(
 def _by_torchscript(
     cuts: Cuts, example: torch.Tensor, names: dict[str, list[str]], multiple: int | None, opset: int
 ) -> ir.Model:
-    """All levels' sides get the same names from it, by which ONNX Runtime shares buffers wrongly."""
+    """This exporter gives the sides of all levels the same names, so ONNX Runtime shares buffers wrongly."""
     written = BytesIO()
     axes: dict[str, Any] = {"images": {0: "batch", 2: "height", 3: "width"}} if multiple else {}
     torch.onnx.export(
@@ -117,7 +117,7 @@ def _by_torchscript(
     _forget_names(model)
     result = ir.from_proto(model)
     for node in list(result.graph):
-        # a weight that levels share hides behind Identity nodes
+        # a weight that several levels share is behind Identity nodes
         if node.op_type == "Identity" and node.inputs[0].is_initializer():
             node.outputs[0].replace_all_uses_with(node.inputs[0])
             result.graph.remove(node, safe=True)
@@ -135,7 +135,7 @@ def _names(head: HeadSpec) -> dict[str, list[str]]:
 
 
 def _example_size(spec: ModelSpec) -> tuple[int, int]:
-    """Height and width: 3 x 4 cells of the coarsest level; a side of 1 is taken for a constant."""
+    """Height and width: 3 x 4 cells of the coarsest level. The exporter takes a side of 1 for a constant."""
     multiple = max(spec.input.divisor, 1)
     coarsest = max(multiple, *(side for stride in spec.head.strides for side in stride))
     return tuple(math.ceil(cells * coarsest / multiple) * multiple for cells in (3, 4))
@@ -148,7 +148,7 @@ def _side(name: str, multiple: int) -> torch.export.Dim:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's chatter out of the user's console; errors stay."""
+    """Keep the exporter's messages out of the user's console, except errors."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
         warnings.simplefilter("ignore")
         logger = logging.getLogger("torch.onnx")

@@ -32,7 +32,7 @@ class Example:
         image: ``(h, w, 3)`` uint8, BGR, resized, not padded.
         boxes: ``(M, 4)`` float32, ``x1, y1, x2, y2``, pixels of ``image``.
         labels: ``(M,)`` int64, channel of the head.
-        crowd: ``(M,)`` bool, regions that count neither way.
+        crowd: ``(M,)`` bool, regions that count neither as an object nor as background.
     """
 
     image: np.ndarray
@@ -61,7 +61,7 @@ def train_demo(
         seed: the demo's seed; scenes come from its ``train`` split.
         scenes: how many are drawn; they are then reused with flips.
         iterations: optimiser steps.
-        batch: images a step.
+        batch: images per step.
         learning_rate: AdamW's peak, after the warm-up; a half cosine leads it to zero.
         threads: torch's threads.
         out: checkpoint: ``state_dict`` in float32, ``meta.dataset_meta.classes``.
@@ -69,7 +69,7 @@ def train_demo(
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
     settings = load_config(config)
-    # else mmengine prints a paragraph for every parameter that it initialises
+    # otherwise mmengine prints a paragraph for every parameter that it initialises
     MMLogger.get_current_instance().setLevel("WARNING")
     model = build_detector(settings, None)
     for parameter in model.parameters():

@@ -9,10 +9,10 @@ OPENMMLAB = ("mmengine", "mmcv", "mmdet")
 
 
 def find_type(value: Any, registry: Registry) -> type | None:
-    """The class that a config's ``type`` means; null where the registry does not know it.
+    """The class that a config's ``type`` means; null if the registry does not know it.
 
     Args:
-        value: such as ``"Resize"``, ``"mmcv.Resize"`` or the class, as pure-Python configs have it.
+        value: for example ``"Resize"``, ``"mmcv.Resize"``, or the class itself in pure-Python configs.
         registry: where a name is looked up, in mmdet's scope.
     """
     if not isinstance(value, str):
@@ -27,9 +27,9 @@ def type_name(value: Any) -> str:
 
 
 def own_name(value: Any, registry: Registry) -> str | None:
-    """The name of a class of mmdet, mmcv or mmengine; null for any other, whatever it is called.
+    """The name of a class of mmdet, mmcv or mmengine; null for any other class.
 
-    A user's own class, or one of another scope, may bear the name of mmdet's and do something else.
+    A class of the user or of another scope may have the same name as mmdet's and do something else.
     """
     found = find_type(value, registry)
     module = getattr(found, "__module__", "").partition(".")[0]
@@ -37,7 +37,7 @@ def own_name(value: Any, registry: Registry) -> str | None:
 
 
 def full_name(value: Any, registry: Registry) -> str:
-    """A config's ``type`` for a message: mmdet's by its name, any other with its module."""
+    """A config's ``type`` for a message: mmdet's classes by name, others with their module."""
     found = find_type(value, registry)
     if found is None:
         return f"{value} (which mmdet does not know)"

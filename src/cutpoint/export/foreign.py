@@ -1,4 +1,4 @@
-"""An ONNX file made elsewhere becomes an export like Cutpoint's own, by nodes that reshape its outputs."""
+"""Turn an external ONNX file into an export like Cutpoint's own: added nodes reshape its outputs."""
 
 import json
 from collections.abc import Callable
@@ -15,12 +15,12 @@ from cutpoint.files import read_json, replacing
 from cutpoint.records.model import METADATA_KEY, ModelSpec, Part
 from cutpoint.records.onnx_model import PADDING_LABEL, PRECISION_KEY
 
-# Probabilities are turned back into logits no further than this from 0 and 1.
+# Probabilities are clipped to these limits before they are turned back into logits.
 TINY, NEXT_TO_ONE = 1e-37, 1 - 2**-24
 # Bytes of tensors that go into the file itself; protobuf's limit is 2 GiB.
 LARGEST = 2_000_000_000
 
-# Of the outputs but raw tensors, which have 4.
+# The ranks of the outputs. Raw tensors have rank 4.
 RANKS = {
     "raw": {},
     "decoded": {"boxes": 3, "scores": 3, "factors": 2, "level_counts": 1},
@@ -29,18 +29,19 @@ RANKS = {
 
 
 def import_onnx(*, onnx: str, outputs: dict[str, Any], spec: str, cut: str, out: str) -> None:
-    """Give a foreign ONNX file the inputs, outputs and metadata of an export, its own nodes unchanged.
+    """Give an external ONNX file the inputs, outputs and metadata of an export; its own nodes stay unchanged.
 
-    A probability where the head gives a logit is turned back into the logit, so that ``spec`` stays true.
+    If the file gives a probability and the head gives a logit, it is turned back into the logit, so that
+    ``spec`` stays true.
 
     Args:
-        onnx: the file; one input of ``(B, 3, H, W)`` float32. Tensors in files beside it are taken along.
+        onnx: the file; one input of ``(B, 3, H, W)`` float32. Tensors in files next to it are read too.
         outputs: what its tensors are; ``$defs/outputs`` of the config's schema. ``raw`` and ``decoded`` need
             ``box``, ``score`` and, for heads with one, ``factor`` (``decoded`` may lack it: its scores are
             then class x factor); ``e2e`` needs ``box``, ``score`` and ``label``.
-        spec: ``spec.json`` of the model that the file is of.
+        spec: ``spec.json`` of the file's model.
         cut: ``raw``, ``decoded`` or ``e2e``: where the file ends.
-        out: ONNX file to write; tensors of more than ``LARGEST`` bytes go into ``{out}.data`` beside it.
+        out: ONNX file to write; tensors of more than ``LARGEST`` bytes go into ``{out}.data`` next to it.
 
     Raises:
         UserError: the file cannot be read, or is not as described.
@@ -69,7 +70,7 @@ def import_onnx(*, onnx: str, outputs: dict[str, Any], spec: str, cut: str, out:
 
 
 def _check_keys(file: ForeignFile, cut: str) -> None:
-    """Nothing that is described is left out without a word."""
+    """Refuse a described tensor that the cut or the head does not use."""
     foreign = [key for key in ("label", "count") if file.described.get(key)] if cut != "e2e" else []
     if foreign:
         raise file.error(f"outputs.{foreign[0]}: only the cut e2e has it, this one is {cut}; remove it")
@@ -108,7 +109,7 @@ def _raw(file: ForeignFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
 def _by_level(
     file: ForeignFile, part: Part, described: dict[str, Any], activation: str | None, counts: list[ir.Value]
 ) -> list[ir.Value]:
-    """A part's rows of each level, ``(B, N of the level, channels)``, as the head emits them."""
+    """The rows of a part for each level, ``(B, N of the level, channels)``, as the head emits them."""
     rows = file.rows(described, file.layout, part.stop - part.start)
     if described.get("activated"):
         rows = [UNDO[activation](file, value) for value in rows]
@@ -158,7 +159,7 @@ def _e2e(file: ForeignFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
     boxes = _corners(file, _one(file, box, 4), box)
     scores, labels = (file.op("Reshape", _one(file, part, 1), file.const([0, -1])) for part in (score, label))
     labels = file.op("Cast", labels, to=ir.DataType.INT64)
-    # the file's own -1 is padding whatever its first label is
+    # -1 in the file is padding, whatever its first label is
     padding = file.op("Equal", labels, file.const(PADDING_LABEL))
     shifted = file.op("Sub", labels, file.const(label.get("offset", 0)))
     labels = file.op("Where", padding, labels, shifted)
@@ -167,7 +168,7 @@ def _e2e(file: ForeignFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
         count = file.op("Cast", file.tensors(count)[0], to=ir.DataType.INT64)
         count = file.op("Reshape", count, file.const([-1]))
     else:
-        # padding has score 0: to the end with it, and what is left is counted, NaN first
+        # padding has score 0: sort it to the end (NaN comes first) and count the rest
         rank = file.op("Where", file.op("IsNaN", scores), file.const(np.inf, np.float32), scores)
         rank, order = file.top_k(rank, file.size(scores, 1))
         scores = file.op("GatherElements", scores, order, axis=1)
@@ -182,7 +183,7 @@ def _e2e(file: ForeignFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
 
 
 def _one(file: ForeignFile, described: dict[str, Any], channels: int) -> ir.Value:
-    """Detections ``(B, K, channels)`` of the one tensor that has them."""
+    """Detections ``(B, K, channels)`` from a single tensor."""
     tensor = described["tensor"]
     if not isinstance(tensor, str):
         raise file.error(f"outputs: {tensor} are several tensors; the detections of e2e are in one")
@@ -205,7 +206,7 @@ def _corners(file: ForeignFile, boxes: ir.Value, described: dict[str, Any]) -> i
 
 
 def _logit(file: ForeignFile, value: ir.Value) -> ir.Value:
-    """The inverse of a sigmoid; infinity becomes NaN, as NaN stays."""
+    """The inverse of a sigmoid; infinity becomes NaN, and NaN stays NaN."""
     finite = file.op("Sub", value, value)
     value = file.op("Add", value, finite)
     value = file.op("Clip", value, file.const(TINY, np.float32), file.const(NEXT_TO_ONE, np.float32))

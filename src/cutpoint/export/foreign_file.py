@@ -1,4 +1,4 @@
-"""A foreign ONNX graph, read as the config describes it, and the nodes that are appended to it."""
+"""An external ONNX graph, read as the config describes it, and the nodes that are appended to it."""
 
 import math
 from typing import Any
@@ -11,17 +11,17 @@ from cutpoint.records.model import HeadSpec
 
 OLDEST_OPSET = 11
 CHANNELS = 3
-# a file with channels last begins so where PyTorch's operators follow
+# a file with channels last begins with this permutation if PyTorch's operators follow
 TO_NCHW = (0, 3, 1, 2)
 
 
 def as_list(value: Any) -> list[Any]:
-    """What may be one or a list of several, as a list."""
+    """Return a list; a single value becomes a list of one."""
     return value if isinstance(value, list) else [value]
 
 
 class ForeignFile:
-    """The foreign graph, its description, and what is appended to it."""
+    """The external graph, its description, and what is appended to it."""
 
     def __init__(self, path: str, model: ir.Model, outputs: dict[str, Any], head: HeadSpec) -> None:
         self.path, self.head, self.graph = path, head, model.graph
@@ -62,14 +62,14 @@ class ForeignFile:
             raise self.error(f"input {self.images.name} has shape {shape}; (B, 3, H, W) is needed")
 
     def _is_unbatched(self) -> bool:
-        """Whether the file leaves out the axis of the images: boxes of rank 2 are one image's."""
+        """Whether the outputs have no axis for the images: boxes of rank 2 belong to one image."""
         parts = as_list(self.described.get("box") or [])
         names = [name for part in parts for name in as_list(part["tensor"]) if name in self._outputs]
         shapes = [self._outputs[name].shape for name in names]
         return bool(shapes) and all(shape is not None and len(shape) == 2 for shape in shapes)
 
     def _add_batch(self) -> None:
-        """Give all outputs the axis of the images; the file then takes one image a run."""
+        """Give all outputs an axis for the images; the file then takes one image per run."""
         batch = self.images.shape[0] if self.images.shape is not None else None
         if isinstance(batch, int) and batch != 1:
             raise self.error(f"its outputs have no axis for the images, and its input takes {batch} of them")
@@ -85,11 +85,11 @@ class ForeignFile:
         self.images.shape = ir.Shape([1, *sides])
 
     def error(self, text: str) -> UserError:
-        """The message, with the file in front."""
+        """The error with the file's path before the message."""
         return UserError(f"{self.path}: {text}")
 
     def rename(self, taken: set[str]) -> None:
-        """Give other names to the file's own values that have one of ours."""
+        """Rename the file's own values that have one of our names."""
         for value in [*self.graph.inputs, *(v for node in self.graph for v in node.outputs)]:
             if value.name in taken:
                 value.name = f"foreign_{value.name}"
@@ -113,19 +113,19 @@ class ForeignFile:
         return list(self._tape.op_multi_out("TopK", [value, count], num_outputs=2))
 
     def sum(self, value: ir.Value, axis: int) -> ir.Value:
-        """The sum over an axis, which is dropped; its place in the node depends on the opset."""
+        """The sum over an axis, which is dropped. How the axis is given depends on the opset."""
         if self.opset < 13:
             return self.op("ReduceSum", value, axes=[axis], keepdims=0)
         return self.op("ReduceSum", value, self.const([axis]), keepdims=0)
 
     def description(self, key: str, cut: str) -> dict[str, Any]:
-        """What the config says of one kind of value."""
+        """What the config says about one kind of value."""
         if self.described.get(key) is None:
             raise self.error(f"outputs.{key} is missing; the cut {cut} needs it")
         return self.described[key]
 
     def tensors(self, described: dict[str, Any]) -> list[ir.Value]:
-        """The described tensor, or one a level, as they are in the file."""
+        """The described tensor, or one per level, as they are in the file."""
         names = as_list(described["tensor"])
         for name in names:
             if name not in self._outputs:
@@ -135,10 +135,10 @@ class ForeignFile:
         return [self._outputs[name] for name in names]
 
     def rows(self, described: dict[str, Any], layout: str, channels: int) -> list[ir.Value]:
-        """The described values as ``(B, N, C)`` float32, a prior a row: one tensor, or one a level.
+        """The described values as ``(B, N, C)`` float32, one row per prior: one tensor, or one per level.
 
         Args:
-            described: of one kind of value.
+            described: the description of one kind of value.
             layout: ``rows``, ``columns`` or ``maps``.
             channels: C, how many the head has of this kind.
         """
@@ -166,7 +166,7 @@ class ForeignFile:
     def _check_channels(
         self, value: ir.Value, described: dict[str, Any], layout: str, level: int, channels: int
     ) -> None:
-        """The channels of a described tensor, as far as its shape is known, are those of the head."""
+        """Check the channels of a described tensor against the head, as far as its shape is known."""
         start, stop = described.get("channels") or (None, None)
         if start is not None and (stop - start != channels or start < 0):
             raise self.error(
@@ -185,7 +185,7 @@ class ForeignFile:
             raise self.error(f"output {value.name} has {width} channels, not [{start}, {stop}] of each prior")
 
     def sides(self) -> list[tuple[ir.Value, ir.Value]]:
-        """Height and width of each level in cells, ``(1,)`` int64: of the map, else the input's by stride."""
+        """Height and width of each level in cells, ``(1,)`` int64: from the map, or from input and stride."""
         if self.layout == "maps":
             maps = self.tensors(self.described["score"])
             if len(maps) != self.head.levels:
@@ -212,7 +212,7 @@ class ForeignFile:
         ]
 
     def check_rows(self, value: ir.Value, axis: int) -> None:
-        """A static file has as many rows as the head has priors at that size."""
+        """Check that a static file has as many rows as the head has priors at that size."""
         height, width = self.images.shape[2:]
         rows = value.shape[axis] if value.shape is not None else None
         if not all(isinstance(number, int) for number in (height, width, rows)):

@@ -1,19 +1,19 @@
-"""In how many bits a graph made elsewhere computes."""
+"""The precision that an external graph computes in."""
 
 from collections.abc import Iterator
 
 import onnx_ir as ir
 
-# Of 8 bits or fewer. What a dynamic quantisation writes has no QuantizeLinear.
+# Operators with 8 bits or fewer. Dynamic quantisation writes no QuantizeLinear.
 QUANTISED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "ConvInteger")
 HALF = (ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
 
 
 def read_precision(model: ir.Model) -> str:
-    """The least precision of a graph's weights or nodes: ``int8``, ``fp16``, else ``fp32``.
+    """The lowest precision of a graph's weights or nodes: ``int8``, ``fp16``, or else ``fp32``.
 
-    ``int8`` is any quantisation, static, dynamic or of the weights alone; ``fp16`` also a graph whose inputs
-    and outputs are float32, or of which a part stays so.
+    ``int8`` means any quantisation: static, dynamic or weights only. A graph is ``fp16`` even if its inputs
+    and outputs, or a part of it, are float32.
     """
     half = any(value.dtype in HALF for graph in model.graphs() for value in graph.initializers.values())
     for node in _nodes(model):
@@ -31,5 +31,5 @@ def _nodes(model: ir.Model) -> Iterator[ir.Node]:
 
 
 def _is_half(attribute: ir.Attr) -> bool:
-    """A constant in 16 bits; a cast to them of a value that is cast back is none of the weights."""
+    """Whether it is a constant in 16 bits. A value that is cast to 16 bits and back is not a weight."""
     return attribute.type == ir.AttributeType.TENSOR and attribute.value.dtype in HALF

@@ -1,4 +1,4 @@
-"""A foreign ONNX file with its tensors, and the shapes of its outputs as far as they can be told."""
+"""Read an external ONNX file with its tensors, and the shapes of its outputs as far as they are known."""
 
 from pathlib import Path
 
@@ -12,29 +12,29 @@ from cutpoint.export.onnx_file import check_onnx_file
 
 
 def read_onnx(path: str) -> ir.Model:
-    """Read a file, with the tensors that lie in files beside it.
+    """Read a file, with the tensors that lie in files next to it.
 
     Raises:
-        UserError: as ``onnx_file.check_onnx_file``, or the file is damaged.
+        UserError: see ``onnx_file.check_onnx_file``; or the file is damaged.
     """
     check_onnx_file(path)
     try:
         model = _with_shapes(onnx.load(path, load_external_data=False))
         load_external_data_for_model(model, str(Path(path).parent))
         return ir.from_proto(model)
-    except Exception as error:  # protobuf's own and others
+    except Exception as error:  # protobuf has its own exceptions
         raise UserError(
             f"{path}: not an ONNX file that can be read ({str(error).splitlines()[0]})"
         ) from error
 
 
 def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """With the shapes of the outputs, where the file leaves them out and they follow from its nodes."""
+    """Add the shapes of the outputs if the file leaves them out and its nodes determine them."""
     if all(_is_known(output) for output in model.graph.output):
         return model
     try:
         inferred = {output.name: output for output in infer_shapes(model, data_prop=True).graph.output}
-    except InferenceError:  # the run will tell
+    except InferenceError:  # the run will show it
         return model
     for output in model.graph.output:
         if inferred[output.name].type.tensor_type.HasField("shape"):
@@ -43,6 +43,6 @@ def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _is_known(value: onnx.ValueInfoProto) -> bool:
-    """Whether rank and channels, on whichever axis, are written in the file."""
+    """Whether the file states rank and channels, on any axis."""
     shape = value.type.tensor_type.shape
     return value.type.tensor_type.HasField("shape") and all(d.dim_value or d.dim_param for d in shape.dim)

@@ -1,4 +1,4 @@
-"""A traced graph in two: the network up to the head's last convolutions, and what comes behind."""
+"""Split a traced graph in two: the network up to the head's last convolutions, and the rest."""
 
 import onnx
 import onnx_ir as ir
@@ -10,7 +10,7 @@ from cutpoint.records.onnx_model import WEIGHTED
 def split(
     model: onnx.ModelProto, raw_names: tuple[str, ...]
 ) -> tuple[list[onnx.NodeProto], list[onnx.NodeProto], list[onnx.NodeProto]]:
-    """The head's last weighted nodes, what they need, and the rest: from their outputs to the graph's."""
+    """The head's last nodes with weights, the nodes before them, and the nodes after them."""
     needed, wanted = set(raw_names), set()
     last, network, rest = [], [], []
     for node in reversed(model.graph.node):
@@ -29,7 +29,7 @@ def split(
 
 
 def extract(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> onnx.ModelProto:
-    """A model of these nodes alone; its outputs are the tensors that other nodes or the graph use."""
+    """A model that has only these nodes. Its outputs are the tensors that other nodes or the graph use."""
     graph = model.graph
     made, inside = {t for n in nodes for t in n.output}, {n.name for n in nodes}
     ordered = [node for node in graph.node if node.name in inside]
@@ -49,7 +49,7 @@ def extract(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> onnx.ModelPr
 
 
 def join(inner: onnx.ModelProto, model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> ir.Model:
-    """The converted model followed by the nodes left out of it, with the whole model's outputs."""
+    """The converted model, followed by the nodes that were left out, with the outputs of the whole model."""
     joined = onnx.ModelProto()
     joined.CopyFrom(inner)
     read = {t for node in nodes for t in node.input}
