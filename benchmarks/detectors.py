@@ -12,7 +12,8 @@ from cutpoint.data.manifest import build_manifest
 from cutpoint.data.truth import build_truth, map_labels
 from cutpoint.detector.describe import describe_model
 from cutpoint.detector.trace import trace_model
-from cutpoint.export.cut import write_export
+from cutpoint.export.cut import write_cut
+from cutpoint.export.e2e import write_e2e
 
 ROOT = Path(__file__).parents[1]
 REAL = Path(os.environ.get("CUTPOINT_REAL", ROOT / "../shared/real"))
@@ -68,6 +69,14 @@ def atss_r50(folder: Path, height: int, width: int, candidates: int = 800) -> De
     return Detector(config, checkpoint, folder / "images")
 
 
+def write_export(*, cut: str, **files: str) -> None:
+    """Write the ONNX file of any cut."""
+    if cut == "e2e":
+        write_e2e(**files)
+    else:
+        write_cut(cut=cut, **files)
+
+
 def export(detector: Detector, folder: Path, *cuts: str, shape: str | list[int] = "dynamic") -> None:
     """Write ``spec.json``, ``manifest.json`` and ``{cut}.onnx`` of each cut into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,9 +85,7 @@ def export(detector: Detector, folder: Path, *cuts: str, shape: str | list[int] 
     describe_model(model="measured", **model, candidate_floor=None, out=spec)
     trace_model(**model, spec=spec, shape=shape, out=trace)
     for cut in cuts:
-        write_export(
-            trace=trace, spec=spec, cut=cut, clip="image", recipe="mmdet3", out=str(folder / f"{cut}.onnx")
-        )
+        write_export(cut=cut, trace=trace, spec=spec, out=str(folder / f"{cut}.onnx"))
     manifest = str(folder / "manifest.json")
     build_manifest(
         dataset="data",

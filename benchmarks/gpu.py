@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from bench import write_results
-from detectors import SMALL_ATSS, YOLOX_NANO, Detector, atss_r50, export, latency_job
+from detectors import SMALL_ATSS, YOLOX_NANO, Detector, atss_r50, export, latency_job, write_export
 from latency import candidates
 
 from cutpoint.errors import UserError
-from cutpoint.export.cut import write_export
 from cutpoint.export.precision import to_fp16
 from cutpoint.files import read_json
 from cutpoint.latency.coordinator import time_variants
@@ -71,7 +70,7 @@ def half_precision(folder: Path) -> None:
     )
     for cut in CUTS:
         out = str(folder / f"{cut}-fp16.onnx")
-        write_export(trace=trace, spec=spec, cut=cut, clip="image", recipe="mmdet3", out=out)
+        write_export(cut=cut, trace=trace, spec=spec, out=out)
 
 
 def measure(name: str, detector: Detector, folder: Path, seconds: float) -> list[dict[str, Any]]:

@@ -126,8 +126,8 @@ def _encode(spec: HeadSpec, level: int, anchor: int, points: np.ndarray, goal: n
 
 def _move(outputs: dict[str, np.ndarray], spec: HeadSpec, candidates: int) -> None:
     """Add a constant to the logits of what the floor is on, so that about ``candidates`` pairs pass it."""
-    product = spec.floor["on"] == "product"
-    goal = math.log(spec.floor["value"] / (1 - spec.floor["value"]))
+    product = spec.floor.quantity == "product"
+    goal = math.log(spec.floor.value / (1 - spec.floor.value))
     logits = [outputs[f"cls_{level}"] for level in range(spec.levels)]
     if not product:
         values = np.concatenate([level.ravel() for level in logits])
@@ -140,7 +140,7 @@ def _move(outputs: dict[str, np.ndarray], spec: HeadSpec, candidates: int) -> No
     for _ in range(30):
         middle = (low + high) / 2
         passed = sum(
-            (1 / (1 + np.exp(-c)) / (1 + np.exp(-f - middle)) >= spec.floor["value"]).sum()
+            (1 / (1 + np.exp(-c)) / (1 + np.exp(-f - middle)) >= spec.floor.value).sum()
             for c, f in zip(logits, factors, strict=True)
         )
         low, high = (low, middle) if passed > candidates else (middle, high)

@@ -224,7 +224,7 @@ def postprocess(table, head, clip, scale, score_thr=None):
     """Run the steps in the metadata; boxes (N, 4) in original-image pixels, scores (N,), labels (N,)."""
     all_boxes, all_scores, all_factors, all_levels = table
     floor = head["floor"]  # pairs below it cannot matter: everything that ranks, ranks them last
-    value = all_scores * all_factors[:, None] if floor["on"] == "product" else all_scores
+    value = all_scores * all_factors[:, None] if floor["quantity"] == "product" else all_scores
     row, label = np.nonzero(value >= f32(floor["value"]))
     boxes, score, factor, level = all_boxes[row], all_scores[row, label], all_factors[row], all_levels[row]
     for step in head["recipe"]:
@@ -233,8 +233,8 @@ def postprocess(table, head, clip, scale, score_thr=None):
             order = np.lexsort((label, -score, row))
             keep = order[np.unique(row[order], return_index=True)[1]]
         elif kind == "threshold":
-            value = {"class": score, "factor": factor, "product": score * factor}[step["on"]]
-            limit = f32(step["value"] if score_thr is None or step["on"] == "factor" else score_thr)
+            value = {"class": score, "factor": factor, "product": score * factor}[step["quantity"]]
+            limit = f32(step["value"] if score_thr is None or step["quantity"] == "factor" else score_thr)
             keep = value >= limit if step.get("inclusive") else value > limit
         elif kind == "top_k":
             keep = top_k(step, score, level, row)
@@ -254,7 +254,7 @@ def postprocess(table, head, clip, scale, score_thr=None):
             before = boxes, score, label
             shift = label.astype(f32) * (boxes.max() + f32(1))
             keep = nms(boxes + shift[:, None], score, step["iou_threshold"])
-        elif kind == "cap":
+        elif kind == "max_per_img":
             keep = np.argsort(-score, kind="stable")[: step["k"]]
         elif kind == "score_voting" and len(boxes):
             boxes = vote(step, boxes, label, *before)
@@ -269,6 +269,8 @@ def postprocess(table, head, clip, scale, score_thr=None):
 def detect(model, image, score_thr=None):
     """One image, BGR uint8, through an open session: boxes, scores, labels, class names."""
     metadata = json.loads(model.get_modelmeta().custom_metadata_map["cutpoint"])
+    if metadata.get("format", 1) < 2:
+        raise SystemExit("this file was exported by an older Cutpoint; export it again")
     if metadata["cut"] == "e2e":
         raise SystemExit(
             "this file's graph ends after the post-processing: its outputs are detections already"

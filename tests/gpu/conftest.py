@@ -23,12 +23,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's detector exported: manifest, spec and an ONNX file of each cut, one of fixed shape."""
+    from models import write_export
     from scoring import make_scoring
 
     from cutpoint.data.manifest import build_manifest
     from cutpoint.detector.describe import describe_model
     from cutpoint.detector.trace import trace_model
-    from cutpoint.export.cut import write_export
 
     folder = tmp_path_factory.mktemp("gpu")
     spec = str(folder / "spec.json")
@@ -52,8 +52,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
             trace=str(folder / f"{trace}.onnx"),
             spec=spec,
             cut=cut,
-            clip="image",
-            recipe="mmdet3",
             out=str(folder / f"{name}.onnx"),
         )
     return folder

@@ -15,7 +15,8 @@ from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.describe import describe_model
 from cutpoint.detector.trace import trace_model
-from cutpoint.export.cut import write_export
+from cutpoint.export.cut import write_cut
+from cutpoint.export.e2e import write_e2e
 from cutpoint.files import read_json
 from cutpoint.predict.runtime import Session
 from cutpoint.records.image import Geometry
@@ -97,6 +98,14 @@ test_dataloader = dict(
     )
 )
 """
+
+
+def write_export(*, cut: str, clip: str = "image", recipe: Any = "mmdet3", **arguments: Any) -> None:
+    """Write the ONNX file of any cut; ``clip`` and ``recipe`` are for ``e2e``."""
+    if cut == "e2e":
+        write_e2e(clip=clip, recipe=recipe, **arguments)
+    else:
+        write_cut(cut=cut, **arguments)
 
 
 @dataclass

@@ -82,7 +82,7 @@ def fates(recipe: Recipe, candidates: Candidates, geometry: Geometry, spec: Mode
         better = np.flatnonzero((state.label == state.label[i]) & (state.score > state.score[i]))
         iou = box_iou(boxes[i : i + 1], boxes[better])[0]
         found[key] = Fate("kept", float(state.score[i]), border - float(iou.max(initial=0)))
-    on_product = spec.head.floor["on"] == "product"
+    on_product = spec.head.floor.quantity == "product"
     floored = candidates.score * candidates.factor if on_product else candidates.score
     for key, value in zip(_keys(candidates), floored.tolist(), strict=True):
         found[key].floored = value
@@ -97,7 +97,7 @@ def _why(before: Candidates, i: int, after: Candidates, step: dict) -> Fate:
     kind, score = step["step"], float(before.score[i])
     if kind == "threshold":
         factor = float(before.factor[i])
-        value = {"class": score, "factor": factor, "product": score * factor}[step["on"]]
+        value = {"class": score, "factor": factor, "product": score * factor}[step["quantity"]]
         return Fate(kind, score, abs(value - step["value"]))
     if kind == "top_k":
         rank, ranks = score, after.score
@@ -106,7 +106,7 @@ def _why(before: Candidates, i: int, after: Candidates, step: dict) -> Fate:
             rank = float(before.score[before.prior == before.prior[i]].max())
             ranks = np.array([after.score[after.prior == prior].max() for prior in after.prior])
         return Fate(kind, score, float(ranks[group].min()) - rank)
-    if kind == "cap":
+    if kind == "max_per_img":
         return Fate(kind, score, float(after.score.min()) - score)
     if kind == "best_class":
         best = after.score[after.prior == before.prior[i]].max()
@@ -153,7 +153,7 @@ def judge(
             iou_tie = min(MOST_IOU_TIE, 4 * (box_shift + spacing) / side)
             reason = _tie(key, both, score_tie, iou_tie, spec, set())
         lines.append((f"{text}: label {detections.labels[i]} score {detections.scores[i]:.6f}", reason))
-        capped.append(any(side.get(key) and side[key].step == "cap" for side in both))
+        capped.append(any(side.get(key) and side[key].step == "max_per_img" for side in both))
     explained = next((reason for _, reason in lines if reason), None)
     for (line, reason), cut in zip(lines, capped, strict=True):
         if reason is None and cut and explained:
@@ -210,7 +210,7 @@ def _tie(key, both, score_tie, iou_tie, spec, seen) -> str | None:
     for fate, other in (here, here[::-1]):
         if fate is None and other is not None:
             # no candidate on one side: its score there does not pass the floor
-            margin = abs(other.floored - spec.head.floor["value"])
+            margin = abs(other.floored - spec.head.floor.value)
             return f"score {margin:.1e} from the floor" if margin <= score_tie else None
         if fate is None:
             continue
@@ -219,7 +219,7 @@ def _tie(key, both, score_tie, iou_tie, spec, seen) -> str | None:
             if fate.margin <= iou_tie:
                 return f"IoU {fate.margin:.1e} below the NMS threshold"
             continue
-        if fate.step in ("threshold", "top_k", "cap", "best_class") and fate.margin <= score_tie:
+        if fate.step in ("threshold", "top_k", "max_per_img", "best_class") and fate.margin <= score_tie:
             return f"score {fate.margin:.1e} from the border of {fate.step}"
         if fate.step == "nms":
             if fate.margin <= iou_tie:
@@ -233,7 +233,7 @@ def _tie(key, both, score_tie, iou_tie, spec, seen) -> str | None:
             reason = _tie(fate.by, both, score_tie, iou_tie, spec, seen)
             if reason:
                 return f"consequence of: {reason}"
-        if fate.step in ("cap", "top_k"):
+        if fate.step in ("max_per_img", "top_k"):
             # another candidate crossed: one that is kept on one side alone moved the border
             for moved, _ in _moved(both, fate.step):
                 reason = _tie(moved, both, score_tie, iou_tie, spec, seen)

@@ -21,6 +21,7 @@ from cutpoint.detector.checkpoint import load_weights, read_checkpoint
 from cutpoint.detector.describe import describe_model
 from cutpoint.detector.heads import describe_head
 from cutpoint.errors import UserError
+from cutpoint.records.model import Floor
 
 
 def save(path, content):
@@ -343,9 +344,9 @@ def test_the_atss_specification(atss):
     )
     assert head.coder["stds"] == [0.1, 0.1, 0.2, 0.2]
     assert head.coder["max_ratio"] == pytest.approx(4.135166556742356)
-    assert head.floor == {"on": "class", "value": 0.05, "inclusive": False}
+    assert head.floor == Floor("class", 0.05, False)
     assert [step["step"] for step in head.recipe] == [
-        "threshold", "top_k", "clip", "rescale", "multiply_factor", "min_size", "nms", "cap",
+        "threshold", "top_k", "clip", "rescale", "multiply_factor", "min_size", "nms", "max_per_img",
     ]  # fmt: skip
     assert [step["k"] for step in head.recipe if "k" in step] == [200, 100]
 
@@ -360,7 +361,7 @@ def test_the_yolox_specification(yolox):
     )
     assert head.strides == ((8, 8), (16, 16), (32, 32))
     assert head.point_offset == 0
-    assert head.floor == {"on": "product", "value": 0.01, "inclusive": True}
+    assert head.floor == Floor("product", 0.01, True)
     assert [step["step"] for step in head.recipe] == [
         "best_class", "threshold", "rescale", "multiply_factor", "nms",
     ]  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from models import geometry, noise, pixel_deviation
+from models import geometry, noise, pixel_deviation, write_export
 from onnx import numpy_helper
 
 from cutpoint.data.image import clip_size
@@ -16,7 +16,6 @@ from cutpoint.decode.candidates import from_decoded
 from cutpoint.detector.verify import verify_export
 from cutpoint.errors import UserError
 from cutpoint.export.acceptance import accept_export
-from cutpoint.export.cut import write_export
 from cutpoint.files import read_json, write_json
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
@@ -118,7 +117,7 @@ def test_the_steps_of_the_atss_recipe_all_had_work(atss_exports):
     recipe = resolve_recipe("mmdet3", model.spec.head)
     whole = apply_recipe(recipe, candidates, sizes, model.spec)
     assert len(candidates) < decoded["scores"][2].size
-    for step in ("top_k", "clip", "multiply_factor", "min_size", "nms", "cap", "rescale"):
+    for step in ("top_k", "clip", "multiply_factor", "min_size", "nms", "max_per_img", "rescale"):
         other = apply_recipe(recipe.without(step), candidates, sizes, model.spec)
         same = len(other) == len(whole) and np.array_equal(other.boxes, whole.boxes)
         assert not (same and np.array_equal(other.scores, whole.scores)), step
@@ -131,7 +130,7 @@ def test_an_image_with_nothing_above_the_threshold(exports):
     sizes, image_sizes = sizes_for(model, *shape)
     decoded = exports.decoded.run({"images": images})
     score = decoded["scores"].max(axis=2)
-    if model.spec.head.floor["on"] == "product":
+    if model.spec.head.floor.quantity == "product":
         score = score * decoded["factors"]
     best = score.max(axis=1)
     order = np.argsort(best)
@@ -180,7 +179,6 @@ def test_overrides_are_built_into_the_graph(atss_exports):
 def export_more(model, cut, name, **arguments):
     """A session of one more file from the model's dynamic trace."""
     path = model.folder / f"{cut}-{name}.onnx"
-    arguments = {"clip": "image", "recipe": "mmdet3"} | arguments
     write_export(
         trace=str(model.folder / "trace-dynamic.onnx"),
         spec=model.spec_file,

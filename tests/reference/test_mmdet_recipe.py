@@ -1,5 +1,7 @@
 """Our candidates and recipes against mmdet's own ``predict_by_feat``, and both PyTorch pipelines."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -110,7 +112,7 @@ def test_decoded_by_torch_equals_numpy_decode_of_raw(model, size):
     raw = {name: outputs[name] for name in head.raw_names}
     decoded = {name: outputs[name] for name in head.decoded_names}
     assert decoded["boxes"].shape == (2, decoded["level_counts"].sum(), 4)
-    spec = head.__class__(**vars(head) | {"floor": head.floor | {"value": 0.0, "inclusive": True}})
+    spec = head.__class__(**vars(head) | {"floor": replace(head.floor, value=0.0, inclusive=True)})
     for image in range(2):
         from_head, from_graph = from_raw(raw, spec, image), from_decoded(decoded, spec, image)
         # floor 0: all pairs, so every prior of the two is compared

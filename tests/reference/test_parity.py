@@ -26,11 +26,11 @@ BEFORE = Candidates(
         pytest.param({"step": "top_k", "k": 2, "per": "image"}, 3, 0.5 - 0.4, id="pairs-of-the-image"),
         pytest.param({"step": "top_k", "k": 1, "unit": "location"}, 2, 0.6 - 0.5, id="locations-of-a-level"),
         pytest.param(
-            {"step": "threshold", "on": "factor", "value": 0.3, "inclusive": True}, 2, 0.2, id="factor"
+            {"step": "threshold", "quantity": "factor", "value": 0.3, "inclusive": True}, 2, 0.2, id="factor"
         ),
-        pytest.param({"step": "threshold", "on": "class", "value": 0.3}, 1, 0.1, id="class"),
-        pytest.param({"step": "threshold", "on": "product", "value": 0.1}, 2, 0.05, id="product"),
-        pytest.param({"step": "cap", "k": 2}, 3, 0.5 - 0.4, id="cap"),
+        pytest.param({"step": "threshold", "quantity": "class", "value": 0.3}, 1, 0.1, id="class"),
+        pytest.param({"step": "threshold", "quantity": "product", "value": 0.1}, 2, 0.05, id="product"),
+        pytest.param({"step": "max_per_img", "k": 2}, 3, 0.5 - 0.4, id="max_per_img"),
     ],
 )
 def test_the_margin_of_a_removed_candidate(step, row, margin):

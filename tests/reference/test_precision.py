@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-from models import noise
+from models import noise, write_export
 from onnx import TensorProto, numpy_helper
 from scoring import make_scoring
 
@@ -15,7 +15,6 @@ from cutpoint.detector.describe import describe_model
 from cutpoint.detector.trace import trace_model
 from cutpoint.errors import UserError
 from cutpoint.evaluate.coco import evaluate
-from cutpoint.export.cut import write_export
 from cutpoint.export.precision import to_fp16, to_int8
 from cutpoint.files import read_json, write_json
 from cutpoint.predict.postprocess import postprocess
@@ -85,7 +84,7 @@ def test_inputs_and_outputs_stay_and_every_cut_is_made_of_it(convert, atss, trac
     image = noise(160, 224, seed=5)
     for cut in ("raw", "decoded", "e2e"):
         export = str(tmp_path / f"{cut}.onnx")
-        write_export(trace=path, spec=atss.spec_file, cut=cut, clip="image", recipe="mmdet3", out=export)
+        write_export(trace=path, spec=atss.spec_file, cut=cut, out=export)
         session = Session(export, "cpu", 2)
         assert session.precision == precision
         sizes = {"image_sizes": np.float32([[160, 224, 1, 1]])} if cut == "e2e" else {}
@@ -209,9 +208,7 @@ def test_the_demo_detector_loses_little(tmp_path):
 def score(folder, name, spec, manifest, cut="raw"):
     """AP of a trace's export."""
     export, detections = str(folder / f"{name}-{cut}.onnx"), str(folder / f"{name}.detections.json")
-    write_export(
-        trace=str(folder / f"{name}.onnx"), spec=spec, cut=cut, clip="image", recipe="mmdet3", out=export
-    )
+    write_export(trace=str(folder / f"{name}.onnx"), spec=spec, cut=cut, out=export)
     files = {"out": f"{export}.parquet", "out_images": f"{export}.images.parquet"}
     predict_onnx(model=export, manifest=manifest, provider="cpu", threads=2, shard=0, shards=1, **files)
     labels, truth = make_scoring(manifest, spec)

@@ -1,7 +1,7 @@
 """Real input: YOLOX-nano on 108 COCO images, through the package's own functions."""
 
 import pytest
-from models import YOLOX
+from models import YOLOX, write_export
 from scoring import make_scoring
 
 from cutpoint.data.manifest import build_manifest
@@ -10,7 +10,6 @@ from cutpoint.detector.reference import predict_pytorch
 from cutpoint.detector.trace import trace_model
 from cutpoint.detector.verify import verify_export
 from cutpoint.evaluate.coco import evaluate
-from cutpoint.export.cut import write_export
 from cutpoint.export.precision import to_fp16, to_int8
 from cutpoint.files import read_json
 from cutpoint.predict.postprocess import postprocess
@@ -72,8 +71,6 @@ def detect(job, runtime, cut, trace=None, name=""):
             trace=trace or files["trace.onnx"],
             spec=files["spec.json"],
             cut=cut,
-            clip="image",
-            recipe="mmdet3",
             out=onnx,
         )
         predict_onnx(model=onnx, **run)

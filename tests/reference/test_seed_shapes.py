@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from models import write_export
 
 from cutpoint.detector.describe import describe_model
 from cutpoint.detector.trace import trace_model
-from cutpoint.export.cut import write_export
 from cutpoint.predict.runtime import Session
 
 CONFIG = "mmdet::atss/atss_r50_fpn_1x_coco.py"
@@ -29,7 +29,7 @@ def test_shapes_of_the_seed(spec, tmp_path, side):
     outputs = {}
     for cut in ("raw", "decoded"):
         path = str(tmp_path / f"{cut}.onnx")
-        write_export(trace=trace, spec=spec, cut=cut, clip="image", recipe="mmdet3", out=path)
+        write_export(trace=trace, spec=spec, cut=cut, out=path)
         outputs[cut] = Session(path, "cpu").run({"images": images})
     sides, count = SEED[side]
     shapes = [(1, channels, s, s) for channels in (80, 4, 1) for s in sides]

@@ -4,11 +4,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from models import SMALL_ATSS, make_model, noise
+from models import SMALL_ATSS, make_model, noise, write_export
 
 from cutpoint.detector.trace import trace_model
 from cutpoint.errors import UserError
-from cutpoint.export.cut import write_export
 from cutpoint.predict.runtime import Session
 
 SHAPES = [(1, 192, 256), (2, 96, 320), (3, 256, 64), (1, 32, 32)]
@@ -57,7 +56,7 @@ def test_torchscript_exports_a_static_shape_and_all_cuts(atss, trace, tmp_path):
     path = trace(exporter="torchscript", shape=[96, 160])
     for cut in ("raw", "decoded", "e2e"):
         out = str(tmp_path / f"{cut}.onnx")
-        write_export(trace=path, spec=atss.spec_file, cut=cut, clip="tensor", recipe="mmdet3", out=out)
+        write_export(trace=path, spec=atss.spec_file, cut=cut, clip="tensor", out=out)
         session = Session(out, "cpu")
         assert (session.batch, session.shape) == (1, (96, 160))
         outputs = session.run({"images": noise(96, 160)})
@@ -70,7 +69,7 @@ def test_dynamo_writes_other_opsets(atss, trace, tmp_path, version):
     path = trace(opset=version)
     assert opset(path) == version
     out = str(tmp_path / "e2e.onnx")
-    write_export(trace=path, spec=atss.spec_file, cut="e2e", clip="tensor", recipe="mmdet3", out=out)
+    write_export(trace=path, spec=atss.spec_file, cut="e2e", clip="tensor", out=out)
     assert Session(out, "cpu").run({"images": noise(192, 256)})["count"][0] > 20
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     image = noise(96, 320, batch=3)

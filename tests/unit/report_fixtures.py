@@ -283,7 +283,7 @@ def write_results(root: Path) -> dict:
                 "delta_AP": cells["ap"] if labelled else None,
                 **verdict_of(variant, labelled, cells["ap"]),
                 "agreement": 0.91 if int8 else 1.0,
-                "autopsy": {"reference": {"nms": 3, "cap": 1} if int8 else {}, "variant": {}},
+                "autopsy": {"reference": {"nms": 3, "max_per_img": 1} if int8 else {}, "variant": {}},
             }
             score = metrics(cells["ap"]) if labelled else None
             onnx = root / f"{variant}.onnx"
@@ -327,7 +327,7 @@ def write_results(root: Path) -> dict:
             rung |= {"tensor_difference": None if reference else tensors}
             alone = {"variant": "raw-int8", "delta_AP": -0.0211, "delta_AP_ci95": [-0.03, -0.01]}
             rung["alone"] = alone if int8 and labelled else None
-            rung["recipe_steps"] = ["cap k 2 → 3", "cap left out"] if int8 else []
+            rung["recipe_steps"] = ["max_per_img k 2 → 3", "max_per_img left out"] if int8 else []
             rung["latency_difference_ms"] = -7.15 if number > 1 else None
             before = list(VARIANTS.values())[number - 1]
             rung["changes"] = [

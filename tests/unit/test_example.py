@@ -27,7 +27,7 @@ from cutpoint.decode.candidates import from_raw
 from cutpoint.recipes.checks import PARAMETERS
 from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
 from cutpoint.records.image import Pad
-from cutpoint.records.model import Part
+from cutpoint.records.model import Floor, Part
 
 SCRIPT = Path(__file__).parents[2] / "examples/postprocess.py"
 SIZES = [(6, 7), (3, 4)]
@@ -38,7 +38,7 @@ DISTANCE = {"type": "distance", "bins": None, "exp": False, "unit": [1.0, 1.0]}
 HEADS = {
     "ATSS": atss_head(),
     "YOLOF": atss_head(coder=atss_head().coder | {"centre_clamp": 3.0}, factor=None, recipe=BASE),
-    "PAA": atss_head(recipe=PAA_STEPS, floor={"on": "product", "value": 0.0024, "inclusive": True}),
+    "PAA": atss_head(recipe=PAA_STEPS, floor=Floor("product", 0.0024, True)),
     "SSD": atss_head(score=Part("cls", 0, 4), score_activation="softmax", factor=None, recipe=BASE),
     "YOLOX": yolox_head(recipe=YOLOX_STEPS),
     "FCOS": atss_head(**POINT, coder=DISTANCE),

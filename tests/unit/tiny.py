@@ -11,21 +11,21 @@ from onnx import TensorProto, helper
 
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.image import Geometry, InputRecipe
-from cutpoint.records.model import METADATA_KEY, HeadSpec, ModelSpec, Part
+from cutpoint.records.model import METADATA_KEY, Floor, HeadSpec, ModelSpec, Part
 
 ATSS_STEPS = (
-    {"step": "threshold", "on": "class", "value": 0.05, "inclusive": False},
+    {"step": "threshold", "quantity": "class", "value": 0.05, "inclusive": False},
     {"step": "top_k", "k": 3},
     {"step": "clip"},
     {"step": "rescale", "operation": "multiply"},
     {"step": "multiply_factor"},
     {"step": "min_size", "value": 0.0},
     {"step": "nms", "iou_threshold": 0.6},
-    {"step": "cap", "k": 2},
+    {"step": "max_per_img", "k": 2},
 )
 YOLOX_STEPS = (
     {"step": "best_class"},
-    {"step": "threshold", "on": "product", "value": 0.25, "inclusive": True},
+    {"step": "threshold", "quantity": "product", "value": 0.25, "inclusive": True},
     {"step": "rescale", "operation": "divide"},
     {"step": "multiply_factor"},
     {"step": "nms", "iou_threshold": 0.65},
@@ -33,21 +33,21 @@ YOLOX_STEPS = (
 PAA_STEPS = (
     {"step": "multiply_factor", "root": True},
     {"step": "top_k", "k": 3, "unit": "location"},
-    {"step": "threshold", "on": "product", "value": 0.05},
+    {"step": "threshold", "quantity": "product", "value": 0.05},
     {"step": "clip"},
     {"step": "rescale", "operation": "divide"},
     {"step": "nms", "iou_threshold": 0.6},
-    {"step": "cap", "k": 2},
+    {"step": "max_per_img", "k": 2},
     {"step": "score_voting"},
 )
 YOLOV3_STEPS = (
-    {"step": "threshold", "on": "factor", "value": 0.3, "inclusive": True},
-    {"step": "threshold", "on": "class", "value": 0.05},
+    {"step": "threshold", "quantity": "factor", "value": 0.3, "inclusive": True},
+    {"step": "threshold", "quantity": "class", "value": 0.05},
     {"step": "top_k", "k": 9, "per": "image"},
     {"step": "rescale"},
     {"step": "multiply_factor"},
     {"step": "nms", "iou_threshold": 0.45},
-    {"step": "cap", "k": 4},
+    {"step": "max_per_img", "k": 4},
 )
 
 
@@ -75,7 +75,7 @@ def atss_head(**changes: Any) -> HeadSpec:
         "box": (Part("box", 0, 4),),
         "factor": Part("centerness", 0, 1),
         "factor_activation": "sigmoid",
-        "floor": {"on": "class", "value": 0.05, "inclusive": False},
+        "floor": Floor("class", 0.05, False),
         "recipe": ATSS_STEPS,
     }
     return HeadSpec(**(values | changes))
@@ -96,7 +96,7 @@ def yolox_head(**changes: Any) -> HeadSpec:
         "box": (Part("box", 0, 4),),
         "factor": Part("objectness", 0, 1),
         "factor_activation": "sigmoid",
-        "floor": {"on": "product", "value": 0.25, "inclusive": True},
+        "floor": Floor("product", 0.25, True),
         "recipe": YOLOX_STEPS,
     }
     return HeadSpec(**(values | changes))

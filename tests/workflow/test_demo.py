@@ -24,7 +24,7 @@ from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
 from cutpoint.records.detections import Detections
-from cutpoint.records.model import ModelSpec
+from cutpoint.records.model import Floor, ModelSpec
 from cutpoint.records.predictions import read_predictions
 
 pytestmark = pytest.mark.slow
@@ -209,7 +209,7 @@ def everything(demo: Path) -> dict:
     for dataset, model in PAIRS:
         pipeline = OnnxPipeline(Session(demo / f"results/models/{model}/raw-fp32.onnx", "cpu"))
         spec = pipeline.spec
-        pipeline.spec = spec.with_floor({"on": "class", "value": 0.0, "inclusive": False})
+        pipeline.spec = spec.with_floor(Floor("class", 0.0, False))
         rows = []
         for entry in read_json(demo / f"results/manifests/{dataset}.json")["images"]:
             tensor, geometry = pipeline.prepare(pipeline.decode(str(demo / entry["path"])))
@@ -218,7 +218,7 @@ def everything(demo: Path) -> dict:
     return found
 
 
-@pytest.mark.parametrize("step", ["threshold", "top_k", "multiply_factor", "clip", "nms", "cap"])
+@pytest.mark.parametrize("step", ["threshold", "top_k", "multiply_factor", "clip", "nms", "max_per_img"])
 @pytest.mark.parametrize("dataset", [pair[0] for pair in PAIRS])
 def test_every_step_bites(everything, dataset, step):
     spec, rows = everything[dataset]
@@ -299,7 +299,7 @@ def test_latency_finds_the_same_detections(demo, dataset, model):
     }
     opened = open_variant({**job, "recipe": {"base": "mmdet3", "score_thr": 0.3}})
     pipeline, recipe = opened.pipeline, opened.recipe
-    assert pipeline.spec.head.floor["value"] == 0.3
+    assert pipeline.spec.head.floor.value == 0.3
     detections = read_json(demo / f"results/detections/{dataset}/{model}/raw_thr03.json")
     for entry in read_json(demo / f"results/manifests/{dataset}.json")["images"][:16]:
         tensor, geometry = pipeline.prepare(pipeline.decode(str(demo / entry["path"])))

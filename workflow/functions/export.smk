@@ -32,11 +32,19 @@ def get_trace(wildcards):
     return f"results/models/{wildcards.model}/{trace.name}.onnx"
 
 
+def get_export_module(wildcards):
+    """Only the cut e2e has post-processing in its graph."""
+    return f"cutpoint.export.{'e2e' if get_export(wildcards).cut == 'e2e' else 'cut'}"
+
+
 def get_export_settings(wildcards):
     export = get_export(wildcards)
-    recipe = export.recipe.definition if export.recipe else "mmdet3"
-    keys = ("cut", "clip", "scores", "count", "topk_limit")
-    return {**{key: getattr(export, key) for key in keys}, "recipe": recipe}
+    if export.cut == "e2e":
+        keys = ("clip", "count", "topk_limit")
+        recipe = export.recipe.definition
+        return {**{key: getattr(export, key) for key in keys}, "recipe": recipe}
+    scores = {"scores": export.scores} if export.cut == "decoded" else {}
+    return {"cut": export.cut, **scores}
 
 
 def get_import_settings(wildcards):

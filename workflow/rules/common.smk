@@ -11,6 +11,7 @@ from cutpoint.plan.config import check_unique_keys, complete_config
 from cutpoint.plan.devices import check_providers, resolve_device
 from cutpoint.plan.digests import Digests
 from cutpoint.plan.ladder import ladder_files
+from cutpoint.plan.old_keys import upgrade_config
 from cutpoint.plan.paths import (
     autopsy_files,
     comparison_files,
@@ -28,16 +29,21 @@ atexit.register(DIGESTS.save)
 get_code = CodeDigests(DIGESTS).get
 
 
-def stop(error):
+def say(message):
     names = ", ".join(map(str, CONFIG_FILES))
-    print(f"cutpoint: {error} (config: {names})", file=sys.stderr)
+    print(f"cutpoint: {message} (config: {names})", file=sys.stderr)
+
+
+def stop(error):
+    say(error)
     sys.exit(1)
 
 
 try:
     for path in CONFIG_FILES:
         check_unique_keys(path)
-    CONFIG = complete_config(config, SCHEMA)
+    TODAYS, NOTICES = upgrade_config(config)
+    CONFIG = complete_config(TODAYS, SCHEMA)
     SOURCES = read_sources("data/sources.tsv")
     PLAN = build_plan(
         CONFIG, resolve_device(CONFIG["device"], remote=workflow.remote_exec)
@@ -51,6 +57,9 @@ try:
         check_providers(PLAN.wanted_providers)
 except UserError as error:
     stop(error)
+if workflow.is_main_process:
+    for notice in NOTICES:
+        say(notice)
 ROWS = table_rows(PLAN)
 ENTRIES = report_entries(PLAN)
 

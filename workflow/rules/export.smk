@@ -57,7 +57,7 @@ rule export_onnx:
     wildcard_constraints:
         export=r"(raw|decoded|e2e)-(fp32|fp16|int8)[A-Za-z0-9_-]*",
     params:
-        code=get_code("cutpoint.export.cut"),
+        code=lambda wildcards: get_code(get_export_module(wildcards)),
         sources=get_model_digests,
         settings=get_export_settings,
     script:

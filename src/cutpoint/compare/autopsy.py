@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any
 
@@ -18,7 +18,7 @@ from cutpoint.recipes.recipe import Recipe, limit_top_k, resolve_recipe
 from cutpoint.records.autopsy import SIDES, AutopsyRow, read_autopsy, write_autopsy
 from cutpoint.records.comparison import StepCounts
 from cutpoint.records.detections import Refused, read_detections
-from cutpoint.records.model import ModelSpec
+from cutpoint.records.model import Floor, ModelSpec
 from cutpoint.records.predictions import read_predictions
 
 
@@ -54,7 +54,7 @@ def autopsy(*, reference: Side, variant: Side, spec: str, manifest: str, labels:
         out: Parquet file to write, one row a box, none where one of the two is refused. ``side`` has the box,
             the other lacks it. ``image_id, category_id, label`` (model class, null where several are one
             category), ``score, x1, y1, x2, y2`` (original-image pixels). ``step``, one of: the steps of a
-            recipe and ``per_class_cap``, see ``follow.Followed.fate``, ``number`` theirs, from 1;
+            recipe and ``max_per_class``, see ``follow.Followed.fate``, ``number`` theirs, from 1;
             ``no_candidate``: its score there is below the floor of the candidates; ``label_changed``:
             another category's box is in its place (IoU 0.9),
             ``drifted``: a box of its category is near (IoU 0.5), both without a partner and only where the
@@ -125,14 +125,14 @@ def in_graph_form(recipe: Recipe, clip: str, topk_limit: int | None) -> Recipe:
     return Recipe((*kept, {"step": "rescale", "operation": "divide"}))
 
 
-def _open(side: Side, spec: str) -> tuple[ModelSpec, Recipe, dict[str, Any]] | None:
+def _open(side: Side, spec: str) -> tuple[ModelSpec, Recipe, Floor] | None:
     """How to read a side's candidates: specification, recipe, floor."""
     if not side.predictions:
         return None
     model, scores = open_candidates(list(side.predictions), spec)
     recipe = in_graph_form(resolve_recipe(side.recipe, model.head, scores), side.clip, side.topk_limit)
     fused = scores == "fused" and model.head.has_factor
-    return model, recipe, model.head.floor | ({"on": "product"} if fused else {})
+    return model, recipe, replace(model.head.floor, quantity="product") if fused else model.head.floor
 
 
 def _stream(sides: tuple[Side, Side], manifest: dict[str, Any]) -> Iterator[tuple[int, list[Any]]]:

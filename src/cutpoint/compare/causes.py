@@ -10,6 +10,7 @@ from cutpoint.compare.agreement import AGREEMENT_IOU, PAIR_IOU, match
 from cutpoint.compare.follow import Followed, Key, what_changed
 from cutpoint.decode.boxes import box_iou, clip_boxes, scale_to_original
 from cutpoint.decode.candidates import passes
+from cutpoint.records.model import Floor
 
 # how far a graph or PyTorch may be from the recipe on the raw run's candidates and still mean the same box:
 # original-image pixels, score
@@ -34,7 +35,7 @@ class View:
     followed: Followed | None
     keys: list[Key | None]
     labels: list[int | None]
-    floor: dict[str, Any] | None
+    floor: Floor | None
 
 
 def explain_image(reference: View, variant: View) -> list[dict[str, Any]]:
@@ -147,8 +148,8 @@ def _fate(i: int, key: Key, own: Key | None, ours: View, theirs: View) -> dict[s
     value = own and _value(ours.followed, own, theirs.floor)
     found |= {"value": value, "there": _value(there, key, theirs.floor)}
     if found["step"] == "no_candidate":
-        fell = bool(passes(np.float32(value), theirs.floor["value"], theirs.floor["inclusive"]))
-        margin = value - theirs.floor["value"]
+        fell = bool(passes(np.float32(value), theirs.floor.value, theirs.floor.inclusive))
+        margin = value - theirs.floor.value
         return found | ({"margin": margin} if fell else {"step": "threshold", "margin": -margin})
     found["level"] = int(there.states[0].level[there.keys(0)[key]])
     by = found.pop("by", None)
@@ -179,12 +180,12 @@ def _by(by: dict[str, Any], own: Key | None, key: Key, ours: View, there: Follow
     return {"by_otherwise": otherwise} | {f"by_{n}": v for n, v in zip(BOX, box.tolist(), strict=True)}
 
 
-def _value(followed: Followed, key: Key, floor: dict[str, Any]) -> float | None:
+def _value(followed: Followed, key: Key, floor: Floor) -> float | None:
     """What a floor is on, of a candidate; null where the store has not got it."""
     row, state = followed.keys(0).get(key), followed.states[0]
     if row is None:
         return None
-    return float(state.score[row] * state.factor[row] if floor["on"] == "product" else state.score[row])
+    return float(state.score[row] * state.factor[row] if floor.quantity == "product" else state.score[row])
 
 
 def _overlapping(i: int, ours: View, theirs: View) -> Key | None:

@@ -119,7 +119,7 @@ def common_cuts(
         first, second: as ``recipe_bases.steps_of`` takes it; null where it is not known.
     """
     sides = [
-        (least_score(steps, head), next((step["k"] for step in steps if step["step"] == "cap"), None))
+        (least_score(steps, head), next((step["k"] for step in steps if step["step"] == "max_per_img"), None))
         for steps in (steps_of(recipe, head) if recipe else [] for recipe in (first, second))
     ]
     keys = ("score_thr", "max_per_img")
@@ -135,8 +135,8 @@ def least_score(steps: list[dict[str, Any]], head: HeadSpec) -> float | None:
     for step in steps:
         if step["step"] == "multiply_factor":
             score, multiplied = math.sqrt(product) if step["root"] and product else product, True
-        elif step["step"] == "threshold" and step["on"] == "product" and not multiplied:
+        elif step["step"] == "threshold" and step["quantity"] == "product" and not multiplied:
             product = step["value"]
-        elif step["step"] == "threshold" and step["on"] != "factor":
+        elif step["step"] == "threshold" and step["quantity"] != "factor":
             score = max(step["value"], score or 0)
     return score

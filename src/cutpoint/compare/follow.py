@@ -79,11 +79,12 @@ class Followed:
     def fate(self, key: Key) -> dict[str, Any]:
         """What removed a candidate: ``step``, ``number``, ``margin``, ``by``; or only ``step``.
 
-        ``step`` is the recipe's; ``per_class_cap`` for the cap inside NMS; ``clip`` where a box is too small
-        only since it was clipped; ``kept``; ``no_candidate`` for a key that the store has not.
+        ``step`` is the recipe's; ``max_per_class`` for the limit of a class inside NMS; ``clip`` where a box
+        is too small only since it was clipped; ``kept``; ``no_candidate`` for a key that the store has not.
         ``number`` counts the recipe's steps from 1. ``margin`` is how far the candidate was from staying:
-        score below the threshold, or below the worst that stayed (``top_k``, caps, ``best_class``: below the
-        winner); IoU above the threshold (``nms``); side below the size, pixels (``min_size``, ``clip``).
+        score below the threshold, or below the worst that stayed (``top_k``, ``max_per_img``), or below the
+        winner (``best_class``); IoU above the threshold (``nms``); side below the size, pixels
+        (``min_size``, ``clip``).
         ``by``: the candidate that took its place (``best_class``, ``nms``): ``prior``, ``label``, ``score``,
         in ``nms`` also ``iou``.
         """
@@ -144,7 +145,7 @@ def what_changed(key: Key, first: Followed, second: Followed) -> dict[str, Any]:
 
 def _why_threshold(before: Candidates, row: int, after: Candidates, step: dict) -> dict[str, Any]:
     parts = {"class": before.score, "factor": before.factor, "product": before.score * before.factor}
-    return {"margin": step["value"] - float(parts[step["on"]][row])}
+    return {"margin": step["value"] - float(parts[step["quantity"]][row])}
 
 
 def _why_best_class(before: Candidates, row: int, after: Candidates, step: dict) -> dict[str, Any]:
@@ -174,7 +175,7 @@ def _why_min_size(before: Candidates, row: int, after: Candidates, step: dict) -
 
 
 def _why_nms(before: Candidates, row: int, after: Candidates, step: dict) -> dict[str, Any]:
-    """The best kept box that overlaps too much, by the step's own arithmetic; else the cap of the class."""
+    """The best kept box that overlaps too much, by the step's own arithmetic; else the limit of the class."""
     overlap = Overlap(step["offset"], step["reading"], step["intersection"])
     boxes = before.boxes
     if step["space"] == "shifted":
@@ -191,10 +192,10 @@ def _why_nms(before: Candidates, row: int, after: Candidates, step: dict) -> dic
     if len(over):
         by = _candidate(before, int(kept[over[0]])) | {"iou": float(iou[over[0]])}
         return {"margin": by["iou"] - step["iou_threshold"], "by": by}
-    return {"step": "per_class_cap", "margin": float(before.score[kept].min() - before.score[row])}
+    return {"step": "max_per_class", "margin": float(before.score[kept].min() - before.score[row])}
 
 
-def _why_cap(before: Candidates, row: int, after: Candidates, step: dict) -> dict[str, Any]:
+def _why_max_per_img(before: Candidates, row: int, after: Candidates, step: dict) -> dict[str, Any]:
     return {"margin": float(after.score.min() - before.score[row]) if len(after) else None}
 
 
@@ -212,5 +213,5 @@ REASONS = {
     "top_k": _why_top_k,
     "min_size": _why_min_size,
     "nms": _why_nms,
-    "cap": _why_cap,
+    "max_per_img": _why_max_per_img,
 }

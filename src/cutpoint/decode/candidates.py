@@ -1,5 +1,6 @@
 """Head tensors in, candidates out: every (location, class) pair above the floor, with its box."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from cutpoint.decode.boxes import decode_boxes, level_priors
 from cutpoint.ordering import ascending
 from cutpoint.records.candidates import Candidates, take_boxes
-from cutpoint.records.model import HeadSpec, Part
+from cutpoint.records.model import Floor, HeadSpec, Part
 
 # How far below logit(floor) the cheap comparison of logits starts, so that rounding in the sigmoid cannot
 # lose a pair; the exact comparison follows on the few that pass. Close to 1 the sigmoid is too flat for that
@@ -83,9 +84,9 @@ def from_decoded(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0)
     scores = outputs["scores"][image]
     fused = spec.has_factor and "factors" not in outputs
     factors = outputs["factors"][image] if spec.has_factor and not fused else None
-    floor = np.float32(spec.floor["value"])
+    floor = np.float32(spec.floor.value)
     rows = None
-    if factors is not None and spec.floor["on"] == "product":
+    if factors is not None and spec.floor.quantity == "product":
         # the pair's product cannot reach the floor unless both its parts do
         rows = np.flatnonzero(factors >= floor)
         scores = scores[rows]
@@ -100,7 +101,7 @@ def from_decoded(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0)
     if not fused:
         return _finish(level, prior, label, score, factor, boxes, spec.floor)
     factor = score if spec.takes_root else factor
-    return _finish(level, prior, label, score, factor, boxes, spec.floor | {"on": "product"})
+    return _finish(level, prior, label, score, factor, boxes, replace(spec.floor, quantity="product"))
 
 
 def passes(values: np.ndarray, threshold: float, inclusive: bool) -> np.ndarray:
@@ -153,8 +154,8 @@ def _borders(spec: HeadSpec, factors: np.ndarray | None) -> tuple[np.ndarray, bo
     One number, or ``(P,)``, infinity where the factor alone is too small; and whether those are so many that
     the rest is better gathered. ``factors`` ``(P,)`` are before their activation.
     """
-    floor = spec.floor["value"]
-    if spec.floor["on"] != "product" or factors is None:
+    floor = spec.floor.value
+    if spec.floor.quantity != "product" or factors is None:
         return _border(floor, spec.score_activation), False
     # neither part of the product can be below the floor; and the factor is known
     borders = np.full(factors.shape, np.inf, np.float32)
@@ -187,11 +188,11 @@ def _finish(
     score: np.ndarray,
     factor: np.ndarray,
     boxes: np.ndarray,
-    floor: dict,
+    floor: Floor,
 ) -> Candidates:
     """Apply the exact floor and put the rows in order; equal priors come with ascending labels."""
-    value = score * factor if floor["on"] == "product" else score
-    index = np.flatnonzero(passes(value, floor["value"], floor["inclusive"]))
+    value = score * factor if floor.quantity == "product" else score
+    index = np.flatnonzero(passes(value, floor.value, floor.inclusive))
     index = index[ascending(prior[index])]
     return Candidates(
         level=level[index].astype(np.int8),

@@ -13,9 +13,8 @@ from torch import nn
 from cutpoint.detector import coders
 from cutpoint.detector.imports import head_name
 from cutpoint.errors import UserError
-from cutpoint.records.model import HeadSpec, Part
-
-Step = dict[str, Any]
+from cutpoint.records.model import Floor, HeadSpec, Part
+from cutpoint.records.recipe import Step
 
 NMS_DEFAULTS = {"class_agnostic": False, "offset": 0, "score_threshold": 0, "max_num": -1, "split_thr": 10000}
 
@@ -105,7 +104,12 @@ def _base_recipe(head: nn.Module, reading: Reading, border: int = 0, clip: bool 
     """``BaseDenseHead._predict_by_feat_single`` and ``_bbox_post_process``, base_dense_head.py."""
     config = head.test_cfg
     steps = [
-        {"step": "threshold", "on": "class", "value": float(config.get("score_thr", 0)), "inclusive": False},
+        {
+            "step": "threshold",
+            "quantity": "class",
+            "value": float(config.get("score_thr", 0)),
+            "inclusive": False,
+        },
         {"step": "top_k", "k": int(config.get("nms_pre", -1))},
     ]
     if head.bbox_coder.clip_border if clip is None else clip:
@@ -120,7 +124,7 @@ def _base_post_process(head: nn.Module, has_factor: bool) -> list[Step]:
         steps.append({"step": "multiply_factor"})
     if config.get("min_bbox_size", -1) >= 0:
         steps.append({"step": "min_size", "value": float(config.min_bbox_size)})
-    return [*steps, _nms(config), {"step": "cap", "k": int(config.max_per_img)}]
+    return [*steps, _nms(config), {"step": "max_per_img", "k": int(config.max_per_img)}]
 
 
 def _fovea_recipe(head: nn.Module, reading: Reading) -> list[Step]:
@@ -141,7 +145,7 @@ def _yolox_recipe(head: nn.Module, reading: Reading) -> list[Step]:
     threshold = float(head.test_cfg.score_thr)
     return [
         {"step": "best_class"},
-        {"step": "threshold", "on": "product", "value": threshold, "inclusive": True},
+        {"step": "threshold", "quantity": "product", "value": threshold, "inclusive": True},
         {"step": "rescale", "operation": "divide"},
         {"step": "multiply_factor"},
         _nms(head.test_cfg),
@@ -154,10 +158,10 @@ def _yolov3_recipe(head: nn.Module, reading: Reading) -> list[Step]:
     steps: list[Step] = []
     if config.get("conf_thr", -1) > 0:
         value = float(config.conf_thr)
-        steps.append({"step": "threshold", "on": "factor", "value": value, "inclusive": True})
+        steps.append({"step": "threshold", "quantity": "factor", "value": value, "inclusive": True})
     value = float(config.get("score_thr", 0))
     steps += [
-        {"step": "threshold", "on": "class", "value": value, "inclusive": False},
+        {"step": "threshold", "quantity": "class", "value": value, "inclusive": False},
         {"step": "top_k", "k": int(config.get("nms_pre", -1)), "per": "image"},
     ]
     return steps + _base_post_process(head, has_factor=True)
@@ -170,12 +174,12 @@ def _paa_recipe(head: nn.Module, reading: Reading) -> list[Step]:
     if config.get("nms_pre", -1) > 0:
         steps.append({"step": "top_k", "k": int(config.nms_pre), "unit": "location"})
     value = float(config.score_thr)
-    steps.append({"step": "threshold", "on": "product", "value": value, "inclusive": False})
+    steps.append({"step": "threshold", "quantity": "product", "value": value, "inclusive": False})
     if head.bbox_coder.clip_border:
         steps.append({"step": "clip"})
     steps += [{"step": "rescale", "operation": "divide"}, _nms(config)]
     if config.max_per_img > 0:
-        steps.append({"step": "cap", "k": int(config.max_per_img)})
+        steps.append({"step": "max_per_img", "k": int(config.max_per_img)})
     if head.with_score_voting:
         steps.append({"step": "score_voting", "iou_threshold": 0.01, "variance": 0.025})
     return steps
@@ -194,9 +198,9 @@ def _nms(config: dict[str, Any]) -> Step:
     return {"step": "nms", "iou_threshold": float(nms["iou_threshold"])}
 
 
-def _floor(recipe: list[Step], candidate_floor: float | None) -> dict[str, Any]:
+def _floor(recipe: list[Step], candidate_floor: float | None) -> Floor:
     """The floor on the quantity that the recipe thresholds."""
-    threshold = next(s for s in recipe if s["step"] == "threshold" and s["on"] in ("class", "product"))
+    threshold = next(s for s in recipe if s["step"] == "threshold" and s["quantity"] in ("class", "product"))
     own = threshold["value"]
     if candidate_floor is not None and candidate_floor > own:
         raise UserError(
@@ -206,8 +210,8 @@ def _floor(recipe: list[Step], candidate_floor: float | None) -> dict[str, Any]:
     value = own if candidate_floor is None else float(candidate_floor)
     if any(step.get("root") for step in recipe):
         # the threshold applies to the root of the product; its rounding must not lose a pair
-        return {"on": "product", "value": value**2 * (1 - 1e-6), "inclusive": True}
-    return {"on": threshold["on"], "value": value, "inclusive": threshold["inclusive"]}
+        return Floor("product", value**2 * (1 - 1e-6), inclusive=True)
+    return Floor(threshold["quantity"], value, threshold["inclusive"])
 
 
 HEADS: dict[str, Reading] = {

@@ -12,6 +12,7 @@ from cutpoint.export.foreign_file import ForeignFile, as_list
 from cutpoint.export.foreign_precision import read_precision
 from cutpoint.export.foreign_read import read_onnx
 from cutpoint.files import read_json, replacing
+from cutpoint.records.json_file import FORMAT, KEY
 from cutpoint.records.model import METADATA_KEY, ModelSpec, Part
 from cutpoint.records.onnx_model import PADDING_LABEL, PRECISION_KEY
 
@@ -60,7 +61,7 @@ def import_onnx(*, onnx: str, outputs: dict[str, Any], spec: str, cut: str, out:
         value.type = ir.TensorType(ir.DataType.INT64 if integer else ir.DataType.FLOAT)
         value.shape = ir.Shape([None] * RANKS[cut].get(name, 4))
     model.graph.outputs[:] = results.values()
-    content = {"cut": cut, "spec": model_spec.to_dict(), "foreign": Path(onnx).name, **metadata}
+    content = {KEY: FORMAT, "cut": cut, "spec": model_spec.to_dict(), "foreign": Path(onnx).name, **metadata}
     model.metadata_props[METADATA_KEY] = json.dumps(content, sort_keys=True)
     model.metadata_props[PRECISION_KEY] = precision
     # protobuf holds no more in one file

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import onnx_ir as ir
 
-from cutpoint.export.graph import DROPPED, KEEP_ABOVE, Graph, Rows, gather, gather_pairs
+from cutpoint.export.graph import Graph
+from cutpoint.export.graph_rows import DROPPED, KEEP_ABOVE, Rows, gather, gather_pairs
 from cutpoint.records.model import HeadSpec
 from cutpoint.records.onnx_model import PADDING_LABEL
 
@@ -39,7 +40,7 @@ def _per_class_nms(
         by_class = g.op("Where", member, g.op("Unsqueeze", rows.scores, g.ints(1)), g.const(DROPPED))
     else:
         by_class = g.op("Transpose", rows.scores, perm=[0, 2, 1])
-    selected = _select(g, rows.boxes, by_class, step, step["per_class_cap"])
+    selected = _select(g, rows.boxes, by_class, step, step["max_per_class"])
     image, label, row = (g.op("Gather", selected, g.const(i, np.int64), axis=1) for i in range(3))
     count = _count(g, image, rows)
     width = g.op("ReduceMax", count, g.ints(0), keepdims=1)

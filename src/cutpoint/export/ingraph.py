@@ -11,8 +11,9 @@ import numpy as np
 import onnx_ir as ir
 
 from cutpoint.errors import UserError
-from cutpoint.export.graph import DROPPED, KEEP_ABOVE, Graph, Rows, gather, gather_pairs
+from cutpoint.export.graph import Graph
 from cutpoint.export.graph_nms import NMS
+from cutpoint.export.graph_rows import DROPPED, KEEP_ABOVE, Rows, gather, gather_pairs
 from cutpoint.records.model import HeadSpec
 
 
@@ -73,7 +74,7 @@ def append_recipe(
         Padding: zeros, label -1.
     """
     rows = Rows(decoded["boxes"], decoded["scores"], decoded.get("factors"), None)
-    cap = next((int(step["k"]) for step in steps if step["step"] == "cap"), None)
+    cap = next((int(step["k"]) for step in steps if step["step"] == "max_per_img"), None)
     count = None
     for step in steps:
         kind = step["step"]
@@ -81,7 +82,7 @@ def append_recipe(
             rows = _top_k(g, rows, step, decoded["level_counts"], spec)
         elif kind == "nms":
             rows, count = NMS[step["space"]](g, rows, step, cap, fixed, spec)
-        elif kind != "cap":  # the cap is part of NMS: its result is ranked
+        elif kind != "max_per_img":  # the cap is part of NMS: its result is ranked
             rows = STEPS[kind](g, rows, step, frame)
     out = g.op("Less", rows.scores, g.const(KEEP_ABOVE))
     boxes = g.op("Where", g.op("Unsqueeze", out, g.ints(2)), g.const(0.0), rows.boxes)
@@ -104,10 +105,11 @@ def check_in_graph(steps: tuple[dict[str, Any], ...]) -> None:
             "{base: mmdet3, score_voting: false}"
         )
     nms = kinds.index("nms")
-    late = [kind for kind in kinds[nms + 1 :] if kind not in ("cap", "clip", "rescale")]
-    if late or "cap" in kinds[:nms] or kinds.count("cap") > 1:
+    late = [kind for kind in kinds[nms + 1 :] if kind not in ("max_per_img", "clip", "rescale")]
+    if late or "max_per_img" in kinds[:nms] or kinds.count("max_per_img") > 1:
         raise UserError(
-            "in a graph one cap, clip and rescale may follow NMS, and no cap may precede it; use cut decoded"
+            "in a graph one max_per_img, clip and rescale may follow NMS, and no max_per_img may precede it; "
+            "use cut decoded"
         )
     mixed = False
     for step in steps:
@@ -134,9 +136,9 @@ def _best_class(g: Graph, rows: Rows, step: dict, frame: Frame) -> Rows:
 
 def _threshold(g: Graph, rows: Rows, step: dict, frame: Frame) -> Rows:
     value = rows.scores
-    if step["on"] != "class" and rows.factors:
+    if step["quantity"] != "class" and rows.factors:
         factors = _like(g, rows.factors, rows)
-        value = factors if step["on"] == "factor" else g.op("Mul", value, factors)
+        value = factors if step["quantity"] == "factor" else g.op("Mul", value, factors)
     passed = g.op("GreaterOrEqual" if step["inclusive"] else "Greater", value, g.const(step["value"]))
     return replace(rows, scores=g.op("Where", passed, rows.scores, g.const(DROPPED)))
 

@@ -18,6 +18,7 @@ from cutpoint.predict.pinned import cuda_pool
 from cutpoint.providers import PROVIDERS, Provider, get_provider
 from cutpoint.records.model import METADATA_KEY, ModelSpec
 from cutpoint.records.onnx_model import PRECISION_KEY, WEIGHTED
+from cutpoint.records.recipe import upgrade_definition
 
 # what runs what no other provider of a session can
 HOST = PROVIDERS["cpu"].runtime_name
@@ -56,7 +57,7 @@ class Session:
         """Open a session.
 
         Args:
-            path: ONNX file written by ``write_export``.
+            path: ONNX file of ``cutpoint.export``.
             provider: name of a provider, see ``providers``.
             threads: intra-op threads; null leaves ONNX Runtime's default (all cores).
             tf32: let the provider round the factors of fp32 products to 10 bits.
@@ -85,7 +86,7 @@ class Session:
         self.cut = content["cut"]
         self.clip = content.get("clip")
         self.scores = content.get("scores")
-        self.recipe = content.get("recipe")
+        self.recipe = upgrade_definition(content.get("recipe"))
         self.foreign = content.get("foreign")
         self.probabilities = content.get("probabilities", [])
         properties = self._session.get_modelmeta().custom_metadata_map
@@ -241,7 +242,7 @@ def check_provider(provider: str) -> None:
 
 
 def read_metadata(session: onnxruntime.InferenceSession, path: str | Path) -> dict[str, Any]:
-    """The JSON that ``write_export`` put into the file.
+    """The JSON that ``cutpoint.export`` put into the file.
 
     Raises:
         UserError: the file was not written by Cutpoint.

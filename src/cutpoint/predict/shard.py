@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import asdict
 from typing import Any
 
 from tqdm import tqdm
@@ -79,7 +80,7 @@ def write_predictions(
     metadata |= {
         "cut": pipeline.cut,
         "provider": pipeline.provider,
-        "floor": pipeline.spec.head.floor,
+        "floor": asdict(pipeline.spec.head.floor),
         "spec": pipeline.spec.digest,
     }
     writer = PredictionWriter(out, out_images, candidates=pipeline.cut in READERS, metadata=metadata)

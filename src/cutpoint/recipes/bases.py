@@ -8,7 +8,7 @@ from cutpoint.recipes.checks import Step, check_steps, complete_step, known
 from cutpoint.recipes.names import OVERRIDES
 from cutpoint.records.model import HeadSpec
 
-PER_CLASS_CAP, PRE_TOP_K, KEEP_TOP_K = 200, 5000, 100
+MAX_PER_CLASS, PRE_TOP_K, KEEP_TOP_K = 200, 5000, 100
 
 
 def steps_of(definition: str | Mapping[str, Any], spec: HeadSpec) -> list[Step]:
@@ -89,8 +89,8 @@ def _mmdeploy(spec: HeadSpec) -> list[Step]:
     steps = _deployed(spec, root=spec.takes_root, top_k=not bare, clip=not bare)
     nms = next(i for i, step in enumerate(steps) if step["step"] == "nms")
     steps.insert(nms, {"step": "top_k", "k": PRE_TOP_K, "unit": "location", "per": "image"})
-    if not any(step["step"] == "cap" for step in steps):
-        steps.insert(nms + 2, {"step": "cap", "k": KEEP_TOP_K})
+    if not any(step["step"] == "max_per_img" for step in steps):
+        steps.insert(nms + 2, {"step": "max_per_img", "k": KEEP_TOP_K})
     return steps
 
 
@@ -98,8 +98,8 @@ def _deployed(spec: HeadSpec, *, root: bool, top_k: bool = True, clip: bool = Tr
     own = {step["step"]: complete_step(step) for step in spec.recipe}
     thresholds = [step for step in spec.recipe if step["step"] == "threshold"]
     multiply = [{"step": "multiply_factor", "root": root}] if spec.has_factor else []
-    threshold = {"step": "threshold", "on": "product", "value": thresholds[-1]["value"]}
-    if thresholds[0]["on"] == "factor":  # YOLOv3
+    threshold = {"step": "threshold", "quantity": "product", "value": thresholds[-1]["value"]}
+    if thresholds[0]["quantity"] == "factor":  # YOLOv3
         steps = [*thresholds, own["top_k"], *multiply]
     elif top_k and own.get("top_k", {"k": -1})["k"] > 0:
         steps = [*multiply, {"step": "top_k", "k": own["top_k"]["k"], "unit": "location"}, threshold]
@@ -112,11 +112,11 @@ def _deployed(spec: HeadSpec, *, root: bool, top_k: bool = True, clip: bool = Tr
             "step": "nms",
             "iou_threshold": own["nms"]["iou_threshold"],
             "space": "per_class",
-            "per_class_cap": PER_CLASS_CAP,
+            "max_per_class": MAX_PER_CLASS,
         }
     )
-    if "cap" in own:
-        steps.append(own["cap"])
+    if "max_per_img" in own:
+        steps.append(own["max_per_img"])
     return [*steps, {"step": "rescale", "operation": "divide"}]
 
 
@@ -140,7 +140,7 @@ def _seed(spec: HeadSpec, threshold: float, best: int, nms: Step) -> list[Step]:
     return [
         *multiply,
         {"step": "best_class"},
-        {"step": "threshold", "on": "product", "value": threshold},
+        {"step": "threshold", "quantity": "product", "value": threshold},
         {"step": "top_k", "k": best, "per": "image"},
         {"step": "nms", **nms},
         {"step": "rescale", "operation": "divide"},
@@ -158,9 +158,9 @@ BASES: dict[str, Callable[[HeadSpec], list[Step]]] = {
 
 # What an override changes: the step, its parameter, and which of the steps of that name.
 OVERRIDDEN: dict[str, tuple[str, str, Callable[[Step], bool]]] = {
-    "score_thr": ("threshold", "value", lambda step: step["on"] != "factor"),
+    "score_thr": ("threshold", "value", lambda step: step["quantity"] != "factor"),
     # mmdeploy's top-k of locations over all levels is not nms_pre
     "nms_pre": ("top_k", "k", lambda step: (step["unit"], step["per"]) != ("location", "image")),
     "iou_threshold": ("nms", "iou_threshold", lambda step: True),
-    "max_per_img": ("cap", "k", lambda step: True),
+    "max_per_img": ("max_per_img", "k", lambda step: True),
 }

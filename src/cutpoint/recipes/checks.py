@@ -2,11 +2,13 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from cutpoint.errors import UserError
+from cutpoint.records.model import Floor
+from cutpoint.records.recipe import Step
 
-Step = dict[str, Any]
 NUMBER, COUNT, SWITCH, COUNT_OR_NULL = "a number", "a whole number", "true or false", "a whole number or null"
 KINDS = {
     NUMBER: lambda value: isinstance(value, int | float) and not isinstance(value, bool),
@@ -18,7 +20,7 @@ KINDS = {
 # Of each step its parameters: a kind of value, or the values that are allowed.
 PARAMETERS: dict[str, dict[str, str | tuple[Any, ...]]] = {
     "best_class": {},
-    "threshold": {"on": ("class", "factor", "product"), "value": NUMBER, "inclusive": SWITCH},
+    "threshold": {"quantity": ("class", "factor", "product"), "value": NUMBER, "inclusive": SWITCH},
     "top_k": {"k": COUNT, "unit": ("pair", "location"), "per": ("level", "image")},
     "clip": {"to": ("image", "tensor"), "border": NUMBER},
     "rescale": {"operation": ("multiply", "divide")},
@@ -27,12 +29,12 @@ PARAMETERS: dict[str, dict[str, str | tuple[Any, ...]]] = {
     "nms": {
         "iou_threshold": NUMBER,
         "space": ("shifted", "per_class", "agnostic"),
-        "per_class_cap": COUNT_OR_NULL,
+        "max_per_class": COUNT_OR_NULL,
         "offset": (0, 1),
         "reading": ("xyxy", "cxcywh"),
         "intersection": ("sides", "product"),
     },
-    "cap": {"k": COUNT},
+    "max_per_img": {"k": COUNT},
     "score_voting": {"iou_threshold": NUMBER, "variance": NUMBER},
 }
 
@@ -45,7 +47,7 @@ DEFAULTS: dict[str, Step] = {
     "multiply_factor": {"root": False},
     "nms": {
         "space": "shifted",
-        "per_class_cap": None,
+        "max_per_class": None,
         "offset": 0,
         "reading": "xyxy",
         "intersection": "sides",
@@ -84,8 +86,8 @@ def check_steps(steps: Any) -> None:
                 raise UserError(f"{where}: {name} {value!r}: one of {', '.join(map(str, kind))} is expected")
             if isinstance(kind, str) and not KINDS[kind](value):
                 raise UserError(f"{where}: {name} {value!r}: {kind} is expected")
-        if step.get("per_class_cap") is not None and step.get("space") != "per_class":
-            raise UserError(f"{where}: per_class_cap needs `space: per_class`")
+        if step.get("max_per_class") is not None and step.get("space") != "per_class":
+            raise UserError(f"{where}: max_per_class needs `space: per_class`")
 
 
 def known(where: str, name: str, names: Iterable[str]) -> None:
@@ -97,7 +99,7 @@ def known(where: str, name: str, names: Iterable[str]) -> None:
         raise UserError(f"{where} {name!r}: unknown; known: {', '.join(names) or 'none'}{hint}")
 
 
-def check_served(steps: Iterable[Step], floor: dict[str, Any], scores: str = "class") -> None:
+def check_served(steps: Iterable[Step], floor: Floor, scores: str = "class") -> None:
     """Refuse a recipe that could keep pairs which are not among the candidates.
 
     Args:
@@ -111,27 +113,27 @@ def check_served(steps: Iterable[Step], floor: dict[str, Any], scores: str = "cl
     """
     steps = list(steps)
     if scores == "fused":
-        floor = floor | {"on": "product"}
-        if any(step["step"] == "threshold" and step["on"] == "factor" for step in steps):
+        floor = replace(floor, quantity="product")
+        if any(step["step"] == "threshold" and step["quantity"] == "factor" for step in steps):
             raise UserError("recipe thresholds the factor: `scores: fused` has only class score x factor")
-    floor_text = f"candidates end at {floor['on']} score {floor['value']:g}"
+    floor_text = f"candidates end at {floor.quantity} score {floor.value:g}"
     mend = "raise the recipe's score_thr or lower models.<model>.candidate_floor"
     demands = pair_demands(steps)
     if not demands:
         raise UserError(f"recipe without a threshold: {floor_text}; {mend}")
     # product <= class score: a threshold on the product is at least as strict as one on the class score
-    usable = [t for t in demands if floor["on"] == "class" or t["on"] == "product"]
+    usable = [t for t in demands if floor.quantity == "class" or t.quantity == "product"]
     if not usable:
         if scores == "fused":
             mend = "export with `scores: class`, or choose a recipe that thresholds class score x factor"
         raise UserError(f"recipe thresholds the class score: {floor_text}; {mend}")
-    best = max(usable, key=lambda t: t["value"])
-    looser = best["value"] == floor["value"] and best["inclusive"] > floor["inclusive"]
-    if best["value"] < floor["value"] or looser:
-        raise UserError(f"recipe threshold {best['value']:g}: {floor_text}; {mend}")
+    best = max(usable, key=lambda t: t.value)
+    looser = best.value == floor.value and best.inclusive > floor.inclusive
+    if best.value < floor.value or looser:
+        raise UserError(f"recipe threshold {best.value:g}: {floor_text}; {mend}")
 
 
-def pair_demands(steps: Iterable[Step]) -> list[dict[str, Any]]:
+def pair_demands(steps: Iterable[Step]) -> list[Floor]:
     """What a recipe demands of a pair's class score or product before it can matter, in order.
 
     A pair below a demand changes nothing of the result: what ranks pairs ranks it below all that pass. Hence
@@ -145,13 +147,13 @@ def pair_demands(steps: Iterable[Step]) -> list[dict[str, Any]]:
     for step in steps:
         if step["step"] == "multiply_factor":
             root, multiplied = step["root"], True
-        elif step["step"] in ("top_k", "nms", "cap"):
+        elif step["step"] in ("top_k", "nms", "max_per_img"):
             by_class |= not multiplied
-        elif step["step"] == "threshold" and step["on"] != "factor":
-            on = "product" if (multiplied or step["on"] == "product") and not by_class else "class"
+        elif step["step"] == "threshold" and step["quantity"] != "factor":
+            on = "product" if (multiplied or step["quantity"] == "product") and not by_class else "class"
             if root:
                 # on the root of the product, whose rounding must not lose a pair
-                found.append({"on": on, "value": step["value"] ** 2 * (1 - 1e-6), "inclusive": True})
+                found.append(Floor(on, step["value"] ** 2 * (1 - 1e-6), inclusive=True))
             else:
-                found.append({"on": on, "value": step["value"], "inclusive": step["inclusive"]})
+                found.append(Floor(on, step["value"], step["inclusive"]))
     return found

@@ -203,20 +203,20 @@ def per_class_nms(
     labels: np.ndarray,
     iou_threshold: float,
     overlap: Overlap | None = None,
-    per_class_cap: int | None = None,
+    max_per_class: int | None = None,
 ) -> np.ndarray:
     """One NMS a class on the boxes as they are; arguments and result as in ``class_shifted_nms``.
 
     Args:
         boxes, scores, labels, iou_threshold, overlap: as there.
-        per_class_cap: keep no more of a class; null keeps all. Equal scores stay in the order of classes.
+        max_per_class: keep no more of a class; null keeps all. Equal scores stay in the order of classes.
 
     Source:
         ``NonMaxSuppression`` of ONNX with ``max_output_boxes_per_class``, then a top-k over the classes.
     """
     if not len(boxes):
         return np.zeros(0, dtype=np.int64)
-    kept = _by_class(boxes, scores, labels, iou_threshold, overlap, per_class_cap)
+    kept = _by_class(boxes, scores, labels, iou_threshold, overlap, max_per_class)
     return kept[best_first(scores[kept])]
 
 
@@ -226,11 +226,13 @@ def _by_class(
     labels: np.ndarray,
     iou_threshold: float,
     overlap: Overlap | None,
-    cap: int | None,
+    max_per_class: int | None,
 ) -> np.ndarray:
     """Kept indices, class by class."""
     kept = []
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        kept.append(members[greedy_nms(boxes[members], scores[members], iou_threshold, overlap)[:cap]])
+        kept.append(
+            members[greedy_nms(boxes[members], scores[members], iou_threshold, overlap)[:max_per_class]]
+        )
     return np.concatenate(kept)

@@ -16,7 +16,7 @@ from cutpoint.recipes.nms import Overlap, class_shifted_nms, greedy_nms, per_cla
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
 from cutpoint.records.image import Geometry
-from cutpoint.records.model import HeadSpec, ModelSpec
+from cutpoint.records.model import Floor, HeadSpec, ModelSpec
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,13 @@ def limit_top_k(recipe: Recipe, limit: int) -> Recipe:
     steps = [step | {"k": min(step["k"], limit)} if "k" in step else step for step in recipe.steps]
     nms = next(i for i, step in enumerate(steps) if step["step"] == "nms")
     unit = "location" if steps[nms]["space"] == "per_class" else "pair"
-    if recipe.get("cap") is None:
-        steps.insert(nms + 1, {"step": "cap", "k": limit})
+    if recipe.get("max_per_img") is None:
+        steps.insert(nms + 1, {"step": "max_per_img", "k": limit})
     steps.insert(nms, {"step": "top_k", "k": limit, "unit": unit, "per": "image"})
     return Recipe(tuple(steps))
 
 
-def floor_of(recipe: Recipe) -> dict[str, Any]:
+def floor_of(recipe: Recipe) -> Floor:
     """The floor that loses nothing of this recipe: its own first threshold."""
     return pair_demands(recipe.steps)[0]
 
@@ -140,7 +140,7 @@ def _best_class(c: Candidates, step: dict, frame: Frame) -> Candidates:
 
 
 def _threshold(c: Candidates, step: dict, frame: Frame) -> Candidates:
-    value = {"class": c.score, "factor": c.factor}.get(step["on"])
+    value = {"class": c.score, "factor": c.factor}.get(step["quantity"])
     value = c.score * c.factor if value is None else value
     return c.take(passes(value, step["value"], step["inclusive"]))
 
@@ -200,11 +200,11 @@ def _nms(c: Candidates, step: dict, frame: Frame) -> Candidates:
     if step["space"] == "agnostic":
         return c.take(greedy_nms(*rows, step["iou_threshold"], overlap))
     if step["space"] == "per_class":
-        return c.take(per_class_nms(*rows, c.label, step["iou_threshold"], overlap, step["per_class_cap"]))
+        return c.take(per_class_nms(*rows, c.label, step["iou_threshold"], overlap, step["max_per_class"]))
     return c.take(class_shifted_nms(*rows, c.label, step["iou_threshold"], overlap))
 
 
-def _cap(c: Candidates, step: dict, frame: Frame) -> Candidates:
+def _max_per_img(c: Candidates, step: dict, frame: Frame) -> Candidates:
     return c.take(best_first(c.score)[: step["k"]])
 
 
@@ -240,6 +240,6 @@ STEPS = {
     "multiply_factor": _multiply_factor,
     "min_size": _min_size,
     "nms": _nms,
-    "cap": _cap,
+    "max_per_img": _max_per_img,
     "score_voting": _score_voting,
 }

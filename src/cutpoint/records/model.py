@@ -3,9 +3,10 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from cutpoint.records.image import InputRecipe
+from cutpoint.records.recipe import Step, upgrade_step
 
 METADATA_KEY = "cutpoint"
 
@@ -23,6 +24,18 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Floor:
+    """Which (location, class) pairs are candidates: those above a value, with ``inclusive`` also those equal.
+
+    ``quantity``: what is compared, the ``class`` score or its ``product`` with the factor.
+    """
+
+    quantity: Literal["class", "product"]
+    value: float
+    inclusive: bool
+
+
+@dataclass(frozen=True)
 class HeadSpec:
     """What post-processing needs to know of a dense head.
 
@@ -34,7 +47,7 @@ class HeadSpec:
     ``score_activation``: ``sigmoid``, ``softmax`` (the last channel, the background, is dropped) or ``none``
     (a probability already); ``factor_activation``: ``sigmoid`` or ``none``.
     ``coder``: ``{"type": ..., parameters}``; see ``boxes.CODERS``.
-    ``floor``: ``{"on": "class" | "product", "value", "inclusive"}``: which pairs are candidates.
+    ``floor``: which pairs are candidates.
     ``recipe``: the steps of ``mmdet3``, what this head's own ``predict`` does; see ``recipes.STEPS``.
     """
 
@@ -50,8 +63,8 @@ class HeadSpec:
     coder: dict[str, Any]
     factor: Part | None
     factor_activation: str
-    floor: dict[str, Any]
-    recipe: tuple[dict[str, Any], ...]
+    floor: Floor
+    recipe: tuple[Step, ...]
 
     @property
     def levels(self) -> int:
@@ -99,12 +112,15 @@ class ModelSpec:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "ModelSpec":
-        """The inverse of ``to_dict``."""
+        """The inverse of ``to_dict``; a specification of format 1 has older names of steps and floor."""
         head = dict(value["head"])
         head["strides"] = tuple(tuple(stride) for stride in head["strides"])
         if head["anchors"] is not None:
             head["anchors"] = tuple(tuple(tuple(a) for a in level) for level in head["anchors"])
-        head["raw_names"], head["recipe"] = tuple(head["raw_names"]), tuple(head["recipe"])
+        head["raw_names"] = tuple(head["raw_names"])
+        head["recipe"] = tuple(upgrade_step(step) for step in head["recipe"])
+        floor = head["floor"]
+        head["floor"] = Floor(floor.get("quantity") or floor["on"], floor["value"], floor["inclusive"])
         head["score"], head["box"] = Part(**head["score"]), tuple(Part(**part) for part in head["box"])
         head["factor"] = head["factor"] and Part(**head["factor"])
         return cls(
@@ -114,7 +130,7 @@ class ModelSpec:
             input=InputRecipe.from_dict(value["input"]),
         )
 
-    def with_floor(self, floor: dict[str, Any]) -> "ModelSpec":
+    def with_floor(self, floor: Floor) -> "ModelSpec":
         """The same model with another floor of the candidates."""
         return replace(self, head=replace(self.head, floor=floor))
 

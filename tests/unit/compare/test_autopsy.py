@@ -21,7 +21,7 @@ SPEC = model_spec(atss_head())
 CATEGORIES = [{"id": 10 * (label + 1), "name": name} for label, name in enumerate(SPEC.classes)]
 # network pixels; an image pixel is half of one
 BOX, SMALLER, FAR, MIDDLE = (0, 0, 20, 20), (0, 0, 20, 15), (22, 0, 30, 30), (2, 2, 22, 22)
-LOOSE = [{"step": "threshold", "on": "class", "value": 0.05}, {"step": "clip"}, {"step": "rescale"}]
+LOOSE = [{"step": "threshold", "quantity": "class", "value": 0.05}, {"step": "clip"}, {"step": "rescale"}]
 NMS = {"step": "nms", "iou_threshold": 0.6}
 
 
@@ -88,7 +88,7 @@ def steps(*found):
     return {"steps": [*LOOSE, *found]}
 
 
-ONE = {"step": "threshold", "on": "class", "value": 0.3}
+ONE = {"step": "threshold", "quantity": "class", "value": 0.3}
 # cause: candidates of the reference, of the variant (null: the same), both recipes, what the row must hold
 PLANTED = {
     "threshold": (
@@ -131,16 +131,16 @@ PLANTED = {
         {"prior": 1, "margin": 0.15, "by_prior": 0, "by_label": 0, "by_score": 0.9, "by_iou": 0.75}
         | {"by_x1": 0, "by_x2": 40, "by_y2": 40, "by_otherwise": "kept"},
     ),
-    "per_class_cap": (
+    "max_per_class": (
         [(0, 0, 0, 0.9, 1, BOX), (0, 1, 0, 0.8, 1, FAR)],
         None,
-        (steps(NMS), steps(NMS | {"space": "per_class", "per_class_cap": 1})),
+        (steps(NMS), steps(NMS | {"space": "per_class", "max_per_class": 1})),
         {"number": 4, "prior": 1, "margin": 0.1},
     ),
-    "cap": (
+    "max_per_img": (
         [(0, 0, 0, 0.9, 1, BOX), (0, 1, 1, 0.8, 1, FAR)],
         None,
-        (steps(NMS), steps(NMS, {"step": "cap", "k": 1})),
+        (steps(NMS), steps(NMS, {"step": "max_per_img", "k": 1})),
         {"number": 5, "prior": 1, "margin": 0.1},
     ),
     "best_class": (
@@ -340,7 +340,7 @@ def test_the_tensor_form_clips_and_compares_in_network_pixels():
     assert in_graph_form(own, "image", None) == own
     tensor = in_graph_form(own, "tensor", None)
     assert [step["step"] for step in tensor.steps] == [
-        *("threshold", "top_k", "clip", "multiply_factor", "min_size", "nms", "cap", "rescale")
+        *("threshold", "top_k", "clip", "multiply_factor", "min_size", "nms", "max_per_img", "rescale")
     ]
     assert tensor.get("clip")["to"] == "tensor"
     rows = candidates((0, 0, 0, 0.9, 1, (10, 10, 60, 60)))
@@ -364,8 +364,8 @@ def test_every_unmatched_box_has_one_cause(bench, head, second):
         for image, rows in first.items():
             score = np.clip(rows.score + random.normal(0, 0.1, len(rows)), 0, 1).astype(np.float32)
             boxes = rows.boxes + random.normal(0, 0.5, rows.boxes.shape).astype(np.float32)
-            fuse = score * rows.factor if spec.head.floor["on"] == "product" else score
-            other[image] = replace(rows, score=score, boxes=boxes).take(fuse > spec.head.floor["value"])
+            fuse = score * rows.factor if spec.head.floor.quantity == "product" else score
+            other[image] = replace(rows, score=score, boxes=boxes).take(fuse > spec.head.floor.value)
         rows = run(
             side("one", first, "mmdet3", spec=spec),
             side("two", other, second, spec=spec),
@@ -386,4 +386,4 @@ def test_refusals(bench):
         run(first, replace(first, recipe={"base": "mmdet3", "score_thr": 0.01}))
     with pytest.raises(UserError, match="are of other images"):
         run(first, side("two", {9: [], 7: rows[7]}, "mmdet3"))
-    assert resolve_recipe("mmdet3", SPEC.head).get("cap")["k"] == 2
+    assert resolve_recipe("mmdet3", SPEC.head).get("max_per_img")["k"] == 2

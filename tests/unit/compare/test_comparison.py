@@ -13,7 +13,7 @@ from cutpoint.records.autopsy import AutopsyRow, write_autopsy
 CONTRACT = {"reference", "delta_AP", "delta_AP_ci95", "verdict", "agreement", "autopsy"}
 ADDED = {"delta_AP_ci90", "delta_AP_se", "per_size", "per_class", "suspicious", "images_to_decide", "margin"}
 IMAGES = range(1, 41)
-STEPS = ("nms", "cap")
+STEPS = ("nms", "max_per_img")
 RETINA = [step for step in ATSS_STEPS if step["step"] != "multiply_factor"]
 
 
@@ -177,7 +177,7 @@ def test_the_least_score_of_a_detection(recipe, head, expected):
 
 def test_a_root_after_the_threshold_is_taken_of_it_too():
     steps = [
-        {"step": "threshold", "on": "product", "value": 0.04},
+        {"step": "threshold", "quantity": "product", "value": 0.04},
         {"step": "multiply_factor", "root": True},
     ]
     assert least_score(steps_of({"steps": steps}, atss_head()), atss_head()) == pytest.approx(0.2)

@@ -11,6 +11,7 @@ from cutpoint.compare.mistakes import mistakes_of
 from cutpoint.data.image import prepare
 from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.records.image import Pad
+from cutpoint.records.model import Floor
 
 MEAN, STD = (100.0, 110.0, 120.0), (50.0, 55.0, 60.0)
 NORMALISED = input_recipe(bgr_to_rgb=True, mean=MEAN, std=STD, divisor=32)
@@ -144,7 +145,7 @@ def test_one_scale_is_that_of_the_width(monkeypatch):
 
 
 def test_scores_and_boxes_of_the_tensors(monkeypatch):
-    spec = model_spec(atss_head(floor={"on": "class", "value": 0.0, "inclusive": True}))
+    spec = model_spec(atss_head(floor=Floor("class", 0.0, True)))
     outputs = raw_outputs(spec.head, [(2, 3), (1, 2)])
     seen = {}
 

@@ -10,6 +10,7 @@ from cutpoint.errors import UserError
 from cutpoint.files import read_json, write_json
 from cutpoint.recipes.names import RECIPES
 from cutpoint.recipes.recipe import Recipe, apply_recipe, resolve_recipe
+from cutpoint.records.model import Floor
 from cutpoint.records.predictions import PredictionWriter
 
 BOX, SMALLER, FAR = (0, 0, 20, 20), (0, 0, 20, 15), (22, 0, 30, 30)
@@ -33,7 +34,7 @@ def test_the_same_recipe_has_no_rows():
 
 def test_a_threshold():
     rows = [(0, 0, 0, 0.9, 1, BOX), (1, 9, 1, 0.4, 0.5, FAR)]
-    step = {"step": "threshold", "on": "product", "value": 0.25}
+    step = {"step": "threshold", "quantity": "product", "value": 0.25}
     (row,), counts = diff([NMS], [step, NMS], rows)
     assert {key: row[key] for key in ("kept_by", "label", "class", "level", "prior", "step", "number")} == {
         "kept_by": "first",
@@ -76,7 +77,7 @@ def test_nms_names_the_suppressor_its_iou_and_what_became_of_it_otherwise():
     }
     assert row["margin"] == pytest.approx(0.15)
     # with the factor the suppressor falls below the threshold, and its victim stays
-    product = [{"step": "threshold", "on": "product", "value": 0.3}, NMS]
+    product = [{"step": "threshold", "quantity": "product", "value": 0.3}, NMS]
     found, _ = diff(product, [NMS], rows)
     assert [(row["kept_by"], row["step"]) for row in found] == [("first", "nms"), ("second", "threshold")]
     assert found[0]["by"]["otherwise"] == "threshold"
@@ -87,11 +88,11 @@ def test_nms_names_the_suppressor_its_iou_and_what_became_of_it_otherwise():
 
 def test_the_cap_of_a_class_and_the_cap():
     rows = [(0, 0, 0, 0.9, 1, BOX), (0, 1, 0, 0.8, 1, FAR), (0, 2, 1, 0.5, 1, BOX)]
-    one = NMS | {"space": "per_class", "per_class_cap": 1}
+    one = NMS | {"space": "per_class", "max_per_class": 1}
     (row,), _ = diff([NMS], [one], rows)
-    assert (row["step"], row["prior"], row["margin"]) == ("per_class_cap", 1, pytest.approx(0.1))
-    (row,), _ = diff([NMS], [NMS, {"step": "cap", "k": 2}], rows)
-    assert (row["step"], row["prior"], row["margin"]) == ("cap", 2, pytest.approx(0.3))
+    assert (row["step"], row["prior"], row["margin"]) == ("max_per_class", 1, pytest.approx(0.1))
+    (row,), _ = diff([NMS], [NMS, {"step": "max_per_img", "k": 2}], rows)
+    assert (row["step"], row["prior"], row["margin"]) == ("max_per_img", 2, pytest.approx(0.3))
 
 
 def test_best_class_and_min_size():
@@ -121,7 +122,7 @@ def test_boxes_and_scores_that_change():
 
 
 def test_voting_changes_boxes_alone():
-    floor = {"on": "product", "value": 0.05**2 * (1 - 1e-6), "inclusive": True}
+    floor = Floor("product", 0.05**2 * (1 - 1e-6), True)
     spec = model_spec(atss_head(recipe=PAA_STEPS, floor=floor))
     rows = candidates((0, 0, 0, 0.9, 1, BOX), (0, 1, 0, 0.8, 1, SMALLER))
     recipes = [resolve_recipe(d, spec.head) for d in ("mmdet3", {"base": "mmdet3", "score_voting": False})]

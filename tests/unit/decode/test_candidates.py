@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tiny import (
@@ -16,7 +18,7 @@ from cutpoint.decode.boxes import decode_boxes, level_priors
 from cutpoint.decode.candidates import from_decoded, from_raw, passes
 from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
 from cutpoint.records.candidates import Candidates
-from cutpoint.records.model import Part
+from cutpoint.records.model import Floor, Part
 
 SIZES = [(3, 4), (2, 2)]
 
@@ -59,7 +61,7 @@ def assert_same(a, b):
 @pytest.mark.parametrize("image", [0, 1])
 def test_raw_and_decoded_give_the_same_candidates(head, image):
     spec = head()
-    spec = head(floor=spec.floor | {"value": 0.3})
+    spec = head(floor=replace(spec.floor, value=0.3))
     outputs = raw_outputs(spec, SIZES, batch=2)
     decoded = decode_everything(outputs, spec)
     from_head, from_graph = from_raw(outputs, spec, image), from_decoded(decoded, spec, image)
@@ -67,9 +69,9 @@ def test_raw_and_decoded_give_the_same_candidates(head, image):
     assert_same(from_head, from_graph)
     # against the plain definition
     value = decoded["scores"][image]
-    if spec.floor["on"] == "product":
+    if spec.floor.quantity == "product":
         value = value * decoded["factors"][image][:, None]
-    prior, label = np.nonzero(passes(value, 0.3, spec.floor["inclusive"]))
+    prior, label = np.nonzero(passes(value, 0.3, spec.floor.inclusive))
     assert from_head.prior.tolist() == prior.tolist()
     assert from_head.label.tolist() == label.tolist()
     np.testing.assert_array_equal(from_head.boxes, decoded["boxes"][image][prior])
@@ -143,9 +145,7 @@ def test_no_logit_is_lost_at_the_floor(value, inclusive):
     centre = np.float32(np.log(value / (1 - value))) if value < 1 else np.float32(16.6)
     near = centre + np.arange(-400, 401, dtype=np.float32) * np.spacing(centre)
     logits = np.concatenate([near, centre + np.linspace(-1, 1, 200, dtype=np.float32)]).reshape(1, 1, 1, -1)
-    spec = yolox_head(
-        num_classes=1, strides=((8, 8),), floor={"on": "class", "value": value, "inclusive": inclusive}
-    )
+    spec = yolox_head(num_classes=1, strides=((8, 8),), floor=Floor("class", value, inclusive))
     outputs = {
         "cls_0": logits,
         "box_0": np.zeros((1, 4, 1, logits.size), np.float32),
@@ -164,7 +164,7 @@ def test_nothing_above_the_floor(head):
 
 
 def test_floor_zero_keeps_every_pair():
-    spec = atss_head(floor={"on": "class", "value": 0.0, "inclusive": False})
+    spec = atss_head(floor=Floor("class", 0.0, False))
     found = from_raw(raw_outputs(spec, SIZES), spec)
     assert len(found) == (3 * 4 + 2 * 2) * 2 * 3
 
@@ -187,10 +187,10 @@ def fuse(decoded, root=False):
 
 
 def test_fused_scores_are_products_with_the_floor_on_the_product():
-    spec = atss_head(floor={"on": "class", "value": 0.3, "inclusive": False})
+    spec = atss_head(floor=Floor("class", 0.3, False))
     decoded = decode_everything(raw_outputs(spec, SIZES), spec)
     fused = from_decoded(fuse(decoded), spec)
-    on_product = atss_head(floor=spec.floor | {"on": "product"})
+    on_product = atss_head(floor=replace(spec.floor, quantity="product"))
     expected = from_decoded(decoded, on_product)
     assert 3 < len(fused) < len(from_decoded(decoded, spec))
     np.testing.assert_array_equal(fused.score, expected.score * expected.factor)
@@ -202,7 +202,7 @@ def test_fused_scores_are_products_with_the_floor_on_the_product():
 PAA = atss_head(
     head="PAAHead",
     recipe=PAA_STEPS,
-    floor={"on": "product", "value": 0.3**2 * (1 - 1e-6), "inclusive": True},
+    floor=Floor("product", 0.3**2 * (1 - 1e-6), True),
 )
 
 
@@ -233,7 +233,7 @@ def test_a_head_without_a_factor_has_nothing_to_fuse():
     decoded = decode_everything(raw_outputs(atss_head(), SIZES), atss_head())
     decoded.pop("factors")
     found = from_decoded(decoded, spec)
-    assert spec.floor["on"] == "class"
+    assert spec.floor.quantity == "class"
     assert len(found) == (decoded["scores"][0] > np.float32(0.05)).sum()
 
 
@@ -287,8 +287,8 @@ def everything_above_the_floor(outputs, spec, image):
             factors = activate(read(spec.factor), spec.factor_activation)[anchor, 0, cell]
         row, label = (index.ravel() for index in np.mgrid[: len(cell), : spec.num_classes])
         score, factor = scores[anchor[row], label, cell[row]], factors[row]
-        value = score * factor if spec.floor["on"] == "product" else score
-        kept = passes(value, spec.floor["value"], spec.floor["inclusive"])
+        value = score * factor if spec.floor.quantity == "product" else score
+        kept = passes(value, spec.floor.value, spec.floor.inclusive)
         columns.append(
             [
                 np.full(kept.sum(), level, np.int8),
@@ -311,7 +311,7 @@ def test_equals_activating_and_decoding_everything(name, on, inclusive, sparse, 
     monkeypatch.setattr(candidates, "SPARSE", sparse)
     counts = []
     for value in (0.0, 0.01, 0.05, 0.3, 0.8, 0.9995, 1.0):
-        floor = {"on": on, "value": value, "inclusive": inclusive}
+        floor = Floor(on, value, inclusive)
         spec = HEADS[name].__class__(**vars(HEADS[name]) | {"floor": floor})
         outputs = raw_outputs(spec, [(5, 7), (3, 2)], seed=4, batch=2)
         outputs = {key: tensor * 4 for key, tensor in outputs.items()}

@@ -24,6 +24,7 @@ from cutpoint.export import ingraph
 from cutpoint.export.graph import Graph
 from cutpoint.predict.pipeline import image_sizes
 from cutpoint.recipes.recipe import Recipe, apply_recipe, limit_top_k, resolve_recipe
+from cutpoint.records.model import Floor
 
 COUNTS = np.array([60, 20])
 HEADS = {
@@ -32,11 +33,11 @@ HEADS = {
     "PAA": atss_head(
         head="PAAHead",
         recipe=PAA_STEPS[:-1],
-        floor={"on": "product", "value": 0.05**2 * (1 - 1e-6), "inclusive": True},
+        floor=Floor("product", 0.05**2 * (1 - 1e-6), True),
     ),
     "YOLOX": yolox_head(
         recipe=(YOLOX_STEPS[0], YOLOX_STEPS[1] | {"value": 0.05}, *YOLOX_STEPS[2:]),
-        floor={"on": "product", "value": 0.05, "inclusive": True},
+        floor=Floor("product", 0.05, True),
     ),
     "YOLOv3": atss_head(head="YOLOV3Head", recipe=YOLOV3_STEPS),
     "RTMDet": atss_head(head="RTMDetHead", factor=None),
@@ -129,13 +130,13 @@ def test_every_recipe_of_every_kind_of_head_equals_numpy(head, name, batch):
         expected = apply_recipe(recipe, candidates, sizes[image], model_spec(spec))
         assert len(expected) == 0 if image == 2 else len(candidates) > len(expected) > 1
         assert_rows(outputs, image, expected)
-    cap = recipe.get("cap")
+    cap = recipe.get("max_per_img")
     assert outputs["boxes"].shape == (batch, cap["k"] if cap else outputs["count"].max(), 4)
 
 
 @pytest.mark.parametrize("name", ["mmdet3", "mmdet2-onnx"])
 def test_a_free_count_has_as_many_rows_as_the_fullest_image(name):
-    spec = replace(HEADS["ATSS"], recipe=(*HEADS["ATSS"].recipe[:-1], {"step": "cap", "k": 500}))
+    spec = replace(HEADS["ATSS"], recipe=(*HEADS["ATSS"].recipe[:-1], {"step": "max_per_img", "k": 500}))
     recipe, tensors = resolve_recipe(name, spec), decoded_tensors(spec, 2)
     _, rows = sizes_of(2)
     free, fixed = (run(spec, recipe, tensors, rows, fixed=fixed) for fixed in (False, True))
@@ -185,11 +186,11 @@ def test_the_one_input_form_stays_in_network_pixels():
 def test_pairs_that_are_chosen_before_a_nms_per_class():
     spec = HEADS["ATSS"]
     steps = (
-        {"step": "threshold", "on": "class", "value": 0.05},
+        {"step": "threshold", "quantity": "class", "value": 0.05},
         {"step": "top_k", "k": 50},
         {"step": "multiply_factor"},
-        {"step": "nms", "iou_threshold": 0.3, "space": "per_class", "per_class_cap": 3},
-        {"step": "cap", "k": 7},
+        {"step": "nms", "iou_threshold": 0.3, "space": "per_class", "max_per_class": 3},
+        {"step": "max_per_img", "k": 7},
     )
     tensors = decoded_tensors(spec, 3)
     sizes, rows = sizes_of(3)
@@ -202,7 +203,7 @@ def test_pairs_that_are_chosen_before_a_nms_per_class():
         assert_rows(outputs, image, expected)
 
 
-NMS, CAP = {"step": "nms", "iou_threshold": 0.5}, {"step": "cap", "k": 5}
+NMS, CAP = {"step": "nms", "iou_threshold": 0.5}, {"step": "max_per_img", "k": 5}
 TOP_K = {"step": "top_k", "k": 5}
 
 
@@ -211,8 +212,8 @@ TOP_K = {"step": "top_k", "k": 5}
     [
         ([CAP], "needs one NMS"),
         ([NMS, NMS], "needs one NMS"),
-        ([CAP, NMS], "no cap may precede it"),
-        ([NMS, {"step": "min_size", "value": 1.0}], "one cap, clip and rescale may follow NMS"),
+        ([CAP, NMS], "no max_per_img may precede it"),
+        ([NMS, {"step": "min_size", "value": 1.0}], "one max_per_img, clip and rescale may follow NMS"),
         ([NMS, {"step": "score_voting"}], "score_voting: false"),
         ([TOP_K, TOP_K, NMS], "per level behind another top_k"),
         ([TOP_K | {"k": 0}, NMS], "top_k of 0 cannot be built"),

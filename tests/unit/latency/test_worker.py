@@ -12,6 +12,7 @@ from cutpoint.latency.worker import MOST, Opened, is_stable, open_variant, time_
 from cutpoint.predict.pipeline import OnnxPipeline, Pipeline
 from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.records.detections import Detections
+from cutpoint.records.model import Floor
 
 JOB = {
     **{"runtime": "onnxruntime", "cut": "raw", "model": "m.onnx", "provider": "cpu", "threads": 1},
@@ -169,7 +170,7 @@ def test_the_recipes_threshold_becomes_the_floor(monkeypatch):
     opened = open_variant({**JOB, "recipe": recipe})
     assert isinstance(opened.pipeline, OnnxPipeline)
     assert opened.recipe == resolve_recipe(recipe, spec.head)
-    assert opened.pipeline.spec.head.floor == {"on": "class", "value": 0.5, "inclusive": False}
+    assert opened.pipeline.spec.head.floor == Floor("class", 0.5, False)
     assert (opened.pipeline.read(outputs, geometry()).score > 0.5).all()
     told = {"graph_optimisation": "all", "provider_options": {}, "cuda_graph": False, "pinned": False}
     assert opened.facts == told

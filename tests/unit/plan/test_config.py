@@ -145,7 +145,9 @@ def test_traffic_block_of_coco_is_valid_when_uncommented():
             "variants.v: results is a finished file and stands alone; remove the other keys",
         ),
         (
-            changed(["variants", "v", "recipe"], {"steps": [{"step": "cap", "k": 1}], "base": "mmdet3"}),
+            changed(
+                ["variants", "v", "recipe"], {"steps": [{"step": "max_per_img", "k": 1}], "base": "mmdet3"}
+            ),
             "variants.v.recipe: steps are a whole recipe and stand alone",
         ),
         (changed(["variants", "v", "recipe"], {"steps": [{"k": 1}]}), "the key 'step' is missing"),

@@ -90,11 +90,11 @@ def test_the_recipe_of_detections_made_elsewhere_is_not_known():
 
 
 STEPS = [
-    {"step": "threshold", "on": "class", "value": 0.05},
+    {"step": "threshold", "quantity": "class", "value": 0.05},
     {"step": "multiply_factor"},
-    {"step": "cap", "k": 5},
+    {"step": "max_per_img", "k": 5},
 ]
-MOVED = [{"step": "multiply_factor"}, {"step": "threshold", "on": "product", "value": 0.05}, STEPS[2]]
+MOVED = [{"step": "multiply_factor"}, {"step": "threshold", "quantity": "product", "value": 0.05}, STEPS[2]]
 
 
 def test_recipes_written_out_may_differ_in_one_step():
@@ -106,8 +106,8 @@ def test_recipes_written_out_may_differ_in_one_step():
 
     assert len(ladder("own", "moved", "shorter", "shortest")) == 4
     message = (
-        "own and shorter must differ in one thing, but differ in threshold moved, on class → product, "
-        "cap left out; put variants between them"
+        "own and shorter must differ in one thing, but differ in threshold moved, quantity class → product, "
+        "max_per_img left out; put variants between them"
     )
     with pytest.raises(UserError, match=message):
         ladder("own", "shorter")

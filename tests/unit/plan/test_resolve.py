@@ -19,7 +19,7 @@ REFERENCE = {"pytorch": {**TORCH, "cut": "e2e"}}
 OUTPUTS = {"box": {"tensor": "b"}, "score": {"tensor": "s", "activated": True}}
 INT8 = {"precision": "int8", "calibration": {"dataset": "other"}}
 FOREIGN = {**ONNX, "cut": "raw", "onnx": "theirs/yolo.v1.onnx", "outputs": OUTPUTS}
-STEPS = [{"step": "threshold", "on": "class", "value": 0.05}, {"step": "cap", "k": 5}]
+STEPS = [{"step": "threshold", "quantity": "class", "value": 0.05}, {"step": "max_per_img", "k": 5}]
 
 
 def plan_of(variants, device="cpu", evaluation=None, model=None, recipes=None, config=None):
@@ -260,8 +260,8 @@ def test_steps_written_out_are_a_recipe():
     assert nameless.export.name == f"e2e-fp32-{nameless.recipe_text}"
     other = resolve({**ONNX, "cut": "e2e", "recipe": {"steps": STEPS[:1]}})
     assert other.export.name != nameless.export.name
-    with pytest.raises(UserError, match=r"variants.v.recipe: recipe step 2 'capp': unknown"):
-        resolve({**ONNX, "cut": "raw", "recipe": {"steps": [STEPS[0], {"step": "capp", "k": 5}]}})
+    with pytest.raises(UserError, match=r"variants.v.recipe: recipe step 2 'max_per_im': unknown"):
+        resolve({**ONNX, "cut": "raw", "recipe": {"steps": [STEPS[0], {"step": "max_per_im", "k": 5}]}})
 
 
 def test_cuts_share_a_trace_and_a_reduced_one_is_made_from_fp32():

@@ -233,7 +233,7 @@ def test_prediction_files_say_what_they_were_made_with(predict):
             "onnx_sha256": "ab",
             "cut": "raw",
             "provider": "cpu",
-            "floor": {"on": "class", "value": 0.05, "inclusive": False},
+            "floor": {"quantity": "class", "value": 0.05, "inclusive": False},
             "spec": StubPipeline.spec.digest,
         }
     assert pq.read_table(image_path)["height"].to_pylist() == [10]

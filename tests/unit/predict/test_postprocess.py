@@ -118,7 +118,7 @@ def test_boxes_that_the_recipe_makes_nan_are_refused(files):
     # a box without area overlaps nothing, itself included: its vote is 0 / 0, as in mmdet
     recipe = {
         "steps": [
-            {"step": "threshold", "on": "class", "value": 0.05},
+            {"step": "threshold", "quantity": "class", "value": 0.05},
             {"step": "nms", "iou_threshold": 0.6},
             {"step": "score_voting", "iou_threshold": 0.01, "variance": 0.025},
         ]

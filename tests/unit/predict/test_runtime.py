@@ -29,6 +29,18 @@ def test_a_session_knows_what_travels_in_the_file(onnx_file):
     assert (outputs["cls_0"] == -1).all()
 
 
+def test_a_recipe_in_a_file_of_format_1_has_todays_words(onnx_file):
+    recipe = {"steps": [{"step": "threshold", "on": "class", "value": 0.05}, {"step": "cap", "k": 5}]}
+    metadata = {"cut": "e2e", "clip": "image", "recipe": recipe, "spec": SPEC.to_dict()}
+    session = Session(onnx_file(["height", "width"], metadata), "cpu", threads=1)
+    assert session.recipe == {
+        "steps": [
+            {"step": "threshold", "quantity": "class", "value": 0.05},
+            {"step": "max_per_img", "k": 5},
+        ]
+    }
+
+
 def test_a_static_export_tells_its_shape(onnx_file):
     session = Session(onnx_file([64, 96], {"cut": "raw", "spec": SPEC.to_dict()}), "cpu")
     assert session.shape == (64, 96)

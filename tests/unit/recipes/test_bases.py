@@ -21,8 +21,9 @@ from cutpoint.recipes.bases import BASES, OVERRIDDEN, steps_of
 from cutpoint.recipes.checks import DEFAULTS, PARAMETERS, check_served, check_steps
 from cutpoint.recipes.names import OVERRIDES, RECIPES
 from cutpoint.recipes.recipe import STEPS, Recipe, apply_recipe, floor_of, resolve_recipe
+from cutpoint.records.model import Floor
 
-PAA_FLOOR = {"on": "product", "value": 0.05**2 * (1 - 1e-6), "inclusive": True}
+PAA_FLOOR = Floor("product", 0.05**2 * (1 - 1e-6), True)
 RETINA = {
     "head": "RetinaHead",
     "factor": None,
@@ -73,7 +74,7 @@ def test_overrides_change_their_step_alone():
     assert recipe.get("threshold")["value"] == 0.3
     assert recipe.get("top_k") == {"step": "top_k", "k": 7, "unit": "pair", "per": "level"}
     assert recipe.get("nms")["iou_threshold"] == 0.5
-    assert recipe.get("cap")["k"] == 9
+    assert recipe.get("max_per_img")["k"] == 9
     assert [step["step"] for step in recipe.steps] == [step["step"] for step in ATSS_STEPS]
     # neither the head's own recipe nor the definition changed
     assert atss_head().recipe[0]["value"] == 0.05
@@ -100,12 +101,12 @@ def test_a_threshold_below_the_floor_is_refused_and_the_message_tells_how_to_men
 
 
 def threshold(on, value, inclusive):
-    return Recipe(({"step": "threshold", "on": on, "value": value, "inclusive": inclusive},))
+    return Recipe(({"step": "threshold", "quantity": on, "value": value, "inclusive": inclusive},))
 
 
 def test_what_the_candidates_can_serve():
-    on_class = atss_head(floor={"on": "class", "value": 0.05, "inclusive": False})
-    on_product = yolox_head(floor={"on": "product", "value": 0.05, "inclusive": True})
+    on_class = atss_head(floor=Floor("class", 0.05, False))
+    on_product = yolox_head(floor=Floor("product", 0.05, True))
     check_served(threshold("class", 0.05, False).steps, on_class.floor)
     # a product is at most the class score
     check_served(threshold("product", 0.05, False).steps, on_class.floor)
@@ -123,7 +124,7 @@ def test_what_the_candidates_can_serve():
 
 def test_floor_of_is_the_recipes_own_threshold():
     recipe = resolve_recipe({"base": "mmdet3", "score_thr": 0.3}, atss_head())
-    assert floor_of(recipe) == {"on": "class", "value": 0.3, "inclusive": False}
+    assert floor_of(recipe) == Floor("class", 0.3, False)
     check_served(recipe.steps, floor_of(recipe))
 
 
@@ -172,7 +173,7 @@ def test_mmdeploy_takes_5000_locations_of_all_levels_into_nms():
         "clip",
         "top_k",
         "nms",
-        "cap",
+        "max_per_img",
         "rescale",
     ]
     assert steps[1] == {"step": "top_k", "k": 3, "unit": "location", "per": "level"}
@@ -193,7 +194,7 @@ def test_mmdeploy_makes_yolox_multi_label_and_keeps_100():
 
 def test_mmdeploy_gives_rtmdet_neither_top_k_of_a_level_nor_clip():
     steps = resolve_recipe("mmdeploy", HEADS["RTMDet"]).steps
-    assert [s["step"] for s in steps] == ["threshold", "top_k", "nms", "cap", "rescale"]
+    assert [s["step"] for s in steps] == ["threshold", "top_k", "nms", "max_per_img", "rescale"]
     assert (steps[1]["k"], steps[1]["per"]) == (5000, "image")
     assert "clip" in kinds("mmdet2-onnx", HEADS["RTMDet"])
 
@@ -208,7 +209,7 @@ def test_paas_root_is_mmdeploys_not_mmdet2s():
 def test_yolov3_keeps_its_own_thresholds_and_top_k_in_the_deployed_recipes():
     for name in ("mmdet2-onnx", "mmdeploy"):
         steps = resolve_recipe(name, HEADS["YOLOv3"]).steps
-        assert [(s["step"], s.get("on")) for s in steps[:3]] == [
+        assert [(s["step"], s.get("quantity")) for s in steps[:3]] == [
             ("threshold", "factor"),
             ("threshold", "class"),
             ("top_k", None),
@@ -284,7 +285,7 @@ def test_overrides_of_the_other_recipes():
     assert "score_voting" not in kinds({"base": "mmdet3", "score_voting": False}, HEADS["PAA"])
     for definition, head, message in (
         ({"base": "mmdeploy", "nms_pre": 7}, "YOLOX", "no step 'top_k' to change"),
-        ({"base": "seed-per-class", "max_per_img": 7}, "ATSS", "no step 'cap' to change"),
+        ({"base": "seed-per-class", "max_per_img": 7}, "ATSS", "no step 'max_per_img' to change"),
         ({"base": "mmdet3", "score_voting": False}, "ATSS", "no step 'score_voting'"),
         ({"base": "mmdet3", "score_voting": True}, "PAA", "only false"),
         ({"base": "mmdet3", "score_tr": 0.3}, "ATSS", "did you mean score_thr"),
@@ -297,10 +298,10 @@ def test_overrides_of_the_other_recipes():
 
 def test_a_recipe_of_the_users_own():
     steps = [
-        {"step": "threshold", "on": "class", "value": 0.1},
+        {"step": "threshold", "quantity": "class", "value": 0.1},
         {"step": "multiply_factor", "root": True},
         {"step": "nms", "iou_threshold": 0.5, "space": "per_class"},
-        {"step": "cap", "k": 1},
+        {"step": "max_per_img", "k": 1},
     ]
     rows = [(0, 0, 0, 0.64, 0.25, BOX), (0, 1, 1, 0.81, 0.25, OTHER)]
     found = detect({"steps": steps}, HEADS["ATSS"], rows)
@@ -316,15 +317,18 @@ def test_a_recipe_of_the_users_own():
         ([{"step": "nmss", "iou_threshold": 0.5}], r"step 1 'nmss': unknown; .*did you mean nms\?"),
         ([{"iou_threshold": 0.5}], "step 1: give `{step: NAME"),
         (
-            [{"step": "cap", "k": 1}, {"step": "nms", "iou_treshold": 0.5}],
+            [{"step": "max_per_img", "k": 1}, {"step": "nms", "iou_treshold": 0.5}],
             r"step 2 \(nms\): parameter 'iou_treshold': unknown; .*did you mean iou_threshold",
         ),
         ([{"step": "nms"}], "iou_threshold is missing"),
-        ([{"step": "threshold", "on": "logit", "value": 0.5}], "on 'logit': one of class, factor, product"),
-        ([{"step": "threshold", "on": "class", "value": "high"}], "value 'high': a number"),
-        ([{"step": "cap", "k": True}], "k True: a whole number"),
+        (
+            [{"step": "threshold", "quantity": "logit", "value": 0.5}],
+            "quantity 'logit': one of class, factor, product",
+        ),
+        ([{"step": "threshold", "quantity": "class", "value": "high"}], "value 'high': a number"),
+        ([{"step": "max_per_img", "k": True}], "k True: a whole number"),
         ([{"step": "multiply_factor", "root": 1}], "root 1: true or false"),
-        ([{"step": "nms", "iou_threshold": 0.5, "per_class_cap": 9}], "needs `space: per_class`"),
+        ([{"step": "nms", "iou_threshold": 0.5, "max_per_class": 9}], "needs `space: per_class`"),
         ([{"step": "nms", "iou_threshold": 0.5, "offset": True}], "offset True: one of 0, 1"),
     ],
 )
@@ -340,23 +344,23 @@ def test_overrides_beside_steps_are_refused():
 
 TOP_K, MULTIPLY, VOTING = {"step": "top_k", "k": 5}, {"step": "multiply_factor"}, {"step": "score_voting"}
 NMS = {"step": "nms", "iou_threshold": 0.5}
-ON_PRODUCT = {"step": "threshold", "on": "product", "value": 0.3}
+ON_PRODUCT = {"step": "threshold", "quantity": "product", "value": 0.3}
 
 
 def test_a_rank_by_class_score_before_the_threshold_needs_a_floor_on_the_class_score():
     by_class, by_product = Recipe((TOP_K, MULTIPLY, ON_PRODUCT)), Recipe((MULTIPLY, TOP_K, ON_PRODUCT))
-    floors = {on: {"on": on, "value": 0.3, "inclusive": False} for on in ("class", "product")}
+    floors = {on: Floor(on, 0.3, False) for on in ("class", "product")}
     check_served(by_class.steps, floors["class"])
     check_served(by_product.steps, floors["class"])
     check_served(by_product.steps, floors["product"])
     with pytest.raises(UserError, match="thresholds the class score"):
         check_served(by_class.steps, floors["product"])
-    assert floor_of(by_class)["on"] == "class"
-    assert floor_of(by_product)["on"] == "product"
+    assert floor_of(by_class).quantity == "class"
+    assert floor_of(by_product).quantity == "product"
 
 
 def test_boxes_that_vote_must_be_among_the_candidates():
-    floor = {"on": "product", "value": 0.3, "inclusive": False}
+    floor = Floor("product", 0.3, False)
     check_served(Recipe((MULTIPLY, NMS, ON_PRODUCT)).steps, floor)
     check_served(Recipe((MULTIPLY, ON_PRODUCT, NMS, VOTING)).steps, floor)
     with pytest.raises(UserError, match="without a threshold"):
@@ -393,7 +397,7 @@ def test_candidates_below_the_floor_change_nothing(head, name):
     spec = HEADS[head]
     definition = {"base": name, "score_thr": 0.3}
     recipe = resolve_recipe(definition, spec)
-    stores = {"least": {"on": "class", "value": 0.0, "inclusive": False}, "own": floor_of(recipe)}
+    stores = {"least": Floor("class", 0.0, False), "own": floor_of(recipe)}
     for seed in range(4):
         outputs = raw_outputs(spec, [(6, 6), (3, 3)], seed=seed)
         found = {}

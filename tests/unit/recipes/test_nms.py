@@ -155,7 +155,7 @@ def test_the_cap_of_a_class_counts_what_it_kept():
     boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9], [50, 0, 60, 10], [90, 0, 99, 10]] * 2, np.float32)
     scores = np.array([0.9, 0.8, 0.7, 0.6, 0.55, 0.5, 0.4, 0.3], np.float32)
     labels = np.array([0, 0, 0, 0, 1, 1, 1, 1])
-    assert per_class_nms(boxes, scores, labels, 0.5, per_class_cap=2).tolist() == [0, 2, 4, 6]
+    assert per_class_nms(boxes, scores, labels, 0.5, max_per_class=2).tolist() == [0, 2, 4, 6]
     assert per_class_nms(boxes, scores, labels, 0.5).tolist() == [0, 2, 3, 4, 6, 7]
 
 

@@ -52,14 +52,15 @@ def test_best_class_of_each_location_and_the_lowest_label_among_equals():
 def test_threshold_on_the_class_score(inclusive, expected):
     rows = [(0, 0, 0, 0.2, 1, BOX), (0, 1, 1, 0.25, 1, BOX), (0, 2, 2, 0.26, 0.01, BOX)]
     assert (
-        kept([{"step": "threshold", "on": "class", "value": 0.25, "inclusive": inclusive}], rows) == expected
+        kept([{"step": "threshold", "quantity": "class", "value": 0.25, "inclusive": inclusive}], rows)
+        == expected
     )
 
 
 @pytest.mark.parametrize(("inclusive", "expected"), [(False, [2]), (True, [1, 2])])
 def test_threshold_on_the_product(inclusive, expected):
     rows = [(0, 0, 0, 0.9, 0.25, BOX), (0, 1, 1, 0.5, 0.5, BOX), (0, 2, 2, 0.6, 0.5, BOX)]
-    step = {"step": "threshold", "on": "product", "value": 0.25, "inclusive": inclusive}
+    step = {"step": "threshold", "quantity": "product", "value": 0.25, "inclusive": inclusive}
     found = run([step], rows)
     assert found.labels.tolist() == expected
     # the score itself stays the class score
@@ -70,7 +71,8 @@ def test_threshold_compares_in_float32():
     # float32(0.3) is above 0.3 in float64: strictly above the threshold there, equal to it in float32
     assert (
         kept(
-            [{"step": "threshold", "on": "class", "value": 0.3, "inclusive": False}], [(0, 0, 0, 0.3, 1, BOX)]
+            [{"step": "threshold", "quantity": "class", "value": 0.3, "inclusive": False}],
+            [(0, 0, 0, 0.3, 1, BOX)],
         )
         == []
     )
@@ -116,7 +118,7 @@ def test_top_k_of_the_image_forgets_the_levels():
 @pytest.mark.parametrize(("inclusive", "expected"), [(False, [2]), (True, [1, 2])])
 def test_threshold_on_the_factor(inclusive, expected):
     rows = [(0, 0, 0, 0.9, 0.2, BOX), (0, 1, 1, 0.1, 0.5, BOX), (0, 2, 2, 0.1, 0.6, BOX)]
-    step = {"step": "threshold", "on": "factor", "value": 0.5, "inclusive": inclusive}
+    step = {"step": "threshold", "quantity": "factor", "value": 0.5, "inclusive": inclusive}
     assert kept([step], rows) == expected
 
 
@@ -162,7 +164,7 @@ def test_the_spaces_of_nms():
     assert kept([nms | {"space": "agnostic"}], rows) == [0]
     loose = nms | {"iou_threshold": 0.9}
     assert kept([loose], rows) == [0, 1, 0]
-    assert kept([loose | {"space": "per_class", "per_class_cap": 1}], rows) == [0, 1]
+    assert kept([loose | {"space": "per_class", "max_per_class": 1}], rows) == [0, 1]
     # 8 x 8 and 8 x 7: 7/8, with the old pixel 9 x 9 and 9 x 8: 8/9
     tight = nms | {"iou_threshold": 0.88}
     assert kept([tight], rows) == [0, 1, 0]
@@ -216,7 +218,7 @@ def test_nms_is_per_class_and_ranks():
 
 def test_cap_keeps_the_best():
     rows = [(0, i, i, score, 1, FAR[i]) for i, score in enumerate((0.2, 0.9, 0.5))]
-    assert kept([{"step": "cap", "k": 2}], rows) == [1, 2]
+    assert kept([{"step": "max_per_img", "k": 2}], rows) == [1, 2]
 
 
 def test_a_whole_recipe_by_hand():
@@ -255,15 +257,15 @@ def test_without_leaves_one_step_out():
 
 
 def test_a_limit_of_top_k_caps_every_count_and_what_goes_into_nms():
-    recipe = limit_top_k(Recipe((*ATSS_STEPS[:-1], {"step": "cap", "k": 100})), 50)
+    recipe = limit_top_k(Recipe((*ATSS_STEPS[:-1], {"step": "max_per_img", "k": 100})), 50)
     assert [(step["step"], step.get("k")) for step in recipe.steps if "k" in step] == [
         ("top_k", 3),
         ("top_k", 50),
-        ("cap", 50),
+        ("max_per_img", 50),
     ]
     before_nms = recipe.steps[[step["step"] for step in recipe.steps].index("nms") - 1]
     assert (before_nms["unit"], before_nms["per"]) == ("pair", "image")
-    assert limit_top_k(Recipe(YOLOX_STEPS), 50).get("cap")["k"] == 50
+    assert limit_top_k(Recipe(YOLOX_STEPS), 50).get("max_per_img")["k"] == 50
 
 
 def random_candidates(seed, count=200):

@@ -3,7 +3,7 @@ import json
 from tiny import atss_head, model_spec, yolox_head
 
 from cutpoint.records.image import Pad
-from cutpoint.records.model import ModelSpec
+from cutpoint.records.model import Floor, ModelSpec
 
 
 def test_decoded_has_factors_where_the_head_has_them():
@@ -30,7 +30,21 @@ def test_an_input_recipe_with_padding_survives_json():
 
 def test_the_digest_changes_with_the_floor_alone():
     spec = model_spec(atss_head())
-    other = spec.with_floor({"on": "class", "value": 0.06, "inclusive": False})
+    other = spec.with_floor(Floor("class", 0.06, False))
     assert other.digest != spec.digest
     assert other.classes == spec.classes
-    assert spec.head.floor["value"] == 0.05
+    assert spec.head.floor.value == 0.05
+
+
+def test_a_specification_of_format_1_is_read_with_todays_words():
+    nms = {"step": "nms", "iou_threshold": 0.5, "space": "per_class", "max_per_class": 9}
+    threshold = {"step": "threshold", "quantity": "class", "value": 0.05}
+    spec = model_spec(atss_head(recipe=(threshold, nms, {"step": "max_per_img", "k": 2})))
+    old = json.loads(json.dumps(spec.to_dict()))
+    old["head"]["floor"] = {"on": "class", "value": 0.05, "inclusive": False}
+    old["head"]["recipe"] = [
+        {"step": "threshold", "on": "class", "value": 0.05},
+        {"step": "nms", "iou_threshold": 0.5, "space": "per_class", "per_class_cap": 9},
+        {"step": "cap", "k": 2},
+    ]
+    assert ModelSpec.from_dict(old) == spec

@@ -114,7 +114,7 @@ def test_columns_and_types_are_the_contract(tmp_path):
 
 
 def test_metadata_is_in_both_files(tmp_path):
-    metadata = {"floor": {"on": "class", "value": 0.05}, "spec": "abc"}
+    metadata = {"floor": {"quantity": "class", "value": 0.05}, "spec": "abc"}
     for path in write(tmp_path, [(1, candidates())], metadata=metadata):
         assert read_metadata(path) == metadata
 

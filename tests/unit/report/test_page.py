@@ -313,7 +313,10 @@ def test_the_ladder_says_what_changed_and_shows_the_published_ap(page):
     text = page.text["set-0"]
     assert "2 raw runtime pytorch → onnxruntime, cut e2e → raw 0.5800" in text
     step = "-0.0211 -0.0221 to -0.0201 -0.0213 -0.0300 to -0.0120 -0.0211 -0.0300 to -0.0100, raw-int8"
-    assert f"precision fp32 → int8 2 steps: cap k 2 → 3; cap left out 0.5587 {step} 0.9100 3.1e-06" in text
+    assert (
+        "precision fp32 → int8 2 steps: max_per_img k 2 → 3; max_per_img left out "
+        f"0.5587 {step} 0.9100 3.1e-06" in text
+    )
     assert "-7.15" in text
     assert "published" not in page.text["set-0"]
     assert "0 published as reported by the model's authors 0.5700" in page.text["set-1"]
@@ -423,7 +426,7 @@ def test_where_boxes_went_and_what_is_wrong_with_them(page):
     labelled, blind = (page.text[f"set-{list(DATASETS).index(name)}"] for name in ("street", "unlabelled"))
     for text in (labelled, blind):
         table = text.split("Where boxes went")[1].split("Drift of the scores")[0]
-        assert "in all suppressed cut by the cap" in table
+        assert "in all suppressed over the limit of the image" in table
         assert "raw-int8 4 / 0 3 / 0 1 / 0" in table
         assert "from 0.9" in text
         assert "from 0.8" not in text

@@ -98,11 +98,11 @@ def test_the_ladders_steps_hang_on_each_other(made, tmp_path, monkeypatch):
 
 def test_a_single_step_of_a_recipe_is_named(made, tmp_path):
     ladder = read_json(made["ladders"][0]["path"])
-    ladder["rungs"][1] |= {"changes": ["recipe a → b"], "recipe_steps": ["cap k 2 → 3"]}
+    ladder["rungs"][1] |= {"changes": ["recipe a → b"], "recipe_steps": ["max_per_img k 2 → 3"]}
     write_json(tmp_path / "ladder.json", ladder)
     entry = made["ladders"][0] | {"path": str(tmp_path / "ladder.json")}
     said = texts(draw("ladder", made | {"ladders": [entry]}, tmp_path / "a.svg"))
-    assert "cap k 2 → 3" in said
+    assert "max_per_img k 2 → 3" in said
     assert "recipe a → b" not in said
 
 

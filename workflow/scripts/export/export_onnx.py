@@ -10,9 +10,12 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
-        from cutpoint.export.cut import write_export
+        if snakemake.wildcards.export.startswith("e2e-"):
+            from cutpoint.export.e2e import write_e2e as write
+        else:
+            from cutpoint.export.cut import write_cut as write
 
-        write_export(
+        write(
             trace=snakemake.input.trace,
             spec=snakemake.input.spec,
             **snakemake.params.settings,

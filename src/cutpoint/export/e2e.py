@@ -1,0 +1,91 @@
+"""From the traced graph to the ONNX file of the cut ``e2e``: the recipe is part of the graph."""
+
+from typing import Any
+
+import onnx_ir as ir
+
+from cutpoint.errors import UserError
+from cutpoint.export import ingraph
+from cutpoint.export.cut import save_cut
+from cutpoint.export.graph import Graph
+from cutpoint.files import read_json
+from cutpoint.recipes.recipe import Recipe, limit_top_k, resolve_recipe
+from cutpoint.records.model import HeadSpec, ModelSpec
+
+OUTPUTS = ("boxes", "scores", "labels", "count")
+
+
+def write_e2e(
+    *,
+    trace: str,
+    spec: str,
+    out: str,
+    clip: str = "image",
+    recipe: str | dict[str, Any] = "mmdet3",
+    count: str = "fixed",
+    topk_limit: int | None = None,
+) -> None:
+    """Write the ONNX file that ends after the post-processing, appended to the trace with its weights.
+
+    ``metadata_props["cutpoint"]`` holds cut, model specification and ``clip, recipe, count, topk_limit`` as
+    JSON.
+
+    Args:
+        trace: ONNX file of ``trace_model``.
+        spec: ``spec.json``.
+        out: ONNX file to write.
+        clip: ``image`` (a second input ``image_sizes``, boxes in original-image pixels) or ``tensor``
+            (one input, boxes in network-input pixels).
+        recipe: definition of the recipe in the graph.
+        count: ``fixed``, as many rows as the recipe's ``max_per_img``, or ``free``, as the image with the
+            most. A recipe without ``max_per_img`` is always ``free``.
+        topk_limit: the most rows that a TopK gives and that go into NMS, for TensorRT 3840; see
+            ``recipes.limit_top_k``.
+
+    Raises:
+        UserError: a recipe that the head cannot serve, or that no graph can have.
+    """
+    model_spec = ModelSpec.from_dict(read_json(spec))
+    resolved = resolve_recipe(recipe, model_spec.head)
+    resolved = resolved if topk_limit is None else limit_top_k(resolved, topk_limit)
+    try:
+        ingraph.check_in_graph(resolved.steps)
+    except UserError as error:
+        raise UserError(f"recipe {recipe!r}: {error}") from error
+    model = ir.load(trace)
+    outputs = {value.name: value for value in model.graph.outputs}
+    chosen = _append(model.graph, outputs, model_spec.head, clip, resolved, count == "fixed")
+    metadata = {"clip": clip, "recipe": recipe, "count": count, "topk_limit": topk_limit}
+    save_cut(model, chosen, model_spec, out, cut="e2e", **metadata)
+
+
+def _append(
+    graph: ir.Graph, outputs: dict[str, ir.Value], head: HeadSpec, clip: str, recipe: Recipe, fixed: bool
+) -> list[ir.Value]:
+    g = Graph(graph)
+    decoded = {name: outputs[name] for name in head.decoded_names}
+    images = graph.inputs[0]
+    if clip == "image":
+        sizes = ir.Value(
+            name="image_sizes",
+            shape=ir.Shape([images.shape[0], 4]),
+            type=ir.TensorType(ir.DataType.FLOAT),
+        )
+        graph.inputs.append(sizes)
+        frame = ingraph.frame_from_sizes(g, images, sizes)
+    else:
+        frame = ingraph.frame_from_tensor(g, images)
+    results = ingraph.append_recipe(g, decoded, frame, recipe.steps, head, fixed)
+    # the graph's decoded outputs give their names to the final ones
+    for name, value in decoded.items():
+        value.name = f"decoded_{name}"
+    most = recipe.get("max_per_img")
+    rows = most["k"] if most and fixed else "detections"
+    shapes = {"boxes": [images.shape[0], rows, 4], "count": [images.shape[0]]}
+    for name in OUTPUTS:
+        value = results[name]
+        value.name = name
+        value.shape = ir.Shape(shapes.get(name, [images.shape[0], rows]))
+        floating = name in ("boxes", "scores")
+        value.type = ir.TensorType(ir.DataType.FLOAT if floating else ir.DataType.INT64)
+    return [results[name] for name in OUTPUTS]
