@@ -1,12 +1,19 @@
+from pathlib import Path
+
 from snakemake.utils import min_version
 
+from cutpoint.plan.locations import find_beside
+
 min_version("9.0")
+
+# What the working directory lacks is looked for here.
+CLONE = Path(workflow.current_basedir)
 
 
 # Snakemake merges a --configfile into the default one; here it replaces it.
 if not workflow.overwrite_configfiles:
 
-    configfile: "config/config.yaml"
+    configfile: find_beside("config/config.yaml", CLONE)
 
 
 report: "workflow/report/workflow.rst"
@@ -23,7 +30,8 @@ onstart:
 rule all:
     """The report, the tables and everything that they are made of."""
     input:
-        get_all_targets(),
+        "results/report.html",
+        "results/tables/summary.csv",
 
 
 include: "workflow/rules/data.smk"

@@ -67,17 +67,19 @@ class Result:
         return set(found[1].split(", ")) if found else set()
 
 
-def run_snakemake(folder: Path, *arguments: str, timeout: float = 300) -> Result:
-    """Call Snakemake in a folder that holds a Snakefile, with the package beside it."""
-    return run_python(folder, "-m", "snakemake", *arguments, timeout=timeout)
+def run_snakemake(folder: Path, *arguments: str, clone: Path | None = None, timeout: float = 300) -> Result:
+    """Call Snakemake in a folder, with the package of a clone; by default that is the folder itself."""
+    return run_python(folder, "-m", "snakemake", *arguments, clone=clone, timeout=timeout)
 
 
-def run_python(folder: Path, *arguments: str | Path, timeout: float = 300) -> Result:
-    """Call Python in a folder, with the package that it holds."""
+def run_python(
+    folder: Path, *arguments: str | Path, clone: Path | None = None, timeout: float = 300
+) -> Result:
+    """Call Python in a folder, likewise."""
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder / "src")},
+        env={**os.environ, "PYTHONPATH": str((clone or folder) / "src")},
         capture_output=True,
         text=True,
         timeout=timeout,

@@ -74,6 +74,15 @@ def test_a_rule_stands_in_the_file_of_the_package_that_it_calls():
             assert code.groups() in called, name
 
 
+def test_where_files_of_a_rule_come_from_follows_one_principle():
+    """As the head of common.smk says it."""
+    computed = re.compile(r"\blambda\b|\bf\"|\b(CONFIG|PLAN|ROWS|ENTRIES|GATE|SOURCES)\b")
+    for name, _, text in rules():
+        assert computed.search(text) is None, name
+    for path in (ROOT / "workflow/functions").glob("*.smk"):
+        assert re.search("results/|logs/", path.read_text()) is None, path.name
+
+
 def test_adapters_are_short_and_call_the_package_once():
     scripts = sorted((ROOT / "workflow/scripts").rglob("*.py"))
     assert scripts

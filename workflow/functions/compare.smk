@@ -1,6 +1,24 @@
-from cutpoint.plan.ladder import rungs
-from cutpoint.plan.paths import detections_file, onnx_file, samples_file
+from cutpoint.plan.ladder import ladder_files, rungs
+from cutpoint.plan.paths import (
+    autopsy_files,
+    comparison_files,
+    detections_file,
+    onnx_file,
+    samples_file,
+)
 from cutpoint.plan.recipe_choices import autopsy_recipe, check_one_store, known_recipe
+
+
+def get_compared_files(wildcards):
+    return comparison_files(get_evaluation(wildcards), get_variant(wildcards))
+
+
+def get_autopsy_files(wildcards):
+    return autopsy_files(get_evaluation(wildcards), get_variant(wildcards))
+
+
+def get_ladder_files(wildcards):
+    return ladder_files(get_evaluation(wildcards))
 
 
 def get_recipe_pair(wildcards):

@@ -1,6 +1,8 @@
 import re
 from types import SimpleNamespace
 
+from cutpoint.plan.paths import truth_file
+
 
 def get_source_pattern(is_folder):
     """Matches the paths of data/sources.tsv; where there is none, nothing."""
@@ -75,6 +77,5 @@ def get_scoring_settings(wildcards):
 
 def get_truth(wildcards):
     """What is scored against; nothing without annotations."""
-    dataset, model = wildcards.dataset, wildcards.model
-    labelled = PLAN.dataset(dataset).annotations
-    return {"truth": f"results/truth/{dataset}/{model}.json"} if labelled else {}
+    truth = truth_file(get_evaluation(wildcards))
+    return {"truth": truth} if truth else {}

@@ -1,26 +1,23 @@
 import json
 
 from cutpoint.export.onnx_file import external_data_files
-from cutpoint.plan.variants import shape_value
+from cutpoint.plan.paths import manifest_file, trace_file
 
 
-def get_trace_settings(wildcards):
+def get_fp32_trace(wildcards):
+    """The trace that one in a reduced precision is made from."""
     trace = PLAN.trace(wildcards.model, wildcards.trace)
-    return {
-        "shape": shape_value(trace.shape),
-        "opset": trace.opset,
-        "exporter": trace.exporter,
-    }
+    return trace_file(wildcards.model, trace.fp32)
 
 
-def get_full_trace(wildcards):
-    """The fp32 trace that one in a reduced precision is made from."""
-    trace = PLAN.trace(wildcards.model, wildcards.trace).fp32
-    return f"results/models/{wildcards.model}/{trace.name}.onnx"
+def get_calibration_manifest(wildcards):
+    trace = PLAN.trace(wildcards.model, wildcards.trace)
+    return manifest_file(trace.calibration.dataset)
 
 
-def get_calibration(wildcards):
-    return PLAN.trace(wildcards.model, wildcards.trace).calibration
+def get_calibration_settings(wildcards):
+    trace = PLAN.trace(wildcards.model, wildcards.trace)
+    return {"images": trace.calibration.images}
 
 
 def get_export(wildcards):
@@ -28,13 +25,13 @@ def get_export(wildcards):
 
 
 def get_trace(wildcards):
-    trace = get_export(wildcards).trace
-    return f"results/models/{wildcards.model}/{trace.name}.onnx"
+    return trace_file(wildcards.model, get_export(wildcards).trace)
 
 
-def get_export_module(wildcards):
+def get_export_code(wildcards):
     """Only the cut e2e has post-processing in its graph."""
-    return f"cutpoint.export.{'e2e' if get_export(wildcards).cut == 'e2e' else 'cut'}"
+    e2e = get_export(wildcards).cut == "e2e"
+    return get_code("cutpoint.export.e2e" if e2e else "cutpoint.export.cut")
 
 
 def get_export_settings(wildcards):
@@ -53,7 +50,12 @@ def get_import_settings(wildcards):
 
 
 def get_verify_manifest(wildcards):
-    return f"results/manifests/{PLAN.datasets_of(wildcards.model)[0].name}.json"
+    """The data set whose images show what an export or a reduced precision does."""
+    return manifest_file(PLAN.datasets_of(wildcards.model)[0])
+
+
+def get_foreign_file(wildcards):
+    return as_source(get_export(wildcards).foreign.path)
 
 
 def get_foreign_digests(wildcards):

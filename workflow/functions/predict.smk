@@ -1,4 +1,4 @@
-from cutpoint.plan.paths import shard_files
+from cutpoint.plan.paths import onnx_file, shard_files
 
 
 def get_predict_threads(wildcards):
@@ -11,9 +11,8 @@ def get_predict_threads(wildcards):
     return max(1, workflow.cores // jobs)
 
 
-def get_pytorch_threads(wildcards):
-    """One on the CPU, where PyTorch's results depend on the number."""
-    return get_predict_threads(wildcards) if get_gpu_count(wildcards) else 1
+def get_run_export(wildcards):
+    return onnx_file(wildcards.model, get_run(wildcards))
 
 
 def get_run_settings(wildcards):
@@ -31,6 +30,14 @@ def get_results_variants():
     """Matches the variants that are finished results files; where there is none, nothing."""
     names = {v.name for e in PLAN.evaluations for v in e.variants if v.results}
     return "|".join(sorted(names)) or "(?!)"
+
+
+def get_results_file(wildcards):
+    return as_source(get_variant(wildcards).results)
+
+
+def get_results_digest(wildcards):
+    return get_digests([get_variant(wildcards).results])
 
 
 def get_predictions(wildcards):

@@ -1,4 +1,52 @@
-from cutpoint.errors import UserError
+from pathlib import Path
+
+from cutpoint.plan.paths import GATE_FILE, detections_file, figure_file
+from cutpoint.plan.tables import row_files
+
+SUMMARIZED = ("manifest", "detections", "truth", "metrics", "latency")
+SUMMARIZED += ("comparison", "verify", "onnx", "precision_report")
+
+
+def get_summarized_files(wildcards):
+    return row_files(ROWS, *SUMMARIZED)
+
+
+def get_table_settings(wildcards):
+    return {"rows": ROWS}
+
+
+def get_drawn_ladders(wildcards):
+    return row_files(ENTRIES["ladders"], "path")
+
+
+def get_ladder_plot_settings(wildcards):
+    return {"ladders": ENTRIES["ladders"]}
+
+
+def get_drawn_points(wildcards):
+    return row_files(ENTRIES["points"], "path")
+
+
+def get_point_plot_settings(wildcards):
+    return {"points": ENTRIES["points"]}
+
+
+def get_drawn_latencies(wildcards):
+    return row_files(ROWS, "latency")
+
+
+def get_stage_plot_settings(wildcards):
+    keys = ("dataset", "model", "variant", "latency")
+    return {"rows": [{key: row[key] for key in keys} for row in ROWS if row["latency"]]}
+
+
+def get_reference_detections(wildcards):
+    evaluation = get_evaluation(wildcards)
+    return detections_file(evaluation, evaluation.reference)
+
+
+def get_sample_settings(wildcards):
+    return {"reference": get_reference_name(wildcards), **CONFIG["samples"]}
 
 
 def get_figures():
@@ -11,11 +59,26 @@ def get_figures():
         "latency",
         "stages",
     ]
-    return [f"results/figures/{name}.svg" for name in names]
+    return [figure_file(name) for name in names]
 
 
-def get_gate(wildcards):
-    """What the gate came to; only where the config has one."""
-    if not GATE:
-        stop(UserError("gate: the config has no rule to hold variants to; add one"))
-    return "results/gate.json"
+def get_page_files(wildcards):
+    """All that the page shows beside the tables, by kind."""
+    kinds = ("ladders", "verifies", "precisions", "comparisons", "points", "diagnoses")
+    indices = row_files(ENTRIES["samples"], "path")
+    return {
+        **{kind: row_files(ENTRIES[kind], "path") for kind in kinds},
+        "figures": get_figures(),
+        # the rule that draws them makes the folder
+        "samples": [str(Path(index).parent) for index in indices],
+        "latencies": row_files(ROWS, "latency"),
+        "gate": [GATE_FILE] if GATE else [],
+    }
+
+
+def get_page_settings(wildcards):
+    return {
+        **ENTRIES,
+        "gate": GATE_FILE if GATE else None,
+        "config": {**CONFIG, "device": PLAN.device},
+    }

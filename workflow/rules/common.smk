@@ -1,6 +1,12 @@
+# What all rules share: the plan, and the functions that several stages ask.
+#
+# Rules hold literals and names of functions, and compute nothing.
+# - A path whose variables are the wildcards of its rule is written there.
+# - What the plan or the config decides (other files, settings, digests, resources) comes from a function
+#   get_* of functions/<stage>.smk, or from here where several stages ask it.
+# - These functions take paths from cutpoint.plan.paths and never write one.
 import atexit
 import sys
-from pathlib import Path
 
 from cutpoint.errors import UserError
 from cutpoint.gate.rules import resolve_gate
@@ -10,19 +16,14 @@ from cutpoint.plan.code_digests import CodeDigests
 from cutpoint.plan.config import check_unique_keys, complete_config
 from cutpoint.plan.devices import check_providers, resolve_device
 from cutpoint.plan.digests import Digests
-from cutpoint.plan.ladder import ladder_files
+from cutpoint.plan.locations import find_beside, locate_config
 from cutpoint.plan.old_keys import upgrade_config
-from cutpoint.plan.paths import (
-    autopsy_files,
-    comparison_files,
-    detections_file,
-    onnx_file,
-)
+from cutpoint.plan.paths import accepted_file
 from cutpoint.plan.resolve import build_plan
 from cutpoint.plan.sources import read_sources
-from cutpoint.plan.tables import report_entries, row_files, table_rows
+from cutpoint.plan.tables import report_entries, table_rows
 
-SCHEMA = Path(workflow.current_basedir) / "../schemas/config.schema.yaml"
+SCHEMA = CLONE / "workflow/schemas/config.schema.yaml"
 CONFIG_FILES = workflow.overwrite_configfiles or workflow.configfiles
 DIGESTS = Digests(".snakemake/cutpoint-digests.json")
 atexit.register(DIGESTS.save)
@@ -43,8 +44,8 @@ try:
     for path in CONFIG_FILES:
         check_unique_keys(path)
     TODAYS, NOTICES = upgrade_config(config)
-    CONFIG = complete_config(TODAYS, SCHEMA)
-    SOURCES = read_sources("data/sources.tsv")
+    CONFIG = locate_config(complete_config(TODAYS, SCHEMA), CLONE)
+    SOURCES = read_sources(find_beside("data/sources.tsv", CLONE))
     PLAN = build_plan(
         CONFIG, resolve_device(CONFIG["device"], remote=workflow.remote_exec)
     )
@@ -85,10 +86,6 @@ def check_executor():
         stop(error)
 
 
-def get_all_targets():
-    return ["results/report.html", "results/tables/summary.csv"]
-
-
 def get_all_cores(wildcards):
     return workflow.cores
 
@@ -99,6 +96,15 @@ def get_evaluation(wildcards):
 
 def get_variant(wildcards):
     return get_evaluation(wildcards).variant(wildcards.variant)
+
+
+def get_variants():
+    """Matches the names of all variants."""
+    return "|".join(sorted({v.name for e in PLAN.evaluations for v in e.variants}))
+
+
+def get_reference_name(wildcards):
+    return get_evaluation(wildcards).reference.name
 
 
 def get_run(wildcards):
@@ -116,6 +122,12 @@ def get_gpu_count(wildcards):
     return max(run.gpus for run in get_runs(wildcards))
 
 
+def get_accepted(wildcards):
+    """What the use of exports waits for: their verification, where that is strict."""
+    runs = get_runs(wildcards) if CONFIG["verify"] == "strict" else []
+    return [accepted_file(wildcards.model, run.export) for run in runs if run.export]
+
+
 def as_source(path):
     """A file that no rule makes is stale by its digest, which is among the rule's params, not by its time."""
     return path if path in SOURCES else ancient(path)
@@ -126,40 +138,11 @@ def get_digests(paths):
     return {path: DIGESTS.last_known(path, fetched=path in SOURCES) for path in paths}
 
 
-def list_model_files(wildcards):
-    """Those of a model that lie here: its config with all that it reaches, its checkpoint, imported modules."""
-    model = PLAN.model(wildcards.model)
-    return [*CONFIGS[model.name], model.checkpoint, *MODULES]
-
-
-def get_model_files(wildcards):
-    return [as_source(path) for path in list_model_files(wildcards)]
-
-
-def get_model_digests(wildcards):
-    return get_digests(list_model_files(wildcards))
-
-
-def get_model_settings(wildcards):
-    model = PLAN.model(wildcards.model)
-    return {"config": model.config, "checkpoint": model.checkpoint}
-
-
-def get_accepted(wildcards):
-    """What the use of exports waits for: their verification, where that is strict."""
-    runs = get_runs(wildcards) if CONFIG["verify"] == "strict" else []
-    folder = f"results/models/{wildcards.model}"
-    return [f"{folder}/{run.export.name}.accepted" for run in runs if run.export]
-
-
-def get_variants():
-    """Matches the names of all variants."""
-    return "|".join(sorted({v.name for e in PLAN.evaluations for v in e.variants}))
-
-
 include: "../functions/data.smk"
+include: "../functions/detector.smk"
 include: "../functions/export.smk"
 include: "../functions/predict.smk"
-include: "../functions/compare.smk"
 include: "../functions/latency.smk"
+include: "../functions/compare.smk"
 include: "../functions/report.smk"
+include: "../functions/gate.smk"

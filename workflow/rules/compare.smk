@@ -19,11 +19,7 @@ rule resample:
 rule compare:
     """A variant beside the reference: delta AP with its interval, the verdict, agreement of the detections."""
     input:
-        unpack(
-            lambda wildcards: comparison_files(
-                get_evaluation(wildcards), get_variant(wildcards)
-            )
-        ),
+        unpack(get_compared_files),
         manifest="results/manifests/{dataset}.json",
         spec="results/models/{model}/spec.json",
         autopsy="results/autopsies/{dataset}/{model}/{variant}.parquet",
@@ -43,11 +39,7 @@ rule compare:
 rule autopsy:
     """Every box that a variant or the reference lacks, by the step that removed it."""
     input:
-        unpack(
-            lambda wildcards: autopsy_files(
-                get_evaluation(wildcards), get_variant(wildcards)
-            )
-        ),
+        unpack(get_autopsy_files),
         labels="results/labels/{dataset}/{model}.json",
         manifest="results/manifests/{dataset}.json",
         spec="results/models/{model}/spec.json",
@@ -134,7 +126,7 @@ rule diagnose:
 rule ladder:
     """The config's ladder: what each single difference between neighbours costs."""
     input:
-        lambda wildcards: ladder_files(get_evaluation(wildcards)),
+        get_ladder_files,
         spec="results/models/{model}/spec.json",
     output:
         "results/ladders/{dataset}/{model}.json",

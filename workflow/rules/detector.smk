@@ -11,12 +11,8 @@ rule describe_model:
     params:
         code=get_code("cutpoint.detector.describe"),
         sources=get_model_digests,
-        imports=CONFIG["imports"],
-        settings=lambda wildcards: {
-            **get_model_settings(wildcards),
-            "candidate_floor": PLAN.model(wildcards.model).candidate_floor,
-            "class_names": PLAN.model(wildcards.model).class_names,
-        },
+        imports=get_imports,
+        settings=get_description_settings,
     script:
         "../scripts/detector/describe_model.py"
 
@@ -37,11 +33,8 @@ rule trace_model:
     params:
         code=get_code("cutpoint.detector.trace"),
         sources=get_model_digests,
-        imports=CONFIG["imports"],
-        settings=lambda wildcards: {
-            **get_model_settings(wildcards),
-            **get_trace_settings(wildcards),
-        },
+        imports=get_imports,
+        settings=get_trace_settings,
     script:
         "../scripts/detector/trace_model.py"
 
@@ -62,8 +55,8 @@ rule verify_export:
     params:
         code=get_code("cutpoint.detector.verify"),
         sources=get_model_digests,
-        imports=CONFIG["imports"],
-        settings=lambda wildcards: {**get_model_settings(wildcards), "images": 3},
+        imports=get_imports,
+        settings=get_verify_settings,
     script:
         "../scripts/detector/verify_export.py"
 
@@ -89,12 +82,8 @@ rule predict_pytorch:
     params:
         code=get_code("cutpoint.detector.reference"),
         sources=get_model_digests,
-        imports=CONFIG["imports"],
-        settings=lambda wildcards: {
-            **get_model_settings(wildcards),
-            **get_run_settings(wildcards),
-            "cut": get_run(wildcards).cut,
-        },
+        imports=get_imports,
+        settings=get_pytorch_settings,
         scoring=get_scoring_settings,
     script:
         "../scripts/detector/predict_pytorch.py"

@@ -1,7 +1,7 @@
 rule to_fp16:
     """The same graph in half precision, and what that did to its tensors."""
     input:
-        trace=get_full_trace,
+        trace=get_fp32_trace,
         spec="results/models/{model}/spec.json",
         manifest=get_verify_manifest,
     output:
@@ -23,9 +23,9 @@ rule to_fp16:
 rule to_int8:
     """The same graph with 8-bit weights and tensors, ranges taken from the calibration's images."""
     input:
-        trace=get_full_trace,
+        trace=get_fp32_trace,
         spec="results/models/{model}/spec.json",
-        manifest=lambda wildcards: f"results/manifests/{get_calibration(wildcards).dataset.name}.json",
+        manifest=get_calibration_manifest,
     output:
         trace="results/models/{model}/{trace}.onnx",
         report="results/models/{model}/{trace}.precision.json",
@@ -38,7 +38,7 @@ rule to_int8:
     params:
         code=get_code("cutpoint.export.precision"),
         sources=get_model_digests,
-        settings=lambda wildcards: {"images": get_calibration(wildcards).images},
+        settings=get_calibration_settings,
     script:
         "../scripts/export/to_int8.py"
 
@@ -57,7 +57,7 @@ rule export_onnx:
     wildcard_constraints:
         export=r"(raw|decoded|e2e)-(fp32|fp16|int8)[A-Za-z0-9_-]*",
     params:
-        code=lambda wildcards: get_code(get_export_module(wildcards)),
+        code=get_export_code,
         sources=get_model_digests,
         settings=get_export_settings,
     script:
@@ -67,7 +67,7 @@ rule export_onnx:
 rule import_onnx:
     """An ONNX file made elsewhere, copied with the metadata that Cutpoint's own exports have."""
     input:
-        onnx=lambda wildcards: as_source(get_export(wildcards).foreign.path),
+        onnx=get_foreign_file,
         spec="results/models/{model}/spec.json",
     output:
         "results/models/{model}/{export}.onnx",

@@ -12,7 +12,7 @@ rule evaluate_gate:
     localrule: True
     params:
         code=get_code("cutpoint.gate.check"),
-        settings={"checks": GATE},
+        settings=get_gate_settings,
     script:
         "../scripts/gate/evaluate_gate.py"
 

@@ -2,9 +2,7 @@ rule time_variants:
     """Latency samples of all variants of a model on a data set, timed in turn with the machine to themselves."""
     input:
         files=get_model_files,
-        exports=lambda wildcards: row_files(
-            latency_jobs(get_evaluation(wildcards), []), "model"
-        ),
+        exports=get_timed_exports,
         accepted=get_accepted,
         spec="results/models/{model}/spec.json",
         manifest="results/manifests/{dataset}.json",
@@ -20,7 +18,7 @@ rule time_variants:
     params:
         code=get_code("cutpoint.latency.coordinator"),
         sources=get_model_digests,
-        settings=CONFIG["latency"],
+        settings=get_latency_settings,
         jobs=get_timed,
         # A namespace is not compared with the last run's: rescoring with another recipe shall not open a
         # session. The tables name the recipe that was timed.
@@ -44,6 +42,6 @@ rule latency:
     localrule: True
     params:
         code=get_code("cutpoint.latency.statistics"),
-        reference=lambda wildcards: get_evaluation(wildcards).reference.name,
+        reference=get_reference_name,
     script:
         "../scripts/latency/latency.py"

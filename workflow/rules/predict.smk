@@ -1,7 +1,7 @@
 rule predict:
     """Candidates of raw and decoded, detections of e2e: an export over one shard of a data set."""
     input:
-        model=lambda wildcards: onnx_file(wildcards.model, get_run(wildcards)),
+        model=get_run_export,
         accepted=get_accepted,
         spec="results/models/{model}/spec.json",
         manifest="results/manifests/{dataset}.json",
@@ -28,7 +28,7 @@ rule predict:
 rule import_results:
     """Detections made elsewhere, checked against the data set."""
     input:
-        results=lambda wildcards: as_source(get_variant(wildcards).results),
+        results=get_results_file,
         manifest="results/manifests/{dataset}.json",
         spec="results/models/{model}/spec.json",
     output:
@@ -42,7 +42,7 @@ rule import_results:
     localrule: True
     params:
         code=get_code("cutpoint.predict.results_file"),
-        sources=lambda wildcards: get_digests([get_variant(wildcards).results]),
+        sources=get_results_digest,
     script:
         "../scripts/predict/import_results.py"
 

@@ -1,11 +1,7 @@
 rule summarize:
     """One row per variant: AP, delta AP, agreement, latency, size."""
     input:
-        row_files(
-            ROWS,
-            *("manifest", "detections", "truth", "metrics", "latency"),
-            *("comparison", "verify", "onnx", "precision_report"),
-        ),
+        get_summarized_files,
     output:
         csv=report(
             "results/tables/summary.csv",
@@ -27,7 +23,7 @@ rule summarize:
     localrule: True
     params:
         code=get_code("cutpoint.report.tables"),
-        settings={"rows": ROWS},
+        settings=get_table_settings,
     script:
         "../scripts/report/summarize.py"
 
@@ -57,7 +53,7 @@ rule plot_ap:
 rule plot_ladder:
     """What each step of the ladders costs in AP."""
     input:
-        row_files(ENTRIES["ladders"], "path"),
+        get_drawn_ladders,
     output:
         report(
             "results/figures/ladder.svg",
@@ -72,7 +68,7 @@ rule plot_ladder:
     localrule: True
     params:
         code=get_code("cutpoint.report.plots"),
-        settings={"ladders": ENTRIES["ladders"]},
+        settings=get_ladder_plot_settings,
     script:
         "../scripts/report/plot_ladder.py"
 
@@ -80,7 +76,7 @@ rule plot_ladder:
 rule plot_operating_points:
     """What each variant does at every score threshold."""
     input:
-        row_files(ENTRIES["points"], "path"),
+        get_drawn_points,
     output:
         report(
             "results/figures/operating_points.svg",
@@ -95,7 +91,7 @@ rule plot_operating_points:
     localrule: True
     params:
         code=get_code("cutpoint.report.operating_plots"),
-        settings={"points": ENTRIES["points"]},
+        settings=get_point_plot_settings,
     script:
         "../scripts/report/plot_operating_points.py"
 
@@ -103,7 +99,7 @@ rule plot_operating_points:
 rule plot_calibration:
     """Whether scores mean what they say, and how they drift from the reference's."""
     input:
-        row_files(ENTRIES["points"], "path"),
+        get_drawn_points,
     output:
         report(
             "results/figures/calibration.svg",
@@ -118,7 +114,7 @@ rule plot_calibration:
     localrule: True
     params:
         code=get_code("cutpoint.report.operating_plots"),
-        settings={"points": ENTRIES["points"]},
+        settings=get_point_plot_settings,
     script:
         "../scripts/report/plot_calibration.py"
 
@@ -148,7 +144,7 @@ rule plot_latency:
 rule plot_stages:
     """Where each variant's time goes."""
     input:
-        row_files(ROWS, "latency"),
+        get_drawn_latencies,
     output:
         report(
             "results/figures/stages.svg",
@@ -163,13 +159,7 @@ rule plot_stages:
     localrule: True
     params:
         code=get_code("cutpoint.report.plots"),
-        settings={
-            "rows": [
-                {key: row[key] for key in ("dataset", "model", "variant", "latency")}
-                for row in ROWS
-                if row["latency"]
-            ]
-        },
+        settings=get_stage_plot_settings,
     script:
         "../scripts/report/plot_stages.py"
 
@@ -178,9 +168,7 @@ rule draw_samples:
     """Ground truth, reference and variant side by side, on the images where the two differ most."""
     input:
         unpack(get_truth),
-        reference=lambda wildcards: detections_file(
-            get_evaluation(wildcards), get_evaluation(wildcards).reference
-        ),
+        reference=get_reference_detections,
         variant="results/detections/{dataset}/{model}/{variant}.json",
         autopsy="results/autopsies/{dataset}/{model}/{variant}.parquet",
         spec="results/models/{model}/spec.json",
@@ -200,10 +188,7 @@ rule draw_samples:
         "logs/benchmarks/draw_samples/{dataset}/{model}/{variant}.tsv"
     params:
         code=get_code("cutpoint.report.samples"),
-        settings=lambda wildcards: {
-            "reference": get_evaluation(wildcards).reference.name,
-            **CONFIG["samples"],
-        },
+        settings=get_sample_settings,
     script:
         "../scripts/report/draw_samples.py"
 
@@ -211,20 +196,9 @@ rule draw_samples:
 rule render_report:
     """One page with all tables, figures and sample pictures; opens offline."""
     input:
+        unpack(get_page_files),
         summary="results/tables/summary.csv",
         per_class="results/tables/per_class.csv",
-        figures=get_figures(),
-        ladders=row_files(ENTRIES["ladders"], "path"),
-        samples=[
-            str(Path(path).parent) for path in row_files(ENTRIES["samples"], "path")
-        ],
-        verifies=row_files(ENTRIES["verifies"], "path"),
-        precisions=row_files(ENTRIES["precisions"], "path"),
-        latencies=row_files(ROWS, "latency"),
-        comparisons=row_files(ENTRIES["comparisons"], "path"),
-        points=row_files(ENTRIES["points"], "path"),
-        gate=["results/gate.json"] if GATE else [],
-        diagnoses=row_files(ENTRIES["diagnoses"], "path"),
     output:
         "results/report.html",
     log:
@@ -234,10 +208,6 @@ rule render_report:
     localrule: True
     params:
         code=get_code("cutpoint.report.page"),
-        settings={
-            **ENTRIES,
-            "gate": "results/gate.json" if GATE else None,
-            "config": {**CONFIG, "device": PLAN.device},
-        },
+        settings=get_page_settings,
     script:
         "../scripts/report/render_report.py"

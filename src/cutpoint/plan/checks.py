@@ -130,6 +130,6 @@ def _check_path(where: str, path: str, kind: str, sources: Collection[str]) -> N
     upper = found.parent
     beside = [str(upper / name) for name in os.listdir(upper)] if upper.is_dir() else []
     raise UserError(
-        f"{where}: no {kind} {path} (looked from {Path.cwd()}, and among the paths of data/sources.tsv)"
-        f"{did_you_mean(path, [*beside, *sources])}"
+        f"{where}: no {kind} {path} (looked from {Path.cwd()}, beside the Snakefile, and among the paths "
+        f"of data/sources.tsv){did_you_mean(path, [*beside, *sources])}"
     )

@@ -1,12 +1,44 @@
-"""Where the files of a plan lie."""
+"""Where the files of a plan lie: the only place that writes a path of which the plan knows a part."""
 
 from cutpoint.plan.evaluations import Evaluation
-from cutpoint.plan.variants import Run, Variant
+from cutpoint.plan.variants import Dataset, Export, Run, Trace, Variant
+
+GATE_FILE = "results/gate.json"
+
+
+def figure_file(name: str) -> str:
+    """A figure of the report."""
+    return f"results/figures/{name}.svg"
+
+
+def manifest_file(dataset: Dataset) -> str:
+    """The images and categories of a data set."""
+    return f"results/manifests/{dataset.name}.json"
+
+
+def spec_file(model: str) -> str:
+    """What post-processing needs to know of a model."""
+    return f"results/models/{model}/spec.json"
+
+
+def trace_file(model: str, trace: Trace) -> str:
+    """The graph that exports are made from."""
+    return f"results/models/{model}/{trace.name}.onnx"
 
 
 def onnx_file(model: str, run: Run) -> str | None:
     """The ONNX file of a run; null for PyTorch."""
     return f"results/models/{model}/{run.export.name}.onnx" if run.export else None
+
+
+def verify_file(model: str, export: Export) -> str:
+    """The tensors of an export beside PyTorch's."""
+    return f"results/models/{model}/{export.name}.verify.json"
+
+
+def accepted_file(model: str, export: Export) -> str:
+    """The mark that a strict verification has passed."""
+    return f"results/models/{model}/{export.name}.accepted"
 
 
 def precision_report(model: str, run: Run) -> str | None:
@@ -16,16 +48,30 @@ def precision_report(model: str, run: Run) -> str | None:
     return f"results/models/{model}/{run.export.trace.name}.precision.json"
 
 
+def pair_file(kind: str, evaluation: Evaluation) -> str:
+    """The file of a kind (``truth``, ``ladders``) that a model has on a data set."""
+    return f"results/{kind}/{evaluation.dataset.name}/{evaluation.model.name}.json"
+
+
+def truth_file(evaluation: Evaluation) -> str | None:
+    """The ground truth; null without annotations."""
+    return pair_file("truth", evaluation) if evaluation.dataset.annotations else None
+
+
+def variant_file(kind: str, evaluation: Evaluation, variant: Variant, ending: str = ".json") -> str:
+    """The file of a kind (``metrics``, ``comparisons``, ...) that each variant has."""
+    return f"results/{kind}/{evaluation.dataset.name}/{evaluation.model.name}/{variant.name}{ending}"
+
+
 def detections_file(evaluation: Evaluation, variant: Variant) -> str:
     """A variant's detections."""
-    return f"results/detections/{evaluation.dataset.name}/{evaluation.model.name}/{variant.name}.json"
+    return variant_file("detections", evaluation, variant)
 
 
 def samples_file(evaluation: Evaluation, variant: Variant) -> str | None:
     """AP of a variant on resamples of its data set; null without annotations."""
-    if not evaluation.dataset.annotations:
-        return None
-    return f"results/resamples/{evaluation.dataset.name}/{evaluation.model.name}/{variant.name}.npz"
+    labelled = evaluation.dataset.annotations
+    return variant_file("resamples", evaluation, variant, ".npz") if labelled else None
 
 
 def shard_files(evaluation: Evaluation, run: Run, ending: str) -> list[str]:

@@ -4,7 +4,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from cutpoint.plan.evaluations import Evaluation, Plan
-from cutpoint.plan.paths import detections_file, onnx_file, precision_report, samples_file
+from cutpoint.plan.paths import (
+    detections_file,
+    manifest_file,
+    onnx_file,
+    pair_file,
+    precision_report,
+    samples_file,
+    spec_file,
+    truth_file,
+    variant_file,
+    verify_file,
+)
 from cutpoint.plan.variants import COUNT, EXPORTER, OPSET, SCORES, Run, Variant
 from cutpoint.providers import PROVIDERS
 
@@ -16,33 +27,32 @@ RUN_CELLS = (
 
 def table_row(evaluation: Evaluation, variant: Variant) -> dict[str, Any]:
     """The resolved cells of a variant's row, and the files that the others are read from (null: none)."""
-    dataset, model = evaluation.dataset.name, evaluation.model.name
-    own = f"{dataset}/{model}/{variant.name}.json"
+    model = evaluation.model.name
+    own, labelled = (evaluation, variant), evaluation.dataset.annotations
     return {
-        "dataset": dataset,
+        "dataset": evaluation.dataset.name,
         "model": model,
         "variant": variant.name,
         **(_run_cells(model, variant) if variant.run else dict.fromkeys(RUN_CELLS)),
         "published_ap": evaluation.published_ap,
-        "manifest": f"results/manifests/{dataset}.json",
-        "detections": detections_file(evaluation, variant),
-        "truth": f"results/truth/{dataset}/{model}.json" if evaluation.dataset.annotations else None,
-        "metrics": f"results/metrics/{own}" if evaluation.dataset.annotations else None,
-        "samples": samples_file(evaluation, variant),
-        "latency": f"results/latency/{own}" if variant.run else None,
-        "comparison": None if variant == evaluation.reference else f"results/comparisons/{own}",
+        "manifest": manifest_file(evaluation.dataset),
+        "detections": detections_file(*own),
+        "truth": truth_file(evaluation),
+        "metrics": variant_file("metrics", *own) if labelled else None,
+        "samples": samples_file(*own),
+        "latency": variant_file("latency", *own) if variant.run else None,
+        "comparison": None if variant == evaluation.reference else variant_file("comparisons", *own),
         "remarks": _remarks(variant),
     }
 
 
 def _run_cells(model: str, variant: Variant) -> dict[str, Any]:
     run, trace = variant.run, variant.export.trace
-    onnx = onnx_file(model, run)
     values = (
         *(run.runtime, run.cut, run.precision, run.provider, run.input),
         # of a file made elsewhere the plan does not know the shape
-        *(variant.recipe_text, None if variant.export.foreign else trace.shape, run.batch, _tf32(run), onnx),
-        onnx and onnx.replace(".onnx", ".verify.json"),
+        *(variant.recipe_text, None if variant.export.foreign else trace.shape, run.batch, _tf32(run)),
+        *(onnx_file(model, run), run.export and verify_file(model, run.export)),
         precision_report(model, run),
     )
     return dict(zip(RUN_CELLS, values, strict=True))
@@ -94,7 +104,7 @@ def latency_jobs(evaluation: Evaluation, imports: list[str]) -> list[dict[str, A
             "model": onnx_file(model.name, variant.run),
             "config": model.config,
             "checkpoint": model.checkpoint,
-            "spec": f"results/models/{model.name}/spec.json",
+            "spec": spec_file(model.name),
             "input": variant.run.input,
             "imports": imports,
         }
@@ -118,26 +128,24 @@ def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
     entries |= {"precisions": [], "comparisons": [], "points": [], "diagnoses": []}
     for e in plan.evaluations:
         pair = {"dataset": e.dataset.name, "model": e.model.name}
-        folder = f"{e.dataset.name}/{e.model.name}"
         if e.ladder:
-            entries["ladders"].append({**pair, "path": f"results/ladders/{folder}.json"})
+            entries["ladders"].append({**pair, "path": pair_file("ladders", e)})
         for variant in e.variants:
             own = {**pair, "variant": variant.name}
-            place = f"{folder}/{variant.name}.json"
-            found = {"reference": e.reference.name, "path": f"results/operating_points/{place}"}
-            entries["points"].append({**own, **found})
+            points = variant_file("operating_points", e, variant)
+            entries["points"].append({**own, "reference": e.reference.name, "path": points})
             if variant.run:
-                entries["latencies"].append({**own, "path": f"results/latency/{place}"})
+                entries["latencies"].append({**own, "path": variant_file("latency", e, variant)})
             if variant in e.diagnosed:
-                entries["diagnoses"].append({**own, "path": f"results/diagnoses/{place}"})
+                entries["diagnoses"].append({**own, "path": variant_file("diagnoses", e, variant)})
             if variant != e.reference:
-                entries["comparisons"].append({**own, "path": f"results/comparisons/{place}"})
-                picture_index = f"results/samples/{folder}/{variant.name}/index.json"
-                entries["samples"].append({**own, "path": picture_index})
+                entries["comparisons"].append({**own, "path": variant_file("comparisons", e, variant)})
+                index = variant_file("samples", e, variant, "/index.json")
+                entries["samples"].append({**own, "path": index})
     for model in plan.models:
         entries["verifies"] += [
-            {"model": model.name, "path": f"results/models/{model.name}/{name}.verify.json"}
-            for name in plan.exports(model.name)
+            {"model": model.name, "path": verify_file(model.name, export)}
+            for export in plan.exports(model.name).values()
         ]
         runs = [run for e in plan.evaluations if e.model == model for run in e.runs]
         reports = dict.fromkeys(precision_report(model.name, run) for run in runs)

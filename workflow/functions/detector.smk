@@ -1,0 +1,63 @@
+from cutpoint.plan.variants import shape_value
+
+# on so many images an export's tensors are held beside PyTorch's
+VERIFIED_IMAGES = 3
+
+
+def list_model_files(wildcards):
+    """Those of a model that lie here: its config with all that it reaches, its checkpoint, imported modules."""
+    model = PLAN.model(wildcards.model)
+    return [*CONFIGS[model.name], model.checkpoint, *MODULES]
+
+
+def get_model_files(wildcards):
+    return [as_source(path) for path in list_model_files(wildcards)]
+
+
+def get_model_digests(wildcards):
+    return get_digests(list_model_files(wildcards))
+
+
+def get_imports(wildcards):
+    return CONFIG["imports"]
+
+
+def get_model_settings(wildcards):
+    model = PLAN.model(wildcards.model)
+    return {"config": model.config, "checkpoint": model.checkpoint}
+
+
+def get_description_settings(wildcards):
+    model = PLAN.model(wildcards.model)
+    return {
+        **get_model_settings(wildcards),
+        "candidate_floor": model.candidate_floor,
+        "class_names": model.class_names,
+    }
+
+
+def get_trace_settings(wildcards):
+    trace = PLAN.trace(wildcards.model, wildcards.trace)
+    return {
+        **get_model_settings(wildcards),
+        "shape": shape_value(trace.shape),
+        "opset": trace.opset,
+        "exporter": trace.exporter,
+    }
+
+
+def get_verify_settings(wildcards):
+    return {**get_model_settings(wildcards), "images": VERIFIED_IMAGES}
+
+
+def get_pytorch_threads(wildcards):
+    """One on the CPU, where PyTorch's results depend on the number."""
+    return get_predict_threads(wildcards) if get_gpu_count(wildcards) else 1
+
+
+def get_pytorch_settings(wildcards):
+    return {
+        **get_model_settings(wildcards),
+        **get_run_settings(wildcards),
+        "cut": get_run(wildcards).cut,
+    }
