@@ -14,11 +14,11 @@ from latency import candidates
 
 from cutpoint.errors import UserError
 from cutpoint.export.precision import to_fp16
-from cutpoint.files import read_json
 from cutpoint.latency.coordinator import time_variants
-from cutpoint.latency.statistics import COPIES, STAGES, summarize_latency
+from cutpoint.latency.statistics import summarize_latency
 from cutpoint.plan.devices import has_gpu
 from cutpoint.predict.runtime import Session
+from cutpoint.records.latency import COPIES, STAGES, read_latency
 
 CUTS = ("raw", "decoded", "e2e")
 NOTES = """
@@ -95,14 +95,15 @@ def measure(name: str, detector: Detector, folder: Path, seconds: float) -> list
     for job in jobs:
         out = folder / "latency.json"
         summarize_latency(samples=samples, variant=job["variant"], reference="pytorch", out=str(out))
-        timed = read_json(out)
-        medians = {stage: timed["stages"][stage]["p50"] for stage in (*STAGES[:2], COPIES[0], "inference")}
-        medians |= {stage: timed["stages"][stage]["p50"] for stage in (COPIES[1], "postprocess", "total")}
+        timed = read_latency(out)
+        stages = timed.stages.in_order() | {"total": timed.stages.total}
+        order = (*STAGES[:2], COPIES[0], "inference", COPIES[1], "postprocess", "total")
+        placement = timed.node_placement
         rows.append(
             {"detector": name, "candidates": found, "variant": job["variant"]}
-            | {f"{stage.replace('_', ' ')} [ms]": value for stage, value in medians.items()}
-            | {"p99 [ms]": timed["stages"]["total"]["p99"], "images/s": timed["throughput"]["images_per_s"]}
-            | {"nodes": str((timed["census"] or {}).get("nodes", "")), "notes": "; ".join(timed["notes"])}
+            | {f"{stage.replace('_', ' ')} [ms]": stages[stage].p50 for stage in order}
+            | {"p99 [ms]": timed.stages.total.p99, "images/s": timed.throughput.images_per_s}
+            | {"nodes": str(placement.nodes) if placement else "", "notes": "; ".join(timed.notes)}
         )
     return rows
 

@@ -9,13 +9,14 @@ from conftest import MODEL
 from cutpoint.compare.agreement import find_overlaps, pair
 from cutpoint.files import read_json
 from cutpoint.latency.coordinator import time_variants
-from cutpoint.latency.statistics import COPIES, summarize_latency
+from cutpoint.latency.statistics import summarize_latency
 from cutpoint.latency.watch import gpu_states
 from cutpoint.predict.pinned import cuda_pool
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.postprocess import postprocess
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.shard import predict_onnx
+from cutpoint.records.latency import COPIES
 
 TOLERANCE = 2e-3  # on logits and deltas of fp32 without tf32
 
@@ -119,7 +120,7 @@ def test_latency_says_where_it_ran_and_what_copies_cost(demo, tmp_path):
         assert set(COPIES) < set(found["stages"])
         if job["runtime"] == "onnxruntime":
             assert found["stages"]["host_to_device"]["p50"] > 0
-            assert found["census"]["nodes"]["CUDAExecutionProvider"] > 100
+            assert found["node_placement"]["nodes"]["CUDAExecutionProvider"] > 100
             assert found["provider_options"]["use_tf32"] == "0"
 
 

@@ -115,7 +115,7 @@ def metrics(delta: float, images: int = 4) -> dict:
     return {**values, "images": images, "detections": 40, "per_class": per_class}
 
 
-CENSUS = {
+PLACEMENT = {
     **{"nodes": {"CUDAExecutionProvider": 280, "CPUExecutionProvider": 12}, "parts": 5, "copies": 4},
     **{"share": {"CUDAExecutionProvider": 0.75, "CPUExecutionProvider": 0.25}, "slowest": {"Conv": 0.7}},
 }
@@ -149,12 +149,13 @@ def latency(variant: str, factor: float) -> dict:
         "load": {"seconds": 5.0, "foreign_seconds": 0.1, "foreign_cores": 0.02},
         "throughput": None if torch else {"images_per_s": 80.25, "images": 64, "seconds": 0.8},
         "memory": {"host_peak_mib": 180.4, "device_mib": None},
-        "census": None if torch else CENSUS,
+        "node_placement": None if torch else PLACEMENT,
         "difference": None,
         "watch": {"before": {"load_1min": 0.1}, "during": {"load_1min": [1.0, 1.5]}}
         | {"after": {"load_1min": 1.25}, "throttled": []},
         "stages": stages,
         "notes": ["without compiled NMS"] if torch else [],
+        **{"format": 2, "tf32": False, "without_compiled_nms": torch, "disturbed": False, "samples": "s"},
         "machine": {"cpu": "Testchip 9 <x86>", "load_1min": 0.5, "gpus": []}
         | {"libraries": {"onnx": "1.23.2", "numpy": "2.4"}},
     }

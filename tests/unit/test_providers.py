@@ -12,7 +12,7 @@ from tiny import atss_head, model_spec, write_one_node
 
 import cutpoint
 from cutpoint.errors import UserError
-from cutpoint.latency.statistics import COPIES, STAGES, timed_stages
+from cutpoint.latency.statistics import timed_stages
 from cutpoint.plan import devices
 from cutpoint.plan.config import complete_config
 from cutpoint.plan.devices import check_providers, resolve_device
@@ -22,6 +22,7 @@ from cutpoint.plan.variants import differences
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.stream import share_threads
 from cutpoint.providers import AUTO, CPU, NVIDIA, PROVIDERS, Provider, get_provider
+from cutpoint.records.latency import COPIES, STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"

@@ -271,7 +271,7 @@ def test_onnx_variants_need_neither_torch_nor_mmdet(demo):
         "job = {'runtime': 'onnxruntime', 'model': sys.argv[1], 'provider': 'cpu', 'threads': 1, "
         "'recipe': 'mmdet3', 'cut': 'raw', 'input': 'mmdet', 'tf32': False}\n"
         "opened = open_variant(job)\n"
-        "assert time_images(opened.pipeline, opened.recipe, [sys.argv[2]])['total'] > 0\n"
+        "assert time_images(opened, [sys.argv[2]])['total'] > 0\n"
         "print([name for name in ('torch', 'mmdet', 'mmengine') if name in sys.modules])\n"
     )
     entry = read_json(demo / "results/manifests/traffic.json")["images"][0]
@@ -285,7 +285,6 @@ def test_onnx_variants_need_neither_torch_nor_mmdet(demo):
 def test_latency_finds_the_same_detections(demo, dataset, model):
     """The worker's floor is the recipe's own threshold; nothing may be lost by it."""
     from cutpoint.latency.worker import open_variant
-    from cutpoint.recipes.recipe import detect
 
     path = str(demo / f"results/models/{model}/raw-fp32.onnx")
     job = {
@@ -298,13 +297,13 @@ def test_latency_finds_the_same_detections(demo, dataset, model):
         "tf32": False,
     }
     opened = open_variant({**job, "recipe": {"base": "mmdet3", "score_thr": 0.3}})
-    pipeline, recipe = opened.pipeline, opened.recipe
+    pipeline = opened.pipeline
     assert pipeline.spec.head.floor.value == 0.3
     detections = read_json(demo / f"results/detections/{dataset}/{model}/raw_thr03.json")
     for entry in read_json(demo / f"results/manifests/{dataset}.json")["images"][:16]:
         tensor, geometry = pipeline.prepare(pipeline.decode(str(demo / entry["path"])))
         read = pipeline.read(pipeline.infer(tensor, geometry), geometry)
-        scores = detect(read, recipe, geometry, pipeline.spec).scores.tolist()
+        scores = opened.finish(read, geometry).scores.tolist()
         assert scores == pytest.approx([d["score"] for d in detections if d["image_id"] == entry["id"]])
 
 
@@ -314,7 +313,7 @@ def test_files_keep_the_contract(demo):
     assert all({"p50", "p90", "p95", "p99", "mean", "n"} <= set(s) for s in latency["stages"].values())
     low, high = latency["stages"]["total"]["p50_ci95"]
     assert low <= latency["stages"]["total"]["p50"] <= high
-    assert latency["census"]["nodes"]["CPUExecutionProvider"] > 100
+    assert latency["node_placement"]["nodes"]["CPUExecutionProvider"] > 100
     assert latency["memory"]["host_peak_mib"] > 50
     assert latency["warm_up"]["runs"] >= 3 * len(latency["warm_up"]["shapes"])
     assert latency["stages"]["total"]["n"] >= 32

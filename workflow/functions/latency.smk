@@ -1,6 +1,11 @@
 from types import SimpleNamespace
 
-from cutpoint.plan.tables import latency_jobs, latency_recipes, row_files
+from cutpoint.plan.tables import (
+    latency_jobs,
+    latency_recipes,
+    row_files,
+    timed_modules,
+)
 
 
 def get_timed(wildcards):
@@ -13,6 +18,11 @@ def get_timed_exports(wildcards):
 
 def get_latency_settings(wildcards):
     return CONFIG["latency"]
+
+
+def get_timing_code(wildcards):
+    """Of what is timed: the recipes' code only where a variant has post-processing behind its graph."""
+    return {module: get_code(module) for module in timed_modules(get_timed(wildcards))}
 
 
 def get_timed_recipes(wildcards):

@@ -16,7 +16,7 @@ rule time_variants:
     resources:
         gpu=get_gpu_count,
     params:
-        code=get_code("cutpoint.latency.coordinator"),
+        code=get_timing_code,
         sources=get_model_digests,
         settings=get_latency_settings,
         jobs=get_timed,

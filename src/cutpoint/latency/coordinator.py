@@ -13,17 +13,15 @@ import tempfile
 import time
 from typing import Any
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from cutpoint.errors import UserError
-from cutpoint.files import read_json, replacing
+from cutpoint.files import read_json
 from cutpoint.latency.pace import REST_S
-from cutpoint.latency.statistics import METADATA
-from cutpoint.latency.watch import FOREIGN_CORES, Load, Watch
+from cutpoint.latency.watch import Load, Watch
 from cutpoint.machine import machine_facts
+from cutpoint.records.json_file import as_record
+from cutpoint.records.timing import Timed, Timing, Watched, write_samples
 
 # Images of one block. Small, so that a drift or a disturbance of seconds falls on all variants.
 BLOCK = 8
@@ -45,6 +43,9 @@ class Worker:
             text=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._requests, self._answers = self._process.stdin, self._process.stdout
         self.pid = self._process.pid
 
     def wait(self) -> None:
@@ -63,24 +64,24 @@ class Worker:
         """
         # a worker that ended meanwhile is told by its closed answers
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps({"ask": method, **arguments}) + "\n")
-            self._process.stdin.flush()
+            self._requests.write(json.dumps({"ask": method, **arguments}) + "\n")
+            self._requests.flush()
         return self._receive()
 
     def close(self) -> None:
         """End the process."""
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
+            self._requests.close()
         try:
             self._process.wait(timeout=20)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._process.stdout.close()
+        self._answers.close()
         self._errors.close()
 
     def _receive(self) -> dict[str, Any]:
-        line = self._process.stdout.readline()
+        line = self._answers.readline()
         if not line:
             self._process.wait()
             self._errors.seek(0)
@@ -90,7 +91,8 @@ class Worker:
                 f"latency of variant {self.job['variant']}: its worker ended with exit code "
                 f"{self._process.returncode}{reason}"
             )
-        return json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
 
 def time_variants(
@@ -119,8 +121,7 @@ def time_variants(
         threads: threads of one operator, both runtimes; null means all usable cores.
         batch: images per run of the network; a sample is one run.
         throughput: measure images per second with overlap too, for ``min_seconds`` of each variant.
-        out: Parquet file to write: ``variant, round, image_id`` (of a batch the first), ``shape`` (network
-            input) and the stages in ms; what was found beside them is in its metadata.
+        out: Parquet file to write, see ``timing.read_samples``.
 
     Raises:
         UserError: a worker failed, or there are fewer images than a batch has.
@@ -134,14 +135,14 @@ def time_variants(
     if not entries:
         raise UserError(f"latency.batch: {batch} images, and {manifest} has fewer; lower it")
     blocks = _blocks(entries, batch)
-    facts = {
+    facts: dict[str, Any] = {
         "machine": machine_facts(),
         "threads": threads,
         "batch": batch,
         "images": len(entries),
         "block_images": len(blocks[0]),
     }
-    watch, workers = Watch(), {}
+    watch, workers = Watch(), dict[str, Worker]()
     described: dict[str, dict[str, Any]] = {}
     samples: list[dict[str, Any]] = []
     watch.look()
@@ -168,13 +169,9 @@ def time_variants(
     finally:
         for worker in workers.values():
             worker.close()
-    facts["watch"] = watch.summary()
-    for variant, load in loads.items():
-        described[variant]["notes"] += _disturbances(load, facts["watch"])
-    table = pa.Table.from_pandas(pd.DataFrame(samples), preserve_index=False)
-    metadata = json.dumps({**facts, "variants": described}).encode()
-    with replacing(out) as temporary:
-        pq.write_table(table.replace_schema_metadata({METADATA: metadata}), temporary, compression="zstd")
+    timed = {name: as_record(told, Timed, f"latency of variant {name}") for name, told in described.items()}
+    timing = Timing(**facts, watch=as_record(watch.summary(), Watched, out), variants=timed)
+    write_samples(out, samples, timing)
 
 
 def _blocks(entries: list[dict[str, Any]], batch: int) -> list[list[dict[str, Any]]]:
@@ -188,14 +185,11 @@ def _describe(worker: Worker, entries: list[dict[str, Any]]) -> dict[str, Any]:
     warm_up = worker.ask("warm_up", images=entries)
     cold_start = {**facts["cold_start"], "first_run_ms": warm_up.pop("first_run_ms")}
     time.sleep(REST_S)
-    unsteady = [shape for shape, found in warm_up["shapes"].items() if not found["stable"]]
-    notes = [f"warm-up not steady at {', '.join(unsteady)}"] if unsteady else []
     return {
         **{key: job[key] for key in ("runtime", "cut", "tf32")},
         "provider_asked": job["provider"],
         "recipe": job["recipe_text"],
         **facts,
-        "notes": [*facts["notes"], *notes],
         "cold_start": cold_start,
         "warm_up": warm_up,
     }
@@ -229,12 +223,3 @@ def _time_in_turn(
             watch.look()
             number += 1
     return loads
-
-
-def _disturbances(load: Load, watched: dict[str, Any]) -> list[str]:
-    notes = []
-    if load.foreign_cores > FOREIGN_CORES:
-        notes.append(f"disturbed (other processes kept {load.foreign_cores:.1f} cores busy)")
-    if watched["throttled"]:
-        notes.append(f"disturbed (GPU: {', '.join(watched['throttled'])})")
-    return notes

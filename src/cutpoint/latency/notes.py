@@ -1,4 +1,36 @@
-"""What a latency says beside its numbers."""
+"""What makes times doubtful, in words for people."""
+
+from collections.abc import Iterable
+
+from cutpoint.records.timing import Timed, Watched
 
 # the NMS of mmdet ran in Python
 UNCOMPILED = "without compiled NMS"
+# From here on other processes' work is a disturbance (cores, on average over what was timed).
+FOREIGN_CORES = 0.5
+
+
+def time_notes(timed: Timed, watch: Watched) -> list[str]:
+    """All notes on the times of a variant."""
+    notes = [UNCOMPILED] if timed.without_compiled_nms else []
+    notes += [unsteady(timed.unsteady)] if timed.unsteady else []
+    return notes + disturbances(timed.load.foreign_cores, watch.throttled)
+
+
+def unsteady(shapes: Iterable[str]) -> str:
+    """Say at which input shapes (``HxW``) the times had not come to rest."""
+    return f"warm-up not steady at {', '.join(shapes)}"
+
+
+def disturbances(foreign_cores: float, throttled: Iterable[str]) -> list[str]:
+    """Say what disturbed the times; empty where nothing did.
+
+    Args:
+        foreign_cores: cores that other processes kept busy, on average.
+        throttled: why GPUs lowered their clocks.
+    """
+    notes = []
+    if foreign_cores > FOREIGN_CORES:
+        notes.append(f"disturbed (other processes kept {foreign_cores:.1f} cores busy)")
+    reasons = ", ".join(throttled)
+    return notes + ([f"disturbed (GPU: {reasons})"] if reasons else [])

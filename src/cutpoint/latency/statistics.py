@@ -1,23 +1,27 @@
 """Latency samples in; percentiles, intervals and differences out, in ms: nothing clipped, no best-of."""
 
-import json
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
-from cutpoint.files import write_json
-from cutpoint.latency.notes import UNCOMPILED
+from cutpoint.latency.notes import disturbances, time_notes
 from cutpoint.providers import get_provider
+from cutpoint.records.latency import (
+    COPIES,
+    STAGES,
+    Difference,
+    Latency,
+    Stage,
+    Stages,
+    Total,
+    write_latency,
+)
+from cutpoint.records.timing import Conditions, Timing, read_samples
 
-STAGES = ("decode", "preprocess", "inference", "postprocess", "total")
-# as well, of a variant on a device with memory of its own
-COPIES = ("host_to_device", "device_to_host")
 PERCENTILES = {"p50": 50, "p90": 90, "p95": 95, "p99": 99}
-METADATA = b"cutpoint"
 RESAMPLES, SEED = 1000, 0
 
 
@@ -30,33 +34,33 @@ def summarize_latency(*, samples: str, variant: str, reference: str | None, out:
         reference: the variant that it is compared with; null, itself or one that was not timed: with none.
         out: JSON file to write.
     """
-    table = pq.read_table(samples)
-    facts = json.loads(table.schema.metadata[METADATA])
-    described = facts["variants"][variant]
-    rows = table.to_pandas()
+    rows, timing = read_samples(samples)
+    timed = timing.variants[variant]
     own = rows[rows["variant"] == variant]
-    stages = timed_stages(described["provider_asked"])
-    statistics = {stage: stage_statistics(own[stage].to_numpy()) for stage in stages}
-    statistics["total"]["p50_ci95"] = median_interval(_rounds(own))
-    difference = None
-    if reference in facts["variants"] and reference != variant:
-        other = facts["variants"][reference]
-        # an NMS in Python says nothing about PyTorch's speed
-        if (UNCOMPILED in other["notes"]) == (UNCOMPILED in described["notes"]):
-            base = rows[rows["variant"] == reference]
-            difference = {"reference": reference, **median_difference(_rounds(base), _rounds(own))}
-    shared = {key: facts[key] for key in ("threads", "batch", "images", "block_images", "machine", "watch")}
-    write_json(
-        out,
-        {
-            "variant": variant,
-            **described,
-            "stages": statistics,
-            "difference": difference,
-            **shared,
-            "samples": Path(samples).as_posix(),
-        },
+    stages = {name: stage_statistics(own[name].to_numpy()) for name in timed_stages(timed.provider_asked)}
+    total = stages.pop("total")
+    latency = Latency(
+        **vars(timed),
+        **{field.name: getattr(timing, field.name) for field in fields(Conditions)},
+        variant=variant,
+        disturbed=bool(disturbances(timed.load.foreign_cores, timing.watch.throttled)),
+        notes=tuple(time_notes(timed, timing.watch)),
+        stages=Stages(**stages, total=Total(**vars(total), p50_ci95=median_interval(_rounds(own)))),
+        difference=_difference(rows, timing, variant, reference),
+        samples=Path(samples).as_posix(),
     )
+    write_latency(out, latency)
+
+
+def _difference(rows: pd.DataFrame, timing: Timing, variant: str, reference: str | None) -> Difference | None:
+    if reference is None or reference == variant or reference not in timing.variants:
+        return None
+    # an NMS in Python says nothing about PyTorch's speed
+    uncompiled = {timing.variants[name].without_compiled_nms for name in (variant, reference)}
+    if len(uncompiled) > 1:
+        return None
+    base, own = (_rounds(rows[rows["variant"] == name]) for name in (reference, variant))
+    return median_difference(reference, base, own)
 
 
 def timed_stages(provider: str) -> tuple[str, ...]:
@@ -64,13 +68,13 @@ def timed_stages(provider: str) -> tuple[str, ...]:
     return (*STAGES, *COPIES) if get_provider(provider).device.copies else STAGES
 
 
-def stage_statistics(milliseconds: np.ndarray) -> dict[str, Any]:
+def stage_statistics(milliseconds: np.ndarray) -> Stage:
     """Percentiles, mean and count of ``(N,)`` samples in ms."""
     values = {name: float(np.percentile(milliseconds, q)) for name, q in PERCENTILES.items()}
-    return {**values, "mean": float(milliseconds.mean()), "n": len(milliseconds)}
+    return Stage(**values, mean=float(milliseconds.mean()), n=len(milliseconds))
 
 
-def median_interval(rounds: list[np.ndarray]) -> list[float] | None:
+def median_interval(rounds: list[np.ndarray]) -> tuple[float, float] | None:
     """95 % interval of the median, ms, by a bootstrap over rounds; null for a single round.
 
     Rounds and not samples are drawn, since neighbours in time are alike.
@@ -81,24 +85,30 @@ def median_interval(rounds: list[np.ndarray]) -> list[float] | None:
     return _interval(len(rounds), lambda drawn: _median(rounds, drawn))
 
 
-def median_difference(base: list[np.ndarray], own: list[np.ndarray]) -> dict[str, Any]:
+def median_difference(reference: str, base: list[np.ndarray], own: list[np.ndarray]) -> Difference:
     """Difference of the medians, ``own - base`` in ms, with its 95 % interval.
 
     The rounds of both ran one after the other and are drawn together, so that what the machine did to both
     cancels.
+
+    Args:
+        reference: the name of ``base``.
+        base, own: the totals of each round, ms.
     """
     everything = np.arange(len(base))
-    return {
-        "p50_ms": _median(own, everything) - _median(base, everything),
-        "p50_ci95": _interval(len(base), lambda drawn: _median(own, drawn) - _median(base, drawn)),
-    }
+    return Difference(
+        reference,
+        _median(own, everything) - _median(base, everything),
+        _interval(len(base), lambda drawn: _median(own, drawn) - _median(base, drawn)),
+    )
 
 
-def _interval(count: int, statistic: Callable[[np.ndarray], float]) -> list[float] | None:
+def _interval(count: int, statistic: Callable[[np.ndarray], float]) -> tuple[float, float] | None:
     if count < 2:
         return None
     draws = np.random.default_rng(SEED).integers(0, count, (RESAMPLES, count))
-    return np.percentile([statistic(drawn) for drawn in draws], [2.5, 97.5]).tolist()
+    low, high = np.percentile([statistic(drawn) for drawn in draws], [2.5, 97.5]).tolist()
+    return low, high
 
 
 def _median(rounds: list[np.ndarray], drawn: np.ndarray) -> float:

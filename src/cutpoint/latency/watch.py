@@ -10,8 +10,6 @@ from typing import Any
 import psutil
 import pynvml
 
-# From here on other processes' work is a disturbance (cores, on average over what was timed).
-FOREIGN_CORES = 0.5
 # NVML's reasons for a lower clock that mean heat or power trouble; the power cap is normal under full load.
 THROTTLES = {
     pynvml.nvmlClocksEventReasonSwThermalSlowdown: "software thermal slowdown",
@@ -85,7 +83,7 @@ class Watch:
 def machine_state() -> dict[str, Any]:
     """Load, CPU clock (MHz) and temperature (Celsius), and each GPU's state; null where nobody tells."""
     clock = psutil.cpu_freq()
-    sensors = getattr(psutil, "sensors_temperatures", dict)()
+    sensors: dict[str, Any] = getattr(psutil, "sensors_temperatures", dict)()
     heat = [reading.current for readings in sensors.values() for reading in readings]
     return {
         "load_1min": round(os.getloadavg()[0], 2),

@@ -8,22 +8,22 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 
-from cutpoint.data.image import named_input
 from cutpoint.errors import UserError, located
 from cutpoint.files import read_json
-from cutpoint.latency.notes import UNCOMPILED
 from cutpoint.latency.pace import SPIN_S
 from cutpoint.latency.watch import device_memory_mib
-from cutpoint.predict.pipeline import READERS, Pipeline
+from cutpoint.predict.pipeline import READERS, OnnxPipeline, Pipeline
 from cutpoint.predict.stream import share_threads, stream
-from cutpoint.recipes.recipe import Recipe, detect, floor_of, resolve_recipe
+from cutpoint.records.detections import Detections
+from cutpoint.records.image import Geometry
+from cutpoint.records.json_file import as_content
 from cutpoint.records.model import ModelSpec
 
 # The runs of one input shape are warm when one run more moves the median of the last few by no more than this
@@ -31,20 +31,27 @@ from cutpoint.records.model import ModelSpec
 STABLE, WINDOW, FEWEST, MOST = 0.03, 5, 3, 30
 # A stream that was too short is made longer by this factor more than it seems to need.
 LONGER = 1.2
+# Imported only where it is timed, and written so that the code of this module does not seem to reach it: what
+# times no hand-written post-processing is not timed again for its sake; see ``tables.timed_modules``.
+HANDWRITTEN = f"{__package__}.handwritten"
 Images = list[dict[str, Any]]
 
 
 @dataclass
 class Opened:
-    """A variant that is ready to run: its pipeline, its recipe (null: detections are done), its session."""
+    """A variant that is ready to run.
+
+    ``pipeline``: image file to candidates or detections. ``finish``: these to detections. ``facts``: of the
+    session, for the samples' metadata.
+    """
 
     pipeline: Pipeline
-    recipe: Recipe | None
+    finish: Callable[[Any, Geometry], Detections]
     facts: dict[str, Any]
 
 
 def open_variant(job: dict[str, Any]) -> Opened:
-    """Open the pipeline and recipe of a variant; the recipe's own threshold becomes the floor.
+    """Open a variant: its pipeline, and its hand-written post-processing where it has one.
 
     Args:
         job: see ``coordinator.time_variants``, with ``threads``.
@@ -61,7 +68,6 @@ def open_variant(job: dict[str, Any]) -> Opened:
         pipeline: Pipeline = open_pytorch(*arguments, job["input"], job["tf32"])
         scores, facts = "class", {}
     else:
-        from cutpoint.predict.pipeline import OnnxPipeline
         from cutpoint.predict.runtime import Session
 
         session = Session(job["model"], job["provider"], job["threads"], tf32=job["tf32"], spin_s=SPIN_S)
@@ -74,16 +80,19 @@ def open_variant(job: dict[str, Any]) -> Opened:
             "pinned": session.pinned,
         }
     if pipeline.cut not in READERS:
-        return Opened(pipeline, None, facts)
-    recipe = resolve_recipe(job["recipe"], pipeline.spec.head, scores)
-    spec = pipeline.spec.with_floor(floor_of(recipe))
-    # what boxes are clipped to belongs to the input recipe of the run
-    pipeline.spec = replace(spec, input=named_input(job["input"], spec.input, None))
-    return Opened(pipeline, recipe, facts)
+        return Opened(pipeline, _done, facts)
+    written = importlib.import_module(HANDWRITTEN)
+    return Opened(pipeline, written.open_recipe(pipeline, job["recipe"], job["input"], scores), facts)
 
 
-def time_images(pipeline: Pipeline, recipe: Recipe | None, paths: Sequence[str]) -> dict[str, Any]:
+def _done(read: Detections, geometry: Geometry) -> Detections:
+    """Of a pipeline that ends in detections."""
+    return read
+
+
+def time_images(opened: Opened, paths: Sequence[str]) -> dict[str, Any]:
     """Run image files to final boxes in one batch; its input shape and the milliseconds of each stage."""
+    pipeline = opened.pipeline
     start = time.perf_counter_ns()
     images = [pipeline.decode(path) for path in paths]
     decoded = time.perf_counter_ns()
@@ -96,7 +105,7 @@ def time_images(pipeline: Pipeline, recipe: Recipe | None, paths: Sequence[str])
     outputs = pipeline.download(computed)
     back = time.perf_counter_ns()
     for number, geometry in enumerate(geometries):
-        detect(pipeline.read(outputs, geometry, number), recipe, geometry, pipeline.spec)
+        opened.finish(pipeline.read(outputs, geometry, number), geometry)
     end = time.perf_counter_ns()
     stages = {
         "decode": decoded - start,
@@ -118,20 +127,21 @@ class Server:
         self._job = job
         # what takes longest to import, before anything is timed
         importlib.import_module("cutpoint.predict.runtime" if job["model"] else "cutpoint.detector.reference")
+        if job["cut"] in READERS:
+            importlib.import_module(HANDWRITTEN)
 
     def open(self) -> dict[str, Any]:
         """Open the variant, and tell what was opened."""
-        began, notes = time.perf_counter(), []
+        began, uncompiled = time.perf_counter(), False
         self._opened = open_variant(self._job)
         seconds = time.perf_counter() - began
         if self._job["runtime"] == "pytorch" and self._job["cut"] == "e2e":
             from cutpoint.detector.mmcv_ops import has_compiled_ops
 
-            if not has_compiled_ops():
-                notes.append(UNCOMPILED)
+            uncompiled = not has_compiled_ops()
         return {
             "provider_got": self._opened.pipeline.provider,
-            "notes": notes,
+            "without_compiled_nms": uncompiled,
             **self._opened.facts,
             "affinity": sorted(os.sched_getaffinity(0)),
             "cold_start": {"open_s": round(seconds, 3)},
@@ -144,7 +154,7 @@ class Server:
             ``first_run_ms``; ``shapes``: of each input shape (``HxW``) the number of runs and whether it
             became stable; ``runs`` and ``seconds`` in all.
         """
-        began, times = time.perf_counter(), {}
+        began, times = time.perf_counter(), dict[str, tuple[list[float], Images]]()
         for batch in self._batches(images):
             row = self._time(batch)
             times.setdefault(row["shape"], ([], batch))[0].append(row["total"])
@@ -186,28 +196,30 @@ class Server:
             began, entries = time.perf_counter(), images * passes
             with closing(stream(opened.pipeline, entries, **settings)) as results:
                 for _, geometry, read in results:
-                    detect(read, opened.recipe, geometry, opened.pipeline.spec)
+                    opened.finish(read, geometry)
             spent = time.perf_counter() - began
         return {"images_per_s": len(entries) / spent, "images": len(entries), "seconds": round(spent, 3)}
 
     def finish(self, images: Images) -> dict[str, Any]:
-        """Peak memory, MiB, and then the census of the graph's nodes in a session of its own."""
+        """Peak memory, MiB, and then where the graph's nodes run, in a session of its own."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         memory = {"host_peak_mib": round(peak, 1), "device_mib": device_memory_mib(os.getpid())}
         if self._job["runtime"] == "pytorch":
-            return {"memory": memory, "census": None}
-        from cutpoint.latency.census import take_census
+            return {"memory": memory, "node_placement": None}
+        from cutpoint.latency.placement import place_nodes
 
-        pipeline = self._opened.pipeline
+        job, pipeline = self._job, self._opened.pipeline
+        assert isinstance(pipeline, OnnxPipeline)
         (batch, *_) = self._batches(images)
         tensor, sizes = pipeline.batch([pipeline.prepare(pipeline.decode(i["path"])) for i in batch])
-        settings = (self._job[key] for key in ("model", "provider", "threads", "tf32"))
-        return {"memory": memory, "census": take_census(*settings, pipeline.feeds(tensor, *sizes))}
+        feeds = pipeline.feeds(tensor, *sizes)
+        placement = place_nodes(job["model"], job["provider"], job["threads"], job["tf32"], feeds)
+        return {"memory": memory, "node_placement": as_content(placement)}
 
     def _time(self, batch: Images) -> dict[str, Any]:
         paths = [image["path"] for image in batch]
         with located("in the batch of " + ", ".join(paths)):
-            return time_images(self._opened.pipeline, self._opened.recipe, paths)
+            return time_images(self._opened, paths)
 
     def _batches(self, images: Images) -> list[Images]:
         size = self._job["batch"]

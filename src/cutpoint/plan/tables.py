@@ -113,6 +113,15 @@ def latency_jobs(evaluation: Evaluation, imports: list[str]) -> list[dict[str, A
     ]
 
 
+def timed_modules(jobs: Iterable[dict[str, Any]]) -> list[str]:
+    """The modules that ``time_variants`` runs for the jobs of ``latency_jobs``.
+
+    The coordinator reaches the worker, and that all but the post-processing behind a graph.
+    """
+    written = any(job["cut"] != "e2e" for job in jobs)
+    return ["cutpoint.latency.coordinator", *(["cutpoint.latency.handwritten"] if written else [])]
+
+
 def latency_recipes(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
     """With which recipe each variant is timed: its definition, and for people."""
     return {

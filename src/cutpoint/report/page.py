@@ -15,13 +15,14 @@ from markupsafe import Markup
 from cutpoint.files import read_json, write_text
 from cutpoint.gate.check import shown, title
 from cutpoint.records.ladder import read_ladder
+from cutpoint.records.latency import Latency
 from cutpoint.records.samples import read_pictures
 from cutpoint.report.boxes import autopsy_table, drift_table, operating_table
 from cutpoint.report.comparisons import agreement_table, size_table
 from cutpoint.report.doubts import OF_TIMES, doubts, split_notes, warnings
 from cutpoint.report.mistakes import mistakes_table
 from cutpoint.report.tables import read_per_class, read_summary
-from cutpoint.report.timings import conditions, proof_table, stage_table
+from cutpoint.report.timings import TimedVariant, conditions, proof_table, read_timings, stage_table
 from cutpoint.report.variant_table import variant_table
 from cutpoint.report.words import fixed, interval, signed, verdict
 
@@ -80,7 +81,7 @@ def render_report(
         out: path of the HTML file.
     """
     table, classes = read_summary(summary), read_per_class(per_class)
-    timings = [{**entry, **read_json(entry["path"])} for entry in latencies]
+    timings = read_timings(latencies)
     environment = Environment(
         loader=PackageLoader("cutpoint.report"),
         autoescape=True,
@@ -116,7 +117,7 @@ def render_report(
             "stages": stage_table(timings),
             "proof": proof_table(timings),
             "conditions": _facts_by_set(timings, conditions),
-            "machine": _facts_by_set(timings, lambda timing: timing["machine"]),
+            "machine": _facts_by_set(timings, lambda latency: latency.machine),
         },
         comparison=config["comparison"],
         config=yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False, allow_unicode=True),
@@ -218,14 +219,13 @@ def _inline_svg(path: str, name: str, text: str) -> Markup:
 
 
 def _facts_by_set(
-    timings: list[dict[str, Any]], facts_of: Callable[[dict[str, Any]], dict[str, Any]]
+    timings: list[TimedVariant], facts_of: Callable[[Latency], dict[str, Any]]
 ) -> dict[str, list[str]]:
     """Each fact's distinct values, every one with where it held unless it held everywhere."""
     facts: dict[str, dict[str, list[str]]] = {}
     for timing in timings:
-        for name, value in facts_of(timing).items():
-            places = facts.setdefault(name, {}).setdefault(_facts(value), [])
-            places.append(f"{timing['dataset']}, {timing['model']}")
+        for name, value in facts_of(timing.latency).items():
+            facts.setdefault(name, {}).setdefault(_facts(value), []).append(timing.place)
     return {
         name: [
             value if len(values) == 1 else f"{value} ({'; '.join(dict.fromkeys(places))})"

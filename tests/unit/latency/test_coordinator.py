@@ -3,14 +3,15 @@ import sys
 import time
 
 import psutil
-import pyarrow.parquet as pq
 import pytest
 
 from cutpoint.errors import UserError
 from cutpoint.latency import coordinator
 from cutpoint.latency.coordinator import Worker, time_variants
-from cutpoint.latency.statistics import COPIES, METADATA, STAGES
+from cutpoint.latency.notes import time_notes
 from cutpoint.latency.watch import Load
+from cutpoint.records.latency import IN_ORDER
+from cutpoint.records.timing import ColdStart, Memory, Throughput, WarmedShape, WarmUp, read_samples
 
 WORKER = """
 import json, os, sys
@@ -22,7 +23,7 @@ if job["behaviour"] == "killed":
     os._exit(9)
 if job["behaviour"] == "ends":
     os.close(0)  # so that the next request finds nobody, whoever is faster
-facts = {"provider_got": "cpu", "notes": [], "affinity": [0], "cold_start": {"open_s": 0.5}}
+facts = {"provider_got": "cpu", "without_compiled_nms": False, "affinity": [0], "cold_start": {"open_s": 0.5}}
 print("{}", flush=True)
 if job["behaviour"] == "ends":
     sys.exit("it is gone")
@@ -46,7 +47,7 @@ for number, line in enumerate(sys.stdin):
     elif request["ask"] == "throughput":
         answer = {"images_per_s": 20.0, "images": len(images), "seconds": request["seconds"]}
     else:
-        answer = {"memory": {"host_peak_mib": 70.0, "device_mib": None}, "census": None}
+        answer = {"memory": {"host_peak_mib": 70.0, "device_mib": None}, "node_placement": None}
     print(json.dumps(answer), flush=True)
 """
 
@@ -70,7 +71,7 @@ def stub_workers(tmp_path, monkeypatch):
 
 @pytest.fixture
 def run(tmp_path):
-    """Times stub workers of given behaviours, by variant; returns the samples and the metadata."""
+    """Times stub workers of given behaviours, by variant; returns the samples and how they were timed."""
 
     def time_them(behaviours, ids=(1,), **settings):
         entries = [{"id": i, "path": f"{i}.jpg", "height": 8, "width": 8} for i in ids]
@@ -85,8 +86,7 @@ def run(tmp_path):
         chosen = {"images": len(ids), "min_seconds": 0, "min_runs": 2, "threads": 1, "batch": 1}
         chosen |= {"throughput": False, "out": str(tmp_path / "s.parquet")} | settings
         time_variants(**given, **chosen)
-        table = pq.read_table(chosen["out"])
-        return table.to_pandas(), json.loads(table.schema.metadata[METADATA])
+        return read_samples(chosen["out"])
 
     return time_them
 
@@ -118,27 +118,21 @@ def test_blocks_alternate_until_every_variant_has_enough(stub_workers, run, monk
     monkeypatch.setattr(coordinator, "BLOCK", 2)
     samples, facts = run(dict.fromkeys("abc", "works"), ids=(4, 9, 11, 12), min_runs=7)
     assert len(stub_workers) == 3
-    assert samples.columns.tolist() == ["variant", "round", "image_id", "shape", *_in_order()]
+    assert samples.columns.tolist() == ["variant", "round", "image_id", "shape", *IN_ORDER, "total"]
     # rounds of two images; whole passes over the four
     assert samples.groupby("variant").size().to_dict() == {"a": 8, "b": 8, "c": 8}
     assert samples.groupby(["variant", "image_id"]).size().unique().tolist() == [2]
     rounds = [rows for _, rows in samples.groupby("round")]
     assert [rows["variant"].iloc[0] for rows in rounds] == ["a", "b", "c", "a"]
     assert [sorted(set(rows["image_id"])) for rows in rounds] == [[4, 9], [11, 12], [4, 9], [11, 12]]
-    assert (facts["threads"], facts["batch"], facts["images"], facts["block_images"]) == (1, 1, 4, 2)
-    told = facts["variants"]["b"]
-    assert told["warm_up"] == {"shapes": {"8x8": {"runs": 3, "stable": True}}, "runs": 3, "seconds": 0.1}
-    assert told["cold_start"] == {"open_s": 0.5, "first_run_ms": 9.5}
-    assert (told["provider_asked"], told["provider_got"], told["recipe"]) == ("cpu", "cpu", "mmdet3")
-    assert told["memory"] == {"host_peak_mib": 70.0, "device_mib": None}
-    assert told["throughput"] is None
-    assert facts["watch"]["before"]["load_1min"] >= 0
-
-
-def _in_order():
-    decode, preprocess, inference, postprocess, total = STAGES
-    there, back = COPIES
-    return [decode, preprocess, there, inference, back, postprocess, total]
+    assert (facts.threads, facts.batch, facts.images, facts.block_images) == (1, 1, 4, 2)
+    told = facts.variants["b"]
+    assert told.warm_up == WarmUp({"8x8": WarmedShape(3, True)}, 3, 0.1)
+    assert told.cold_start == ColdStart(open_s=0.5, first_run_ms=9.5)
+    assert (told.provider_asked, told.provider_got, told.recipe) == ("cpu", "cpu", "mmdet3")
+    assert told.memory == Memory(host_peak_mib=70.0, device_mib=None)
+    assert (told.throughput, told.without_compiled_nms) == (None, False)
+    assert facts.watch.before["load_1min"] >= 0
 
 
 def test_min_seconds_counts_per_variant(stub_workers, run, monkeypatch):
@@ -154,17 +148,17 @@ def test_min_seconds_counts_per_variant(stub_workers, run, monkeypatch):
 def test_only_whole_batches_are_timed(stub_workers, run):
     samples, facts = run({"a": "works"}, ids=range(1, 8), batch=3, min_runs=1)
     assert samples["image_id"].tolist() == [1, 4]
-    assert (facts["images"], facts["block_images"], facts["batch"]) == (6, 6, 3)
+    assert (facts.images, facts.block_images, facts.batch) == (6, 6, 3)
     with pytest.raises(UserError, match=r"latency\.batch: 8 images, and .*m\.json has fewer"):
         run({"a": "works"}, ids=range(1, 8), batch=8)
 
 
 def test_throughput_is_asked_for_as_long_as_latency(stub_workers, run):
     _, facts = run({"a": "works"}, ids=(1, 2), throughput=True, min_seconds=0.01)
-    assert facts["variants"]["a"]["throughput"] == {"images_per_s": 20.0, "images": 2, "seconds": 0.01}
+    assert facts.variants["a"].throughput == Throughput(images_per_s=20.0, images=2, seconds=0.01)
 
 
-def test_what_disturbed_a_variant_is_in_its_notes(stub_workers, run, monkeypatch):
+def test_what_disturbed_a_variant_is_measured(stub_workers, run, monkeypatch):
     monkeypatch.setattr(Load, "foreign_cores", 1.04)
     summary = {"before": {}, "during": {}, "after": {}, "throttled": ["hardware slowdown"]}
     monkeypatch.setattr(coordinator.Watch, "summary", lambda self: summary)
@@ -173,14 +167,8 @@ def test_what_disturbed_a_variant_is_in_its_notes(stub_workers, run, monkeypatch
         "disturbed (other processes kept 1.0 cores busy)",
         "disturbed (GPU: hardware slowdown)",
     ]
-    assert facts["variants"]["a"]["notes"] == disturbed
-    assert facts["variants"]["b"]["notes"] == ["warm-up not steady at 8x8", *disturbed]
-
-
-def test_an_undisturbed_variant_has_no_notes(stub_workers, run, monkeypatch):
-    monkeypatch.setattr(Load, "foreign_cores", coordinator.FOREIGN_CORES)
-    _, facts = run({"a": "works"})
-    assert facts["variants"]["a"]["notes"] == []
+    notes = {name: time_notes(timed, facts.watch) for name, timed in facts.variants.items()}
+    assert notes == {"a": disturbed, "b": ["warm-up not steady at 8x8", *disturbed]}
 
 
 @pytest.mark.parametrize(("spin_s", "least", "most"), [(0, 0, 0.02), (0.1, 0.05, 0.4)])

@@ -6,7 +6,8 @@ import pynvml
 import pytest
 
 from cutpoint.latency import watch
-from cutpoint.latency.watch import FOREIGN_CORES, Load, Watch, device_memory_mib, gpu_states
+from cutpoint.latency.notes import FOREIGN_CORES
+from cutpoint.latency.watch import Load, Watch, device_memory_mib, gpu_states
 
 
 @pytest.fixture

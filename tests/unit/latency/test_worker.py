@@ -1,5 +1,7 @@
 import io
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -7,11 +9,11 @@ from tiny import FakeSession, atss_head, geometry, model_spec, raw_outputs
 
 from cutpoint.data.image import named_input
 from cutpoint.latency import worker
-from cutpoint.latency.statistics import COPIES, STAGES
 from cutpoint.latency.worker import MOST, Opened, is_stable, open_variant, time_images
 from cutpoint.predict.pipeline import OnnxPipeline, Pipeline
-from cutpoint.recipes.recipe import resolve_recipe
+from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
 from cutpoint.records.detections import Detections
+from cutpoint.records.latency import COPIES, STAGES
 from cutpoint.records.model import Floor
 
 JOB = {
@@ -52,6 +54,10 @@ class StubPipeline(Pipeline):
         return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
 
 
+def finished(read, geometry):
+    return read
+
+
 @pytest.fixture
 def stub(monkeypatch):
     """A pipeline whose clock is ours: a variant's stages cost what ``costs`` says, ms."""
@@ -67,7 +73,7 @@ def stub(monkeypatch):
 
         monkeypatch.setattr(pipeline, name, slow)
     monkeypatch.setattr(worker.time, "perf_counter_ns", lambda: pipeline.now)
-    monkeypatch.setattr(worker, "open_variant", lambda job: Opened(pipeline, None, {}))
+    monkeypatch.setattr(worker, "open_variant", lambda job: Opened(pipeline, finished, {}))
     return pipeline
 
 
@@ -87,7 +93,7 @@ def images(*paths):
 
 def test_stages_are_timed_where_the_work_is(stub):
     stub.costs = {"decode": 1, "prepare": 20, "upload": 300, "compute": 4000, "download": 5e4, "read": 6e5}
-    assert time_images(stub, None, ["a.jpg"]) == {
+    assert time_images(Opened(stub, finished, {}), ["a.jpg"]) == {
         "shape": "32x40",
         "decode": 1,
         "preprocess": 20,
@@ -155,7 +161,7 @@ def test_throughput_is_that_of_one_stream_that_lasts_long_enough(stub, monkeypat
     clock = iter([0.0, 0.5, 1.0, 3.5])
     monkeypatch.setattr(worker.time, "perf_counter", lambda: next(clock))
     server = worker.Server.__new__(worker.Server)
-    server._job, server._opened = JOB, Opened(stub, None, {})
+    server._job, server._opened = JOB, Opened(stub, finished, {})
     monkeypatch.setattr(stub, "prepare", lambda image: (image, geometry(height=40, width=60)))
     found = server.throughput(images("a", "b", "c"), seconds=2)
     assert found == {"images_per_s": 15 / 2.5, "images": 15, "seconds": 2.5}
@@ -169,8 +175,11 @@ def test_the_recipes_threshold_becomes_the_floor(monkeypatch):
     recipe = {"base": "mmdet3", "score_thr": 0.5}
     opened = open_variant({**JOB, "recipe": recipe})
     assert isinstance(opened.pipeline, OnnxPipeline)
-    assert opened.recipe == resolve_recipe(recipe, spec.head)
     assert opened.pipeline.spec.head.floor == Floor("class", 0.5, False)
+    read = opened.pipeline.read(outputs, geometry())
+    done = apply_recipe(resolve_recipe(recipe, spec.head), read, geometry(), opened.pipeline.spec)
+    assert len(done) > 0
+    assert np.array_equal(opened.finish(read, geometry()).boxes, done.boxes)
     assert (opened.pipeline.read(outputs, geometry()).score > 0.5).all()
     told = {"graph_optimisation": "all", "provider_options": {}, "cuda_graph": False, "pinned": False}
     assert opened.facts == told
@@ -185,3 +194,9 @@ def test_the_input_recipe_of_the_run_is_what_is_timed(monkeypatch):
     own, seed = (opened[name].prepare(image)[0] for name in ("mmdet", "seed-225"))
     assert not np.array_equal(own, seed)
     assert opened["seed-225"].spec.input == named_input("seed-225", spec.input, None)
+
+
+def test_a_worker_alone_has_imported_no_recipe():
+    code = "import sys, cutpoint.latency.worker; print([n for n in sys.modules if 'cutpoint.recipes' in n])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

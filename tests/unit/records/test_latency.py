@@ -7,18 +7,8 @@ import pytest
 
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, write_json
-from cutpoint.records.latency import (
-    COPIES,
-    IN_ORDER,
-    METADATA,
-    STAGES,
-    Latency,
-    Timing,
-    read_latency,
-    read_samples,
-    write_latency,
-    write_samples,
-)
+from cutpoint.records.latency import COPIES, IN_ORDER, STAGES, Latency, read_latency, write_latency
+from cutpoint.records.timing import METADATA, Timing, read_samples, write_samples
 
 PERCENTILES = {"p50": 2.5, "p90": 3.0, "p95": 3.5, "p99": 4.0, "mean": 2.625, "n": 8}
 TIMED = {

@@ -10,24 +10,20 @@ from typing import Any
 import numpy as np
 
 from cutpoint.predict.runtime import Session
+from cutpoint.records.timing import NodePlacement
 
 SLOWEST = 5
 
 
-def take_census(
+def place_nodes(
     model: str, provider: str, threads: int, tf32: bool, feeds: dict[str, np.ndarray]
-) -> dict[str, Any]:
+) -> NodePlacement:
     """Run a graph once in a profiled session and count its nodes.
 
     Args:
         model: ONNX file.
         provider, threads, tf32: as in ``runtime.Session``.
         feeds: its inputs.
-
-    Returns:
-        ``nodes``: of each provider, after graph optimisation; ``parts``: stretches of nodes of one provider,
-        in the order of execution; ``copies``: nodes that copy between host and device; ``share``: of each
-        provider in the nodes' time (fraction); ``slowest``: the operator types that take most of it.
     """
     with tempfile.TemporaryDirectory() as folder:
         session = Session(model, provider, threads, tf32=tf32, profile=f"{folder}/profile")
@@ -38,8 +34,8 @@ def take_census(
     return count_nodes(events)
 
 
-def count_nodes(events: list[dict[str, Any]]) -> dict[str, Any]:
-    """Count the nodes of the last run of a profile; see ``take_census``.
+def count_nodes(events: list[dict[str, Any]]) -> NodePlacement:
+    """Count the nodes of the last run of a profile.
 
     Args:
         events: ONNX Runtime's profile, ``dur`` and ``ts`` in microseconds.
@@ -55,10 +51,10 @@ def count_nodes(events: list[dict[str, Any]]) -> dict[str, Any]:
     for event, provider in zip(ran, providers, strict=True):
         times[provider] += event["dur"]
         kinds[event["args"]["op_name"]] += event["dur"]
-    return {
-        "nodes": dict(Counter(providers)),
-        "parts": sum(1 for _ in groupby(providers)),
-        "copies": sum(event["args"]["op_name"].startswith("Memcpy") for event in ran),
-        "share": {name: round(time / total, 4) for name, time in times.items()},
-        "slowest": {name: round(time / total, 4) for name, time in kinds.most_common(SLOWEST)},
-    }
+    return NodePlacement(
+        nodes=dict(Counter(providers)),
+        parts=sum(1 for _ in groupby(providers)),
+        copies=sum(event["args"]["op_name"].startswith("Memcpy") for event in ran),
+        share={name: round(time / total, 4) for name, time in times.items()},
+        slowest={name: round(time / total, 4) for name, time in kinds.most_common(SLOWEST)},
+    )

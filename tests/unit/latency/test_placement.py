@@ -1,6 +1,6 @@
 import pytest
 
-from cutpoint.latency.census import count_nodes
+from cutpoint.latency.placement import count_nodes
 
 GPU, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 
@@ -22,8 +22,8 @@ def test_nodes_parts_copies_and_shares_by_hand():
         node(3, "MemcpyFromHost", GPU, 50, 15),
     ]
     found = count_nodes(events)
-    assert found["nodes"] == {GPU: 3, CPU: 1}
-    assert (found["parts"], found["copies"]) == (3, 2)
-    assert found["share"] == {GPU: 0.75, CPU: 0.25}
-    assert next(iter(found["slowest"].items())) == ("Conv", 0.6)
-    assert sum(found["slowest"].values()) == pytest.approx(1)
+    assert found.nodes == {GPU: 3, CPU: 1}
+    assert (found.parts, found.copies) == (3, 2)
+    assert found.share == {GPU: 0.75, CPU: 0.25}
+    assert next(iter(found.slowest.items())) == ("Conv", 0.6)
+    assert sum(found.slowest.values()) == pytest.approx(1)

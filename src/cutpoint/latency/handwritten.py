@@ -1,0 +1,39 @@
+"""Post-processing behind the graph, as it is timed: a variant's recipe on candidates.
+
+Imported only for a variant that has some, so that a change of the code of recipes times again only what they
+are part of.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from cutpoint.data.image import named_input
+from cutpoint.predict.pipeline import Pipeline
+from cutpoint.recipes.recipe import Recipe, apply_recipe, floor_of, resolve_recipe
+from cutpoint.records.candidates import Candidates
+from cutpoint.records.detections import Detections
+from cutpoint.records.image import Geometry
+from cutpoint.records.model import ModelSpec
+
+
+def open_recipe(
+    pipeline: Pipeline, recipe: str | dict[str, Any], input_name: str, scores: str
+) -> Callable[[Candidates, Geometry], Detections]:
+    """What finishes an image; the recipe's own threshold becomes the floor of the pipeline.
+
+    Args:
+        pipeline: of a ``raw`` or ``decoded`` cut; its specification is changed.
+        recipe, scores: as of ``recipe.resolve_recipe``.
+        input_name: the input recipe of the run, see ``image.named_input``.
+    """
+    resolved = resolve_recipe(recipe, pipeline.spec.head, scores)
+    spec = pipeline.spec.with_floor(floor_of(resolved))
+    # what boxes are clipped to belongs to the input recipe of the run
+    pipeline.spec = replace(spec, input=named_input(input_name, spec.input, None))
+    return partial(_finish, recipe=resolved, spec=pipeline.spec)
+
+
+def _finish(candidates: Candidates, geometry: Geometry, *, recipe: Recipe, spec: ModelSpec) -> Detections:
+    return apply_recipe(recipe, candidates, geometry, spec)
