@@ -11,6 +11,10 @@ import pyarrow.parquet as pq
 from cutpoint.errors import UserError
 from cutpoint.files import replacing
 from cutpoint.records.json_file import FORMAT, KEY
+from cutpoint.records.recipe import OLD_STEPS
+
+# the causes by their names in files of format 1
+OLD_CAUSES = {**OLD_STEPS, "per_class_cap": "max_per_class"}
 
 
 def _column(kind: str) -> Any:
@@ -61,11 +65,12 @@ class AutopsyRow:
     moved_by: str | None = _optional("string")
 
 
+FORMAT_KEY = f"cutpoint_{KEY}".encode()
 SIDES = ("reference", "variant")
 COLUMNS = {column.name: column.metadata["type"] for column in fields(AutopsyRow)}
 SCHEMA = pa.schema(
     [(name, pa.type_for_alias(kind)) for name, kind in COLUMNS.items()],
-    metadata={f"cutpoint_{KEY}": str(FORMAT)},
+    metadata={FORMAT_KEY: str(FORMAT)},
 )
 
 
@@ -78,9 +83,10 @@ def read_autopsy(path: str | Path) -> Iterator[AutopsyRow]:
     try:
         with pq.ParquetFile(path) as file:
             _check(path, file.schema_arrow)
+            old = FORMAT_KEY not in (file.schema_arrow.metadata or {})
             for batch in file.iter_batches(columns=list(COLUMNS)):
                 for row in batch.to_pylist():
-                    yield AutopsyRow(**row)
+                    yield AutopsyRow(**(_upgrade(row) if old else row))
     except (OSError, pa.ArrowException) as error:
         raise UserError(f"{path}: {error}; remove the file, and it is made again") from error
 
@@ -90,6 +96,10 @@ def write_autopsy(path: str | Path, rows: Iterable[AutopsyRow]) -> None:
     lines = [{name: getattr(row, name) for name in COLUMNS} for row in rows]
     with replacing(path) as temporary:
         pq.write_table(pa.Table.from_pylist(lines, schema=SCHEMA), temporary)
+
+
+def _upgrade(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {key: OLD_CAUSES.get(row[key], row[key]) for key in ("step", "by_otherwise")}
 
 
 def _check(path: str | Path, schema: pa.Schema) -> None:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from cutpoint.records.autopsy import OLD_CAUSES
 from cutpoint.records.json_file import read_record, write_record
 
 Interval = tuple[float, float]
@@ -177,9 +179,22 @@ def read_comparison(path: str | Path) -> Comparison:
     Raises:
         UserError: the file is not one.
     """
-    return read_record(path, Comparison)
+    return read_record(path, Comparison, _upgrade)
 
 
 def write_comparison(path: str | Path, comparison: Comparison) -> None:
     """Write a comparison, whole or not at all."""
     write_record(path, comparison)
+
+
+def _upgrade(content: dict[str, Any], number: int) -> dict[str, Any]:
+    sides = content.get("autopsy")
+    if not isinstance(sides, dict):
+        return content
+    return content | {"autopsy": {side: _rename(counts) for side, counts in sides.items()}}
+
+
+def _rename(counts: Any) -> Any:
+    if not isinstance(counts, dict):
+        return counts
+    return {OLD_CAUSES.get(cause, cause): count for cause, count in counts.items()}

@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
+from cutpoint.records.autopsy import OLD_CAUSES
 from cutpoint.records.json_file import read_record, write_record
+from cutpoint.records.recipe import Step, upgrade_step
 
 Box = tuple[float, float, float, float]
 
@@ -29,14 +31,14 @@ class StepTotals:
     both: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Winner:
     """The candidate that took a box's place, and what became of it in the recipe that keeps the box."""
 
     prior: int
     label: int
     score: float
-    iou: float | None
+    iou: float | None = None
     otherwise: str
 
 
@@ -74,8 +76,8 @@ class RecipeDiff:
         rows: one a box that is not the same in both.
     """
 
-    first: tuple[dict[str, Any], ...]
-    second: tuple[dict[str, Any], ...]
+    first: tuple[Step, ...]
+    second: tuple[Step, ...]
     images: int
     detections: Detected
     steps: dict[str, StepTotals]
@@ -88,9 +90,24 @@ def read_recipe_diff(path: str | Path) -> RecipeDiff:
     Raises:
         UserError: the file is not one.
     """
-    return read_record(path, RecipeDiff)
+    return read_record(path, RecipeDiff, _upgrade)
 
 
 def write_recipe_diff(path: str | Path, diff: RecipeDiff) -> None:
     """Write a comparison of two recipes, whole or not at all."""
     write_record(path, diff)
+
+
+def _upgrade(content: dict[str, Any], number: int) -> dict[str, Any]:
+    made = {key: [upgrade_step(step) for step in content.get(key, [])] for key in ("first", "second")}
+    steps = {OLD_CAUSES.get(cause, cause): totals for cause, totals in content.get("steps", {}).items()}
+    rows = [_rename(row) for row in content.get("rows", [])]
+    return content | made | {"steps": steps, "rows": rows}
+
+
+def _rename(row: dict[str, Any]) -> dict[str, Any]:
+    renamed = {"step": row.get("step"), **row}
+    renamed["step"] = OLD_CAUSES.get(renamed["step"], renamed["step"])
+    if by := row.get("by"):
+        renamed["by"] = {**by, "otherwise": OLD_CAUSES.get(by.get("otherwise"), by.get("otherwise"))}
+    return renamed

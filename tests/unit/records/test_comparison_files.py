@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -79,7 +80,7 @@ DIFF_ROW = DiffRow(
     step="nms",
     number=2,
     margin=0.1,
-    by=Winner(13, 0, 0.9, 0.7, "kept"),
+    by=Winner(prior=13, label=0, score=0.9, iou=0.7, otherwise="max_per_img"),
 )
 
 
@@ -143,6 +144,19 @@ def test_files_of_format_1_are_read_with_their_old_words(tmp_path):
     assert read_operating_points(path) == bare
 
 
+def test_the_causes_of_format_1_have_their_new_names(tmp_path):
+    """And the steps of recipes, whole."""
+    path = tmp_path / "old.json"
+    steps = ({"step": "max_per_img", "k": 3}, {"step": "threshold", "quantity": "class", "value": 0.1})
+    totals = {"max_per_img": StepTotals(1, 0, 0), "nms": StepTotals(0, 1, 0)}
+    row = msgspec.structs.replace(DIFF_ROW, step="max_per_class")
+    diff = RecipeDiff(steps, (), 1, Detected(1, 2, 0), totals, (row,))
+    write_recipe_diff(path, diff)
+    text = path.read_text().replace('"max_per_img"', '"cap"').replace('"max_per_class"', '"per_class_cap"')
+    path.write_text(text.replace('"quantity"', '"on"').replace('"format": 2,\n', ""))
+    assert read_recipe_diff(path) == diff
+
+
 def _content(path, points):
     write_operating_points(path, points)
     return read_json(path)
@@ -192,9 +206,9 @@ def test_an_autopsy_comes_back_row_by_row(tmp_path):
 
 def test_an_autopsy_of_format_1_is_read(tmp_path):
     path = tmp_path / "a.parquet"
-    write_autopsy(path, [ROW])
+    write_autopsy(path, [ROW, replace(ROW, step="per_class_cap", by_otherwise="cap")])
     pq.write_table(pq.read_table(path).replace_schema_metadata(None), path)
-    assert list(read_autopsy(path)) == [ROW]
+    assert list(read_autopsy(path)) == [ROW, replace(ROW, step="max_per_class", by_otherwise="max_per_img")]
 
 
 def test_another_parquet_file_is_refused_with_path_and_column(tmp_path):

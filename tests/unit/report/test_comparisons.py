@@ -15,6 +15,7 @@ from cutpoint.records.comparison import (
     ThresholdAgreement,
     write_comparison,
 )
+from cutpoint.report.boxes import autopsy_table
 from cutpoint.report.comparisons import agreement_table, size_table
 
 BOXES = Agreement(
@@ -110,6 +111,16 @@ def test_sizes_have_intervals_and_a_mark_where_they_differ(tmp_path):
     better = replace(COMPARISON, per_size=(size("small", 0.02, (0.01, 0.03), True),))
     cell = size_table(entries(tmp_path, better)).rows[0].cells[0]
     assert cell == "+0.0200 (+0.0100 to +0.0300) ≠ suspicious"
+
+
+def test_a_file_of_format_1_is_read_with_the_new_names_of_steps(tmp_path):
+    (entry,) = entries(tmp_path, COMPARISON)
+    content = read_json(entry["path"]) | {"autopsy": {"reference": {"cap": 2, "nms": 1}, "variant": {}}}
+    del content["format"]
+    write_json(entry["path"], content)
+    table = autopsy_table([entry])
+    assert table.heads == ["in all", "over the limit of the image", "suppressed"]
+    assert table.rows[0].cells == ["3 / 0", "2 / 0", "1 / 0"]
 
 
 def test_another_file_is_refused_with_path_and_key(tmp_path):
