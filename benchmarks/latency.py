@@ -21,13 +21,14 @@ from cutpoint.predict.runtime import Session
 
 BLOCK, GOAL = 8, 1.03
 NOTES = """
-The inference stage that `latency` reports, beside a process that does nothing but `session.run` on tensors
-prepared beforehand and copied right before the run: the same file, images, threads and options, blocks of
-{block} images in turn. Where a process's memory lies is good for 1 to 2 % either way, so the runs of several
-pairs of fresh processes are pooled. The goal is a ratio of the medians within {goal}.
+The inference stage that `latency` reports, compared with a process that only calls `session.run`. Its tensors
+are prepared before and copied right before the run. Both have the same file, images, threads and options, and
+take turns in blocks of {block} images. The place of a process's memory changes its time by 1 to 2 %, so the
+runs of several pairs of new processes are pooled. The goal is a ratio of the medians within {goal}.
 
-For ATSS-R50 (its zoo config, drawn weights, fixed 608x608) the share of the total that is not inference, from
-the medians of one run; the goal is 2 %. `candidates`: pairs above the score threshold, mean over the images.
+For ATSS-R50 (its zoo config, random weights, fixed 608x608): the fraction of the total that is not inference,
+from the medians of one run. The goal is 2 %. `candidates`: pairs above the score threshold, mean over the
+images.
 """
 
 

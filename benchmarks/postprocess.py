@@ -24,16 +24,16 @@ SIZES = ((640, 640), (800, 1344))
 CANDIDATES = (100, 800, 3000)
 THREADS = (1, 2)
 NOTES = """
-Random head tensors shaped like real ones (`head_tensors.py`): 80 classes, one image, float32, heads and
-settings of the configs shipped with mmdet, so that about 100, 800 or 3000 pairs pass the model's own
-threshold. All calls of a row ran in turn in one process; times are medians, ratios are of medians with their
-95 % bootstrap interval.
+Random head tensors that look like real ones (`head_tensors.py`): 80 classes, one image, float32, heads and
+settings of the configs that mmdet ships. About 100, 800 or 3000 pairs pass the model's own threshold. All
+calls of a row ran in turn in one process. Times are medians. Ratios are ratios of medians with their 95 %
+bootstrap interval.
 
-- **pass**: `numpy.max` over the class logits of every level, the fastest way we know to read them once.
+- **pass**: `numpy.max` over the class logits of every level. It is the fastest way we know to read them once.
 - **up to NMS**: from the tensors to boxes, scores and labels in original-image pixels. mmdet's is
   `predict_by_feat(with_nms=False)`, which clips, rescales and filters as ours does.
 - **NMS**: class-shifted NMS of those boxes; OpenCV's is `cv2.dnn.NMSBoxesBatched` on the same boxes as lists,
-  its fastest input, converted beforehand. *kept otherwise*: boxes that only one of the two keeps (OpenCV
+  its fastest input, converted before. *kept otherwise*: boxes that only one of the two keeps (OpenCV
   computes in float64, without the shift).
 - **total**: from the tensors to the detections. mmdet's is `predict_by_feat`, {nms}.
 - **equal**: the boxes up to NMS and the detections are mmdet's: labels, scores within 1e-6, corners within

@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[1]
 PARTS = ("Snakefile", "workflow", "src", "config", "profiles", "environment.yml", "data")
 SESSIONS = {"predict", "predict_pytorch", "verify_export", "trace_model", "export_onnx", "time_variants"}
 NOTES = """
-`snakemake --cores all` on the embedded demo, in a copy of the project. The floor is a Python that imports
-Snakemake and ends. `jobs` are those that ran; after a changed threshold none of them opens a session.
+`snakemake --cores all` on the demo, in a copy of the project. The floor is a Python process that imports
+Snakemake and ends. `jobs` is the number of jobs that ran. After a changed threshold no job opens a session.
 """
 
 
