@@ -31,7 +31,7 @@ CASES = {
         "datasets.traffic.classes.car: data/demo/traffic/instances.json has no category 'vehicle'",
     ),
     "no CUDA": ("device: cpu", "device: cuda", "device: cuda cannot be used here"),
-    "key twice": ("  raw: {", "  raw_thr: {", "the key 'raw_thr' is there twice"),
+    "key twice": ("  raw: {", "  raw_thr: {", "the key 'raw_thr' appears twice"),
 }
 
 

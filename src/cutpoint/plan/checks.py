@@ -1,4 +1,4 @@
-"""What the plan's files must fulfil before any job runs; files still to be fetched are left to the jobs."""
+"""Check the plan's files before any job runs; files that are still to be fetched are left to the jobs."""
 
 import hashlib
 import importlib.util
@@ -19,7 +19,7 @@ VAL2017_SHA256 = "e8c7f7908f1d7278341fae127d0da654f102f11bd7b21d8aeefa635b8c810b
 
 
 def check_files(plan: Plan, sources: Collection[str]) -> None:
-    """Check every path of a plan, and what can be read of it quickly.
+    """Check every path of a plan, and the parts of the files that are quick to read.
 
     Args:
         plan: the resolved config.
@@ -51,7 +51,7 @@ def _check_model(model: Model, sources: Collection[str]) -> None:
 
 def _check_shipped(where: str, config: str) -> None:
     package, _, relative = config.partition("::")
-    # found, not imported: importing mmdet takes seconds
+    # find_spec does not import mmdet, which takes seconds
     spec = importlib.util.find_spec("mmdet")
     folder = Path(spec.origin).parent / ".mim" / "configs"
     if package != "mmdet":
@@ -103,14 +103,14 @@ def _check_published(where: str, evaluation: Evaluation, sources: Collection[str
     dataset = evaluation.dataset
     if dataset.limit is not None:
         raise UserError(
-            f"{where}: is of all images, but datasets.{dataset.name}.limit is set; remove one of them"
+            f"{where}: it holds for all images, but datasets.{dataset.name}.limit is set; remove one of them"
         )
     path = dataset.annotations
     if path and not Path(path).is_file() and path in sources:
         return
     if not path or not _is_val2017(Path(path)):
         raise UserError(
-            f"{where}: is allowed only with COCO val2017's own annotations, and {path or 'null'} is not "
+            f"{where}: it is allowed only with COCO val2017's own annotations, and {path or 'null'} is not "
             "instances_val2017.json (sha256 differs); set it to null"
         )
 

@@ -17,7 +17,7 @@ def complete_config(config: dict[str, Any], schema_path: str | Path) -> dict[str
     """Return a copy of ``config`` with the schema's defaults filled in.
 
     Raises:
-        UserError: one thing in it that the schema does not allow, by its key.
+        UserError: the schema does not allow something in it; the message names the key.
     """
     schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
     _check_keys(config, "")
@@ -34,7 +34,7 @@ def check_unique_keys(path: str | Path) -> None:
     """Refuse a YAML file in which one mapping has a key twice: YAML would silently drop the first.
 
     Raises:
-        UserError: the key and its line.
+        UserError: names the key and its line.
     """
     root = yaml.compose(Path(path).read_text(encoding="utf-8"), yaml.SafeLoader)
     nodes = [root] if root else []
@@ -47,7 +47,7 @@ def check_unique_keys(path: str | Path) -> None:
             for key, value in node.value:
                 if key.value in seen:
                     raise UserError(
-                        f"{path}, line {key.start_mark.line + 1}: the key {key.value!r} is there twice "
+                        f"{path}, line {key.start_mark.line + 1}: the key {key.value!r} appears twice "
                         "in one mapping; rename or remove one of them"
                     )
                 seen.add(key.value)
@@ -55,7 +55,7 @@ def check_unique_keys(path: str | Path) -> None:
 
 
 def _check_keys(node: Any, where: str) -> None:
-    """YAML reads ``1:`` or ``on:`` as a number or a truth value, on which patterns cannot be matched."""
+    """Refuse keys that are not text: YAML reads ``1:`` as a number and ``on:`` as a truth value."""
     if isinstance(node, dict):
         for key, value in node.items():
             if not isinstance(key, str):
@@ -70,7 +70,7 @@ def _check_keys(node: Any, where: str) -> None:
 
 
 def _rank(error: jsonschema.ValidationError) -> tuple[bool, int, list[str]]:
-    """Misspelt keys first (they explain a required key that is missing), then the outermost."""
+    """Misspelt keys come first (they explain a missing required key), then the outermost error."""
     return (
         error.validator != "additionalProperties",
         len(error.absolute_path),
@@ -79,7 +79,7 @@ def _rank(error: jsonschema.ValidationError) -> tuple[bool, int, list[str]]:
 
 
 def _innermost(error: jsonschema.ValidationError) -> jsonschema.ValidationError:
-    """Of the alternatives of an ``anyOf``, the failure of the one that has the value's own type."""
+    """The error of the ``anyOf`` alternative that has the value's own type."""
     for branch in error.context or []:
         if branch.validator not in ("type", "const"):
             return branch
@@ -111,17 +111,17 @@ def _describe(error: jsonschema.ValidationError) -> str:
             )
             return f"{prefix}{shown} must be {words}"
         case "pattern" if "[.]" in rule:
-            return f"{prefix}{shown} is no dotted module name"
+            return f"{prefix}{shown} is not a dotted module name"
         case "pattern" if re.match(r"\^\[A-Z", rule):
             return f"{prefix}the name {value!r} may have letters, digits, _ and - only"
         case "not":
-            return f"{prefix}{shown} is Cutpoint's own and cannot be defined anew; choose another name"
+            return f"{prefix}{shown} is a name of Cutpoint's own and cannot be redefined; choose another name"
         case "anyOf":
             return f"{prefix}{shown} is not allowed. {error.schema['description']}"
         case "maxProperties":
             return f"{prefix}{error.schema['description']}; remove the other keys"
         case "uniqueItems":
-            return f"{prefix}a name is there twice in {value!r}"
+            return f"{prefix}a name appears twice in {value!r}"
         case _:
             return f"{prefix}{error.message}"
 

@@ -1,4 +1,4 @@
-"""Which device the plan names: decided once, before any job runs."""
+"""The device of a plan. It is decided once, before any job runs."""
 
 import os
 import subprocess
@@ -59,12 +59,12 @@ def has_gpu() -> bool:
     return listing.returncode == 0 and "GPU" in listing.stdout
 
 
-# of the devices that a machine may lack
+# how to find the devices that a machine may not have
 FINDERS: dict[Device, Callable[[], bool]] = {NVIDIA: has_gpu}
 
 
 def _lack(provider: Provider) -> str | None:
-    """Why a provider cannot be used on this machine; null where it can."""
+    """Why a provider cannot be used on this machine; null if it can."""
     finder = FINDERS.get(provider.device)
     if finder is not None and not finder():
         return provider.device.absent
@@ -76,7 +76,7 @@ def _lack(provider: Provider) -> str | None:
 def _has_provider(provider: Provider) -> bool:
     if provider.built_in:
         return True
-    # a plan for the CPU alone shall not pay for this import
+    # a plan that needs only the CPU does not wait for this import
     import onnxruntime
 
     return provider.runtime_name in onnxruntime.get_available_providers()

@@ -1,7 +1,8 @@
-"""Digests of the files that a number depends on: the content decides what is stale, not the time.
+"""Digests of the files that a number depends on. The content decides what is out of date, not the time.
 
-A digest is kept beside the file's size, times and inode, so that a file is read again only after one of these
-has changed. The change time is among them: no copy, move or tool that restores modification times sets it.
+A digest is kept with the file's size, times and inode, so a file is read again only if one of these has
+changed. The change time is one of them: copying, moving and tools that restore modification times cannot set
+it.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from tqdm import tqdm
 from cutpoint.data.selection import list_images, select
 from cutpoint.files import write_text
 
-# A file that changed so shortly before it was read may change again within one tick of the file system.
+# A file that changed less than this before it was read may change again within one tick of the file system.
 SETTLED_NS = 2_000_000_000
 # Digests that take longer than this show their progress.
 SHOW_AFTER_S = 2
@@ -28,16 +29,16 @@ SHOW_AFTER_S = 2
 
 @dataclass(frozen=True)
 class Listing:
-    """What annotations say of images and categories: its digest, and the image's file names in file order."""
+    """Images and categories of annotations: their digest, and the images' file names in the file's order."""
 
     digest: str
     file_names: tuple[str, ...]
 
 
 class Digests:
-    """Digests of files, remembered in a JSON file between two plans.
+    """Digests of files, kept in a JSON file between two plans.
 
-    The file is a cache: it may be deleted, and of two plans at once the last one's stays.
+    The file is a cache. It may be deleted. If two plans run at once, the last one to finish writes it.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -54,7 +55,7 @@ class Digests:
         return self.remember("file", path, _hash)
 
     def last_known(self, path: str, *, fetched: bool) -> str | None:
-        """The digest of a file; of one that is not there and can be fetched what it was last, null at first.
+        """The digest of a file. If the file is missing and can be fetched: its last digest, null at first.
 
         Raises:
             FileNotFoundError: no such file, and it cannot be fetched.
@@ -67,7 +68,7 @@ class Digests:
         """The digest of each file, by path.
 
         Raises:
-            FileNotFoundError: one of them is not there.
+            FileNotFoundError: one of them is missing.
         """
         paths = list(paths)
         new = [path for path in paths if self._recall("file", path) is None]
@@ -82,10 +83,10 @@ class Digests:
     def of_images(self, folder: str, annotations: str | None, limit: int | None) -> str:
         """One digest of the images that a data set runs on: their names and their contents.
 
-        An image that is listed and missing counts as such; the job that checks the data set names it.
+        A listed image that is missing counts as missing; the job that checks the data set names it.
 
         Args:
-            folder: of the images.
+            folder: the images' folder.
             annotations: COCO JSON that lists them; null for all images of the folder.
             limit: see ``selection.select``.
 
@@ -99,7 +100,7 @@ class Digests:
         return _combine([name, there.get(path)] for name, path in paths.items())
 
     def of_listing(self, annotations: str) -> Listing:
-        """Images and categories of a COCO JSON, whatever its boxes are.
+        """Images and categories of a COCO JSON, without its boxes.
 
         Raises:
             FileNotFoundError: no such file.
@@ -108,12 +109,12 @@ class Digests:
         return Listing(digest, tuple(names))
 
     def remember(self, kind: str, path: str, make: Callable[[str], Any]) -> Any:
-        """What ``make`` reads off a file, made again only when the file has changed.
+        """The value that ``make`` reads from a file; ``make`` runs again only if the file has changed.
 
         Args:
-            kind: a word for what it is; one file may be asked for several.
-            path: of the file.
-            make: from the path to a value that JSON can hold.
+            kind: a word for the value; one file may have several.
+            path: the file's path.
+            make: a function from the path to a value that JSON can hold.
 
         Raises:
             FileNotFoundError: no such file.
@@ -126,9 +127,9 @@ class Digests:
         return value
 
     def save(self) -> None:
-        """Write down what was learnt."""
+        """Write new digests to the JSON file."""
         if self._made_here:
-            # a folder that cannot be written to costs time at the next plan, and nothing else
+            # if the folder cannot be written to, the next plan only takes longer
             with suppress(OSError):
                 write_text(self._path, json.dumps(self._known))
 
@@ -166,7 +167,7 @@ def _hash(path: str) -> str:
 
 
 def _list(path: str) -> tuple[str, list[str]]:
-    """What cannot be read as annotations is told apart by its bytes; the job that checks it says why."""
+    """If the file cannot be read as annotations, its bytes count; the job that checks it says why."""
     try:
         content = json.loads(Path(path).read_bytes())
         images, categories = content["images"], content["categories"]

@@ -1,4 +1,4 @@
-"""A plan: every model on its data sets, with all that has to be made for it."""
+"""A plan: every model on its data sets, with everything that has to be made for it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from cutpoint.plan.variants import Dataset, Export, Run, Trace, Variant
 class Model:
     """An mmdet config and a checkpoint.
 
-    ``class_names``: whose class names hold, ``checkpoint`` or ``config``; null where they must agree.
+    ``class_names``: where the class names come from, ``checkpoint`` or ``config``; null if they must agree.
     """
 
     name: str
@@ -25,8 +25,8 @@ class Model:
 class Evaluation:
     """A model on a data set, in the order of the table.
 
-    ``diagnosed``: the variants that are held against typical mistakes; ``fingerprint_run``: the run whose
-    file these are made on, null where nothing is diagnosed.
+    ``diagnosed``: the variants that are compared with typical mistakes. ``fingerprint_run``: the run whose
+    file the mistakes are made with; null if no variant is diagnosed.
     """
 
     model: Model
@@ -39,16 +39,16 @@ class Evaluation:
     fingerprint_run: Run | None = None
 
     def variant(self, name: str) -> Variant:
-        """The variant of that name."""
+        """The variant with this name."""
         return _get({variant.name: variant for variant in self.variants}, name, "variant")
 
     def run(self, name: str) -> Run:
-        """The run of that name."""
+        """The run with this name."""
         return _get({run.name: run for run in self.runs}, name, "run")
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """Each run once, those of the variants first, then those that only autopsies and diagnoses need."""
+        """Each run once: first the variants' runs, then those that only autopsies and diagnoses need."""
         runs = [variant.run for variant in self.variants if variant.run]
         runs += [run.candidates for run in runs if run.candidates]
         return tuple(dict.fromkeys([*runs, *([self.fingerprint_run] if self.fingerprint_run else [])]))
@@ -67,19 +67,19 @@ class Plan:
         return _get(pairs, (dataset, model), "pair of data set and model")
 
     def model(self, name: str) -> Model:
-        """The model of that name."""
+        """The model with this name."""
         return _get({model.name: model for model in self.models}, name, "model")
 
     def dataset(self, name: str) -> Dataset:
-        """The data set of that name."""
+        """The data set with this name."""
         return _get({dataset.name: dataset for dataset in self.datasets}, name, "data set")
 
     def export(self, model: str, name: str) -> Export:
-        """The export of that name of a model."""
+        """A model's export with this name."""
         return _get(self.exports(model), name, f"export of {model}")
 
     def trace(self, model: str, name: str) -> Trace:
-        """The trace of that name that exports of a model are made from."""
+        """The trace with this name that a model's exports are made from."""
         traces = [export.trace for export in self.exports(model).values() if not export.foreign]
         return _get({trace.name: trace for t in traces for trace in (t, t.fp32)}, name, f"trace of {model}")
 
@@ -106,7 +106,7 @@ class Plan:
 
     @property
     def datasets(self) -> list[Dataset]:
-        """Each data set that is used, once; those that only calibrate included."""
+        """Each data set that is used, once, including those that are only used for calibration."""
         traces = [run.export.trace for e in self.evaluations for run in e.runs if run.export]
         used = [e.dataset for e in self.evaluations]
         return list(dict.fromkeys(used + [t.calibration.dataset for t in traces if t.calibration]))

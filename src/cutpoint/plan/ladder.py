@@ -10,7 +10,7 @@ from cutpoint.plan.variants import Variant, differences
 
 
 def rungs(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """What ``build_ladder`` needs of each rung: files, and what differs from the rung before."""
+    """What ``build_ladder`` needs for each rung: files, and what differs from the rung before."""
     found, keys = [], ("variant", "metrics", "samples", "comparison", "latency", "verify")
     for index, variant in enumerate(evaluation.ladder):
         row = table_row(evaluation, variant)
@@ -37,7 +37,7 @@ def ladder_files(evaluation: Evaluation) -> list[str]:
 
 
 def _alone(evaluation: Evaluation, lower: Variant, upper: Variant) -> dict[str, str] | None:
-    """The variant that differs from the reference in what this step changes, and in nothing else."""
+    """The variant that differs from the reference only in what this step changes."""
     reference, step = evaluation.reference, differences(lower, upper)
     if reference.results or not step:
         return None

@@ -1,4 +1,4 @@
-"""Where the files of a plan lie: the only place that writes a path of which the plan knows a part."""
+"""The paths of a plan's files: the only module that writes a path with parts that the plan knows."""
 
 from cutpoint.plan.evaluations import Evaluation
 from cutpoint.plan.variants import Dataset, Export, Run, Trace, Variant
@@ -42,7 +42,7 @@ def accepted_file(model: str, export: Export) -> str:
 
 
 def precision_report(model: str, run: Run) -> str | None:
-    """What the reduced precision did to a run's export; null in fp32 and for a file made elsewhere."""
+    """What the reduced precision did to a run's export; null in fp32 and for an external file."""
     if not run.export or run.export.foreign or run.precision == "fp32":
         return None
     return f"results/models/{model}/{run.export.trace.name}.precision.json"
@@ -75,13 +75,13 @@ def samples_file(evaluation: Evaluation, variant: Variant) -> str | None:
 
 
 def shard_files(evaluation: Evaluation, run: Run, ending: str) -> list[str]:
-    """The files of a run's shards that end alike: ``parquet`` or ``images.parquet``."""
+    """The files of a run's shards with one ending: ``parquet`` or ``images.parquet``."""
     folder = f"results/predictions/{evaluation.dataset.name}/{evaluation.model.name}/{run.name}"
     return [f"{folder}/{shard}.{ending}" for shard in range(evaluation.dataset.shards)]
 
 
 def comparison_files(evaluation: Evaluation, variant: Variant) -> dict[str, str]:
-    """What ``compare`` reads of both sides; the resamples only where there are annotations."""
+    """What ``compare`` reads from both sides; resamples only if there are annotations."""
     sides = {"reference": evaluation.reference, "variant": variant}
     files = {side: detections_file(evaluation, chosen) for side, chosen in sides.items()}
     if evaluation.dataset.annotations:
@@ -90,7 +90,7 @@ def comparison_files(evaluation: Evaluation, variant: Variant) -> dict[str, str]
 
 
 def autopsy_files(evaluation: Evaluation, variant: Variant) -> dict[str, str | list[str]]:
-    """What ``autopsy`` reads of both sides: detections, and the shards with candidates."""
+    """What ``autopsy`` reads from both sides: detections, and the shards with candidates."""
     files: dict[str, str | list[str]] = {}
     for side, chosen in {"reference": evaluation.reference, "variant": variant}.items():
         run = chosen.run and chosen.run.candidates

@@ -15,7 +15,7 @@ def autopsy_recipe(variant: Variant) -> dict[str, Any]:
 
 
 def known_recipe(variant: Variant) -> str | dict[str, Any] | None:
-    """A variant's recipe as the config defines it; null where its detections were made elsewhere."""
+    """A variant's recipe as the config defines it; null if its detections are external."""
     made_elsewhere = variant.results or (variant.export.foreign and variant.run.cut == "e2e")
     return None if made_elsewhere else variant.recipe.definition
 
@@ -24,10 +24,10 @@ def check_one_store(first: Variant, second: Variant) -> None:
     """Refuse a diff of recipes that do not read the same candidates.
 
     Raises:
-        UserError: what differs.
+        UserError: names both variants.
     """
     if first.run != second.run or first.run is None or first.run.cut == "e2e":
         raise UserError(
             f"recipe diff of {first.name} and {second.name}: both must be recipes on the candidates of one "
-            "run (cut raw or decoded, all but the recipe the same)"
+            "run (cut raw or decoded, and only the recipe may differ)"
         )

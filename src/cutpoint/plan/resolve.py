@@ -1,4 +1,4 @@
-"""The config in, the plan out: names resolved, combinations without meaning refused."""
+"""Turn the config into the plan: resolve names, refuse combinations without a meaning."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def build_plan(config: dict[str, Any], device: str) -> Plan:
         pair = (evaluation.model, evaluation.dataset)
         if pair in [(e.model, e.dataset) for e in evaluations]:
             raise UserError(
-                f"{where}: model {entry['model']!r} on dataset {entry['dataset']!r} is there twice; list all "
+                f"{where}: model {entry['model']!r} on dataset {entry['dataset']!r} appears twice; list all "
                 "its variants in one evaluation"
             )
         evaluations.append(evaluation)
@@ -50,10 +50,10 @@ def build_plan(config: dict[str, Any], device: str) -> Plan:
 
 
 def check_names(variants: Iterable[Variant]) -> None:
-    """Refuse two exports, or two runs, that differ and have one name: their files would be one.
+    """Refuse two different exports, or two different runs, with the same name: they would share a file.
 
     Raises:
-        UserError: the variants that they belong to.
+        UserError: names the variants that they belong to.
     """
     seen: dict[str, tuple[Export | Run, Variant]] = {}
     for variant in variants:
@@ -153,8 +153,8 @@ def _check_ladder(where: str, ladder: Iterable[Variant]) -> None:
     for variant in ladder:
         if variant.results:
             raise UserError(
-                f"{where}: {variant.name} is a finished results file, and what it differs in from its "
-                "neighbours is not known; leave it out"
+                f"{where}: {variant.name} is a results file, so it is not known how it differs from its "
+                "neighbours; leave it out"
             )
     for lower, upper in pairwise(ladder):
         found = differences(lower, upper)
@@ -179,7 +179,7 @@ def _check_floor(where: str, model: Model, variants: Iterable[Variant]) -> None:
 
 
 def _check_calibration(where: str, dataset: Dataset, variants: Iterable[Variant]) -> None:
-    """Ranges taken from the images that are scored would flatter int8."""
+    """Ranges taken from the scored images would make int8 look better than it is."""
     for variant in variants:
         calibration = variant.run and variant.run.export and variant.run.export.trace.calibration
         if calibration and calibration.dataset.images == dataset.images:

@@ -1,4 +1,4 @@
-"""One entry of the config's ``variants`` in, a variant out; what has no meaning is refused."""
+"""Turn one entry of the config's ``variants`` into a variant; refuse combinations without a meaning."""
 
 import json
 import os
@@ -26,10 +26,10 @@ from cutpoint.providers import PROVIDERS
 from cutpoint.recipes.checks import check_steps
 from cutpoint.recipes.names import OVERRIDES, RECIPES
 
-# Their NMS computes an IoU that ONNX's does not.
+# Their NMS computes another IoU than ONNX's.
 NOT_IN_GRAPH = ("seed-topk-nms", "seed-per-class")
 KINDS = {"score_thr": float, "nms_pre": int, "iou_threshold": float, "max_per_img": int, "score_voting": bool}
-# How Cutpoint makes a file, and the value that leaves it to the defaults.
+# Keys that say how Cutpoint makes a file, and their defaults.
 MAKING = {
     "shape": SHAPE,
     "opset": OPSET,
@@ -90,7 +90,7 @@ def choose_recipe(where: str, entry: str | dict[str, Any], named: dict[str, Any]
     """Choose a recipe: a name of Cutpoint's or of the config's own, or a definition written out.
 
     Raises:
-        UserError: an unknown name, or steps that are none.
+        UserError: an unknown name, or steps that are not valid.
     """
     name = None
     if isinstance(entry, str) and entry not in RECIPES:
@@ -122,7 +122,7 @@ def _check_pytorch(where: str, entry: dict[str, Any], recipe: RecipeChoice) -> N
     if entry["cut"] == "e2e":
         if recipe != RecipeChoice():
             raise UserError(
-                f"{where}.recipe: pytorch e2e is mmdet's own predict, whose recipe is mmdet3 as it stands; "
+                f"{where}.recipe: pytorch e2e is mmdet's own predict with its recipe mmdet3; "
                 "remove the recipe, or use cut raw"
             )
         if entry["input"] != INPUT:
@@ -137,9 +137,7 @@ def _resolve_export(
     cut = entry["cut"]
     if (entry["onnx"] is None) != (entry["outputs"] is None):
         given, missing = ("onnx", "outputs") if entry["onnx"] else ("outputs", "onnx")
-        raise UserError(
-            f"{where}.{given}: a file that Cutpoint did not make needs both onnx and outputs; add {missing}"
-        )
+        raise UserError(f"{where}.{given}: an external ONNX file needs both onnx and outputs; add {missing}")
     if entry["onnx"]:
         return _resolve_foreign(where, entry, recipe)
     for key, owner in ONLY_OF_CUT.items():
@@ -168,7 +166,9 @@ def _resolve_export(
 def _resolve_foreign(where: str, entry: dict[str, Any], recipe: RecipeChoice) -> Export:
     for key, default in MAKING.items():
         if entry[key] != default:
-            raise UserError(f"{where}.{key}: says how Cutpoint makes a file, and this one is made; remove it")
+            raise UserError(
+                f"{where}.{key}: it says how Cutpoint makes a file, but this file exists; remove it"
+            )
     if entry["cut"] == "e2e" and recipe != RecipeChoice():
         raise UserError(f"{where}.recipe: the post-processing of an e2e file is inside it; remove the recipe")
     outputs = json.dumps(entry["outputs"], sort_keys=True)

@@ -53,7 +53,7 @@ def read_sources(path: str | Path) -> dict[str, Source]:
         for row in reader:
             source = _read_row(row, f"{path}, line {reader.line_num}")
             if source.path in sources:
-                raise UserError(f"{path}, line {reader.line_num}: the path {source.path} is there twice")
+                raise UserError(f"{path}, line {reader.line_num}: the path {source.path} appears twice")
             sources[source.path] = source
     return sources
 

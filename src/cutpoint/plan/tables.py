@@ -1,4 +1,4 @@
-"""What tables, page and timing get of a plan: cells, and the paths of the files behind them."""
+"""What tables, page and timing get from a plan: cells, and the paths of the files behind them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -26,9 +26,15 @@ RUN_CELLS = (
 
 
 def table_row(evaluation: Evaluation, variant: Variant) -> dict[str, Any]:
+<<<<<<< HEAD
     """The resolved cells of a variant's row, and the files that the others are read from (null: none)."""
     model = evaluation.model.name
     own, labelled = (evaluation, variant), evaluation.dataset.annotations
+=======
+    """The resolved cells of a variant's row, and the files for the other cells (null: none)."""
+    dataset, model = evaluation.dataset.name, evaluation.model.name
+    own = f"{dataset}/{model}/{variant.name}.json"
+>>>>>>> 07843a0 (Plan: messages and docstrings in short sentences)
     return {
         "dataset": evaluation.dataset.name,
         "model": model,
@@ -50,23 +56,29 @@ def _run_cells(model: str, variant: Variant) -> dict[str, Any]:
     run, trace = variant.run, variant.export.trace
     values = (
         *(run.runtime, run.cut, run.precision, run.provider, run.input),
+<<<<<<< HEAD
         # of a file made elsewhere the plan does not know the shape
         *(variant.recipe_text, None if variant.export.foreign else trace.shape, run.batch, _tf32(run)),
         *(onnx_file(model, run), run.export and verify_file(model, run.export)),
+=======
+        # the plan does not know the shape of an external file
+        *(variant.recipe_text, None if variant.export.foreign else trace.shape, run.batch, _tf32(run), onnx),
+        onnx and onnx.replace(".onnx", ".verify.json"),
+>>>>>>> 07843a0 (Plan: messages and docstrings in short sentences)
         precision_report(model, run),
     )
     return dict(zip(RUN_CELLS, values, strict=True))
 
 
 def _tf32(run: Run) -> str | None:
-    """In fp32 some providers have the choice."""
+    """``on`` or ``off`` for providers that have tf32, in fp32; else null."""
     if not PROVIDERS[run.provider].has_tf32 or run.precision != "fp32":
         return None
     return "on" if run.tf32 else "off"
 
 
 def _remarks(variant: Variant) -> list[str]:
-    """What no column says, where it is not the default."""
+    """Values that differ from the default and have no column."""
     if variant.results:
         return [f"made elsewhere: {variant.results}"]
     export, trace = variant.export, variant.export.trace
@@ -123,7 +135,7 @@ def timed_modules(jobs: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def latency_recipes(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
-    """With which recipe each variant is timed: its definition, and for people."""
+    """The recipe that each variant is timed with: its definition, and its text for people."""
     return {
         variant.name: {"recipe": variant.recipe.definition, "recipe_text": variant.recipe_text}
         for variant in evaluation.variants
@@ -132,7 +144,7 @@ def latency_recipes(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
 
 
 def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
-    """What page and figures show beside the tables, file by file."""
+    """What page and figures show besides the tables, file by file."""
     entries: dict[str, list[dict[str, str]]] = {"ladders": [], "samples": [], "verifies": [], "latencies": []}
     entries |= {"precisions": [], "comparisons": [], "points": [], "diagnoses": []}
     for e in plan.evaluations:

@@ -1,4 +1,4 @@
-"""What a variant is made of: recipe, trace, export and run, named after what differs from the defaults."""
+"""The parts of a variant: recipe, trace, export and run. Their names list what differs from the defaults."""
 
 import hashlib
 import json
@@ -10,17 +10,17 @@ from typing import Any
 from cutpoint.providers import PROVIDERS
 from cutpoint.recipes.names import OVERRIDES
 
-# Named what differs from these; workflow/schemas/config.schema.yaml is where they are set.
+# The defaults. Names list what differs from them. workflow/schemas/config.schema.yaml sets them.
 SHAPE, OPSET, EXPORTER, INPUT = "dynamic", 20, "dynamo", "mmdet"
 SCORES, CLIP, COUNT, CALIBRATION_IMAGES = "class", "image", "fixed", 32
 
 
 @dataclass(frozen=True)
 class RecipeChoice:
-    """Which recipe a variant uses: a base and named deviations, or steps written out in the config.
+    """The recipe of a variant: a base with changed values, or steps written out in the config.
 
-    ``overrides`` are in the order of ``OVERRIDES``; ``steps`` is JSON, and ``base`` then the name that the
-    config gives them (null: none).
+    ``overrides`` are in the order of ``OVERRIDES``. ``steps`` is JSON; ``base`` is then their name in the
+    config (null: none).
     """
 
     base: str | None = "mmdet3"
@@ -58,10 +58,10 @@ def _override(key: str, value: float | bool, between: str) -> str:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A folder of images and perhaps annotations. ``classes``: pairs of model class and category name.
+    """A folder of images, with or without annotations. ``classes``: pairs of model class and category name.
 
-    ``label_order``, ``categories_without_class`` and ``invalid_boxes`` are choices that annotations may ask
-    for; null refuses what they decide.
+    ``label_order``, ``categories_without_class`` and ``invalid_boxes`` are choices that some annotations
+    need. With null such annotations are refused.
     """
 
     name: str
@@ -100,7 +100,7 @@ class Trace:
 
     @property
     def label(self) -> str:
-        """Made of what differs from the defaults: ``fp32``, ``int8-street-608x608-opset19``."""
+        """Lists what differs from the defaults: ``fp32``, ``int8-street-608x608-opset19``."""
         parts = [self.precision]
         if self.calibration:
             parts.append(self.calibration.dataset.name)
@@ -113,7 +113,7 @@ class Trace:
 
     @property
     def name(self) -> str:
-        """``trace-fp32``; its file is that with ``.onnx``."""
+        """For example ``trace-fp32``; its file has this name with ``.onnx``."""
         return f"trace-{self.label}"
 
     @property
@@ -132,7 +132,7 @@ class Foreign:
 
 @dataclass(frozen=True)
 class Export:
-    """One ONNX file of a model. Of a foreign one only ``cut`` and ``trace.precision`` are known."""
+    """One ONNX file of a model. For an external one only ``cut`` and ``trace.precision`` are known."""
 
     cut: str
     trace: Trace = Trace()
@@ -140,7 +140,7 @@ class Export:
     clip: str = CLIP
     count: str = COUNT
     topk_limit: int | None = None
-    recipe: RecipeChoice | None = None  # only the cut e2e has one inside
+    recipe: RecipeChoice | None = None  # only the cut e2e contains one
     foreign: Foreign | None = None
 
     @property
@@ -192,9 +192,9 @@ class Run:
 
     @property
     def candidates(self) -> "Run | None":
-        """The run whose candidates tell where detections came from: itself, or for ``e2e`` the ``raw`` run.
+        """The run whose candidates show where detections came from: itself, or for ``e2e`` the ``raw`` run.
 
-        All but the cut is the same; null for a file made elsewhere that ends in detections.
+        Only the cut differs. Null for an external file that ends in detections.
         """
         if self.cut != "e2e":
             return self
@@ -205,7 +205,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of the table: a run and a recipe, or a finished results file."""
+    """One row of the table: a run and a recipe, or an external results file."""
 
     name: str
     run: Run | None
@@ -214,7 +214,7 @@ class Variant:
 
     @property
     def export(self) -> Export:
-        """The run's; PyTorch stands for the defaults."""
+        """The run's export; for PyTorch one with the defaults."""
         return self.run.export or Export(self.run.cut)
 
     @property
@@ -229,7 +229,7 @@ class Variant:
 
     @property
     def aspects(self) -> dict[str, Any]:
-        """All that can differ between two variants, by its name in messages."""
+        """Everything that can differ between two variants, by its name in messages."""
         run, export, trace = self.run, self.export, self.export.trace
         own = {
             "runtime": run.runtime,
@@ -255,13 +255,13 @@ class Variant:
 
 
 def differences(one: Variant, other: Variant) -> list[str]:
-    """Name the things in which two variants with a run differ, each step of the recipe by itself."""
+    """Name the things in which two variants with a run differ, with each step of the recipe as one thing."""
     ours, theirs = one.aspects, other.aspects
     found = [key for key in ours if ours[key] != theirs[key]]
-    # PyTorch has none of a device's other providers: that is not a difference of its own
+    # PyTorch does not have the other providers of a device, so that is not a separate difference
     if "runtime" in found and PROVIDERS[one.run.provider].device == PROVIDERS[other.run.provider].device:
         found = [key for key in found if key != "provider"]
-    # what int8 is calibrated on belongs to it
+    # the calibration belongs to int8
     if "precision" in found and "calibration" in found:
         found.remove("calibration")
     return found

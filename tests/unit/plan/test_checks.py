@@ -55,7 +55,7 @@ def test_all_there(files):
         ({"annotations": "mine.py", "classes": (("a", "b"),)}, "mine.py: not JSON"),
         ({"classes": (("a", "cart"),)}, r"datasets.d.classes.a: .* no category 'cart'; did you mean 'car'\?"),
         ({"annotations": None, "classes": (("a", "car"),)}, "datasets.d.classes: only a data set with"),
-        ({"published_ap": 0.4}, r"evaluations\[0\].published_ap: is allowed only with COCO val2017's"),
+        ({"published_ap": 0.4}, r"evaluations\[0\].published_ap: it is allowed only with COCO val2017's"),
         ({"published_ap": 0.4, "limit": 5}, "but datasets.d.limit is set"),
         ({"published_ap": 0.4, "annotations": None}, "is allowed only with COCO val2017's"),
     ],

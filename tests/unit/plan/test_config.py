@@ -151,11 +151,14 @@ def test_traffic_block_of_coco_is_valid_when_uncommented():
             "variants.v.recipe: steps are a whole recipe and stand alone",
         ),
         (changed(["variants", "v", "recipe"], {"steps": [{"k": 1}]}), "the key 'step' is missing"),
-        (changed(["recipes"], {"mmdeploy": {"base": "mmdet3"}}), "recipes: 'mmdeploy' is Cutpoint's own"),
-        (changed(["imports"], ["my heads"]), "imports[0]: 'my heads' is no dotted module name"),
+        (
+            changed(["recipes"], {"mmdeploy": {"base": "mmdet3"}}),
+            "recipes: 'mmdeploy' is a name of Cutpoint's own",
+        ),
+        (changed(["imports"], ["my heads"]), "imports[0]: 'my heads' is not a dotted module name"),
         (
             changed(["evaluations", 0, "variants"], ["v", "v"]),
-            "evaluations[0].variants: a name is there twice",
+            "evaluations[0].variants: a name appears twice",
         ),
         (changed(["gate"], [{"variants": "all", "APs": {"min": 0}}]), "gate[0]: unknown key 'APs'; did you"),
         (
@@ -181,7 +184,7 @@ def test_refused_with_one_line(config, message):
 def test_a_key_twice_is_refused_with_its_line(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("variants:\n  raw: {cut: raw}\n  e2e: {cut: e2e}\n  raw: {cut: e2e}\n")
-    with pytest.raises(UserError, match="line 4: the key 'raw' is there twice"):
+    with pytest.raises(UserError, match="line 4: the key 'raw' appears twice"):
         check_unique_keys(path)
     path.write_text("a: {raw: 1}\nb: {raw: 1}\n")
     check_unique_keys(path)

@@ -295,7 +295,7 @@ def test_a_results_file_is_a_variant_without_a_run():
     assert [row[key] for key in empty] == [None] * 8
     assert row["comparison"] == "results/comparisons/d/m/theirs.json"
     assert row["remarks"] == ["made elsewhere: their/dets.json"]
-    with pytest.raises(UserError, match="theirs is a finished results file, and what it differs in"):
+    with pytest.raises(UserError, match="theirs is a results file, so it is not known how"):
         plan_of(
             {**REFERENCE, "theirs": {"results": "dets.json"}}, evaluation={"ladder": ["pytorch", "theirs"]}
         )
@@ -358,7 +358,10 @@ def test_two_definitions_of_one_name_are_refused():
         ),
         ({**ONNX, "cut": "raw", "onnx": "x.onnx"}, "variants.v.onnx: .* needs both onnx and outputs"),
         ({**ONNX, "cut": "raw", "outputs": OUTPUTS}, "variants.v.outputs: .* add onnx"),
-        ({**FOREIGN, "opset": 19}, "variants.v.opset: says how Cutpoint makes a file, and this one is made"),
+        (
+            {**FOREIGN, "opset": 19},
+            "variants.v.opset: it says how Cutpoint makes a file, but this file exists",
+        ),
         ({**FOREIGN, "cut": "e2e", "recipe": "mmdeploy"}, "post-processing of an e2e file is inside it"),
         (
             {**TORCH, "cut": "e2e", "recipe": {"base": "mmdet3", "score_thr": 0.3}},
@@ -479,7 +482,7 @@ def test_a_pair_twice_is_refused():
         "variants": REFERENCE,
         "evaluations": [entry, entry],
     }
-    with pytest.raises(UserError, match=r"evaluations\[1\]: model 'm' on dataset 'd' is there twice"):
+    with pytest.raises(UserError, match=r"evaluations\[1\]: model 'm' on dataset 'd' appears twice"):
         build_plan(complete_config(config, SCHEMA), "cpu")
 
 

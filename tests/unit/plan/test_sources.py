@@ -56,5 +56,5 @@ def test_refused_tables(tmp_path):
         read_sources(table(tmp_path, header=COLUMNS[:-1]))
     with pytest.raises(UserError, match="line 2: 7 columns are needed"):
         read_sources(table(tmp_path, ROW[:-1]))
-    with pytest.raises(UserError, match="line 3: the path data/x is there twice"):
+    with pytest.raises(UserError, match="line 3: the path data/x appears twice"):
         read_sources(table(tmp_path, ROW, ["y", *ROW[1:]]))
