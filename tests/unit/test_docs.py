@@ -10,6 +10,7 @@ import yaml
 from cutpoint.gate.rules import resolve_gate
 from cutpoint.plan.config import complete_config
 from cutpoint.plan.resolve import build_plan
+from cutpoint.recipes.checks import PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -91,6 +92,17 @@ def test_examples_plan(config):
     plan = build_plan(complete, "cpu")
     assert [variant.name for variant in plan.evaluations[0].variants] == list(config["variants"])
     assert len(resolve_gate(complete["gate"], plan.evaluations)) >= len(config.get("gate", []))
+
+
+def test_the_config_page_explains_every_step_with_its_parameters():
+    rows = {}
+    for line in (ROOT / "config/README.md").read_text().splitlines():
+        cells = line.split("|")
+        if len(cells) == 5:
+            rows.setdefault(cells[1].strip(" `"), cells[3])
+    for step, parameters in PARAMETERS.items():
+        missing = [name for name in parameters if f"`{name}`" not in rows[step]]
+        assert missing == [], step
 
 
 def test_commands_of_the_readme_name_what_exists():
