@@ -26,15 +26,9 @@ RUN_CELLS = (
 
 
 def table_row(evaluation: Evaluation, variant: Variant) -> dict[str, Any]:
-<<<<<<< HEAD
-    """The resolved cells of a variant's row, and the files that the others are read from (null: none)."""
+    """The resolved cells of a variant's row, and the files for the other cells (null: none)."""
     model = evaluation.model.name
     own, labelled = (evaluation, variant), evaluation.dataset.annotations
-=======
-    """The resolved cells of a variant's row, and the files for the other cells (null: none)."""
-    dataset, model = evaluation.dataset.name, evaluation.model.name
-    own = f"{dataset}/{model}/{variant.name}.json"
->>>>>>> 07843a0 (Plan: messages and docstrings in short sentences)
     return {
         "dataset": evaluation.dataset.name,
         "model": model,
@@ -56,15 +50,9 @@ def _run_cells(model: str, variant: Variant) -> dict[str, Any]:
     run, trace = variant.run, variant.export.trace
     values = (
         *(run.runtime, run.cut, run.precision, run.provider, run.input),
-<<<<<<< HEAD
-        # of a file made elsewhere the plan does not know the shape
+        # the plan does not know the shape of an external file
         *(variant.recipe_text, None if variant.export.foreign else trace.shape, run.batch, _tf32(run)),
         *(onnx_file(model, run), run.export and verify_file(model, run.export)),
-=======
-        # the plan does not know the shape of an external file
-        *(variant.recipe_text, None if variant.export.foreign else trace.shape, run.batch, _tf32(run), onnx),
-        onnx and onnx.replace(".onnx", ".verify.json"),
->>>>>>> 07843a0 (Plan: messages and docstrings in short sentences)
         precision_report(model, run),
     )
     return dict(zip(RUN_CELLS, values, strict=True))
