@@ -17,7 +17,7 @@ from pathlib import Path
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import numpy as np
-from synthetic import degrade, detect, make_truth
+from synthetic import degrade, detect, draw_truth
 
 from cutpoint.compare.bootstrap import delta, read_samples, sample_ap
 from cutpoint.compare.verdict import decide
@@ -31,11 +31,10 @@ def write_data(folder: Path, images: int, detections: int, classes: int) -> tupl
     """Write a data set and two variants; returns the numbers of boxes and of detections of the first."""
     random = np.random.default_rng(0)
     boxes = 7.3  # COCO val2017: 36,335 boxes on 5000 images
-    truth = make_truth(random, images, classes, boxes)
+    truth = draw_truth(random, images, classes, boxes)
     reference = detect(random, truth, detections - 0.75 * boxes)
-    manifest = {"annotations": str(folder / "truth.json"), "images": truth["images"]}
     variant = degrade(random, reference)
-    for name, value in {"truth": truth, "manifest": manifest, "a": reference, "b": variant}.items():
+    for name, value in {"truth": truth, "a": reference, "b": variant}.items():
         (folder / f"{name}.json").write_text(json.dumps(value))
     return len(truth["annotations"]), len(reference)
 
@@ -66,7 +65,7 @@ def main() -> None:
             sizes = options.images, options.detections, options.classes
             boxes, detections = pool.submit(write_data, folder, *sizes).result()
         print(f"{options.images} images, {boxes} boxes, {detections} detections, {options.classes} classes")
-        paths = {"manifest": str(folder / "manifest.json")}
+        paths = {"truth": str(folder / "truth.json")}
         with new_pool(1) as pool:
             arguments = paths | {"detections": str(folder / "a.json"), "out": str(folder / "metrics.json")}
             once = pool.submit(timed, evaluate, **arguments).result()

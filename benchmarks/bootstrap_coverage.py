@@ -13,10 +13,12 @@ from dataclasses import replace
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import numpy as np
-from synthetic import degrade, detect, make_truth
+from synthetic import degrade, detect, draw_truth
 
 from cutpoint.compare.bootstrap import draw_multiplicities, estimate, mean_ap
 from cutpoint.evaluate.average_precision import AREAS, ClassMatches, match_images, weighted_ap
+from cutpoint.records.detections import make_results
+from cutpoint.records.truth import make_truth
 
 # fixed before the first run
 SEED = 20260914
@@ -26,10 +28,10 @@ CLASSES, BOXES, BACKGROUND = 3, 1.5, 2.0
 def make_population(seed: int, images: int) -> list[list[ClassMatches]]:
     """Two variants, matched to the ground truth of a population."""
     random = np.random.default_rng(seed)
-    truth = make_truth(random, images, CLASSES, BOXES)
+    truth = draw_truth(random, images, CLASSES, BOXES)
     reference = detect(random, truth, BACKGROUND)
-    ids = [image["id"] for image in truth["images"]]
-    return [match_images(truth, side, ids) for side in (reference, degrade(random, reference))]
+    sides = reference, degrade(random, reference)
+    return [match_images(make_truth(truth), make_results(side)) for side in sides]
 
 
 def choose(matches: list[ClassMatches], images: np.ndarray) -> list[ClassMatches]:

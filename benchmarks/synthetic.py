@@ -7,10 +7,10 @@ import numpy as np
 WIDTH, HEIGHT = 640, 480
 
 
-def make_truth(
+def draw_truth(
     random: np.random.Generator, images: int, classes: int, boxes: float, crowds: float = 0.01
 ) -> dict[str, Any]:
-    """COCO annotations: a Poisson number of boxes an image, class frequencies falling as 1 / rank."""
+    """A file of ground truth: a Poisson number of boxes an image, class frequencies falling as 1 / rank."""
     image = np.repeat(np.arange(1, images + 1), random.poisson(boxes, images))
     share = 1 / np.arange(1, classes + 1)
     category = random.choice(classes, size=len(image), p=share / share.sum()) + 1
@@ -19,7 +19,15 @@ def make_truth(
     corner = random.uniform(0, 1, (len(image), 2)) * ([WIDTH, HEIGHT] - size).clip(1)
     crowd = random.random(len(image)) < crowds
     return {
-        "images": [{"id": i, "width": WIDTH, "height": HEIGHT} for i in range(1, images + 1)],
+        "images": [
+            {"id": i, "file_name": f"{i}.jpg", "width": WIDTH, "height": HEIGHT} for i in range(1, images + 1)
+        ],
+        "info": {
+            "dataset": "synthetic",
+            "source": "drawn at random",
+            "notes": [],
+            "left_out": {"categories": 0, "boxes": 0, "names": []},
+        },
         "categories": [{"id": i, "name": f"class {i}"} for i in range(1, classes + 1)],
         "annotations": [
             {

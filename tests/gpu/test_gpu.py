@@ -1,21 +1,20 @@
 """What only a GPU can show: the same detector there, proof of where it ran, and copies as stages."""
 
-import json
-
 import numpy as np
 import pytest
 from conftest import MODEL
 
-from cutpoint.compare.agreement import find_overlaps, pair
 from cutpoint.files import read_json
 from cutpoint.latency.coordinator import time_variants
 from cutpoint.latency.statistics import summarize_latency
 from cutpoint.latency.watch import gpu_states
+from cutpoint.matching import find_overlaps, pair_overlaps
 from cutpoint.predict.pinned import cuda_pool
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.postprocess import postprocess
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.shard import predict_onnx
+from cutpoint.records.detections import read_results
 from cutpoint.records.latency import COPIES
 
 TOLERANCE = 2e-3  # on logits and deltas of fp32 without tf32
@@ -80,9 +79,9 @@ def test_detections_on_the_gpu_are_the_cpus(demo, tmp_path, cut):
             recipe="mmdet3",
             out=str(out),
         )
-        found[provider] = json.loads(out.read_text())
+        found[provider] = read_results(out)
     assert len(found["cpu"]) > 500
-    pairs, *_ = pair(find_overlaps(found["cpu"], found["cuda"]), 0.99)
+    pairs = pair_overlaps(find_overlaps(found["cpu"], found["cuda"]), 0.99)
     assert 2 * len(pairs) >= 0.998 * (len(found["cpu"]) + len(found["cuda"]))
 
 

@@ -221,9 +221,9 @@ def judge_cut(
     for image, reference, ours, theirs in zip(images, references, found, candidates, strict=True):
         sides = image.candidates, theirs
         verdict = judge(reference, ours, *sides, recipe, image.geometry, bench.model.spec)
-        left, right = match_detections(reference, ours)
-        row["score"] = max(row["score"], largest(reference.scores[left] - ours.scores[right]))
-        row["box"] = max(row["box"], largest(reference.boxes[left] - ours.boxes[right]))
+        pairs = match_detections(reference, ours)
+        row["score"] = max(row["score"], largest(reference.scores[pairs.left] - ours.scores[pairs.right]))
+        row["box"] = max(row["box"], largest(reference.boxes[pairs.left] - ours.boxes[pairs.right]))
         row["candidates"] += len(theirs)
         row["detections"] += len(reference)
         row["matched"] += verdict.matched

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from cutpoint.data.image import clip_size
-from cutpoint.decode.boxes import box_iou
+from cutpoint.iou import box_iou
+from cutpoint.matching import Pairs, pair_nearest
 from cutpoint.recipes.recipe import STEPS, Frame, Recipe
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
@@ -45,20 +46,13 @@ class Verdict:
     unexplained: list[str] = field(default_factory=list)
 
 
-def match_detections(a: Detections, b: Detections) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of one-to-one partners: same class, IoU or corners close, scores close; nearest score first."""
-    free = np.ones(len(b), dtype=bool)
-    left, right = [], []
-    for i in range(len(a)):
-        near = free & (b.labels == a.labels[i]) & (np.abs(b.scores - a.scores[i]) <= MATCH_SCORE)
-        for j in np.flatnonzero(near)[np.argsort(np.abs(b.scores[near] - a.scores[i]), kind="stable")]:
-            corners = np.abs(a.boxes[i] - b.boxes[j]).max()
-            if corners <= MATCH_PIXELS or box_iou(a.boxes[i : i + 1], b.boxes[j : j + 1])[0, 0] >= MATCH_IOU:
-                left.append(i)
-                right.append(j)
-                free[j] = False
-                break
-    return np.array(left, dtype=int), np.array(right, dtype=int)
+def match_detections(a: Detections, b: Detections) -> Pairs:
+    """One-to-one partners, the most there are: same class, IoU or corners close, scores close."""
+    score = np.abs(a.scores[:, None] - b.scores[None])
+    corners = np.abs(a.boxes[:, None] - b.boxes[None]).max(axis=-1)
+    close = (corners <= MATCH_PIXELS) | (box_iou(a.boxes, b.boxes) >= MATCH_IOU)
+    same = a.labels[:, None] == b.labels[None]
+    return pair_nearest(score.astype(np.float64), same & close & (score <= MATCH_SCORE))
 
 
 def fates(recipe: Recipe, candidates: Candidates, geometry: Geometry, spec: ModelSpec) -> dict:
@@ -132,11 +126,11 @@ def judge(
     spec: ModelSpec,
 ) -> Verdict:
     """Match one image's detections both ways and trace what is left."""
-    left, right = match_detections(reference, variant)
-    verdict = Verdict(matched=len(left))
+    pairs = match_detections(reference, variant)
+    verdict = Verdict(matched=len(pairs))
     extra = [
-        (reference, i, "only in the reference") for i in np.setdiff1d(np.arange(len(reference)), left)
-    ] + [(variant, i, "only in the variant") for i in np.setdiff1d(np.arange(len(variant)), right)]
+        (reference, i, "only in the reference") for i in np.setdiff1d(np.arange(len(reference)), pairs.left)
+    ] + [(variant, i, "only in the variant") for i in np.setdiff1d(np.arange(len(variant)), pairs.right)]
     if not extra:
         return verdict
     sides = [reference_candidates, variant_candidates]

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pycocotools.cocoeval import COCOeval
-from test_pycocotools import make_results, make_truth
+from scoring import truth_of
+from test_pycocotools import detect, index, make_truth
 
 from cutpoint.compare.bootstrap import draw_multiplicities
 from cutpoint.evaluate.average_precision import match_images, weighted_ap
-from cutpoint.evaluate.coco import as_annotations, as_coco
+from cutpoint.records.detections import make_results
 
 
 def duplicated(truth, results, multiplicities):
@@ -34,8 +35,8 @@ def duplicated(truth, results, multiplicities):
 def official(truth, results):
     """``(4, K + 1)``: AP of each class, then of all, in the four area ranges; NaN where COCO says -1."""
     with contextlib.redirect_stdout(io.StringIO()):
-        found = as_coco(truth, as_annotations(results))
-        evaluation = COCOeval(as_coco(truth, [dict(a) for a in truth["annotations"]]), found, "bbox")
+        coco = index(truth)
+        evaluation = COCOeval(coco, coco.loadRes(results), "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -55,7 +56,7 @@ def with_mean(ap):
 def many_boxes(seed):
     """Images of up to 8 boxes; one has more than 100 detections of a class."""
     truth = make_truth(seed, images=40)
-    results = make_results(truth, seed + 1)
+    results = detect(truth, seed + 1)
     random = np.random.default_rng(seed)
     for _ in range(130):
         box = [*random.uniform(0, 400, 2), *random.uniform(5, 150, 2)]
@@ -74,7 +75,7 @@ def test_multiplicities_are_real_copies(seed, decimals):
     multiplicities = draw_multiplicities(len(images), 20, seed)
     assert multiplicities.min() == 0
     assert multiplicities.max() > 3
-    found = with_mean(weighted_ap(match_images(truth, results, images), multiplicities))
+    found = with_mean(weighted_ap(match_images(truth_of(truth), make_results(results)), multiplicities))
     expected = np.array([official(*duplicated(truth, results, column)) for column in multiplicities.T])
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
     # class 33 has nothing to find, the others have in every resample, but not of every size

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from mmdet.evaluation.metrics import coco_metric
+from scoring import truth_of
 
 from cutpoint.data.annotations import clean_annotations
 from cutpoint.data.labels import label_map, scored_categories
@@ -13,7 +14,7 @@ from cutpoint.errors import UserError
 from cutpoint.evaluate.average_precision import match_images, weighted_ap
 from cutpoint.evaluate.coco import score
 from cutpoint.predict.postprocess import coco_results
-from cutpoint.records.detections import Detections
+from cutpoint.records.detections import Detections, make_results
 
 IDS = {
     "from 1": lambda rng, n: 1 + np.arange(n),
@@ -97,15 +98,17 @@ def our_ap(content, classes, found, order):
     manifest = {"dataset": "d", "annotations": "instances.json", "categories": cleaned["categories"]}
     labels = label_map(classes, None, manifest, order=order)
     kept, left = scored_categories(cleaned, labels, "leave_out", "datasets.d.categories_without_class")
-    truth = {
-        **cleaned,
-        "categories": [c for c in cleaned["categories"] if c["id"] in kept],
-        "annotations": [a for a in cleaned["annotations"] if a["category_id"] in kept],
-    }
+    truth = truth_of(
+        {
+            **cleaned,
+            "categories": [c for c in cleaned["categories"] if c["id"] in kept],
+            "annotations": [a for a in cleaned["annotations"] if a["category_id"] in kept],
+        }
+    )
     lines = [line for i, detections in found.items() for line in coco_results(i, detections, labels)]
-    results, images = [json.loads(line) for line in lines], list(found)
-    ap = score(truth, results, images)["AP"]
-    resampled = weighted_ap(match_images(truth, results, images), np.ones((len(images), 1), dtype=np.int64))
+    results = make_results([json.loads(line) for line in lines])
+    ap = score(truth, results)["AP"]
+    resampled = weighted_ap(match_images(truth, results), np.ones((len(found), 1), dtype=np.int64))
     assert np.nanmean(resampled[0, 0]) == pytest.approx(ap, abs=1e-12)
     assert left["categories"] == (1 if any(c["name"] == "unknown" for c in content["categories"]) else 0)
     return ap

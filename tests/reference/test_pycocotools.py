@@ -1,6 +1,7 @@
 """Our metrics against pycocotools' own way: files, ``COCO.loadRes``, ``COCOeval``."""
 
 import contextlib
+import copy
 import io
 import json
 
@@ -8,8 +9,11 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from scoring import complete_truth, truth_of
 
-from cutpoint.evaluate.coco import SUMMARY, evaluate, score
+from cutpoint.evaluate import coco as evaluation_of
+from cutpoint.evaluate.coco import SUMMARY, evaluate
+from cutpoint.records.detections import make_results
 
 
 def make_truth(seed=0, images=12):
@@ -40,7 +44,7 @@ def make_truth(seed=0, images=12):
     }
 
 
-def make_results(truth, seed=1):
+def detect(truth, seed=1):
     random = np.random.default_rng(seed)
     results = []
     for annotation in truth["annotations"]:
@@ -74,17 +78,26 @@ def official(tmp_path, truth, results, images=None):
     return evaluation
 
 
-def all_images(truth):
-    return [image["id"] for image in truth["images"]]
+def index(truth):
+    """A ``COCO`` of annotations, which it changes: of a copy."""
+    coco = COCO()
+    coco.dataset = copy.deepcopy(truth)
+    coco.createIndex()
+    return coco
+
+
+def score(truth, results, images=None):
+    annotated = truth_of(truth)
+    return evaluation_of.score(annotated.of_images(images or annotated.image_ids), make_results(results))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_twelve_numbers_and_each_class(tmp_path, seed):
     truth = make_truth(seed)
-    results = make_results(truth)
+    results = detect(truth)
     assert any(a["iscrowd"] for a in truth["annotations"])
     evaluation = official(tmp_path, truth, results)
-    found = score(truth, results, all_images(truth))
+    found = score(truth, results)
     expected = [None if value == -1 else value for value in evaluation.stats]
     assert [found[name] for name in SUMMARY] == expected
     assert 0.05 < found["AP"] < 0.95
@@ -101,7 +114,7 @@ def test_the_twelve_numbers_and_each_class(tmp_path, seed):
 
 def test_only_the_images_asked_for_count(tmp_path):
     truth = make_truth(images=12)
-    results = make_results(truth)
+    results = detect(truth)
     images = [2, 5, 9, 11]
     evaluation = official(tmp_path, truth, results, images)
     found = score(truth, results, images)
@@ -113,14 +126,14 @@ def test_only_the_images_asked_for_count(tmp_path):
 
 def test_no_detections_score_zero_where_there_is_something_to_find():
     truth = make_truth()
-    found = score(truth, [], all_images(truth))
+    found = score(truth, [])
     assert (found["AP"], found["AR100"], found["detections"]) == (0, 0, 0)
     assert {row["category_id"]: row["AP"] for row in found["per_class"]} == {1: 0, 7: 0, 33: None, 90: 0}
 
 
 def test_nothing_to_find_is_null_not_minus_one():
     truth = make_truth() | {"annotations": []}
-    found = score(truth, make_results(make_truth()), all_images(truth))
+    found = score(truth, detect(make_truth()))
     assert {found[name] for name in SUMMARY} == {None}
 
 
@@ -128,25 +141,26 @@ def test_perfect_detections_score_one(capsys):
     truth = make_truth()
     real = [a for a in truth["annotations"] if not a["iscrowd"]]
     results = [{k: a[k] for k in ("image_id", "category_id", "bbox")} | {"score": 0.9} for a in real]
-    found = score(truth, results, all_images(truth))
+    found = score(truth, results)
     assert found["AP"] == pytest.approx(1, abs=1e-9)
     # pycocotools' own table stays out of the log
     assert capsys.readouterr().out == ""
 
 
 def test_inputs_are_not_changed():
-    truth = make_truth()
-    results = make_results(truth)
-    before = json.dumps([truth, results])
-    score(truth, results, all_images(truth))
-    assert json.dumps([truth, results]) == before
+    truth, results = truth_of(make_truth()), make_results(detect(make_truth()))
+    before = json.dumps([truth.to_coco(), results.to_coco()])
+    evaluation_of.score(truth, results)
+    assert json.dumps([truth.to_coco(), results.to_coco()]) == before
 
 
 def test_evaluate_scores_the_truths_images(tmp_path):
     truth = make_truth()
-    results = make_results(truth)
+    results = detect(truth)
     listed = [image for image in truth["images"] if image["id"] != 3]
-    for name, value in (("truth", {**truth, "images": listed}), ("results", results)):
+    boxes = [a for a in truth["annotations"] if a["image_id"] != 3]
+    written = complete_truth(truth | {"images": listed, "annotations": boxes})
+    for name, value in (("truth", written), ("results", results)):
         (tmp_path / f"{name}.json").write_text(json.dumps(value))
     paths = {"truth": tmp_path / "truth.json", "detections": tmp_path / "results.json"}
     evaluate(**{key: str(path) for key, path in paths.items()}, out=str(tmp_path / "metrics.json"))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from scoring import complete_truth
 
 from cutpoint.records import autopsy
 from cutpoint.records.autopsy import AutopsyRow
@@ -61,6 +62,7 @@ def write_data(root: Path, dataset: str, labelled: bool, images: int = 4) -> str
             annotations[-1] |= {"iscrowd": int(index == 2 and image == 1), "area": 1.0}
     categories = [{"id": 10 * (i + 1), "name": name} for i, name in enumerate(CLASSES)]
     truth = {"images": entries, "annotations": annotations, "categories": categories}
+    truth = complete_truth(truth)
     manifest = {"dataset": dataset, "images": entries}
     manifest["annotations"] = write(folder / "truth.json", truth) if labelled else None
     manifest["categories"] = categories if labelled else []

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from cutpoint.compare.agreement import AGREEMENT_IOU, find_overlaps, pair
 from cutpoint.compare.causes import View, explain_image, identify
 from cutpoint.compare.follow import Followed, open_candidates
 from cutpoint.data.truth import read_labels
 from cutpoint.errors import UserError
 from cutpoint.files import read_json
+from cutpoint.matching import AGREEMENT_IOU, find_overlaps, group_rows, pair_overlaps
 from cutpoint.recipes.recipe import Recipe, limit_top_k, resolve_recipe
 from cutpoint.records.autopsy import SIDES, AutopsyRow, read_autopsy, write_autopsy
 from cutpoint.records.comparison import StepCounts
-from cutpoint.records.detections import Refused, read_detections
+from cutpoint.records.detections import Refused, read_results
 from cutpoint.records.model import Floor, ModelSpec
 from cutpoint.records.predictions import read_predictions
 
@@ -42,9 +42,9 @@ class Side:
 def autopsy(*, reference: Side, variant: Side, spec: str, manifest: str, labels: str, out: str) -> None:
     """Name the step that removed each box of one variant that the other lacks.
 
-    Boxes without a partner of their image and category at IoU 0.9 (``agreement.pair``) are followed in the
-    other variant's candidates: the same location and class where both networks saw the same geometry, else
-    the best of the class that overlaps the box.
+    Boxes without a partner of their image and category at IoU 0.9 (``matching.pair_overlaps``) are
+    followed in the other variant's candidates: the same location and class where both networks saw the same
+    geometry, else the best of the class that overlaps the box.
 
     Args:
         reference, variant: the two.
@@ -86,21 +86,24 @@ def _find_cases(
     sides: tuple[Side, Side], spec: str, content: dict[str, Any], category_ids: list[int | None]
 ) -> list[dict[str, Any]]:
     """The rows of an autopsy; ``content``: the manifest."""
-    detections = [read_detections(side.detections) for side in sides]
+    reference, variant = (read_results(side.detections) for side in sides)
     opened = [_open(side, spec) for side in sides]
-    found = find_overlaps(*detections)
-    left, right = pair(found, AGREEMENT_IOU)
-    paired = np.isin(np.arange(len(found.images)), np.append(left, found.reference + right))
-    categories = np.array([d["category_id"] for side in detections for d in side], dtype=np.int64)
-    wanted, cases = np.unique(found.images[~paired]), []
+    pairs = pair_overlaps(find_overlaps(reference, variant), AGREEMENT_IOU)
+    both = [
+        (results, np.isin(np.arange(len(results)), rows), group_rows(results.image_id))
+        for results, rows in ((reference, pairs.left), (variant, pairs.right))
+    ]
+    wanted = {image for results, paired, _ in both for image in results.image_id[~paired].tolist()}
+    cases = []
     for image_id, stores in _stream(sides, content):
         if image_id not in wanted:
             continue
-        rows, views = np.flatnonzero(found.images == image_id), []
-        for number, (store, made) in enumerate(zip(stores, opened, strict=True)):
-            own = rows[(rows >= found.reference) == bool(number)]
-            boxes = found.corners[own], found.scores[own], categories[own]
-            followed = Followed(made[1], store[1], store[0], made[0]) if store else None
+        views = []
+        for (results, paired, rows), store, made in zip(both, stores, opened, strict=True):
+            own = rows.get(image_id, np.zeros(0, dtype=np.int64))
+            seen = results.take(own)
+            boxes = seen.corners, seen.score, seen.category_id
+            followed = Followed(made[1], store[1], store[0], made[0]) if store and made else None
             keys = identify(*boxes, followed, category_ids) if followed else [None] * len(own)
             views.append(View(*boxes, paired[own], followed, keys, category_ids, made and made[2]))
         cases += [{"image_id": image_id, **case} for case in explain_image(*views)]

@@ -6,9 +6,9 @@ import numpy as np
 from scipy import stats
 
 from cutpoint.evaluate.average_precision import AREAS, match_images, weighted_ap
-from cutpoint.files import read_json
-from cutpoint.records.detections import Refused, read_detections
+from cutpoint.records.detections import Refused, Results, make_results, read_results
 from cutpoint.records.resamples import Resamples, write_resamples
+from cutpoint.records.truth import GroundTruth, read_truth
 
 RESAMPLES = 1000
 # shared by all variants of a data set, so that any two are paired
@@ -27,32 +27,26 @@ def sample_ap(*, truth: str, detections: str, out: str, resamples: int = RESAMPL
         resamples: how many.
         seed: the same for all variants of a data set.
     """
-    annotations = read_json(truth)
-    images = [entry["id"] for entry in annotations["images"]]
+    annotated = read_truth(truth)
     try:
-        found = resample(annotations, read_detections(detections), images, resamples=resamples, seed=seed)
+        samples = resample(annotated, read_results(detections), resamples=resamples, seed=seed)
     except Refused:
-        found = resample(annotations, [], images, resamples=resamples, seed=seed)
-        found.ap[:] = np.nan
-    write_resamples(out, found)
+        samples = resample(annotated, make_results([]), resamples=resamples, seed=seed)
+        samples.ap[:] = np.nan
+    write_resamples(out, samples)
 
 
 def resample(
-    annotations: dict[str, Any],
-    results: list[dict[str, Any]],
-    images: list[int],
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = SEED,
+    truth: GroundTruth, results: Results, *, resamples: int = RESAMPLES, seed: int = SEED
 ) -> Resamples:
-    """AP on the images and on resamples of them; the arguments are those of ``match_images``."""
-    matches = match_images(annotations, results, images)
-    weights = draw_multiplicities(len(set(images)), resamples, seed)
+    """AP on the images of the ground truth, and on resamples of them."""
+    matches = match_images(truth, results)
+    weights = draw_multiplicities(len(truth.images), resamples, seed)
     ap = weighted_ap(matches, np.column_stack([np.ones(len(weights), dtype=weights.dtype), weights]))
     present = np.array([m.positives for m in matches]) > 0
     present = np.concatenate([present, present.any(axis=0, keepdims=True)])
-    categories = sorted(category["id"] for category in annotations["categories"])
-    return Resamples(np.unique(images), np.array(categories), ap, present.sum(axis=2).T)
+    categories = sorted(category.id for category in truth.categories)
+    return Resamples(np.unique(truth.image_ids), np.array(categories), ap, present.sum(axis=2).T)
 
 
 def draw_multiplicities(images: int, resamples: int, seed: int) -> np.ndarray:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
-from cutpoint.compare.agreement import AGREEMENT_IOU, PAIR_IOU, match
 from cutpoint.compare.follow import Followed, Key, what_changed
-from cutpoint.decode.boxes import box_iou, clip_boxes, scale_to_original
+from cutpoint.decode.boxes import clip_boxes, scale_to_original
 from cutpoint.decode.candidates import passes
+from cutpoint.iou import box_iou
+from cutpoint.matching import AGREEMENT_IOU, PAIR_IOU, match, pair_nearest
 from cutpoint.records.model import Floor
 
 # how far a graph or PyTorch may be from the recipe on the raw run's candidates and still mean the same box:
@@ -70,13 +70,12 @@ def identify(
     mapped = np.array([-1 if labels[label] is None else labels[label] for label in state.label.tolist()])
     moved = np.abs(boxes[:, None] - state.boxes[None].astype(np.float64)).max(-1) / NEAR_BOX
     changed = np.abs(scores[:, None] - state.score[None].astype(np.float64)) / NEAR_SCORE
-    far = (moved > 1) | (changed > 1) | (categories[:, None] != mapped.reshape(1, -1))
-    chosen = linear_sum_assignment(np.where(far, 1e6, moved + changed))
-    found: list[Key | None] = [None] * len(boxes)
-    for i, j in zip(*(side.tolist() for side in chosen), strict=True):
-        if not far[i, j]:
-            found[i] = keys[j]
-    return found
+    near = (moved <= 1) & (changed <= 1) & (categories[:, None] == mapped.reshape(1, -1))
+    pairs = pair_nearest(moved + changed, near)
+    chosen: list[Key | None] = [None] * len(boxes)
+    for i, j in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True):
+        chosen[i] = keys[j]
+    return chosen
 
 
 def _find_partners(reference: View, variant: View) -> dict[int, tuple[int, str]]:
@@ -85,8 +84,8 @@ def _find_partners(reference: View, variant: View) -> dict[int, tuple[int, str]]
     found = {}
 
     def pair_up(left: np.ndarray, right: np.ndarray, iou: float, step: str) -> None:
-        rows = match(reference.boxes[left], reference.scores[left], variant.boxes[right], iou)
-        for i, j in zip(left[rows[0]].tolist(), right[rows[1]].tolist(), strict=True):
+        pairs = match(reference.boxes[left], reference.scores[left], variant.boxes[right], iou)
+        for i, j in zip(left[pairs.left].tolist(), right[pairs.right].tolist(), strict=True):
             found[i] = (j, step)
 
     # of one category no two without partner overlap that much

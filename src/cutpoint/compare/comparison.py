@@ -11,7 +11,7 @@ from cutpoint.compare.verdict import decide, lossless
 from cutpoint.evaluate.average_precision import AREAS
 from cutpoint.files import read_json, write_json
 from cutpoint.recipes.bases import steps_of
-from cutpoint.records.detections import read_detections, refusal_of_pair
+from cutpoint.records.detections import Results, read_results, refusal_of_pair
 from cutpoint.records.json_file import as_content
 from cutpoint.records.model import HeadSpec, ModelSpec
 from cutpoint.records.resamples import Resamples, read_resamples
@@ -63,7 +63,7 @@ def compare(
         content |= {"autopsy": as_content(count_steps(autopsy)), "refused": refused, "weak_reference": None}
         write_json(out, content)
         return
-    theirs, ours = read_detections(reference), read_detections(variant)
+    theirs, ours = read_results(reference), read_results(variant)
     head = ModelSpec.from_dict(read_json(spec)).head
     base = read_resamples(reference_samples) if reference_samples else None
     difference = delta(base, read_resamples(variant_samples)) if base and variant_samples else None
@@ -90,11 +90,11 @@ def compare(
     )
 
 
-def find_weakness(reference: list[dict[str, Any]], samples: Resamples | None) -> str | None:
+def find_weakness(reference: Results, samples: Resamples | None) -> str | None:
     """Why differences from a reference say nothing of a variant, in words; null where they may.
 
     Args:
-        reference: COCO results.
+        reference: its detections.
         samples: of ``bootstrap.sample_ap``; null without annotations.
     """
     if not reference:
@@ -105,7 +105,7 @@ def find_weakness(reference: list[dict[str, Any]], samples: Resamples | None) ->
     with_truth = set(samples.categories[samples.images_with[0, :-1] > 0].tolist())
     if not with_truth:
         return "no ground truth to find"
-    if with_truth.isdisjoint(d["category_id"] for d in reference):
+    if with_truth.isdisjoint(reference.category_id.tolist()):
         return f"AP {ap:.4f}, no detection of a class that has ground truth"
     return f"AP {ap:.4f} is under {LEAST_AP}" if ap < LEAST_AP else None
 

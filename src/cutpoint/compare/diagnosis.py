@@ -4,15 +4,16 @@ from typing import Any
 
 import numpy as np
 
-from cutpoint.compare.agreement import AGREEMENT_IOU, find_overlaps, pair
 from cutpoint.compare.fingerprints import distance, run_mistakes, split_images
 from cutpoint.compare.mistakes import NONE, mistakes_of
 from cutpoint.compare.signature import Signatures
 from cutpoint.compare.slips import Undone, undo_slips
 from cutpoint.data.truth import read_labels
 from cutpoint.files import read_json, write_json
+from cutpoint.matching import AGREEMENT_IOU, find_overlaps, matched_fraction, pair_overlaps
 from cutpoint.predict.runtime import Session
-from cutpoint.records.detections import read_detections, refusal_of_pair
+from cutpoint.records.detections import Results, read_results, refusal_of_pair
+from cutpoint.records.truth import read_truth
 
 # the nearest mistakes are made again on the variant's own images
 REMADE = 3
@@ -57,16 +58,17 @@ def diagnose(
     content, known = read_json(manifest), read_json(fingerprints)
     _, chosen = split_images(content, images)
     ranking: list[dict[str, Any]] = []
+    own: Results | None = None
     refused = refusal_of_pair(reference, variant) or known["refused"]
     if known["mistakes"] and not refused:
         session = Session(model, provider, threads)
         categories = read_labels(labels)
-        sides = read_detections(variant), read_detections(reference)
+        sides = read_results(variant), read_results(reference)
         wanted = {entry["id"] for entry in chosen}
-        own, base = (_of(side, wanted) for side in sides)
-        annotations = read_json(truth) if truth else None
+        own, base = (side.of_images(wanted) for side in sides)
+        annotated = read_truth(truth) if truth else None
         ids = [category for category in categories if category is not None]
-        ranking = rank(known["mistakes"], *Signatures(base, chosen, ids, annotations).measure(own))
+        ranking = rank(known["mistakes"], *Signatures(base, chosen, ids, annotated).measure(own))
         near = [line for i, line in enumerate(ranking) if i < REMADE or NONE in line["names"]]
         mistakes = {mistake.name: mistake for mistake in mistakes_of(session.spec)}
         made = run_mistakes(session, [mistakes[line["names"][0]] for line in near], chosen, categories)
@@ -77,27 +79,23 @@ def diagnose(
         for undone in undo_slips(*sides, model_own, content["images"], categories, wanted):
             left = [entry for entry in chosen if entry["id"] in undone.images]
             if left:
-                signatures = Signatures(base, left, ids, annotations)
+                signatures = Signatures(base, left, ids, annotated)
                 ranking.append(_slip_line(undone, signatures, none, model_own, left))
         ranking.sort(key=lambda line: (not _confirmed(line), line["distance"]))
     if refused:
         said = _said("refused", [], f"Refused: {refused}.")
-    elif ranking and not own:
+    elif own is not None and not len(own):
         said = _said("nothing fits", [], f"Nothing to compare: no detection on these {len(chosen)} images.")
     else:
         said = judge(ranking, known["limit"])
     write_json(out, {"images": len(chosen), "limit": known["limit"], **said, "ranking": ranking})
 
 
-def _of(results: list[dict[str, Any]], images: set[int]) -> list[dict[str, Any]]:
-    return [d for d in results if d["image_id"] in images]
-
-
 def _slip_line(
     undone: Undone,
     signatures: Signatures,
     none: dict[str, Any],
-    made: list[dict[str, Any]],
+    made: Results,
     images: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """How near a file comes to the model's own detections where a slip is taken back.
@@ -109,13 +107,13 @@ def _slip_line(
         images: those of the diagnosis that can be compared.
     """
     wanted = {entry["id"] for entry in images}
-    own = _of(undone.results, wanted)
+    own = undone.results.of_images(wanted)
     (line,) = rank([none], *signatures.measure(own))
     line |= {"names": [undone.name], "texts": [undone.text], "slip": True}
     if undone.whole:
-        lowest = min((d["score"] for d in own), default=0)
-        return line | {"same": same_share([d for d in _of(made, wanted) if d["score"] >= lowest], own)}
-    return line | {"same": _count_same(made, own) / len(own) if own else 0.0}
+        there, lowest = made.of_images(wanted), own.score.min() if len(own) else 0
+        return line | {"same": same_share(there.take(there.score >= lowest), own)}
+    return line | {"same": _count_same(made, own) / len(own) if len(own) else 0.0}
 
 
 def rank(
@@ -147,16 +145,14 @@ def rank(
     return sorted(lines, key=lambda line: line["distance"])
 
 
-def same_share(made: list[dict[str, Any]], own: list[dict[str, Any]]) -> float:
+def same_share(made: Results, own: Results) -> float:
     """Share of the detections of both sides that the other has as well; 1 where both have none."""
-    total = len(made) + len(own)
-    return 2 * _count_same(made, own) / total if total else 1.0
+    return matched_fraction(_count_same(made, own), len(made) + len(own))
 
 
-def _count_same(made: list[dict[str, Any]], own: list[dict[str, Any]]) -> int:
-    found = find_overlaps(made, own)
-    left, right = pair(found, AGREEMENT_IOU)
-    alike = np.abs(found.scores[left] - found.scores[found.reference + right]) <= SAME_SCORE
+def _count_same(made: Results, own: Results) -> int:
+    pairs = pair_overlaps(find_overlaps(made, own), AGREEMENT_IOU)
+    alike = np.abs(made.score[pairs.left] - own.score[pairs.right]) <= SAME_SCORE
     return int(alike.sum())
 
 

@@ -18,8 +18,9 @@ from cutpoint.predict.postprocess import coco_results
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import find_invalid
 from cutpoint.recipes.recipe import resolve_recipe
-from cutpoint.records.detections import Refused, read_detections
+from cutpoint.records.detections import Refused, Results, make_results, read_results
 from cutpoint.records.image import InputRecipe
+from cutpoint.records.truth import read_truth
 
 RESAMPLES, HALVES, SEED = 100, 25, 0
 # one feature alone shall not decide: what is this many deviations off is off
@@ -64,7 +65,7 @@ def fingerprint(
         write_json(out, nothing)
         return
     try:
-        theirs = read_detections(reference)
+        theirs = read_results(reference)
     except Refused as refused:
         write_json(out, nothing | {"refused": f"the reference is refused: {refused.reason}"})
         return
@@ -76,9 +77,9 @@ def fingerprint(
     except Refused as refused:
         write_json(out, nothing | {"refused": f"{model}: {refused.reason}"})
         return
-    annotations = read_json(truth) if truth else None
+    annotated = read_truth(truth) if truth else None
     known = [category for category in categories if category is not None]
-    measure = Signatures(theirs, chosen, known, annotations, _weights(len(chosen))).measure
+    measure = Signatures(theirs, chosen, known, annotated, _weights(len(chosen))).measure
     lines, apart = [], []
     for names in _alike(made):
         features, grains = measure(made[names[0]])
@@ -101,7 +102,7 @@ def run_mistakes(
     mistakes: Iterable[Mistake],
     images: Sequence[dict[str, Any]],
     categories: list[int | None],
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, Results]:
     """Detections with each mistake in them; mistakes behind the network share its run.
 
     Args:
@@ -111,7 +112,7 @@ def run_mistakes(
         categories: category id of each model class; see ``truth.map_labels``.
 
     Returns:
-        name of the mistake to COCO results.
+        name of the mistake to its detections.
 
     Raises:
         Refused: the file's tensors are not finite.
@@ -132,7 +133,7 @@ def run_mistakes(
             for mistake in group:
                 found = mistake.finish(outputs, geometry, recipe, spec)
                 lines[mistake.name] += coco_results(entry["id"], found, categories)
-    return {name: json.loads(f"[{','.join(rows)}]") for name, rows in lines.items()}
+    return {name: make_results(json.loads(f"[{','.join(rows)}]")) for name, rows in lines.items()}
 
 
 def distance(ours: np.ndarray, theirs: np.ndarray, variance: np.ndarray) -> np.ndarray:
@@ -172,11 +173,11 @@ def _line(features: dict[str, np.ndarray], grains: dict[str, float]) -> tuple[di
     return line, distance(halves[:HALVES], halves[HALVES:], variance)
 
 
-def _alike(made: dict[str, list[dict[str, Any]]]) -> list[list[str]]:
+def _alike(made: dict[str, Results]) -> list[list[str]]:
     """Names of the mistakes whose detections are the same, together; in their order."""
     groups: list[list[str]] = []
     for name, results in made.items():
-        same = next((group for group in groups if made[group[0]] == results), None)
+        same = next((group for group in groups if made[group[0]].is_same_as(results)), None)
         if same is None:
             groups.append([name])
         else:

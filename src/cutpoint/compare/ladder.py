@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from cutpoint.compare.agreement import AGREEMENT_IOU, find_overlaps, pair
 from cutpoint.compare.bootstrap import delta
 from cutpoint.files import read_json, write_json
 from cutpoint.latency.notes import UNCOMPILED
+from cutpoint.matching import AGREEMENT_IOU, find_overlaps, matched_fraction, pair_overlaps
 from cutpoint.recipes.bases import steps_of
 from cutpoint.recipes.changes import step_changes
 from cutpoint.recipes.checks import Step
-from cutpoint.records.detections import read_detections, refusal
+from cutpoint.records.detections import Results, read_results, refusal
 from cutpoint.records.model import ModelSpec
 from cutpoint.records.resamples import Resamples, read_resamples
 
@@ -52,7 +52,7 @@ def build_ladder(
         is_reference = rung["variant"] == reference["variant"]
         content = {kind: _read(rung[kind]) for kind in ("metrics", "comparison", "latency")}
         refused = refusal(rung["detections"])
-        content["detections"] = None if refused else read_detections(rung["detections"])
+        content["detections"] = None if refused else read_results(rung["detections"])
         content["steps"] = steps_of(rung["recipe"], head) if rung["recipe"] else None
         content["samples"] = read_resamples(rung["samples"]) if rung["samples"] else None
         before = lower or dict.fromkeys(content)
@@ -90,12 +90,11 @@ def _delta(name: str, base: Resamples | None, samples: Resamples | None) -> dict
     return {name: found["delta_AP"], f"{name}_ci95": found["delta_AP_ci95"]}
 
 
-def _agreement(lower: list[dict[str, Any]] | None, upper: list[dict[str, Any]] | None) -> float | None:
+def _agreement(lower: Results | None, upper: Results | None) -> float | None:
     if lower is None or upper is None:
         return None
-    total = len(lower) + len(upper)
-    pairs = len(pair(find_overlaps(lower, upper), AGREEMENT_IOU)[0])
-    return 2 * pairs / total if total else 1.0
+    pairs = pair_overlaps(find_overlaps(lower, upper), AGREEMENT_IOU)
+    return matched_fraction(len(pairs), len(lower) + len(upper))
 
 
 def _slower(lower: dict[str, Any], upper: dict[str, Any]) -> float | None:

@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from cutpoint.compare.agreement import PAIR_IOU, find_overlaps, pair
 from cutpoint.evaluate.error_types import CORRECT, IGNORED, Judged, count_errors, judge
-from cutpoint.files import read_json, write_json
-from cutpoint.records.detections import read_detections, refusal, refusal_of_pair
+from cutpoint.files import write_json
+from cutpoint.matching import PAIR_IOU, find_overlaps, pair_overlaps
+from cutpoint.records.detections import Results, make_results, read_results, refusal, refusal_of_pair
+from cutpoint.records.truth import read_truth
 
 SCORE_THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 BINS = tuple(round(0.1 * step, 1) for step in range(10))
@@ -29,16 +30,15 @@ def measure_operating_points(*, truth: str | None, reference: str | None, varian
     found: dict[str, Any] = dict.fromkeys(("score_thr", "points", "errors", "error_changes"))
     refused = refusal_of_pair(reference, variant) if reference else refusal(variant)
     if refused is not None:
-        write_json(out, {**found, "scores": bin_scores(None, None, []), "refused": refused})
+        write_json(out, {**found, "scores": bin_scores(None, None, make_results([])), "refused": refused})
         return
-    ours = read_detections(variant)
-    theirs = read_detections(reference) if reference else None
+    ours = read_results(variant)
+    theirs = read_results(reference) if reference else None
     judged = None
     if truth:
-        annotations = read_json(truth)
-        images = [entry["id"] for entry in annotations["images"]]
-        judged = judge(annotations, ours, images)
-        base = judge(annotations, theirs, images) if theirs is not None else None
+        annotated = read_truth(truth)
+        judged = judge(annotated, ours)
+        base = judge(annotated, theirs) if theirs is not None else None
         best = [(point["f1"] or 0, point["score_thr"]) for point in trace_points(base or judged)]
         found["score_thr"] = max(best)[1]
         found["points"] = trace_points(judged, base or judged)
@@ -83,9 +83,7 @@ def trace_points(judged: Judged, reference: Judged | None = None) -> list[dict[s
     return points
 
 
-def bin_scores(
-    judged: Judged | None, reference: list[dict[str, Any]] | None, variant: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
+def bin_scores(judged: Judged | None, reference: Results | None, variant: Results) -> list[dict[str, Any]]:
     """Whether scores mean what they say, and how they drift from the reference's, in tenths.
 
     Returns:
@@ -106,9 +104,8 @@ def bin_scores(
             if here.any():
                 row |= {"mean_score": float(scores[here].mean()), "correct": float(right[here].mean())}
     if reference is not None:
-        found = find_overlaps(reference, variant)
-        left, right = pair(found, PAIR_IOU)
-        before, after = found.scores[left], found.scores[found.reference + right]
+        pairs = pair_overlaps(find_overlaps(reference, variant), PAIR_IOU)
+        before, after = reference.score[pairs.left], variant.score[pairs.right]
         for row, here in zip(rows, _bins(before), strict=True):
             row["pairs"] = int(np.count_nonzero(here))
             row["drift"] = float((after - before)[here].mean()) if here.any() else None

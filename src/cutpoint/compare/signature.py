@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from cutpoint.decode.boxes import box_iou
 from cutpoint.evaluate.average_precision import match_images, weighted_ap
+from cutpoint.iou import box_iou
+from cutpoint.matching import find_partners, group_rows
+from cutpoint.records.detections import Results
+from cutpoint.records.truth import GroundTruth
 
 # detections of the reference with at least this score are looked for in the other set ...
 CONFIDENT = 0.3
@@ -35,19 +38,19 @@ class Signatures:
 
     def __init__(
         self,
-        reference: list[dict[str, Any]],
+        reference: Results,
         images: Sequence[Mapping[str, Any]],
         categories: Sequence[int],
-        annotations: dict[str, Any] | None,
+        truth: GroundTruth | None,
         weights: np.ndarray | None = None,
     ) -> None:
         """Keep the reference's side.
 
         Args:
-            reference: COCO results; those of other images are left out.
+            reference: its detections; those of other images are left out.
             images: the N images, of the manifest: ``id, width, height``.
             categories: ids of the model's categories in class order.
-            annotations: COCO annotations; null without, then no feature is of AP.
+            truth: the ground truth of these images and others; null without, then no feature is of AP.
             weights: ``(N, R)`` integers, how often each image is taken, in ascending order of the ids; null:
                 once.
         """
@@ -56,14 +59,14 @@ class Signatures:
         self._number = {category: index for index, category in enumerate(dict.fromkeys(categories))}
         self._weights = np.ones((len(self._ids), 1), dtype=np.int64) if weights is None else weights
         self._reference = _by_image(reference, self._number)
-        self._annotations = annotations
-        self._ap = self._mean_ap(reference) if annotations else None
+        self._truth = None if truth is None else truth.of_images(self._ids)
+        self._ap = None if self._truth is None else self._mean_ap(self._truth, reference)
 
-    def measure(self, variant: list[dict[str, Any]]) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    def measure(self, variant: Results) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         """Features of a set of detections, and what one box more or less can change in each.
 
         Args:
-            variant: COCO results.
+            variant: the detections.
 
         Returns:
             first ``(R,)`` float64 each, fractions: ``found...``, share of the reference's confident
@@ -87,41 +90,35 @@ class Signatures:
         once = dict(zip(rows[0], values.sum(axis=0), strict=True))
         found = {name: feature for name, (feature, _) in resampled.items()}
         counted = {name: count for name, (_, count) in resampled.items()}
-        if self._ap is not None:
-            ratio = self._mean_ap(variant) / np.maximum(self._ap, LEAST_AP)
+        if self._truth is not None and self._ap is not None:
+            ratio = self._mean_ap(self._truth, variant) / np.maximum(self._ap, LEAST_AP)
             found |= {name: ratio[:, index] for index, name in enumerate(AP_NAMES)}
             counted |= AP_NAMES
         return found, {name: max(1 / (once[count] + 1), HARMLESS) for name, count in counted.items()}
 
-    def _mean_ap(self, results: list[dict[str, Any]]) -> np.ndarray:
+    def _mean_ap(self, truth: GroundTruth, results: Results) -> np.ndarray:
         """``(R, 4)``: AP over the classes that have objects, 0 without any."""
-        ap = weighted_ap(match_images(self._annotations, results, self._ids), self._weights)
+        ap = weighted_ap(match_images(truth, results), self._weights)
         there = ~np.isnan(ap)
         return np.where(there, ap, 0).sum(axis=2) / np.maximum(there.sum(axis=2), 1)
 
 
-def _by_image(results: list[dict[str, Any]], number: dict[int, int]) -> dict[int, Boxes]:
+def _by_image(results: Results, number: dict[int, int]) -> dict[int, Boxes]:
     """Corners ``(N, 4)``, scores and class numbers ``(N,)`` of each image."""
-    images = np.array([d["image_id"] for d in results], dtype=np.int64)
-    corners = np.array([d["bbox"] for d in results], dtype=np.float64).reshape(-1, 4)
-    corners[:, 2:] += corners[:, :2]
-    scores = np.array([d["score"] for d in results], dtype=np.float64)
     # a category that is not the model's is far from all of its
-    labels = np.array([number.get(d["category_id"], -9) for d in results], dtype=np.int64)
-    order = np.argsort(images, kind="stable")
-    ids, starts = np.unique(images[order], return_index=True)
-    ends = np.append(starts, len(order))[1:]
-    rows = {int(i): order[a:b] for i, a, b in zip(ids, starts, ends, strict=True)}
-    return {image: (corners[row], scores[row], labels[row]) for image, row in rows.items()}
+    labels = np.array([number.get(category, -9) for category in results.category_id.tolist()], dtype=np.int64)
+    parts = results.corners, results.score, labels
+    rows = group_rows(results.image_id)
+    return {image: (parts[0][own], parts[1][own], parts[2][own]) for image, own in rows.items()}
 
 
 def _sums(reference: Boxes, variant: Boxes, image: Mapping[str, Any]) -> dict[str, float]:
     boxes, scores, labels = (part[reference[1] >= CONFIDENT] for part in reference)
     overlap = box_iou(boxes, variant[0])
     # of boxes that lie alike, the one that the set believes in
-    rank = np.where(overlap >= PARTNER_IOU, overlap * variant[1], 0)
-    has = rank.max(axis=1, initial=0) > 0
-    best = rank[has].argmax(axis=1) if has.any() else np.zeros(0, dtype=np.int64)
+    partner = find_partners(np.where(overlap >= PARTNER_IOU, overlap * variant[1], 0)).index
+    has = partner >= 0
+    best = partner[has]
     there, other_scores, other_labels = (part[best] for part in variant)
     here, size = boxes[has], boxes[:, 2:] - boxes[:, :2]
     area = size.prod(axis=1)

@@ -5,12 +5,14 @@ of the network, and another score threshold than the model's does not hide it.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from cutpoint.data.inspection import entry_key, inspect, looks_like_fractions, missed, repeats
+from cutpoint.data.inspection import count_entries, inspect, looks_like_fractions, missed, repeats
+from cutpoint.matching import pair_best
+from cutpoint.records.detections import Results
 
 # what the four numbers of a box may stand for, by name, with words for people; its own layout has none
 LAYOUTS = {
@@ -29,27 +31,30 @@ SAME_FRAME = 0.01
 # a form is considered only if at least this share of the boxes then lies in the image, or nearly so
 PLAUSIBLE, BEYOND = 0.5, 0.1
 
+# name and words of a slip, and the detections with it taken back
+Slip = tuple[str, str, Results]
+
 
 @dataclass(frozen=True)
 class Undone:
     """A results file with one slip taken back.
 
-    ``name``, ``text``: of the slip, for files and for people. ``results``: COCO results. ``images``: ids of
-    the images that can be compared. ``whole``: whether the file must then have all that the model has above
-    the file's lowest score, since the slip is one of how many; one of form shows in what is there.
+    ``name``, ``text``: of the slip, for files and for people. ``results``: the detections then. ``images``:
+    ids of the images that can be compared. ``whole``: whether the file must then have all that the model has
+    above the file's lowest score, since the slip is one of how many; one of form shows in what is there.
     """
 
     name: str
     text: str
-    results: list[dict[str, Any]]
+    results: Results
     images: frozenset[int]
     whole: bool = False
 
 
 def undo_slips(
-    results: list[dict[str, Any]],
-    reference: list[dict[str, Any]],
-    model: list[dict[str, Any]],
+    results: Results,
+    reference: Results,
+    model: Results,
     images: Sequence[dict[str, Any]],
     categories: Sequence[int | None],
     chosen: Iterable[int],
@@ -57,7 +62,7 @@ def undo_slips(
     """Take back each slip that the file leaves room for.
 
     Args:
-        results: COCO results of all images.
+        results: the file's detections of all images.
         reference: the reference's, on whose images the file's are counted.
         model: the model's own of the chosen images, which tell a scale.
         images: all images of the manifest: ``id, width, height``.
@@ -66,36 +71,32 @@ def undo_slips(
     """
     every = [entry["id"] for entry in images]
     wanted = frozenset(chosen)
-    own = [d for d in results if d["image_id"] in wanted]
-    made: list[tuple[str, str, list[dict[str, Any]]]] = []
-    if own:
+    own = results.of_images(wanted)
+    made: list[Slip] = []
+    if len(own):
         made = [*_undo_boxes(own, model, images), *_undo_categories(own, categories)]
-        if max(d["score"] for d in own) > 1:
-            percent = [d | {"score": d["score"] / 100} for d in own]
-            made.append(("percent_scores", "scores in percent", percent))
-    found = [Undone(*parts, wanted) for parts in made if parts[2] != own]
+        if own.score.max() > 1:
+            made.append(("percent_scores", "scores in percent", replace(own, score=own.score / 100)))
+    found = [Undone(*parts, wanted) for parts in made if not parts[2].is_same_as(own)]
     found += _undo_shifts(results, sorted(every), wanted)
     more, lacking = repeats(results), missed(inspect(results, every), inspect(reference, every))
     if more:
-        once = list({entry_key(d): d for d in own}.values())
+        once = own.take(count_entries(own)[0])
         found.append(
             Undone("entries_repeated", f"entries written more than once: {more}", once, wanted, True)
         )
     if lacking:
-        there = wanted & {d["image_id"] for d in results}
+        there = wanted.intersection(results.image_id.tolist())
         found.append(Undone("images_left_out", f"images left out: {lacking}", own, there, True))
     return found
 
 
-def _undo_boxes(
-    results: list[dict[str, Any]], model: list[dict[str, Any]], images: Sequence[dict[str, Any]]
-) -> list[tuple[str, str, list[dict[str, Any]]]]:
+def _undo_boxes(results: Results, model: Results, images: Sequence[dict[str, Any]]) -> list[Slip]:
     sizes = {entry["id"]: (entry["width"], entry["height"]) for entry in images}
-    inside = np.array([sizes[d["image_id"]] for d in results], dtype=np.float64)
-    numbers = np.array([d["bbox"] for d in results], dtype=np.float64)
+    inside = np.array([sizes[image] for image in results.image_id.tolist()], dtype=np.float64)
     found = []
     for form, (layout, words) in LAYOUTS.items():
-        read = read_boxes(numbers, layout)
+        read = read_boxes(results.bbox, layout)
         made = {("", ""): read} if form else {}
         for frame, text in _frames(read, results, model, inside):
             made["fractions", f"fractions of {text} in place of pixels"] = read * np.tile(frame, 2)
@@ -103,14 +104,13 @@ def _undo_boxes(
         for (unit, unit_words), boxes in made.items():
             if _plausible(boxes, inside):
                 texts = [f"{words} ({', '.join(layout)})"] * bool(form) + [unit_words] * bool(unit)
-                changed = [d | {"bbox": box} for d, box in zip(results, boxes.tolist(), strict=True)]
                 name = "_".join(part for part in (form, unit) if part)
-                found.append((name, f"boxes with {', '.join(texts)}", changed))
+                found.append((name, f"boxes with {', '.join(texts)}", replace(results, bbox=boxes)))
     return found
 
 
 def _frames(
-    read: np.ndarray, results: list[dict[str, Any]], model: list[dict[str, Any]], sizes: np.ndarray
+    read: np.ndarray, results: Results, model: Results, sizes: np.ndarray
 ) -> list[tuple[np.ndarray, str]]:
     """What boxes may be fractions of: ``(N, 2)`` width, height (px) and words; none if they are none.
 
@@ -123,9 +123,11 @@ def _frames(
         (sizes, "the image"),
         (np.repeat(sizes.max(axis=1, keepdims=True), 2, axis=1), "the longer side"),
     ]
-    pairs = _best_pairs(results, model)
-    ratios = [model[other]["bbox"][2:] / read[own, 2:] for own, other in pairs if (read[own, 2:] > 0).all()]
-    if ratios:
+    pairs = pair_best(results, model)
+    ours, theirs = read[pairs.left, 2:], model.bbox[pairs.right, 2:]
+    known = (ours > 0).all(axis=1)
+    if known.any():
+        ratios = theirs[known] / ours[known]
         width, height = np.median(ratios, axis=0)
         frames.append((np.full_like(sizes, (width, height)), f"{width:.0f} x {height:.0f} px"))
     kept: list[tuple[np.ndarray, str]] = []
@@ -133,19 +135,6 @@ def _frames(
         if not any(np.allclose(frame, other, rtol=SAME_FRAME) for other, _ in kept):
             kept.append((frame, text))
     return kept
-
-
-def _best_pairs(results: list[dict[str, Any]], model: list[dict[str, Any]]) -> list[tuple[int, int]]:
-    """Indices of the best of each image and class on both sides."""
-    sides = []
-    for side in (results, model):
-        best: dict[tuple[int, int], int] = {}
-        for index, d in enumerate(side):
-            key = d["image_id"], d["category_id"]
-            if key not in best or d["score"] > side[best[key]]["score"]:
-                best[key] = index
-        sides.append(best)
-    return [(index, sides[1][key]) for key, index in sides[0].items() if key in sides[1]]
 
 
 def read_boxes(numbers: np.ndarray, layout: Sequence[str]) -> np.ndarray:
@@ -175,28 +164,32 @@ def _plausible(boxes: np.ndarray, frames: np.ndarray) -> bool:
     return bool(inside.all(axis=1).mean() >= PLAUSIBLE)
 
 
-def _undo_categories(
-    results: list[dict[str, Any]], categories: Sequence[int | None]
-) -> list[tuple[str, str, list[dict[str, Any]]]]:
+def _undo_categories(results: Results, categories: Sequence[int | None]) -> list[Slip]:
     """Category ids that are the model's labels, counted from 0 or 1."""
     found = []
     for first in (0, 1):
-        ids = {label + first: category for label, category in enumerate(categories)}
-        changed = [d | {"category_id": ids.get(d["category_id"])} for d in results]
-        changed = [d for d in changed if d["category_id"] is not None]
+        ids = {label + first: c for label, c in enumerate(categories) if c is not None}
+        changed = replace(results, category_id=_renamed(results.category_id, ids))
+        changed = changed.take(np.isin(results.category_id, list(ids)))
         text = f"category ids are the model's classes, counted from {first}"
         found.append((f"categories_from_{first}", text, changed))
     return found
 
 
-def _undo_shifts(results: list[dict[str, Any]], ids: list[int], wanted: frozenset[int]) -> list[Undone]:
+def _renamed(numbers: np.ndarray, names: dict[int, int]) -> np.ndarray:
+    """Each number's name; one without keeps itself."""
+    return np.array([names.get(number, number) for number in numbers.tolist()], dtype=np.int64)
+
+
+def _undo_shifts(results: Results, ids: list[int], wanted: frozenset[int]) -> list[Undone]:
     """Detections of an image that stand under its neighbour in the order of the ids."""
     found = []
     for step, name, words in ((1, "plus", "next"), (-1, "minus", "previous")):
         own = {ids[(at + step) % len(ids)]: image for at, image in enumerate(ids)}
         # of the image at the end nothing need be there
         there = wanted - {ids[-1] if step > 0 else ids[0]}
-        changed = [d | {"image_id": own[d["image_id"]]} for d in results if own.get(d["image_id"]) in there]
+        changed = replace(results, image_id=_renamed(results.image_id, own))
+        changed = changed.take(np.isin(results.image_id, ids)).of_images(there)
         text = f"detections under the id of the {words} image"
         found.append(Undone(f"image_{name}_one", text, changed, there))
     return found

@@ -1,11 +1,11 @@
 """What can be seen of detections without the model: images without any, entries that cannot be right."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from cutpoint.records.detections import Results
 
 # Of the images that the reference finds something on, a variant may lack this share without a word: two ways
 # to run one model seldom lose the only box of an image, a run that was interrupted loses its rest.
@@ -33,14 +33,15 @@ class Inspection:
         return self.images - len(self.best)
 
 
-def inspect(results: list[dict[str, Any]], images: Iterable[int]) -> Inspection:
-    """Inspect COCO results; those of other images than ``images`` (ids) are left out."""
+def inspect(results: Results, images: Iterable[int]) -> Inspection:
+    """Inspect detections; those of other images than ``images`` (ids) are left out."""
     wanted = set(images)
-    results = [d for d in results if d["image_id"] in wanted]
-    best: dict[int, float] = {}
-    for d in results:
-        best[d["image_id"]] = max(d["score"], best.get(d["image_id"], d["score"]))
-    lowest = min((d["score"] for d in results), default=None)
+    results = results.of_images(wanted)
+    ids, position = np.unique(results.image_id, return_inverse=True)
+    highest = np.full(len(ids), -np.inf)
+    np.maximum.at(highest, position, results.score)
+    best = dict(zip(ids.tolist(), highest.tolist(), strict=True))
+    lowest = float(results.score.min()) if len(results) else None
     doubts = [text for text in (repeats(results), *_odd(results)) if text]
     return Inspection(len(wanted), best, lowest, doubts)
 
@@ -62,24 +63,34 @@ def missed(variant: Inspection, reference: Inspection) -> str | None:
     )
 
 
-def entry_key(entry: dict[str, Any]) -> tuple[Any, ...]:
-    """What two entries that are the same share."""
-    return (entry["image_id"], entry["category_id"], *entry["bbox"], entry["score"])
+def count_entries(results: Results) -> tuple[np.ndarray, np.ndarray]:
+    """Entries that differ, in the order of the file.
+
+    Returns:
+        ``(K,)`` int64, row of the first of each; and ``(K,)`` int64, how many there are.
+    """
+    columns = [results.image_id, results.category_id, *results.bbox.T, results.score]
+    order = np.lexsort(columns)
+    new = np.any([np.diff(column[order]) != 0 for column in columns], axis=0)
+    start = np.flatnonzero(np.append(True, new))[: len(order)]
+    first, count = order[start], np.diff(np.append(start, len(order)))
+    in_file = np.argsort(first)
+    return first[in_file], count[in_file]
 
 
-def repeats(results: list[dict[str, Any]]) -> str | None:
+def repeats(results: Results) -> str | None:
     """Say how many entries repeat another one exactly; null where none does."""
-    counts = Counter(map(entry_key, results))
-    more = len(results) - len(counts)
+    first, count = count_entries(results)
+    more = len(results) - len(first)
     if not more:
         return None
-    first = next(d for d in results if counts[entry_key(d)] > 1)
-    times = set(counts.values())
+    place = _place(results, int(first[np.argmax(count > 1)]))
+    times = set(count.tolist())
     if len(times) == 1:
         often = times.pop()
         word = "twice" if often == 2 else f"{often} times"
-        return f"every one of {len(counts)} entries is there {word}, first {_place(first)}"
-    return f"{more} of {len(results)} entries repeat another one, first {_place(first)}"
+        return f"every one of {len(first)} entries is there {word}, first {place}"
+    return f"{more} of {len(results)} entries repeat another one, first {place}"
 
 
 def looks_like_fractions(boxes: np.ndarray) -> np.ndarray:
@@ -87,25 +98,24 @@ def looks_like_fractions(boxes: np.ndarray) -> np.ndarray:
     return np.abs(boxes).max(axis=1, initial=0) <= LARGEST_FRACTION
 
 
-def _odd(results: list[dict[str, Any]]) -> list[str]:
+def _odd(results: Results) -> list[str]:
     """Scores outside 0..1, negative sides, boxes in fractions: count and first of each."""
-    if not results:
+    if not len(results):
         return []
-    scores = np.array([d["score"] for d in results], dtype=np.float64)
-    boxes = np.array([d["bbox"] for d in results], dtype=np.float64)
-    found = {
-        "entries have a score outside 0 to 1": (scores < 0) | (scores > 1),
-        "boxes have a negative width or height": (boxes[:, 2:] < 0).any(axis=1),
+    masks = {
+        "entries have a score outside 0 to 1": (results.score < 0) | (results.score > 1),
+        "boxes have a negative width or height": (results.bbox[:, 2:] < 0).any(axis=1),
     }
-    tiny = looks_like_fractions(boxes)
+    tiny = looks_like_fractions(results.bbox)
     if 2 * tiny.sum() > len(tiny):
-        found["boxes have no number above 1.5, as if in fractions of the image"] = tiny
+        masks["boxes have no number above 1.5, as if in fractions of the image"] = tiny
     return [
-        f"{int(mask.sum())} of {len(mask)} {what}, first {_place(results[int(mask.argmax())])}"
-        for what, mask in found.items()
+        f"{int(mask.sum())} of {len(mask)} {what}, first {_place(results, int(mask.argmax()))}"
+        for what, mask in masks.items()
         if mask.any()
     ]
 
 
-def _place(entry: dict[str, Any]) -> str:
-    return f"image {entry['image_id']} category {entry['category_id']} score {entry['score']:.4g}"
+def _place(results: Results, row: int) -> str:
+    image, category, score = results.image_id[row], results.category_id[row], results.score[row]
+    return f"image {image} category {category} score {score:.4g}"

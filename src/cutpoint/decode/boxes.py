@@ -98,17 +98,6 @@ def clip_boxes(boxes: np.ndarray, height: float, width: float) -> np.ndarray:
     return np.clip(boxes, np.float32(0), limit)
 
 
-def box_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """IoU of every pair, ``(N, M)`` float64, of ``x1, y1, x2, y2`` boxes; 0 where both are empty."""
-    boxes, others = boxes.astype(np.float64)[:, None], others.astype(np.float64)[None]
-    size = np.minimum(boxes[..., 2:], others[..., 2:]) - np.maximum(boxes[..., :2], others[..., :2])
-    overlap = size.clip(min=0).prod(-1)
-    union = (
-        (boxes[..., 2:] - boxes[..., :2]).prod(-1) + (others[..., 2:] - others[..., :2]).prod(-1) - overlap
-    )
-    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
-
-
 def _delta_xywh(priors: Any, deltas: Any, stride: Any, level: Any, coder: dict, xp: ModuleType) -> Any:
     """``delta2bbox``, task_modules/coders/delta_xywh_bbox_coder.py."""
     deltas = deltas * xp.asarray(coder["stds"], dtype=xp.float32)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from cutpoint.compare.agreement import match
 from cutpoint.decode.candidates import from_decoded
 from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.pictures import Picture, load_pictures
 from cutpoint.detector.reference import MmdetPipeline
 from cutpoint.detector.tolerance import Tolerance, invalid_row, of_pytorch
+from cutpoint.matching import match
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import find_invalid, read_valid
@@ -111,14 +111,8 @@ def _open_theirs(
 
 def _matches(a: Detections, b: Detections, tolerance: Tolerance) -> Iterable[tuple[float, float]]:
     """Of each matched pair the largest difference of a corner and the difference of the scores."""
-    for label in np.intersect1d(a.labels, b.labels):
-        ours, theirs = _of_class(a, label), _of_class(b, label)
-        for i, j in zip(*match(ours.boxes, ours.scores, theirs.boxes, tolerance.iou), strict=True):
-            score = float(abs(ours.scores[i] - theirs.scores[j]))
-            if score <= tolerance.score:
-                yield float(np.abs(ours.boxes[i] - theirs.boxes[j]).max()), score
-
-
-def _of_class(detections: Detections, label: int) -> Detections:
-    chosen = detections.labels == label
-    return Detections(detections.boxes[chosen], detections.scores[chosen], detections.labels[chosen])
+    pairs = match(a.boxes, a.scores, b.boxes, tolerance.iou, a.labels[:, None] == b.labels[None])
+    for i, j in zip(pairs.left, pairs.right, strict=True):
+        score = float(abs(a.scores[i] - b.scores[j]))
+        if score <= tolerance.score:
+            yield float(np.abs(a.boxes[i] - b.boxes[j]).max()), score

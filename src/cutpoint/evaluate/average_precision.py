@@ -3,14 +3,15 @@
 import contextlib
 import io
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from pycocotools import mask
 from pycocotools.cocoeval import COCOeval
 from scipy.sparse import csr_array
 
-from cutpoint.evaluate.coco import as_annotations, as_coco
+from cutpoint.evaluate.coco import results_as_coco, truth_as_coco
+from cutpoint.records.detections import Results
+from cutpoint.records.truth import GroundTruth
 
 AREAS = ("all", "small", "medium", "large")
 # pycocotools' largest maxDets: detections of one class that an image may keep
@@ -40,15 +41,13 @@ class ClassMatches:
     positives: np.ndarray
 
 
-def match_images(
-    annotations: dict[str, Any], results: list[dict[str, Any]], images: list[int]
-) -> list[ClassMatches]:
+def match_images(truth: GroundTruth, results: Results) -> list[ClassMatches]:
     """Match detections to ground truth, once for all weightings.
 
     Args:
-        annotations: COCO annotations.
-        results: detections, ``bbox`` ``[x, y, w, h]``, original-image pixels.
-        images: ids of the N images to score; a detection's position is that of its image in ascending order.
+        truth: the ground truth, of N images; a detection's position is that of its image in the ascending
+            order of their ids.
+        results: detections; those of other images are left out.
 
     Returns:
         one for each category, in ascending order of its id.
@@ -57,26 +56,20 @@ def match_images(
         ``COCOeval.evaluate``, pycocotools 2.0.11, for the images that have ground truth of a class, with
         the detections that overlap it. What it cannot match is ignored outside the area range: done here.
     """
-    position = {image: index for index, image in enumerate(sorted(set(images)))}
-    boxes = [dict(a) for a in annotations["annotations"] if a["image_id"] in position]
-    kept = [r for r in results if r["image_id"] in position]
-    image = np.array([position[r["image_id"]] for r in kept], dtype=np.int32)
-    category = np.array([r["category_id"] for r in kept], dtype=np.int64)
-    score = np.array([r["score"] for r in kept], dtype=np.float64)
-    bbox = np.array([r["bbox"] for r in kept], dtype=np.float64).reshape(-1, 4)
+    images = np.array(sorted(truth.image_ids), dtype=np.int64)
+    kept = results.of_images(truth.image_ids)
+    image = np.searchsorted(images, kept.image_id).astype(np.int32)
+    category, score = kept.category_id, kept.score
     best = _best(image, category, score)
-    near = _near_truth(boxes, position, image[best], category[best], bbox[best])
-    near = best[near]
+    near = best[_near_truth(truth, images, image[best], category[best], kept.bbox[best])]
     # pycocotools prints
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = as_coco(annotations, boxes)
-        found = as_coco(annotations, as_annotations(kept[row] for row in near))
-        evaluation = COCOeval(truth, found, "bbox")
-    area = bbox[:, 2] * bbox[:, 3]
+        evaluation = COCOeval(truth_as_coco(truth), results_as_coco(truth, kept.take(near)), "bbox")
+    area = kept.bbox[:, 2] * kept.bbox[:, 3]
     best.sort()
     return [
-        _match_class(evaluation, position, category_id, image[ids], score[ids], area[ids], ids, near)
-        for category_id in sorted(truth.getCatIds())
+        _match_class(evaluation, images, category_id, image[ids], score[ids], area[ids], ids, near)
+        for category_id in sorted(category.id for category in truth.categories)
         for ids in [best[category[best] == category_id]]
     ]
 
@@ -91,40 +84,33 @@ def _best(image: np.ndarray, category: np.ndarray, score: np.ndarray) -> np.ndar
 
 
 def _near_truth(
-    boxes: list[dict[str, Any]],
-    position: dict[int, int],
-    image: np.ndarray,
-    category: np.ndarray,
-    bbox: np.ndarray,
+    truth: GroundTruth, images: np.ndarray, image: np.ndarray, category: np.ndarray, bbox: np.ndarray
 ) -> np.ndarray:
     """Indices of the detections that overlap a box of their class: no other is ever matched.
 
     Args:
-        boxes: annotations of ground truth.
-        position: of each image id.
+        truth: the ground truth.
+        images: its image ids, ascending.
         image, category, bbox: of the detections, those of an image and class together, in ascending order.
     """
-    grouped: dict[tuple[int, int], list[dict[str, Any]]] = {}
-    for box in boxes:
-        grouped.setdefault((position[box["image_id"]], box["category_id"]), []).append(box)
     # category ids may be as large as int64, so that keys are made of their ranks
-    known = np.unique([*category.tolist(), *(key[1] for key in grouped)])
-    ranks = np.searchsorted(known, [c for _, c in grouped]).tolist()
+    known = np.unique(np.concatenate([category, truth.category_id]))
     keys = image * np.int64(len(known)) + np.searchsorted(known, category)
-    wanted = [i * len(known) + rank for (i, _), rank in zip(grouped, ranks, strict=True)]
+    places = np.searchsorted(images, truth.image_id) * len(known) + np.searchsorted(known, truth.category_id)
+    order = np.argsort(places, kind="stable")
+    wanted, first = np.unique(places[order], return_index=True)
     ends = [np.searchsorted(keys, wanted, side=side).tolist() for side in ("left", "right")]
     near = [np.zeros(0, dtype=np.int64)]
-    for start, end, here in zip(*ends, grouped.values(), strict=True):
+    for start, end, rows in zip(*ends, np.split(order, first)[1:], strict=True):
         if start < end:
-            crowd = [int(box["iscrowd"]) for box in here]
-            iou = mask.iou(bbox[start:end], np.array([box["bbox"] for box in here], dtype=float), crowd)
+            iou = mask.iou(bbox[start:end], truth.bbox[rows], truth.iscrowd[rows].astype(np.uint8))
             near.append(start + np.flatnonzero(iou.max(axis=1) >= LEAST_IOU))
     return np.concatenate(near)
 
 
 def _match_class(
     evaluation: COCOeval,
-    position: dict[int, int],
+    images: np.ndarray,
     category_id: int,
     image: np.ndarray,
     score: np.ndarray,
@@ -132,7 +118,16 @@ def _match_class(
     ids: np.ndarray,
     near: np.ndarray,
 ) -> ClassMatches:
-    """``ids`` are the positions of the class's detections, ``near`` those of all that pycocotools knows."""
+    """What is decided about one class.
+
+    Args:
+        evaluation: pycocotools', of all classes.
+        images: the image ids, ascending.
+        category_id: the class.
+        image, score, area: of its detections; ``image`` is a position in ``images``.
+        ids: positions of its detections.
+        near: positions of all detections that pycocotools knows.
+    """
     settings = evaluation.params
     order = np.lexsort((image, -score))
     image, score, area, ids = image[order], score[order], area[order], ids[order]
@@ -141,7 +136,7 @@ def _match_class(
     inside = (area >= low) & (area <= high)
     counted = np.repeat(inside[:, None], len(settings.iouThrs), axis=1)
     correct = np.zeros_like(counted)
-    positives = np.zeros((len(settings.areaRng), len(position)))
+    positives = np.zeros((len(settings.areaRng), len(images)))
 
     truth = evaluation.cocoGt
     with_truth = {a["image_id"] for a in truth.loadAnns(truth.getAnnIds(catIds=[category_id]))}
@@ -152,8 +147,8 @@ def _match_class(
         column = np.argsort(ids)
         ranges = [tuple(limits) for limits in settings.areaRng]
         for entry in evaluation.evalImgs:
-            at = ranges.index(tuple(entry["aRng"]))
-            positives[at, position[entry["image_id"]]] = np.count_nonzero(entry["gtIgnore"] == 0)
+            at, position = ranges.index(tuple(entry["aRng"])), np.searchsorted(images, entry["image_id"])
+            positives[at, position] = np.count_nonzero(entry["gtIgnore"] == 0)
             # result ids count from 1
             matched = near[np.array(entry["dtIds"], dtype=np.int64) - 1]
             here = column[np.searchsorted(ids, matched, sorter=column)]

@@ -8,8 +8,9 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from cutpoint.files import read_json, write_json
-from cutpoint.records.detections import Refused, read_detections
+from cutpoint.files import write_json
+from cutpoint.records.detections import Refused, Results, make_results, read_results
+from cutpoint.records.truth import GroundTruth, read_truth
 
 SUMMARY = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 
@@ -22,71 +23,67 @@ def evaluate(*, truth: str, detections: str, out: str) -> None:
         detections: detections file.
         out: JSON file to write: what ``score`` returns; of a refused variant what ``refuse`` returns.
     """
-    annotations = read_json(truth)
-    images = [entry["id"] for entry in annotations["images"]]
+    annotated = read_truth(truth)
     try:
-        write_json(out, score(annotations, read_detections(detections), images))
+        write_json(out, score(annotated, read_results(detections)))
     except Refused as refused:
-        write_json(out, refuse(annotations, images, refused.reason))
+        write_json(out, refuse(annotated, refused.reason))
 
 
-def score(annotations: dict[str, Any], results: list[dict[str, Any]], images: list[int]) -> dict[str, Any]:
+def score(truth: GroundTruth, results: Results) -> dict[str, Any]:
     """COCO box metrics with pycocotools' own settings (maxDets 1, 10, 100).
 
     Args:
-        annotations: COCO annotations.
-        results: detections, ``bbox`` ``[x, y, w, h]``, original-image pixels.
-        images: ids of the images to score.
+        truth: the ground truth; all its images are scored.
+        results: detections; those of other images are left out.
 
     Returns:
         the twelve numbers as fractions (null where COCO gives -1), ``images``, ``detections``, ``per_class``:
         ``category_id, name, AP, AP50, ground_truths`` (crowds not counted).
     """
-    wanted = set(images)
+    results = results.of_images(truth.image_ids)
     with contextlib.redirect_stdout(io.StringIO()):
-        # COCOeval writes into the annotations: copies
-        truth = as_coco(annotations, [dict(a) for a in annotations["annotations"] if a["image_id"] in wanted])
-        found = as_coco(annotations, as_annotations(r for r in results if r["image_id"] in wanted))
-        evaluation = COCOeval(truth, found, "bbox")
-        evaluation.params.imgIds = sorted(wanted)
+        # pycocotools prints
+        evaluation = COCOeval(truth_as_coco(truth), results_as_coco(truth, results), "bbox")
+        evaluation.params.imgIds = sorted(truth.image_ids)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
     metrics: dict[str, Any] = {
         name: _fraction(value) for name, value in zip(SUMMARY, evaluation.stats, strict=True)
     }
-    metrics["images"] = len(wanted)
-    metrics["detections"] = len(found.dataset["annotations"])
+    metrics["images"] = len(truth.images)
+    metrics["detections"] = len(results)
     metrics["per_class"] = _per_class(evaluation, truth)
     return metrics
 
 
-def refuse(annotations: dict[str, Any], images: list[int], reason: str) -> dict[str, Any]:
+def refuse(truth: GroundTruth, reason: str) -> dict[str, Any]:
     """The metrics of a refused variant: those of ``score`` with null in place of all that detections decide.
 
     Args:
-        annotations, images: as of ``score``.
+        truth: as of ``score``.
         reason: kept as ``refused``.
     """
-    metrics = score(annotations, [], images) | dict.fromkeys((*SUMMARY, "detections"))
+    metrics = score(truth, make_results([])) | dict.fromkeys((*SUMMARY, "detections"))
     metrics["per_class"] = [row | {"AP": None, "AP50": None} for row in metrics["per_class"]]
     return metrics | {"refused": reason}
 
 
-def _per_class(evaluation: COCOeval, truth: COCO) -> list[dict[str, Any]]:
+def _per_class(evaluation: COCOeval, truth: GroundTruth) -> list[dict[str, Any]]:
     # precision: IoU thresholds x recalls x classes x areas (0: all) x maxDets (-1: 100)
     precision = evaluation.eval["precision"][:, :, :, 0, -1]
     half = int(np.flatnonzero(np.isclose(evaluation.params.iouThrs, 0.5))[0])
+    names = {category.id: category.name for category in truth.categories}
     rows = []
     for index, category_id in enumerate(evaluation.params.catIds):
-        annotations = truth.loadAnns(truth.getAnnIds(catIds=[category_id], iscrowd=0))
         rows.append(
             {
                 "category_id": int(category_id),
-                "name": truth.cats[category_id]["name"],
+                "name": names[category_id],
                 "AP": _mean(precision[:, :, index]),
                 "AP50": _mean(precision[half, :, index]),
-                "ground_truths": len(annotations),
+                "ground_truths": int(np.sum((truth.category_id == category_id) & ~truth.iscrowd)),
             }
         )
     return rows
@@ -101,17 +98,24 @@ def _fraction(value: float) -> float | None:
     return None if value == -1 else float(value)
 
 
-def as_coco(annotations: dict[str, Any], boxes: list[dict[str, Any]]) -> COCO:
-    """A ``COCO`` of these annotations' images and categories with other boxes, silently indexed."""
-    coco = COCO()
-    coco.dataset = {**annotations, "annotations": boxes}
-    coco.createIndex()
-    return coco
+def truth_as_coco(truth: GroundTruth) -> COCO:
+    """Ground truth as pycocotools has it, silently indexed. It writes into it: a copy."""
+    return _index(truth.to_coco())
 
 
-def as_annotations(results: Any) -> list[dict[str, Any]]:
-    """What ``COCO.loadRes`` makes of a result list; it fails on an empty one."""
-    return [
-        {**r, "id": number, "area": r["bbox"][2] * r["bbox"][3], "iscrowd": 0}
-        for number, r in enumerate(results, start=1)
+def results_as_coco(truth: GroundTruth, results: Results) -> COCO:
+    """Detections as ``COCO.loadRes`` makes them, which fails where there are none; their ids are 1, 2, ..."""
+    area = (results.bbox[:, 2] * results.bbox[:, 3]).tolist()
+    boxes = [
+        {**entry, "id": number, "area": size, "iscrowd": 0}
+        for number, (entry, size) in enumerate(zip(results.to_coco(), area, strict=True), start=1)
     ]
+    return _index({**truth.to_coco(rows=np.zeros(0, dtype=np.int64)), "annotations": boxes})
+
+
+def _index(dataset: dict[str, Any]) -> COCO:
+    coco = COCO()
+    coco.dataset = dataset
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco.createIndex()
+    return coco

@@ -3,18 +3,21 @@
 import contextlib
 import io
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from pycocotools.cocoeval import COCOeval
 
-from cutpoint.decode.boxes import box_iou
-from cutpoint.evaluate.coco import as_annotations, as_coco
+from cutpoint.evaluate.coco import results_as_coco, truth_as_coco
+from cutpoint.iou import box_iou
+from cutpoint.matching import find_partners, group_rows
+from cutpoint.records.detections import Results
+from cutpoint.records.truth import GroundTruth
 
 # IoU from which a box is found, and below which there is nothing in its place
 FOUND_IOU, BACKGROUND_IOU = 0.5, 0.1
 CORRECT, IGNORED = "correct", "ignored"
 ERRORS = ("class", "place", "both", "duplicate", "background")
+NOTHING = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Judged:
     boxes: int
 
 
-def judge(annotations: dict[str, Any], results: list[dict[str, Any]], images: list[int]) -> Judged:
+def judge(truth: GroundTruth, results: Results) -> Judged:
     """Name what is wrong with each detection. No name depends on a score threshold.
 
     ``correct`` is what pycocotools matches at IoU 0.5, best score first, each box to find once; ``ignored``
@@ -47,42 +50,35 @@ def judge(annotations: dict[str, Any], results: list[dict[str, Any]], images: li
     ``background``: 0.1 at most with any box; ``both``: all else, which is class and place wrong.
 
     Args:
-        annotations: COCO annotations.
-        results: detections, ``bbox`` ``[x, y, w, h]``, original-image pixels. Of one image and class the 100
-            best count, as in COCO AP.
-        images: ids of the images to judge.
+        truth: the ground truth; all its images are judged.
+        results: detections; those of other images are left out. Of one image and class the 100 best count,
+            as in COCO AP.
 
     Source:
         ``TIDERun._eval_image``, tidecv/quantify.py, tidecv 1.0.1, after Bolya et al., "TIDE: A General
         Toolbox for Identifying Object Detection Errors" (2020). Crowds are pycocotools'.
     """
-    wanted = set(images)
-    truth = [dict(a) for a in annotations["annotations"] if a["image_id"] in wanted]
-    found = as_annotations(r for r in results if r["image_id"] in wanted)
-    matches, ignored = _match(annotations, truth, found, sorted(wanted))
-    counted = [a for a in truth if not a["iscrowd"]]
-    place = {a["id"]: index for index, a in enumerate(counted)}
-    kinds = np.full(len(found), IGNORED, dtype="<U10")
-    covered = np.full(len(found), -1, dtype=np.int64)
-    seen = np.zeros(len(found), dtype=bool)
-    for number, box in matches.items():
-        seen[number] = True
-        if not ignored[number]:
-            kinds[number], covered[number] = (CORRECT, place[box]) if box else ("", -1)
-    taken = np.zeros(len(counted), dtype=bool)
-    taken[covered[covered >= 0]] = True
-    by_image: dict[int, tuple[list[int], list[int]]] = {image: ([], []) for image in wanted}
-    for index, a in enumerate(counted):
-        by_image[a["image_id"]][0].append(index)
-    for number, d in enumerate(found):
-        if kinds[number] == "":
-            by_image[d["image_id"]][1].append(number)
-    for boxes, wrong in by_image.values():
-        if wrong:
-            _judge_image(boxes, wrong, counted, found, taken, kinds, covered)
-    return Judged(
-        len(wanted), np.array([d["score"] for d in found])[seen], kinds[seen], covered[seen], len(counted)
-    )
+    results = results.of_images(truth.image_ids)
+    box, ignored = _match(truth, results)
+    seen = box >= 0
+    kinds = np.full(len(results), IGNORED, dtype=f"<U{max(map(len, (CORRECT, IGNORED, *ERRORS)))}")
+    covered = np.full(len(results), -1, dtype=np.int64)
+    wanted = np.flatnonzero(~truth.iscrowd)
+    correct = np.flatnonzero((box > 0) & ~ignored)
+    kinds[correct] = CORRECT
+    covered[correct] = _find(truth.id[wanted], box[correct])
+    taken = np.zeros(len(wanted), dtype=bool)
+    taken[covered[correct]] = True
+    wrong = np.flatnonzero((box == 0) & ~ignored)
+    boxes_of = group_rows(truth.image_id[wanted])
+    corners, others = results.corners, truth.corners[wanted]
+    labels, other_labels = results.category_id, truth.category_id[wanted]
+    for image, positions in group_rows(results.image_id[wrong]).items():
+        rows, boxes = wrong[positions], boxes_of.get(image, NOTHING)
+        own = labels[rows][:, None] == other_labels[boxes][None]
+        overlap = box_iou(corners[rows], others[boxes])
+        kinds[rows], covered[rows] = _name(overlap, own, taken[boxes], boxes)
+    return Judged(len(truth.images), results.score[seen], kinds[seen], covered[seen], len(wanted))
 
 
 def count_errors(judged: Judged, score_thr: float) -> dict[str, int]:
@@ -97,54 +93,52 @@ def count_errors(judged: Judged, score_thr: float) -> dict[str, int]:
     return counts | {"missed": judged.boxes - len(np.unique(judged.truth[kept & (judged.truth >= 0)]))}
 
 
-def _match(
-    annotations: dict[str, Any],
-    truth: list[dict[str, Any]],
-    found: list[dict[str, Any]],
-    images: list[int],
-) -> tuple[dict[int, int], dict[int, bool]]:
-    """By number of the detection: id of its box (0: none), and whether pycocotools ignores it."""
+def _match(truth: GroundTruth, results: Results) -> tuple[np.ndarray, np.ndarray]:
+    """What pycocotools decides about each detection.
+
+    Returns:
+        ``(D,)`` int64, id of its box, 0 without one, -1 where pycocotools leaves the detection out; and
+        ``(D,)`` bool, whether pycocotools ignores it.
+    """
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(as_coco(annotations, truth), as_coco(annotations, found), "bbox")
+        evaluation = COCOeval(truth_as_coco(truth), results_as_coco(truth, results), "bbox")
         settings = evaluation.params
-        settings.imgIds, settings.iouThrs = images, np.array([FOUND_IOU])
+        settings.imgIds, settings.iouThrs = sorted(truth.image_ids), np.array([FOUND_IOU])
         settings.areaRng, settings.areaRngLbl = settings.areaRng[:1], settings.areaRngLbl[:1]
         evaluation.evaluate()
-    matches, ignored = {}, {}
+    box, ignored = np.full(len(results), -1, dtype=np.int64), np.zeros(len(results), dtype=bool)
     for entry in filter(None, evaluation.evalImgs):
-        rows = zip(entry["dtIds"], entry["dtMatches"][0], entry["dtIgnore"][0], strict=True)
-        for identity, box, ignore in rows:
-            matches[identity - 1], ignored[identity - 1] = int(box), bool(ignore)
-    return matches, ignored
+        # result ids count from 1
+        rows = np.array(entry["dtIds"], dtype=np.int64) - 1
+        box[rows], ignored[rows] = entry["dtMatches"][0], entry["dtIgnore"][0]
+    return box, ignored
 
 
-def _judge_image(
-    boxes: list[int],
-    wrong: list[int],
-    counted: list[dict[str, Any]],
-    found: list[dict[str, Any]],
-    taken: np.ndarray,
-    kinds: np.ndarray,
-    covered: np.ndarray,
-) -> None:
-    """Fill in ``kinds`` and ``covered`` of an image's detections that found nothing."""
-    iou = box_iou(_corners([found[n] for n in wrong]), _corners([counted[n] for n in boxes]))
-    labels = np.array([counted[n]["category_id"] for n in boxes])
-    for number, overlaps in zip(wrong, iou, strict=True):
-        own = labels == found[number]["category_id"]
-        same, other = np.where(own, overlaps, 0), np.where(own, 0, overlaps)
-        best = overlaps.max(initial=0)
-        if BACKGROUND_IOU <= same.max(initial=0) < FOUND_IOU:
-            kinds[number], covered[number] = "place", boxes[int(same.argmax())]
-        elif other.max(initial=0) >= FOUND_IOU:
-            kinds[number], covered[number] = "class", boxes[int(other.argmax())]
-        elif (same * taken[boxes]).max(initial=0) >= FOUND_IOU:
-            kinds[number] = "duplicate"
-        else:
-            kinds[number] = "background" if best <= BACKGROUND_IOU else "both"
+def _name(
+    overlap: np.ndarray, own: np.ndarray, taken: np.ndarray, boxes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """What is wrong with the detections of an image that found nothing.
+
+    Args:
+        overlap: ``(N, M)`` IoU with the boxes to find.
+        own: ``(N, M)`` bool, of the detection's class.
+        taken: ``(M,)`` bool, found by another detection.
+        boxes: ``(M,)`` numbers of the boxes to find.
+
+    Returns:
+        ``(N,)`` one of ``ERRORS``, and ``(N,)`` number of the box that a detection covers, else -1.
+    """
+    same, other = find_partners(np.where(own, overlap, 0)), find_partners(np.where(own, 0, overlap))
+    twice, any_box = find_partners(np.where(own & taken, overlap, 0)), find_partners(overlap)
+    misplaced = (same.value >= BACKGROUND_IOU) & (same.value < FOUND_IOU)
+    cases = [misplaced, other.value >= FOUND_IOU, twice.value >= FOUND_IOU, any_box.value <= BACKGROUND_IOU]
+    kinds = np.select(cases, ["place", "class", "duplicate", "background"], "both")
+    chosen = np.select(cases[:2], [same.index, other.index], -1)
+    return kinds, np.append(boxes, -1)[chosen]
 
 
-def _corners(entries: list[dict[str, Any]]) -> np.ndarray:
-    boxes = np.array([entry["bbox"] for entry in entries], dtype=np.float64).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    return boxes
+def _find(ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Positions of ``wanted`` in ``ids``."""
+    order = np.argsort(ids)
+    positions: np.ndarray = order[np.searchsorted(ids, wanted, sorter=order)]
+    return positions

@@ -8,6 +8,7 @@ from typing import Any
 from cutpoint.data.inspection import inspect
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, write_text
+from cutpoint.records.detections import make_results
 
 KEYS = ("image_id", "category_id", "bbox", "score")
 
@@ -47,7 +48,7 @@ def import_results(*, variant: str, results: str, manifest: str, classes: list[s
             raise UserError(f"{where}: entry {number} (counted from 0) {problem}{hint}")
         if entry["image_id"] in listed:
             kept.append({key: entry[key] for key in KEYS})
-    for doubt in inspect(kept, listed).doubts:
+    for doubt in inspect(make_results(kept), listed).doubts:
         print(f"cutpoint: {where}: {doubt}", file=sys.stderr)
     write_text(out, "[" + ",\n".join(map(json.dumps, kept)) + "]\n")
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from cutpoint.data.image import clip_size
-from cutpoint.decode.boxes import box_iou, clip_boxes, scale_to_original
+from cutpoint.decode.boxes import clip_boxes, scale_to_original
 from cutpoint.decode.candidates import passes
+from cutpoint.iou import box_iou
 from cutpoint.ordering import ascending, best_first
 from cutpoint.recipes.bases import steps_of
 from cutpoint.recipes.checks import check_served, complete_step, pair_demands

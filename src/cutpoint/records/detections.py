@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from cutpoint.errors import UserError
-from cutpoint.files import read_json, write_json
+from cutpoint.files import write_json
 from cutpoint.records.json_file import read_content
 
 
@@ -75,6 +75,10 @@ class Results:
         """Those of the images with these ids."""
         return self.take(np.isin(self.image_id, np.fromiter(ids, dtype=np.int64)))
 
+    def is_same_as(self, other: "Results") -> bool:
+        """Whether the other has the same detections in the same order."""
+        return all(np.array_equal(column, getattr(other, name)) for name, column in vars(self).items())
+
     def to_coco(self) -> list[dict[str, Any]]:
         """As COCO's results format has them: ``image_id, category_id, bbox, score``."""
         columns = (self.image_id, self.category_id, self.bbox, self.score)
@@ -117,20 +121,6 @@ def read_results(path: str | Path) -> Results:
     if isinstance(content, _Refusal):
         raise Refused(content.refused)
     return make_results(content)
-
-
-def read_detections(path: str | Path) -> list[dict[str, Any]]:
-    """A detections file as a list: ``image_id, category_id, bbox, score``, COCO results format.
-
-    ``bbox`` is ``[x, y, w, h]``, original-image pixels.
-
-    Raises:
-        Refused: the variant was refused.
-    """
-    reason = refusal(path)
-    if reason is not None:
-        raise Refused(reason)
-    return read_json(path)
 
 
 def refusal(path: str | Path) -> str | None:

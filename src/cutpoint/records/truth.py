@@ -1,6 +1,7 @@
 """The ground truth that a model's detections are scored on."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 from cutpoint.files import write_json
 from cutpoint.records.json_file import FORMAT, KEY, read_record
 from cutpoint.records.manifest import Category
+
+COLUMNS = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
 
 
 @dataclass(frozen=True)
@@ -76,15 +79,21 @@ class GroundTruth:
         """Of all images that are scored."""
         return [image.id for image in self.images]
 
+    def of_images(self, ids: Iterable[int]) -> "GroundTruth":
+        """The images with these ids, with their boxes."""
+        wanted = set(ids)
+        rows = np.isin(self.image_id, np.fromiter(wanted, dtype=np.int64))
+        columns = {name: getattr(self, name)[rows] for name in COLUMNS}
+        return replace(self, images=tuple(image for image in self.images if image.id in wanted), **columns)
+
     def to_coco(self, rows: np.ndarray | None = None) -> dict[str, Any]:
         """As COCO annotations, which pycocotools reads; with ``rows`` only these boxes (mask or indices)."""
         chosen = slice(None) if rows is None else rows
         columns = (self.id, self.image_id, self.category_id, self.bbox, self.area, self.iscrowd.astype(int))
-        keys = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
         lines = zip(*(column[chosen].tolist() for column in columns), strict=True)
         return {
             "images": list(msgspec.to_builtins(self.images)),
-            "annotations": [dict(zip(keys, line, strict=True)) for line in lines],
+            "annotations": [dict(zip(COLUMNS, line, strict=True)) for line in lines],
             "categories": list(msgspec.to_builtins(self.categories)),
         }
 

@@ -1,6 +1,6 @@
 """Pictures that show ground truth, reference and variant side by side, drawn by supervision."""
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,13 @@ import supervision as sv
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from cutpoint.compare.agreement import AGREEMENT_IOU, match
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing
+from cutpoint.matching import AGREEMENT_IOU, group_rows, match
 from cutpoint.records.autopsy import read_autopsy
-from cutpoint.records.detections import read_detections, refusal_of_pair
+from cutpoint.records.detections import Results, make_results, read_results, refusal_of_pair
 from cutpoint.records.samples import Picture, write_pictures
+from cutpoint.records.truth import GroundTruth, read_truth
 
 # Background of the class's boxes and labels, and the label's text colour that contrasts with it.
 COLOURS = {
@@ -40,7 +41,30 @@ WIDE_PX = (1200, 400)  # the same for panoramas, whose panels stand one above th
 WIDE_ASPECT = 2.0
 GAP_PX, TEXT_PX, STRIP_PX = 8, 15, 26
 FONT_PATH = str(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"))
+NOTHING, NO_ROWS = make_results([]), np.zeros(0, dtype=np.int64)
 FONT = ImageFont.truetype(FONT_PATH, TEXT_PX)
+
+# rows of the autopsy by image, category, score, x1 and y1 of the box: the step, in words
+Causes = dict[tuple[float, ...], str]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A box to draw.
+
+    Attributes:
+        corners: ``(4,)`` float64 ``x1, y1, x2, y2``, original-image pixels.
+        category_id: its category.
+        score: null for ground truth.
+        cause: of a detection that the other side lacks: what became of its candidate there, in words.
+        kind: ``plain``, ``thick`` (the other side lacks it) or ``crowd``.
+    """
+
+    corners: np.ndarray
+    category_id: int
+    score: float | None = None
+    cause: str = ""
+    kind: str = "plain"
 
 
 def draw_samples(
@@ -93,18 +117,22 @@ def draw_samples(
     data = read_json(manifest)
     causes = _read_causes(autopsy)
     sides = [
-        _by_image(_with_cause(d, causes[side]) for d in read_detections(path))
+        _by_image(read_results(path))
         for side, path in (("reference", reference_detections), ("variant", variant_detections))
     ]
     names = {entry["id"]: entry["name"] for entry in data["categories"]} or {
         label + 1: name for label, name in enumerate(classes or [])
     }
-    objects_of = _by_image(read_json(truth)["annotations"]) if truth else None
+    annotated = read_truth(truth) if truth else None
+    objects_of = group_rows(annotated.image_id) if annotated is not None else {}
     ranked = []
     for image in data["images"]:
-        reference, variant = (side.get(image["id"], []) for side in sides)
-        shown = [_visible(reference, variant, score_thr), _visible(variant, reference, score_thr)]
-        unmatched = sum(not matched for side in shown for _, matched in side)
+        reference, variant = (side.get(image["id"], NOTHING) for side in sides)
+        shown = [
+            _visible(reference, variant, score_thr, causes["reference"]),
+            _visible(variant, reference, score_thr, causes["variant"]),
+        ]
+        unmatched = sum(_count_unmatched(side) for side in shown)
         empty = not any(shown)
         ranked.append(((-unmatched, empty, image["id"]), image, shown))
     ranked.sort(key=lambda entry: entry[0])
@@ -112,13 +140,10 @@ def draw_samples(
     index = []
     for rank, (_, image, shown) in enumerate(tqdm(ranked[:count], "samples", unit="image")):
         heads = (f"reference: {reference_name}", f"variant: {variant_name}")
-        panels = [
-            (_count_text(head, side), [(item, not matched) for item, matched in side])
-            for head, side in zip(heads, shown, strict=True)
-        ]
-        if objects_of is not None:
-            objects = objects_of.get(image["id"], [])
-            panels.insert(0, (f"ground truth: {len(objects)}", [(item, False) for item in objects]))
+        panels = [(_count_text(head, side), side) for head, side in zip(heads, shown, strict=True)]
+        if annotated is not None:
+            objects = _objects(annotated, objects_of.get(image["id"], NO_ROWS))
+            panels.insert(0, (f"ground truth: {len(objects)}", objects))
         caption = _caption(image, shown, score_thr)
         name = f"{rank:02d}_{image['id']}.jpg"
         _save(folder / name, _compose(_read(image["path"]), panels, names, caption))
@@ -126,58 +151,54 @@ def draw_samples(
     write_pictures(folder / "index.json", index)
 
 
-def _read_causes(autopsy: str) -> dict[str, dict[tuple[float, ...], str]]:
+def _read_causes(autopsy: str) -> dict[str, Causes]:
     """By side and detection: the step that the other side's candidate ended at."""
     columns = ("image_id", "category_id", "score", "x1", "y1")
-    causes: dict[str, dict[tuple[float, ...], str]] = {"reference": {}, "variant": {}}
+    causes: dict[str, Causes] = {"reference": {}, "variant": {}}
     for row in read_autopsy(autopsy):
         causes[row.side][tuple(getattr(row, name) for name in columns)] = row.step.replace("_", " ")
     return causes
 
 
-def _with_cause(item: dict[str, Any], causes: dict[tuple[float, ...], str]) -> dict[str, Any]:
-    key = (item["image_id"], item["category_id"], item["score"], *item["bbox"][:2])
-    return item | {"cause": causes.get(key, "")}
+def _by_image(results: Results) -> dict[int, Results]:
+    return {image: results.take(rows) for image, rows in group_rows(results.image_id).items()}
 
 
-def _by_image(items: Iterable[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
-    groups: dict[int, list[dict[str, Any]]] = {}
-    for item in items:
-        groups.setdefault(item["image_id"], []).append(item)
-    return groups
+def _objects(truth: GroundTruth, rows: np.ndarray) -> list[Item]:
+    """The boxes of ground truth in these rows."""
+    columns = truth.corners[rows], truth.category_id[rows].tolist(), truth.iscrowd[rows]
+    return [
+        Item(corners, category, kind="crowd" if crowd else "plain")
+        for corners, category, crowd in zip(*columns, strict=True)
+    ]
 
 
-def _visible(
-    own: list[dict[str, Any]], other: list[dict[str, Any]], score_thr: float
-) -> list[tuple[dict[str, Any], bool]]:
-    """The detections to draw, best first, each with whether the other side has it too."""
-    own = sorted(own, key=lambda item: -item["score"])
-    own = [item for item in own if item["score"] >= score_thr]
-    matched: set[int] = set()
-    for category in {item["category_id"] for item in own}:
-        places = [i for i, item in enumerate(own) if item["category_id"] == category]
-        partners = [item for item in other if item["category_id"] == category]
-        scores = np.array([own[i]["score"] for i in places])
-        boxes = _xyxy([own[i] for i in places])
-        found, _ = match(boxes, scores, _xyxy(partners), AGREEMENT_IOU)
-        matched.update(places[i] for i in found)
-    return [(item, i in matched) for i, item in enumerate(own)]
+def _visible(own: Results, other: Results, score_thr: float, causes: Causes) -> list[Item]:
+    """The detections to draw, best first; those that the other side lacks are thick."""
+    order = np.argsort(-own.score, kind="stable")
+    own = own.take(order[own.score[order] >= score_thr])
+    alike = own.category_id[:, None] == other.category_id[None]
+    pairs = match(own.corners, own.score, other.corners, AGREEMENT_IOU, alike)
+    kinds = np.full(len(own), "thick")
+    kinds[pairs.left] = "plain"
+    keys = zip(own.image_id, own.category_id, own.score, *own.bbox[:, :2].T, strict=True)
+    return [
+        Item(corners, int(key[1]), float(key[2]), causes.get(key, ""), str(kind))
+        for corners, key, kind in zip(own.corners, keys, kinds, strict=True)
+    ]
 
 
-def _xyxy(items: list[dict[str, Any]]) -> np.ndarray:
-    """(N, 4) float64, x1, y1, x2, y2 in original-image pixels; (0, 4) if there are none."""
-    boxes = np.array([item["bbox"] for item in items], dtype=np.float64).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    return boxes
+def _count_unmatched(side: list[Item]) -> int:
+    return sum(item.kind == "thick" for item in side)
 
 
-def _count_text(head: str, side: list[tuple[dict[str, Any], bool]]) -> str:
-    unmatched = sum(not matched for _, matched in side)
+def _count_text(head: str, side: list[Item]) -> str:
+    unmatched = _count_unmatched(side)
     return f"{head}: {len(side)}" + (f", {unmatched} unmatched (≠)" if unmatched else "")
 
 
-def _caption(image: dict[str, Any], shown: list[list[tuple[dict[str, Any], bool]]], score_thr: float) -> str:
-    only = [sum(not matched for _, matched in side) for side in shown]
+def _caption(image: dict[str, Any], shown: list[list[Item]], score_thr: float) -> str:
+    only = [_count_unmatched(side) for side in shown]
     difference = (
         "every detection matched"
         if not any(only)
@@ -199,11 +220,11 @@ def _read(path: str) -> np.ndarray:
 
 def _compose(
     picture: np.ndarray,
-    panels: list[tuple[str, list[tuple[dict[str, Any], bool]]]],
+    panels: list[tuple[str, list[Item]]],
     names: dict[int, str],
     caption: str,
 ) -> np.ndarray:
-    """Put the panels (heading, objects with "draw it thick") into one picture with a caption."""
+    """Put the panels (heading, boxes) into one picture with a caption."""
     height, width = picture.shape[:2]
     wide = width / height > WIDE_ASPECT
     room = WIDE_PX if wide else PANEL_PX
@@ -213,8 +234,8 @@ def _compose(
     picture = cv2.resize(picture, size, interpolation=method)
     lines = max(len(_lines(head, size[0])) for head, _ in panels)
     tiles = [
-        np.vstack([_strip(head, size[0], lines), _annotate(picture, objects, names, scale)])
-        for head, objects in panels
+        np.vstack([_strip(head, size[0], lines), _annotate(picture, items, names, scale)])
+        for head, items in panels
     ]
     tile_height, tile_width = tiles[0].shape[:2]
     gap = np.full((GAP_PX, tile_width, 3) if wide else (tile_height, GAP_PX, 3), 255, np.uint8)
@@ -222,19 +243,10 @@ def _compose(
     return np.vstack([row, _strip(caption, row.shape[1])])
 
 
-def _annotate(
-    picture: np.ndarray,
-    objects: list[tuple[dict[str, Any], bool]],
-    names: dict[int, str],
-    scale: float,
-) -> np.ndarray:
-    """Draw the objects; crowd regions are tinted with corners only, thick ones stand out."""
+def _annotate(picture: np.ndarray, items: list[Item], names: dict[int, str], scale: float) -> np.ndarray:
+    """Draw the boxes; crowd regions are tinted with corners only, thick ones stand out."""
     order = {category: index for index, category in enumerate(sorted(names))}
-    kinds: dict[str, list[dict[str, Any]]] = {"crowd": [], "thick": [], "plain": []}
-    for item, thick in objects:
-        kind = "crowd" if item.get("iscrowd") else "thick" if thick else "plain"
-        kinds[kind].append(item)
-    boxes = {
+    annotators = {
         "crowd": [
             sv.ColorAnnotator(BACKGROUNDS, opacity=0.3),
             sv.BoxCornerAnnotator(BACKGROUNDS, thickness=3, corner_length=14),
@@ -250,27 +262,29 @@ def _annotate(
         text_padding=1,
         smart_position=True,
     )
-    scene, found, texts = picture.copy(), [], []
-    for kind, items in kinds.items():
-        if items:
-            found.append(_detections(items, order, scale))
-            texts += [_label(item, names, kind) for item in items]
-            for annotator in boxes[kind]:
-                scene = annotator.annotate(scene, found[-1])
+    scene, drawn, texts = picture.copy(), [], []
+    for kind, kind_annotators in annotators.items():
+        same = [item for item in items if item.kind == kind]
+        if same:
+            drawn.append(_detections(same, order, scale))
+            texts += [_label(item, names) for item in same]
+            for annotator in kind_annotators:
+                scene = annotator.annotate(scene, drawn[-1])
     # All labels in one call keep out of each other's way.
-    return writer.annotate(scene, sv.Detections.merge(found), texts) if found else scene
+    return writer.annotate(scene, sv.Detections.merge(drawn), texts) if drawn else scene
 
 
-def _detections(items: list[dict[str, Any]], order: dict[int, int], scale: float) -> sv.Detections:
-    ids = [item["category_id"] for item in items]
-    return sv.Detections(xyxy=_xyxy(items) * scale, class_id=np.array([order.get(id_, id_) for id_ in ids]))
+def _detections(items: list[Item], order: dict[int, int], scale: float) -> sv.Detections:
+    ids = [item.category_id for item in items]
+    corners = np.array([item.corners for item in items])
+    return sv.Detections(xyxy=corners * scale, class_id=np.array([order.get(id_, id_) for id_ in ids]))
 
 
-def _label(item: dict[str, Any], names: dict[int, str], kind: str) -> str:
-    name = names.get(item["category_id"], f"category {item['category_id']}")
-    score = f" {item['score']:.2f}" if "score" in item else ""
-    score += f" {item['cause']}" if kind == "thick" and item.get("cause") else ""
-    return "≠ " * (kind == "thick") + name + score + " (crowd)" * (kind == "crowd")
+def _label(item: Item, names: dict[int, str]) -> str:
+    name = names.get(item.category_id, f"category {item.category_id}")
+    score = "" if item.score is None else f" {item.score:.2f}"
+    score += f" {item.cause}" if item.kind == "thick" and item.cause else ""
+    return "≠ " * (item.kind == "thick") + name + score + " (crowd)" * (item.kind == "crowd")
 
 
 def _lines(text: str, width: int) -> list[str]:

@@ -10,7 +10,7 @@ import pandas as pd
 from cutpoint.data.inspection import Inspection, inspect
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing, write_text
-from cutpoint.records.detections import Refused, read_detections
+from cutpoint.records.detections import Refused, read_results
 from cutpoint.report.doubts import warnings
 from cutpoint.report.notes import notes_of, reference_row
 from cutpoint.report.words import fixed, interval, signed
@@ -156,7 +156,7 @@ def _groups(summary: pd.DataFrame) -> Any:
 def _inspect(row: dict[str, Any]) -> Inspection | None:
     """What can be seen of a row's detections; null where it is refused."""
     try:
-        found = read_detections(row["detections"])
+        found = read_results(row["detections"])
     except Refused:
         return None
     return inspect(found, (entry["id"] for entry in read_json(row["manifest"])["images"]))

@@ -1,18 +1,15 @@
-import itertools
-
-import numpy as np
 import pytest
 
-from cutpoint.compare.agreement import find_overlaps, match, measure_agreement, pair
-from cutpoint.decode.boxes import box_iou
+from cutpoint.compare import agreement
+from cutpoint.records.detections import make_results
 
 
 def detection(x, image=1, category=1, score=0.5, width=10):
     return {"image_id": image, "category_id": category, "bbox": [x, 0, width, 10], "score": score}
 
 
-def pairs(reference, variant, iou):
-    return len(pair(find_overlaps(reference, variant), iou)[0])
+def measure_agreement(reference, variant, images):
+    return agreement.measure_agreement(make_results(reference), make_results(variant), images)
 
 
 def test_agreement_is_a_share_of_both_sides():
@@ -94,85 +91,3 @@ def test_of_many_images_the_worst_are_listed():
         (33, 2 / 3),
         (0, 1.0),
     ]
-
-
-def test_duplicates_match_one_to_one():
-    assert pairs([detection(0)] * 3, [detection(0)] * 2, 0.9) == 2
-    assert pairs([detection(0)], [detection(0)] * 2, 0.9) == 1
-
-
-def test_bbox_is_x_y_width_height():
-    # overlap 7 of 13 px; read as corners it would be 2 of 5
-    assert pairs([detection(5)], [detection(8)], 0.5) == 1
-
-
-@pytest.mark.parametrize("iou", [0.5, 0.7, 0.9])
-def test_pairs_are_those_of_match_in_each_image_and_class(iou):
-    rng = np.random.default_rng(1)
-    sides = [
-        [
-            detection(
-                float(rng.uniform(0, 30)), int(rng.integers(3)), int(rng.integers(2)), float(rng.random())
-            )
-            for _ in range(200)
-        ]
-        for _ in range(2)
-    ]
-    left, right = pair(find_overlaps(*sides), iou)
-    found = set(zip(left.tolist(), right.tolist(), strict=True))
-    expected = set()
-    for image, category in itertools.product(range(3), range(2)):
-        rows = [
-            [k for k, d in enumerate(side) if (d["image_id"], d["category_id"]) == (image, category)]
-            for side in sides
-        ]
-        corners = [
-            np.array([np.add(sides[s][k]["bbox"], [0, 0, sides[s][k]["bbox"][0], 0]) for k in rows[s]])
-            for s in (0, 1)
-        ]
-        scores = np.array([sides[0][k]["score"] for k in rows[0]])
-        for i, j in zip(*match(corners[0], scores, corners[1], iou), strict=True):
-            expected.add((rows[0][i], rows[1][j]))
-    assert found == expected
-    assert len(found) > 100
-
-
-def test_the_better_score_chooses_first_and_takes_its_best_partner():
-    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10]], float)
-    others = np.array([[1, 0, 11, 10], [0, 0, 10, 10.5]], float)
-    left, right = match(boxes, np.array([0.9, 0.8]), others, 0.5)
-    assert list(zip(left, right, strict=True)) == [(0, 1), (1, 0)]
-    # whichever is first takes the only partner that both could have
-    for scores, winner in (([0.9, 0.8], 0), ([0.8, 0.9], 1)):
-        left, right = match(boxes, np.array(scores), others[:1], 0.5)
-        assert list(zip(left, right, strict=True)) == [(winner, 0)]
-
-
-def test_the_least_iou_itself_matches():
-    boxes, others = np.array([[0, 0, 10, 10.0]]), np.array([[0, 0, 10, 5.0]])
-    assert len(match(boxes, np.ones(1), others, 0.5)[0]) == 1
-    assert len(match(boxes, np.ones(1), others, 0.5001)[0]) == 0
-
-
-def test_match_is_one_to_one_and_symmetric_in_count_on_separated_boxes():
-    rng = np.random.default_rng(0)
-    centres = np.array(list(itertools.product(range(0, 1000, 50), range(0, 1000, 50))), float)
-    boxes = np.concatenate([centres, centres + 30], 1)
-    others = rng.permutation(boxes + rng.normal(0, 0.5, boxes.shape))[:300]
-    left, right = match(boxes, rng.random(len(boxes)), others, 0.8)
-    assert len(set(left)) == len(left) == len(set(right)) > 250
-    back, _ = match(others, rng.random(300), boxes, 0.8)
-    assert len(back) == len(left)
-    assert (box_iou(boxes, others)[left, right] >= 0.8).all()
-
-
-def test_no_partners():
-    left, right = match(np.zeros((2, 4)), np.ones(2), np.zeros((0, 4)), 0.5)
-    assert len(left) == len(right) == 0
-
-
-def test_box_iou_by_hand():
-    iou = box_iou(
-        np.array([[0, 0, 10, 10], [5, 5, 5, 5]]), np.array([[5, 5, 15, 15], [20, 0, 30, 10], [5, 5, 5, 5]])
-    )
-    np.testing.assert_allclose(iou, [[25 / 175, 0, 0], [0, 0, 0]])

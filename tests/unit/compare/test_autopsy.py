@@ -8,13 +8,14 @@ import pyarrow.parquet as pq
 import pytest
 from tiny import ATSS_STEPS, atss_head, candidates, geometry, model_spec, raw_outputs, yolox_head
 
-from cutpoint.compare.agreement import find_overlaps, pair
 from cutpoint.compare.autopsy import Side, autopsy, count_steps, in_graph_form
 from cutpoint.decode.candidates import from_raw
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, write_json
+from cutpoint.matching import find_overlaps, pair_overlaps
 from cutpoint.predict.postprocess import postprocess
 from cutpoint.recipes.recipe import Recipe, apply_recipe, resolve_recipe
+from cutpoint.records.detections import make_results
 from cutpoint.records.predictions import PredictionWriter
 
 SPEC = model_spec(atss_head())
@@ -72,7 +73,7 @@ def bench(tmp_path):
 def _check_complete(reference, variant, rows, totals):
     """Each box without partner is one row with one step, and the totals add up to them."""
     detections = [read_json(side.detections) for side in (reference, variant)]
-    pairs = len(pair(find_overlaps(*detections), 0.9)[0])
+    pairs = len(pair_overlaps(find_overlaps(*map(make_results, detections)), 0.9))
     for side, found in zip(("reference", "variant"), detections, strict=True):
         own = [row for row in rows if row["side"] == side]
         assert len(own) == len(found) - pairs

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 from scipy import stats
+from scoring import truth_of
 
 from cutpoint.compare.bootstrap import (
     MIN_IMAGES,
@@ -16,7 +17,10 @@ from cutpoint.compare.bootstrap import (
 )
 from cutpoint.evaluate.average_precision import match_images, weighted_ap
 from cutpoint.evaluate.coco import score
+from cutpoint.files import write_json
+from cutpoint.records.detections import make_results
 from cutpoint.records.resamples import Resamples, read_resamples
+from cutpoint.records.truth import write_truth
 
 BOX = [10.0, 10, 40, 40]  # medium
 FAR = [300.0, 300, 40, 40]
@@ -24,7 +28,7 @@ FAR = [300.0, 300, 40, 40]
 
 def make_truth(boxes, images, classes=1):
     """``boxes``: (image, class, bbox)."""
-    return {
+    content = {
         "images": [{"id": i, "width": 640, "height": 480} for i in images],
         "categories": [{"id": i, "name": f"class {i}"} for i in range(1, classes + 1)],
         "annotations": [
@@ -39,6 +43,7 @@ def make_truth(boxes, images, classes=1):
             for number, (image, category, bbox) in enumerate(boxes, start=1)
         ],
     }
+    return truth_of(content)
 
 
 def detection(image, score, bbox=BOX, category=1):
@@ -59,9 +64,9 @@ def detection(image, score, bbox=BOX, category=1):
 )
 def test_weighted_ap_by_hand(wrong_score, multiplicities, expected):
     truth = make_truth([(4, 1, BOX), (9, 1, BOX)], images=[9, 4])
-    results = [detection(9, wrong_score, FAR), detection(4, 0.9)]
+    results = make_results([detection(9, wrong_score, FAR), detection(4, 0.9)])
     # positions are those of ascending ids: 4, 9
-    found = weighted_ap(match_images(truth, results, [9, 4]), np.array([multiplicities]).T)
+    found = weighted_ap(match_images(truth, results), np.array([multiplicities]).T)
     np.testing.assert_allclose(found[0, [0, 2], 0], expected, atol=1e-12)
     assert np.isnan(found[0, [1, 3], 0]).all()
 
@@ -69,14 +74,14 @@ def test_weighted_ap_by_hand(wrong_score, multiplicities, expected):
 @pytest.mark.parametrize(("height", "expected"), [(20, 1 / 10), (19.9, 0), (30, 6 / 10)])
 def test_the_lowest_iou_that_matches_is_a_half(height, expected):
     truth = make_truth([(1, 1, BOX)], images=[1])
-    found = match_images(truth, [detection(1, 0.5, [10.0, 10, 40, height])], [1])
+    found = match_images(truth, make_results([detection(1, 0.5, [10.0, 10, 40, height])]))
     assert weighted_ap(found, np.array([[1]]))[0, 0, 0] == pytest.approx(expected, abs=1e-12)
 
 
 def test_equal_scores_alternate_between_copies():
     truth = make_truth([(1, 1, BOX)], images=[1])
-    results = [detection(1, 0.5), detection(1, 0.5, FAR)]
-    found = weighted_ap(match_images(truth, results, [1]), np.array([[2]]))
+    results = make_results([detection(1, 0.5), detection(1, 0.5, FAR)])
+    found = weighted_ap(match_images(truth, results), np.array([[2]]))
     # right, wrong, right, wrong: recall 0.5 at precision 1, recall 1 at 2 / 3
     assert found[0, 0, 0] == pytest.approx((51 + 50 * 2 / 3) / 101, abs=1e-12)
 
@@ -85,32 +90,32 @@ def test_equal_scores_alternate_between_copies():
 def test_recall_thresholds_are_compared_as_floats(count):
     # 0.35 in the thresholds is 0.35000000000000003: a recall of 35 / 100 does not reach it
     truth = make_truth([(i, 1, BOX) for i in range(1, 101)], images=range(1, 101))
-    results = [detection(i, 1 - i / 1000) for i in range(1, count + 1)]
-    images = list(range(1, 101))
-    found = weighted_ap(match_images(truth, results, images), np.ones((100, 1), dtype=int))
-    assert found[0, 0, 0] == pytest.approx(score(truth, results, images)["AP"], abs=1e-12)
+    results = make_results([detection(i, 1 - i / 1000) for i in range(1, count + 1)])
+    found = weighted_ap(match_images(truth, results), np.ones((100, 1), dtype=int))
+    assert found[0, 0, 0] == pytest.approx(score(truth, results)["AP"], abs=1e-12)
 
 
 def test_nothing_found_is_zero_and_nothing_to_find_is_nan():
     truth = make_truth([(1, 1, BOX)], images=[1, 2], classes=2)
     ones = np.ones((2, 1), dtype=int)
     for results, expected in (([], 0), ([detection(2, 0.5)], 0), ([detection(1, 0.5, category=2)], 0)):
-        found = weighted_ap(match_images(truth, results, [1, 2]), ones)[0, 0]
+        found = weighted_ap(match_images(truth, make_results(results)), ones)[0, 0]
         np.testing.assert_array_equal(found, [expected, np.nan])
 
 
 def test_only_the_images_asked_for_count():
     truth = make_truth([(1, 1, BOX), (2, 1, BOX)], images=[1, 2])
-    found = weighted_ap(match_images(truth, [detection(1, 0.5)], [1]), np.ones((1, 1), dtype=int))
+    results = make_results([detection(1, 0.5), detection(2, 0.9, FAR)])
+    found = weighted_ap(match_images(truth.of_images([1]), results), np.ones((1, 1), dtype=int))
     assert found[0, 0, 0] == 1
 
 
 def test_inputs_are_not_changed(capsys):
     truth = make_truth([(1, 1, BOX)], images=[1])
-    results = [detection(1, 0.5)]
-    before = json.dumps([truth, results])
-    match_images(truth, results, [1])
-    assert json.dumps([truth, results]) == before
+    results = make_results([detection(1, 0.5)])
+    before = json.dumps([truth.to_coco(), results.to_coco()])
+    match_images(truth, results)
+    assert json.dumps([truth.to_coco(), results.to_coco()]) == before
     assert capsys.readouterr().out == ""
 
 
@@ -133,7 +138,7 @@ def test_mean_ap_leaves_absent_classes_out():
 def random_data(seed=0, images=60, classes=4):
     random = np.random.default_rng(seed)
     boxes = [
-        (image, category, [*random.uniform(0, 300, 2), *random.uniform(10, 150, 2)])
+        (image, category, [*random.uniform(0, 300, 2).tolist(), *random.uniform(10, 150, 2).tolist()])
         for image in range(1, images + 1)
         for category in range(1, classes + 1)
         if random.random() < 0.6
@@ -146,24 +151,22 @@ def random_data(seed=0, images=60, classes=4):
         )
         for _ in range(images)
     ]
-    return truth, results
+    return truth, make_results(results)
 
 
 def samples(truth, results, resamples=200):
-    return resample(truth, results, [image["id"] for image in truth["images"]], resamples=resamples)
+    return resample(truth, results, resamples=resamples)
 
 
 def test_the_first_row_is_the_data_set_itself():
     truth, results = random_data()
     found = samples(truth, results, 3)
-    official = score(truth, results, [image["id"] for image in truth["images"]])
+    official = score(truth, results)
     for area, name in enumerate(("AP", "APs", "APm", "APl")):
         assert mean_ap(found.ap[0, area]) == pytest.approx(official[name], abs=1e-12)
     np.testing.assert_allclose(found.ap[0, 0], [row["AP"] for row in official["per_class"]], atol=1e-12)
-    expected = [
-        len({a["image_id"] for a in truth["annotations"] if a["category_id"] == c}) for c in range(1, 5)
-    ]
-    assert found.images_with[0].tolist() == [*expected, len({a["image_id"] for a in truth["annotations"]})]
+    expected = [len(set(truth.image_id[truth.category_id == c].tolist())) for c in range(1, 5)]
+    assert found.images_with[0].tolist() == [*expected, len(set(truth.image_id.tolist()))]
 
 
 def test_a_variant_against_itself_is_exactly_zero():
@@ -177,7 +180,7 @@ def test_a_variant_against_itself_is_exactly_zero():
 @pytest.mark.parametrize("worse", [True, False])
 def test_a_change_in_one_class_is_found_there_and_its_sign_told(worse):
     truth, results = random_data()
-    lost = [r for i, r in enumerate(results) if r["category_id"] != 3 or i % 2]
+    lost = results.take((results.category_id != 3) | (np.arange(len(results)) % 2 == 1))
     sides = [samples(truth, results), samples(truth, lost)]
     result = delta(*(sides if worse else sides[::-1]))
     sign = -1 if worse else 1
@@ -197,7 +200,7 @@ def test_a_change_in_one_class_is_found_there_and_its_sign_told(worse):
 def test_pairing_makes_the_interval_narrow():
     truth, results = random_data(images=100)
     # one hit in twenty lost: nearly all of the variation between data sets is common to both
-    sides = [samples(truth, results), samples(truth, [r for i, r in enumerate(results) if i % 20])]
+    sides = [samples(truth, results), samples(truth, results.take(np.arange(len(results)) % 20 > 0))]
     apart = [mean_ap(side.ap[1:, 0]).std() for side in sides]
     assert delta(*sides)["delta_AP_se"] < 0.7 * np.hypot(*apart)
 
@@ -263,14 +266,13 @@ def test_samples_of_different_data_are_refused():
 
 def test_files(tmp_path):
     truth, results = random_data()
-    listed = [image for image in truth["images"] if image["id"] != 7]
-    content = {"truth": {**truth, "images": listed}, "results": results}
-    for name, value in content.items():
-        (tmp_path / f"{name}.json").write_text(json.dumps(value, default=list))
+    listed = truth.of_images(set(truth.image_ids) - {7})
+    write_truth(tmp_path / "truth.json", listed)
+    write_json(tmp_path / "results.json", results.to_coco())
     out = str(tmp_path / "deep" / "samples.npz")
     paths = {"truth": str(tmp_path / "truth.json"), "detections": str(tmp_path / "results.json")}
     sample_ap(**paths, out=out, resamples=4, seed=0)
-    expected = resample(truth, results, [image["id"] for image in listed], resamples=4, seed=0)
+    expected = resample(listed, results, resamples=4, seed=0)
     found = read_resamples(out)
     assert isinstance(found, Resamples)
     for name, value in vars(expected).items():

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from scoring import complete_truth
 from tiny import ATSS_STEPS, PAA_STEPS, YOLOV3_STEPS, atss_head, model_spec, yolox_head
 
 from cutpoint.compare.bootstrap import sample_ap
@@ -43,7 +44,7 @@ def run(folder, reference, variant, labelled=True, recipes=("mmdet3", "mmdet3"),
     ]
     truth = {"images": [{"id": i} for i in IMAGES], "categories": [{"id": 1, "name": "car"}]}
     contents = {
-        "truth": truth | {"annotations": boxes},
+        "truth": complete_truth(truth | {"annotations": boxes}),
         "manifest": {"images": [{"id": i} for i in IMAGES], "annotations": str(folder / "truth.json")},
         "spec": model_spec(atss_head()).to_dict(),
         "reference": reference,

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from cutpoint.compare.diagnosis import diagnose, judge, rank, same_share
+from cutpoint.compare import diagnosis
+from cutpoint.compare.diagnosis import diagnose, judge, rank
 from cutpoint.compare.fingerprints import distance, split_images
 from cutpoint.files import read_json, write_json
-from cutpoint.records.detections import write_refusal
+from cutpoint.records.detections import make_results, write_refusal
 
 
 def test_the_distance_is_in_standard_deviations():
@@ -61,6 +62,10 @@ def test_what_may_be_said(ranking, verdict, names):
 
 def detection(score=0.5, x=10.0, image=1):
     return {"image_id": image, "category_id": 1, "bbox": [x, 10.0, 100.0, 100.0], "score": score}
+
+
+def same_share(made, own):
+    return diagnosis.same_share(make_results(made), make_results(own))
 
 
 def test_the_share_of_the_same_detections():

@@ -1,10 +1,12 @@
 """Errors and operating points of a scene that can be counted by hand."""
 
 import pytest
+from scoring import complete_truth, truth_of
 
 from cutpoint.compare.operating_points import bin_scores, measure_operating_points, trace_points
 from cutpoint.evaluate.error_types import count_errors, judge
 from cutpoint.files import read_json, write_json
+from cutpoint.records.detections import make_results
 
 CAR, BUS = 10, 20
 
@@ -48,7 +50,7 @@ RESULTS = {
 
 
 def judged(results, images=(1, 2, 3)):
-    return judge(ANNOTATIONS, list(results), list(images))
+    return judge(truth_of(ANNOTATIONS).of_images(images), make_results(list(results)))
 
 
 @pytest.mark.parametrize("kind", RESULTS)
@@ -144,7 +146,8 @@ def test_scores_in_tenths():
     reference = [found(1, CAR, 0.95, [0, 0, 100, 100]), found(1, CAR, 0.91, [400, 0, 100, 100])]
     variant = [found(1, CAR, 0.85, [0, 0, 100, 100]), found(1, CAR, 0.61, [400, 0, 100, 100])]
     variant.append(found(3, CAR, 0.65, [0, 0, 50, 50]))
-    rows = {row["from"]: row for row in bin_scores(judged(variant), reference, variant)}
+    sides = make_results(reference), make_results(variant)
+    rows = {row["from"]: row for row in bin_scores(judged(variant), *sides)}
     assert list(rows) == [round(0.1 * step, 1) for step in range(10)]
     assert rows[0.9] == {
         "from": 0.9,
@@ -165,14 +168,15 @@ def test_scores_in_tenths():
     # a score on the border belongs above it, a score of one to the last tenth
     for score, low in ((0.7, 0.7), (0.3, 0.3), (1.0, 0.9)):
         one = [found(1, CAR, score, [0, 0, 100, 100])]
-        assert [row["from"] for row in bin_scores(judged(one), None, one) if row["detections"]] == [low]
+        rows = bin_scores(judged(one), None, make_results(one))
+        assert [row["from"] for row in rows if row["detections"]] == [low]
 
 
 @pytest.fixture
 def measure(tmp_path):
     def run(reference, variant, annotated=True):
         contents = {
-            "truth": ANNOTATIONS,
+            "truth": complete_truth(ANNOTATIONS),
             "reference": reference,
             "variant": variant,
         }

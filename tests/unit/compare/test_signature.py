@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scoring import truth_of
 
 from cutpoint.compare.signature import Signatures
+from cutpoint.records.detections import make_results
 
 IMAGES = [{"id": 2, "width": 200, "height": 100}, {"id": 1, "width": 200, "height": 100}]
 BOX = (40.0, 20.0, 20.0, 10.0)  # x, y, w, h
@@ -14,7 +16,9 @@ def found(image, box=BOX, score=0.8, category=5):
 
 
 def measure(reference, variant, weights=None, annotations=None):
-    return Signatures(reference, IMAGES, [5, 7, 9], annotations, weights).measure(variant)
+    truth = annotations and truth_of(annotations)
+    signatures = Signatures(make_results(reference), IMAGES, [5, 7, 9], truth, weights)
+    return signatures.measure(make_results(variant))
 
 
 def once(reference, variant):

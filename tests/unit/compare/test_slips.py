@@ -1,9 +1,13 @@
 """Slips of a results file, taken back by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cutpoint.compare.slips import LAYOUTS, read_boxes, undo_slips
+from cutpoint.compare import slips as slips_of
+from cutpoint.compare.slips import LAYOUTS, read_boxes
+from cutpoint.records.detections import make_results
 
 IMAGES = [{"id": number, "width": 200, "height": 100} for number in (1, 2, 3)]
 BOX = [40.0, 20.0, 100.0, 50.0]  # centre 90, 45; other corner 140, 70
@@ -29,6 +33,12 @@ def found(image=1, box=BOX, score=0.5, category=5):
 )
 def test_every_layout_is_read(form, numbers):
     assert read_boxes(np.array([numbers]), LAYOUTS[form][0]).tolist() == [BOX]
+
+
+def undo_slips(results, reference, model, *rest):
+    sides = (make_results(side) for side in (results, reference, model))
+    slips = slips_of.undo_slips(*sides, *rest)
+    return [replace(slip, results=slip.results.to_coco()) for slip in slips]
 
 
 def undone(results, reference=(), categories=(5, 7)):

@@ -3,11 +3,17 @@ import math
 import numpy as np
 import pytest
 
-from cutpoint.compare.verdict import CORNER_PX, SCORE, decide, images_to_decide, lossless
+from cutpoint.compare import verdict
+from cutpoint.compare.verdict import CORNER_PX, SCORE, decide, images_to_decide
+from cutpoint.records.detections import make_results
 
 
 def detection(x=0.0, score=0.5, image=1, category=1, y=0.0, w=30.0, h=20.0):
     return {"image_id": image, "category_id": category, "bbox": [x, y, w, h], "score": score}
+
+
+def lossless(reference, variant, **settings):
+    return verdict.lossless(make_results(reference), make_results(variant), **settings)
 
 
 def random_detections(count=400):
@@ -141,7 +147,7 @@ def interval(value, error, images=1000):
 
 
 @pytest.mark.parametrize(
-    ("value", "error", "verdict", "suspicious"),
+    ("value", "error", "word", "suspicious"),
     [
         pytest.param(0.0, 0.0, "equivalent", False, id="no-difference-at-all"),
         pytest.param(0.0002, 0.0004, "equivalent", False, id="within-the-margin"),
@@ -155,10 +161,10 @@ def interval(value, error, images=1000):
         pytest.param(-0.02, 0.0105, "inconclusive", False, id="95-percent-decides-not-90"),
     ],
 )
-def test_four_verdicts(value, error, verdict, suspicious):
+def test_four_verdicts(value, error, word, suspicious):
     found = decide(False, interval(value, error))
-    assert (found["verdict"], found["suspicious"], found["margin"]) == (verdict, suspicious, 0.001)
-    assert (found["images_to_decide"] is not None) is (verdict == "inconclusive")
+    assert (found["verdict"], found["suspicious"], found["margin"]) == (word, suspicious, 0.001)
+    assert (found["images_to_decide"] is not None) is (word == "inconclusive")
     assert decide(True, interval(value, error))["verdict"] == "lossless"
 
 
@@ -187,15 +193,13 @@ def test_images_to_decide_by_hand():
     assert images_to_decide(interval(0.01, 0.0001), 0.001) == 1001
 
 
-@pytest.mark.parametrize(
-    ("value", "error", "verdict"), [(0.004, 0.01, "different"), (0.0, 0.003, "equivalent")]
-)
-def test_that_many_images_decide_four_times_in_five(value, error, verdict):
+@pytest.mark.parametrize(("value", "error", "word"), [(0.004, 0.01, "different"), (0.0, 0.003, "equivalent")])
+def test_that_many_images_decide_four_times_in_five(value, error, word):
     random = np.random.default_rng(0)
     images = images_to_decide(interval(value, error), 0.001)
     smaller = error * math.sqrt(1000 / images)
     decided = [
-        decide(False, interval(v, smaller, images))["verdict"] == verdict
+        decide(False, interval(v, smaller, images))["verdict"] == word
         for v in random.normal(value, smaller, 2000)
     ]
     assert np.mean(decided) == pytest.approx(0.8, abs=0.03)

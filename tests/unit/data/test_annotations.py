@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scoring import truth_of
 
 from cutpoint.data.annotations import clean_annotations, read_annotations
 from cutpoint.errors import UserError
 from cutpoint.evaluate.coco import score
+from cutpoint.records.detections import make_results
 
 DEMO = Path(__file__).resolve().parents[3] / "data/demo/traffic/instances.json"
 NAN, INFINITY = float("nan"), float("inf")
@@ -104,7 +106,7 @@ def demo_ap(content):
         }
         for a in found["annotations"]
     ]
-    metrics = score(found, results, [image["id"] for image in found["images"]])
+    metrics = score(truth_of(found), make_results(results))
     return [metrics[name] for name in ("AP", "AP50", "APs", "APm", "APl")], notes
 
 
@@ -367,7 +369,7 @@ def test_a_box_that_can_never_match_is_refused_left_out_or_counted(content, chan
     assert notes[0] == f"{message}: kept, as pycocotools does"
     # a missed object: 38 of 40 found exactly
     results = [{**a, "score": 0.9} for a in found["annotations"][2:]]
-    metrics = score(found, results, [0, 7])
+    metrics = score(truth_of(found), make_results(results))
     assert metrics["per_class"][0]["ground_truths"] == 40
     # recall 38 / 40 reaches 0, 0.01, ... 0.94 with precision 1 (0.95 is a little above it in floating point)
     assert metrics["AP"] == pytest.approx(95 / 101)

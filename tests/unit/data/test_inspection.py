@@ -2,11 +2,21 @@
 
 import pytest
 
-from cutpoint.data.inspection import inspect, missed, repeats
+from cutpoint.data import inspection
+from cutpoint.data.inspection import missed
+from cutpoint.records.detections import make_results
 
 
 def entry(image=1, score=0.5, box=(10, 20, 30, 40), category=3):
     return {"image_id": image, "category_id": category, "bbox": list(box), "score": score}
+
+
+def inspect(entries, images):
+    return inspection.inspect(make_results(entries), images)
+
+
+def repeats(entries):
+    return inspection.repeats(make_results(entries))
 
 
 def test_images_without_detections_are_counted():

@@ -3,7 +3,7 @@
 import pytest
 
 from cutpoint.errors import UserError
-from cutpoint.records.detections import Refused, read_detections, refusal, refusal_of_pair, write_refusal
+from cutpoint.records.detections import Refused, read_results, refusal, refusal_of_pair, write_refusal
 
 REASON = "cls_0 has NaN on image id 7 (a.jpg)"
 FOUND = '[{"image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}]\n'
@@ -20,11 +20,11 @@ def files(tmp_path):
 
 def test_detections_are_read_and_a_refusal_is_raised(files):
     found, empty, refused = files
-    assert read_detections(found)[0]["bbox"] == [1, 2, 3, 4]
-    assert (read_detections(empty), refusal(found), refusal(empty)) == ([], None, None)
+    assert read_results(found).bbox.tolist() == [[1, 2, 3, 4]]
+    assert (len(read_results(empty)), refusal(found), refusal(empty)) == (0, None, None)
     assert refusal(refused) == REASON
     with pytest.raises(Refused) as error:
-        read_detections(refused)
+        read_results(refused)
     # one that is not expected is a message, not a traceback
     assert error.value.reason == str(error.value) == REASON
     assert isinstance(error.value, UserError)

@@ -7,8 +7,9 @@ import pytest
 from report_fixtures import CLASSES, write_autopsy, write_data, write_detections
 
 from cutpoint.errors import UserError
+from cutpoint.records.detections import make_results
 from cutpoint.report import samples
-from cutpoint.report.samples import draw_samples
+from cutpoint.report.samples import Item, draw_samples
 
 
 @pytest.fixture
@@ -52,19 +53,25 @@ def test_a_detection_below_the_threshold_is_neither_drawn_nor_a_difference(draw)
     assert [entry["image_id"] for entry in index] == [1, 2, 3, 4]
 
 
+def visible(own, other):
+    """Score and kind of what is drawn of scores and categories, all in one place."""
+    sides = (
+        make_results(
+            [{"image_id": 1, "category_id": c, "bbox": [0, 0, 10, 10], "score": s} for s, c in entries]
+        )
+        for entries in (own, other)
+    )
+    return [(item.score, item.kind) for item in samples._visible(*sides, 0.3, {})]
+
+
 def test_a_score_that_moves_across_the_threshold_is_matched():
-    item = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 10, 10]}
-    above, below = item | {"score": 0.3001}, item | {"score": 0.2999}
-    assert samples._visible([above], [below], 0.3) == [(above, True)]
-    assert samples._visible([below], [above], 0.3) == []
+    assert visible([(0.3001, 1)], [(0.2999, 1)]) == [(0.3001, "plain")]
+    assert visible([(0.2999, 1)], [(0.3001, 1)]) == []
 
 
 def test_matching_is_one_to_one_and_within_a_class():
-    item = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 10, 10]}
-    twice = [item | {"score": 0.9}, item | {"score": 0.8}]
-    assert [found for _, found in samples._visible(twice, twice[:1], 0.3)] == [True, False]
-    other = [item | {"score": 0.9, "category_id": 2}]
-    assert [found for _, found in samples._visible(other, twice, 0.3)] == [False]
+    assert visible([(0.8, 1), (0.9, 1)], [(0.9, 1)]) == [(0.9, "plain"), (0.8, "thick")]
+    assert visible([(0.9, 2)], [(0.9, 1)]) == [(0.9, "thick")]
 
 
 def test_files_are_written_as_the_index_says_and_old_ones_go(draw):
@@ -90,10 +97,10 @@ def test_classes_keep_their_colour_and_crowds_are_drawn_differently():
     names = {10: "pedestrian", 20: "car"}
 
     def drawn(**item):
-        box = {"bbox": [100, 80, 60, 60], "category_id": 20, **item}
-        return samples._annotate(picture, [(box, False)], names, 1.0)
+        box = {"corners": np.array([100.0, 80, 160, 140]), "category_id": 20, **item}
+        return samples._annotate(picture, [Item(**box)], names, 1.0)
 
-    plain, scored, crowd = drawn(), drawn(score=0.5), drawn(iscrowd=1)
+    plain, scored, crowd = drawn(), drawn(score=0.5), drawn(kind="crowd")
     colour = samples.BACKGROUNDS.by_idx(1).as_bgr()
     assert tuple(plain[139, 130]) == colour == tuple(scored[139, 130])
     assert tuple(drawn(category_id=10)[139, 130]) == samples.BACKGROUNDS.by_idx(0).as_bgr()
@@ -104,11 +111,11 @@ def test_classes_keep_their_colour_and_crowds_are_drawn_differently():
 
 def test_labels_name_class_score_difference_and_crowd():
     names = {10: "person"}
-    scored = {"category_id": 10, "score": 0.456}
-    assert samples._label(scored, names, "plain") == "person 0.46"
-    assert samples._label(scored, names, "thick") == "≠ person 0.46"
-    assert samples._label({"category_id": 10}, names, "crowd") == "person (crowd)"
-    assert samples._label({"category_id": 7}, names, "plain") == "category 7"
+    corners = np.zeros(4)
+    assert samples._label(Item(corners, 10, 0.456), names) == "person 0.46"
+    assert samples._label(Item(corners, 10, 0.456, kind="thick"), names) == "≠ person 0.46"
+    assert samples._label(Item(corners, 10, kind="crowd"), names) == "person (crowd)"
+    assert samples._label(Item(corners, 7), names) == "category 7"
 
 
 def test_without_annotations_names_come_from_the_model(draw, monkeypatch):
