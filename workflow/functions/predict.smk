@@ -28,7 +28,7 @@ def get_run_settings(wildcards):
 
 def get_results_variants():
     """Matches the variants that are finished results files; where there is none, nothing."""
-    names = {v.name for e in PLAN.evaluations for v in e.variants if v.results}
+    names = {v.name for e in PLAN.evaluations for v in e.results_variants}
     return "|".join(sorted(names)) or "(?!)"
 
 

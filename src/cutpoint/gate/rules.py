@@ -5,10 +5,13 @@ from typing import Any
 
 from cutpoint.errors import UserError, suggest
 from cutpoint.plan.evaluations import Evaluation
-from cutpoint.plan.variants import Variant
+from cutpoint.plan.variants import RunVariant, Variant
 
 VERIFIED = "export verified"
 SCOPE = ("variants", "model", "dataset")
+
+# column, min or max, limit
+Bound = tuple[str, str | None, float | None]
 
 
 def resolve_gate(rules: list[dict[str, Any]], evaluations: Iterable[Evaluation]) -> list[dict[str, Any]]:
@@ -32,8 +35,8 @@ def resolve_gate(rules: list[dict[str, Any]], evaluations: Iterable[Evaluation])
     for evaluation in evaluations:
         for variant in evaluation.variants:
             own = [rule for rule in rules if variant in _variants(rule, evaluation)]
-            bounds = [bound for rule in own for bound in _bounds(rule)]
-            if bounds and variant.run and variant.run.export:
+            bounds: list[Bound] = [bound for rule in own for bound in _bounds(rule)]
+            if bounds and isinstance(variant, RunVariant) and variant.run.export:
                 bounds.insert(0, (VERIFIED, None, None))
             place = {"dataset": evaluation.dataset.name, "model": evaluation.model.name}
             checks += [
@@ -43,7 +46,7 @@ def resolve_gate(rules: list[dict[str, Any]], evaluations: Iterable[Evaluation])
     return checks
 
 
-def _bounds(rule: dict[str, Any]) -> list[tuple[str, str, float]]:
+def _bounds(rule: dict[str, Any]) -> list[Bound]:
     return [
         (column, bound, limit)
         for column, limits in rule.items()

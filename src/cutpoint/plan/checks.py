@@ -11,7 +11,7 @@ from cutpoint.errors import UserError, did_you_mean, suggest
 from cutpoint.export.onnx_file import check_onnx_file
 from cutpoint.plan.closure import config_files
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
-from cutpoint.plan.variants import Dataset, Variant
+from cutpoint.plan.variants import Dataset, ResultsVariant, Variant
 
 # annotations/instances_val2017.json of COCO
 VAL2017_BYTES = 19_987_840
@@ -53,6 +53,8 @@ def _check_shipped(where: str, config: str) -> None:
     package, _, relative = config.partition("::")
     # find_spec does not import mmdet, which takes seconds
     spec = importlib.util.find_spec("mmdet")
+    if spec is None or spec.origin is None:
+        raise UserError(f"{where}: {config!r}: mmdet is not installed; run `make setup`")
     folder = Path(spec.origin).parent / ".mim" / "configs"
     if package != "mmdet":
         raise UserError(
@@ -90,7 +92,7 @@ def _check_dataset(dataset: Dataset, sources: Collection[str]) -> None:
 
 
 def _check_variant(variant: Variant, sources: Collection[str]) -> None:
-    if variant.results:
+    if isinstance(variant, ResultsVariant):
         _check_path(f"variants.{variant.name}.results", variant.results, "file", sources)
     elif variant.export.foreign:
         path = variant.export.foreign.path

@@ -20,8 +20,10 @@ import yaml
 from cutpoint.errors import UserError
 
 # What a `_base_` expression may call: mmengine 0.10.7 evaluates it where these stand.
-PURE = ("dict", "enumerate", "format", "len", "list", "map", "max", "min", "range", "reversed", "set")
-PURE += ("sorted", "str", "sum", "tuple", "zip")
+PURE = (
+    *("dict", "enumerate", "format", "len", "list", "map", "max", "min", "range", "reversed"),
+    *("set", "sorted", "str", "sum", "tuple", "zip"),
+)
 # What a config or a module may open by name; JSON is left out, since a data set's is no part of the model.
 OPENED = (".py", ".txt", ".csv", ".npy", ".npz", ".yaml", ".yml")
 
@@ -192,7 +194,7 @@ def _fill_in(path: str, text: str) -> str:
         "fileExtname": suffix,
     }
     for key, value in known.items():
-        text = re.sub(rf"\{{\{{\s*{key}\s*\}}\}}", lambda _, value=value: value, text)
+        text = re.sub(rf"\{{\{{\s*{key}\s*\}}\}}", value.replace("\\", r"\\"), text)
     text = re.sub(
         r"\{\{['\"]?\s*\$(\w+)\s*:\s*(\S*?)\s*['\"]?\}\}",
         lambda match: os.environ.get(match[1], match[2]),
@@ -238,12 +240,11 @@ def _inherited(path: str, tree: ast.Module) -> Iterator[str]:
 
 
 def _base_blocks(tree: ast.Module) -> list[ast.With]:
-    def is_base(node: ast.stmt) -> bool:
-        if not isinstance(node, ast.With) or not isinstance(node.items[0].context_expr, ast.Call):
-            return False
-        return getattr(node.items[0].context_expr.func, "id", "") == "read_base"
+    def is_base(block: ast.With) -> bool:
+        call = block.items[0].context_expr
+        return isinstance(call, ast.Call) and getattr(call.func, "id", "") == "read_base"
 
-    return [node for node in tree.body if is_base(node)]
+    return [node for node in tree.body if isinstance(node, ast.With) and is_base(node)]
 
 
 def _evaluate(path: str, expression: ast.expr) -> Any:

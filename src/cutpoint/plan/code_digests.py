@@ -45,7 +45,8 @@ class CodeDigests:
 
     def get(self, module: str) -> dict[str, object]:
         """The digest of a module's code and the versions of its libraries, as one value for ``params``."""
-        return {"digest": self.digest(module), "versions": self.versions(module)}
+        names = self.closure(module)
+        return {"digest": self._digest(names), "versions": self._versions(names)}
 
     def digest(self, module: str) -> str:
         """Hash a module and everything of the package that it imports, without comments and docstrings.
@@ -59,22 +60,11 @@ class CodeDigests:
         Raises:
             ValueError: the package has no such module.
         """
-        digest = hashlib.sha256()
-        for name in sorted(self.closure(module)):
-            digest.update(f"{name} {self._read(name)[0]}\n".encode())
-            for folder in DATA_FOLDERS.get(name, ()):
-                for path in sorted(path for path in (self._root / folder).rglob("*") if path.is_file()):
-                    digest.update(f"{path.name} {self._digests.of_file(str(path))}\n".encode())
-        return digest.hexdigest()[:12]
+        return self._digest(self.closure(module))
 
     def versions(self, module: str) -> dict[str, str]:
         """Versions of the installed distributions that the closure of a module imports."""
-        imports = {
-            target.partition(".")[0] for name in self.closure(module) for target in self._read(name)[1]
-        }
-        imports -= {PACKAGE, "__future__"} | WITHOUT_EFFECT | set(sys.stdlib_module_names)
-        found = (_version(name) for name in sorted(imports))
-        return dict(pair for pair in found if pair)
+        return self._versions(self.closure(module))
 
     def closure(self, module: str) -> set[str]:
         """Names of the package's modules that importing and running one can reach, itself included.
@@ -82,8 +72,6 @@ class CodeDigests:
         Raises:
             ValueError: the package has no such module.
         """
-        if _find(module, self._root) is None:
-            raise ValueError(f"{PACKAGE} has no module {module}")
         reached: set[str] = set()
         waiting = [module]
         while waiting:
@@ -100,9 +88,26 @@ class CodeDigests:
                         break
         return reached
 
+    def _digest(self, names: set[str]) -> str:
+        digest = hashlib.sha256()
+        for name in sorted(names):
+            digest.update(f"{name} {self._read(name)[0]}\n".encode())
+            for folder in DATA_FOLDERS.get(name, ()):
+                for path in sorted(path for path in (self._root / folder).rglob("*") if path.is_file()):
+                    digest.update(f"{path.name} {self._digests.of_file(str(path))}\n".encode())
+        return digest.hexdigest()[:12]
+
+    def _versions(self, names: set[str]) -> dict[str, str]:
+        imports = {target.partition(".")[0] for name in names for target in self._read(name)[1]}
+        imports -= {PACKAGE, "__future__"} | WITHOUT_EFFECT | set(sys.stdlib_module_names)
+        installed = (_version(name) for name in sorted(imports))
+        return dict(pair for pair in installed if pair)
+
     def _read(self, name: str) -> tuple[str, list[str]]:
         """The digest of a module's code, and the dotted names that it imports."""
         path = _find(name, self._root)
+        if path is None:
+            raise ValueError(f"{PACKAGE} has no module {name}")
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         return self._digests.remember("code", str(path), lambda path: _parse(path, package))
 

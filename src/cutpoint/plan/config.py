@@ -90,12 +90,14 @@ def _describe(error: jsonschema.ValidationError) -> str:
     where = "".join(
         f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path
     ).lstrip(".")
-    value, rule = error.instance, error.validator_value
+    value: Any = error.instance
+    rule: Any = error.validator_value
+    schema: Any = error.schema
     shown = "null" if value is None else repr(value)
     prefix = f"{where}: " if where else ""
     match error.validator:
         case "additionalProperties":
-            known = error.schema["properties"]
+            known = schema["properties"]
             unknown = next(key for key in value if key not in known)
             return f"{prefix}unknown key {unknown!r}{suggest(unknown, known)}"
         case "required":
@@ -106,10 +108,8 @@ def _describe(error: jsonschema.ValidationError) -> str:
             return f"{prefix}{shown} is not allowed{suggest(str(value), words)}"
         case "type":
             kinds = [rule] if isinstance(rule, str) else rule
-            words = " or ".join(
-                TYPES.get(kind, f"a{'n' if kind[0] in 'aio' else ''} {kind}") for kind in kinds
-            )
-            return f"{prefix}{shown} must be {words}"
+            allowed = (TYPES.get(kind, f"a{'n' if kind[0] in 'aio' else ''} {kind}") for kind in kinds)
+            return f"{prefix}{shown} must be {' or '.join(allowed)}"
         case "pattern" if "[.]" in rule:
             return f"{prefix}{shown} is not a dotted module name"
         case "pattern" if re.match(r"\^\[A-Z", rule):
@@ -117,9 +117,9 @@ def _describe(error: jsonschema.ValidationError) -> str:
         case "not":
             return f"{prefix}{shown} is a name of Cutpoint's own and cannot be redefined; choose another name"
         case "anyOf":
-            return f"{prefix}{shown} is not allowed. {error.schema['description']}"
+            return f"{prefix}{shown} is not allowed. {schema['description']}"
         case "maxProperties":
-            return f"{prefix}{error.schema['description']}; remove the other keys"
+            return f"{prefix}{schema['description']}; remove the other keys"
         case "uniqueItems":
             return f"{prefix}a name appears twice in {value!r}"
         case _:

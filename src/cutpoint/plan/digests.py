@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -25,6 +25,9 @@ from cutpoint.files import write_text
 SETTLED_NS = 2_000_000_000
 # Digests that take longer than this show their progress.
 SHOW_AFTER_S = 2
+
+# what JSON can hold
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ class Digests:
             FileNotFoundError: no such file, and it cannot be fetched.
         """
         if fetched and not os.path.exists(path):
-            return self._known.get(f"file {path}", (None, None, None))[2]
+            last: str | None = self._known.get(f"file {path}", (None, None, None))[2]
+            return last
         return self.of_file(path)
 
     def of_files(self, paths: Iterable[str]) -> dict[str, str]:
@@ -108,7 +112,7 @@ class Digests:
         digest, names = self.remember("listing", annotations, _list)
         return Listing(digest, tuple(names))
 
-    def remember(self, kind: str, path: str, make: Callable[[str], Any]) -> Any:
+    def remember(self, kind: str, path: str, make: Callable[[str], Value]) -> Value:
         """The value that ``make`` reads from a file; ``make`` runs again only if the file has changed.
 
         Args:
@@ -119,11 +123,12 @@ class Digests:
         Raises:
             FileNotFoundError: no such file.
         """
-        value = self._recall(kind, path)
-        if value is None:
-            signature = _sign(path)
-            value = make(path)
-            self._store(kind, path, signature, value)
+        known: Value | None = self._recall(kind, path)
+        if known is not None:
+            return known
+        signature = _sign(path)
+        value = make(path)
+        self._store(kind, path, signature, value)
         return value
 
     def save(self) -> None:

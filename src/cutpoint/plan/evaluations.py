@@ -1,10 +1,14 @@
 """A plan: every model on its data sets, with everything that has to be made for it."""
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 from cutpoint.errors import UserError
-from cutpoint.plan.variants import Dataset, Export, Run, Trace, Variant
+from cutpoint.plan.variants import Dataset, Export, ResultsVariant, Run, RunVariant, Trace, Variant
+
+Thing = TypeVar("Thing")
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Evaluation:
     dataset: Dataset
     variants: tuple[Variant, ...]
     reference: Variant
-    ladder: tuple[Variant, ...]
+    ladder: tuple[RunVariant, ...]
     published_ap: float | None
     diagnosed: tuple[Variant, ...] = ()
     fingerprint_run: Run | None = None
@@ -47,9 +51,19 @@ class Evaluation:
         return _get({run.name: run for run in self.runs}, name, "run")
 
     @property
+    def run_variants(self) -> list[RunVariant]:
+        """Those that are not finished results files."""
+        return [variant for variant in self.variants if isinstance(variant, RunVariant)]
+
+    @property
+    def results_variants(self) -> list[ResultsVariant]:
+        """Those that are."""
+        return [variant for variant in self.variants if isinstance(variant, ResultsVariant)]
+
+    @property
     def runs(self) -> tuple[Run, ...]:
         """Each run once: first the variants' runs, then those that only autopsies and diagnoses need."""
-        runs = [variant.run for variant in self.variants if variant.run]
+        runs = [variant.run for variant in self.run_variants]
         runs += [run.candidates for run in runs if run.candidates]
         return tuple(dict.fromkeys([*runs, *([self.fingerprint_run] if self.fingerprint_run else [])]))
 
@@ -95,7 +109,7 @@ class Plan:
     @property
     def wanted_providers(self) -> list[tuple[str, str]]:
         """Pairs of provider and the config key that asks for it."""
-        variants = {v.name: v for e in self.evaluations for v in e.variants if v.run}
+        variants = {v.name: v for e in self.evaluations for v in e.run_variants}
         keys = {v.run.provider: f"variants.{name}.provider" for name, v in variants.items()}
         return list((keys | {self.device: "device"}).items())
 
@@ -112,7 +126,7 @@ class Plan:
         return list(dict.fromkeys(used + [t.calibration.dataset for t in traces if t.calibration]))
 
 
-def _get(known: dict[Any, Any], key: Any, what: str) -> Any:
+def _get(known: Mapping[Key, Thing], key: Key, what: str) -> Thing:
     if key not in known:
         raise UserError(f"the config plans no {what} {key!r}; it plans {', '.join(map(str, known))}")
     return known[key]

@@ -6,12 +6,13 @@ from cutpoint.plan.evaluations import Evaluation
 from cutpoint.plan.paths import detections_file, samples_file
 from cutpoint.plan.recipe_choices import known_recipe
 from cutpoint.plan.tables import row_files, table_row
-from cutpoint.plan.variants import Variant, differences
+from cutpoint.plan.variants import ResultsVariant, RunVariant, differences
 
 
 def rungs(evaluation: Evaluation) -> list[dict[str, Any]]:
     """What ``build_ladder`` needs for each rung: files, and what differs from the rung before."""
-    found, keys = [], ("variant", "metrics", "samples", "comparison", "latency", "verify")
+    found: list[dict[str, Any]] = []
+    keys = ("variant", "metrics", "samples", "comparison", "latency", "verify")
     for index, variant in enumerate(evaluation.ladder):
         row = table_row(evaluation, variant)
         lower = evaluation.ladder[index - 1] if index else variant
@@ -36,13 +37,13 @@ def ladder_files(evaluation: Evaluation) -> list[str]:
     return list(dict.fromkeys([*row_files(rows, *kinds), *alone, *([base] if base else [])]))
 
 
-def _alone(evaluation: Evaluation, lower: Variant, upper: Variant) -> dict[str, str] | None:
+def _alone(evaluation: Evaluation, lower: RunVariant, upper: RunVariant) -> dict[str, str] | None:
     """The variant that differs from the reference only in what this step changes."""
     reference, step = evaluation.reference, differences(lower, upper)
-    if reference.results or not step:
+    if isinstance(reference, ResultsVariant) or not step:
         return None
-    for variant in evaluation.variants:
-        same = variant.run and variant.aspects[step[0]] == upper.aspects[step[0]]
+    for variant in evaluation.run_variants:
+        same = variant.aspects[step[0]] == upper.aspects[step[0]]
         if same and differences(reference, variant) == step:
             return {
                 "variant": variant.name,
@@ -51,9 +52,10 @@ def _alone(evaluation: Evaluation, lower: Variant, upper: Variant) -> dict[str, 
     return None
 
 
-def _changes(lower: Variant, upper: Variant) -> list[str]:
+def _changes(lower: RunVariant, upper: RunVariant) -> list[str]:
     """``cut raw → decoded``."""
-    found, before, after = [], lower.aspects, upper.aspects
+    found: list[str] = []
+    before, after = lower.aspects, upper.aspects
     for key in differences(lower, upper):
         if key.startswith("recipe "):
             found.append(f"recipe {lower.recipe_text} → {upper.recipe_text}")

@@ -1,7 +1,7 @@
 """The paths of a plan's files: the only module that writes a path with parts that the plan knows."""
 
 from cutpoint.plan.evaluations import Evaluation
-from cutpoint.plan.variants import Dataset, Export, Run, Trace, Variant
+from cutpoint.plan.variants import Dataset, Export, ResultsVariant, Run, Trace, Variant
 
 GATE_FILE = "results/gate.json"
 
@@ -84,16 +84,15 @@ def comparison_files(evaluation: Evaluation, variant: Variant) -> dict[str, str]
     """What ``compare`` reads from both sides; resamples only if there are annotations."""
     sides = {"reference": evaluation.reference, "variant": variant}
     files = {side: detections_file(evaluation, chosen) for side, chosen in sides.items()}
-    if evaluation.dataset.annotations:
-        files |= {f"{side}_samples": samples_file(evaluation, chosen) for side, chosen in sides.items()}
-    return files
+    samples = {f"{side}_samples": samples_file(evaluation, chosen) for side, chosen in sides.items()}
+    return files | {name: path for name, path in samples.items() if path}
 
 
 def autopsy_files(evaluation: Evaluation, variant: Variant) -> dict[str, str | list[str]]:
     """What ``autopsy`` reads from both sides: detections, and the shards with candidates."""
     files: dict[str, str | list[str]] = {}
     for side, chosen in {"reference": evaluation.reference, "variant": variant}.items():
-        run = chosen.run and chosen.run.candidates
+        run = None if isinstance(chosen, ResultsVariant) else chosen.run.candidates
         files[side] = detections_file(evaluation, chosen)
         for kind, ending in {"predictions": "parquet", "images": "images.parquet"}.items():
             files[f"{side}_{kind}"] = shard_files(evaluation, run, ending) if run else []

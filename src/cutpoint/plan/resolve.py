@@ -2,16 +2,27 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 from cutpoint.data.labels import check_order_key
 from cutpoint.errors import UserError, suggest
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
 from cutpoint.plan.resolve_variant import resolve_variant
-from cutpoint.plan.variants import SHAPE, Dataset, Export, Run, Variant, differences
+from cutpoint.plan.variants import (
+    SHAPE,
+    Dataset,
+    Export,
+    ResultsVariant,
+    Run,
+    RunVariant,
+    Variant,
+    differences,
+)
 from cutpoint.recipes.changes import step_changes
+
+Thing = TypeVar("Thing")
 
 # keys of a data set that say how its annotations are read
 CHOICES = ("label_order", "categories_without_class", "invalid_boxes")
@@ -33,8 +44,9 @@ def build_plan(config: dict[str, Any], device: str) -> Plan:
         name: resolve_variant(name, entry, config["recipes"], datasets, device)
         for name, entry in config["variants"].items()
     }
-    check_names(variants.values())
-    _check_latency_batch(config["latency"]["batch"], variants.values())
+    with_run = [variant for variant in variants.values() if isinstance(variant, RunVariant)]
+    check_names(with_run)
+    _check_latency_batch(config["latency"]["batch"], with_run)
     evaluations: list[Evaluation] = []
     for index, entry in enumerate(config["evaluations"]):
         where = f"evaluations[{index}]"
@@ -49,15 +61,17 @@ def build_plan(config: dict[str, Any], device: str) -> Plan:
     return Plan(device, tuple(evaluations))
 
 
-def check_names(variants: Iterable[Variant]) -> None:
+def check_names(variants: Iterable[RunVariant]) -> None:
     """Refuse two different exports, or two different runs, with the same name: they would share a file.
 
     Raises:
         UserError: names the variants that they belong to.
     """
-    seen: dict[str, tuple[Export | Run, Variant]] = {}
+    seen: dict[str, tuple[Export | Run, RunVariant]] = {}
     for variant in variants:
-        for thing in filter(None, (variant.run and variant.run.export, variant.run)):
+        run = variant.run
+        things: list[Export | Run] = [run.export, run] if run.export else [run]
+        for thing in things:
             first, owner = seen.setdefault(f"{type(thing).__name__.lower()} {thing.name}", (thing, variant))
             if first != thing:
                 raise UserError(
@@ -66,8 +80,8 @@ def check_names(variants: Iterable[Variant]) -> None:
                 )
 
 
-def _check_latency_batch(batch: int, variants: Iterable[Variant]) -> None:
-    fixed = [v.name for v in variants if v.run and v.run.export and v.run.export.trace.shape != SHAPE]
+def _check_latency_batch(batch: int, variants: Iterable[RunVariant]) -> None:
+    fixed = [variant.name for variant in variants if variant.export.trace.shape != SHAPE]
     if batch > 1 and fixed:
         raise UserError(
             f"latency.batch: {batch} images, and variants.{fixed[0]} is a file of fixed shape, which takes "
@@ -107,34 +121,19 @@ def _resolve_evaluation(
     variants: dict[str, Variant],
     device: str,
 ) -> Evaluation:
-    def find(key: str, name: str, known: dict[str, Any], among: str) -> Any:
-        if name not in known:
-            raise UserError(f"{where}.{key}: {name!r} is not among {among}{suggest(name, known)}")
-        return known[name]
-
-    model = find("model", entry["model"], models, "models")
-    dataset = find("dataset", entry["dataset"], datasets, "datasets")
-    chosen = {name: find("variants", name, variants, "variants") for name in entry["variants"]}
-    own = "this evaluation's variants"
-    if entry["reference"] is not None:
-        reference = find("reference", entry["reference"], chosen, own)
-    else:
-        natural = [v for v in chosen.values() if v.run and (v.run.runtime, v.run.cut) == ("pytorch", "e2e")]
-        if not natural:
-            raise UserError(
-                f"{where}.reference: no variant with runtime pytorch and cut e2e is listed; add one, or name "
-                "the variant that the others are compared with"
-            )
-        reference = natural[0]
-    ladder = tuple(find("ladder", name, chosen, own) for name in entry["ladder"])
-    _check_ladder(f"{where}.ladder", ladder)
-    _check_floor(where, model, chosen.values())
-    _check_calibration(where, dataset, chosen.values())
+    model = _find(f"{where}.model", entry["model"], models, "models")
+    dataset = _find(f"{where}.dataset", entry["dataset"], datasets, "datasets")
+    chosen = {name: _find(f"{where}.variants", name, variants, "variants") for name in entry["variants"]}
+    with_run = [variant for variant in chosen.values() if isinstance(variant, RunVariant)]
+    _check_floor(where, model, with_run)
+    _check_calibration(where, dataset, with_run)
+    reference = _choose_reference(f"{where}.reference", entry["reference"], chosen, with_run)
+    ladder = _resolve_ladder(f"{where}.ladder", [_own(f"{where}.ladder", n, chosen) for n in entry["ladder"]])
     if entry["diagnose"] is None:
-        elsewhere = (v for v in chosen.values() if v.results or v.export.foreign)
+        elsewhere = (v for v in chosen.values() if isinstance(v, ResultsVariant) or v.export.foreign)
         diagnosed = tuple(variant for variant in elsewhere if variant != reference)
     else:
-        diagnosed = tuple(find("diagnose", name, chosen, own) for name in entry["diagnose"])
+        diagnosed = tuple(_own(f"{where}.diagnose", name, chosen) for name in entry["diagnose"])
     if reference in diagnosed:
         raise UserError(f"{where}.diagnose: {reference.name} is the reference; leave it out")
     return Evaluation(
@@ -149,39 +148,69 @@ def _resolve_evaluation(
     )
 
 
-def _check_ladder(where: str, ladder: Iterable[Variant]) -> None:
-    for variant in ladder:
-        if variant.results:
+def _find(where: str, name: str, known: Mapping[str, Thing], among: str) -> Thing:
+    if name not in known:
+        raise UserError(f"{where}: {name!r} is not among {among}{suggest(name, known)}")
+    return known[name]
+
+
+def _own(where: str, name: str, chosen: Mapping[str, Variant]) -> Variant:
+    return _find(where, name, chosen, "this evaluation's variants")
+
+
+def _choose_reference(
+    where: str, name: str | None, chosen: Mapping[str, Variant], with_run: Iterable[RunVariant]
+) -> Variant:
+    """The variant of that name; without one mmdet's own."""
+    if name is not None:
+        return _own(where, name, chosen)
+    for variant in with_run:
+        if (variant.run.runtime, variant.run.cut) == ("pytorch", "e2e"):
+            return variant
+    raise UserError(
+        f"{where}: no variant with runtime pytorch and cut e2e is listed; add one, or name "
+        "the variant that the others are compared with"
+    )
+
+
+def _resolve_ladder(where: str, variants: Iterable[Variant]) -> tuple[RunVariant, ...]:
+    ladder: list[RunVariant] = []
+    for variant in variants:
+        if isinstance(variant, ResultsVariant):
             raise UserError(
                 f"{where}: {variant.name} is a results file, so it is not known how it differs from its "
                 "neighbours; leave it out"
             )
+        ladder.append(variant)
     for lower, upper in pairwise(ladder):
-        found = differences(lower, upper)
-        if found == ["recipe base"] and lower.recipe.steps and upper.recipe.steps:
-            found = step_changes(json.loads(lower.recipe.steps), json.loads(upper.recipe.steps))
-        if len(found) != 1:
+        changes = differences(lower, upper)
+        if changes == ["recipe base"] and lower.recipe.steps and upper.recipe.steps:
+            changes = step_changes(json.loads(lower.recipe.steps), json.loads(upper.recipe.steps))
+        if len(changes) != 1:
             raise UserError(
                 f"{where}: {lower.name} and {upper.name} must differ in one thing, but differ in "
-                f"{', '.join(found) or 'nothing'}; put variants between them, or leave one out"
+                f"{', '.join(changes) or 'nothing'}; put variants between them, or leave one out"
             )
+    return tuple(ladder)
 
 
-def _check_floor(where: str, model: Model, variants: Iterable[Variant]) -> None:
+def _check_floor(where: str, model: Model, variants: Iterable[RunVariant]) -> None:
     floor = model.candidate_floor
+    if floor is None:
+        return
     for variant in variants:
-        threshold = dict(variant.recipe.overrides).get("score_thr") if variant.recipe else None
-        if None not in (floor, threshold) and threshold < floor:
+        threshold = dict(variant.recipe.overrides).get("score_thr")
+        if threshold is not None and threshold < floor:
             raise UserError(
                 f"{where}: variant {variant.name} thresholds at {threshold:g}, below the floor of the "
                 f"candidates; raise its score_thr, or lower models.{model.name}.candidate_floor ({floor:g})"
             )
 
 
-def _check_calibration(where: str, dataset: Dataset, variants: Iterable[Variant]) -> None:
+def _check_calibration(where: str, dataset: Dataset, variants: Iterable[RunVariant]) -> None:
     """Ranges taken from the scored images would make int8 look better than it is."""
     for variant in variants:
-        calibration = variant.run and variant.run.export and variant.run.export.trace.calibration
+        calibration = variant.export.trace.calibration
         if calibration and calibration.dataset.images == dataset.images:
             raise UserError(
                 f"{where}: variant {variant.name} is calibrated on {calibration.dataset.name}, whose images "

@@ -18,7 +18,9 @@ from cutpoint.plan.variants import (
     Export,
     Foreign,
     RecipeChoice,
+    ResultsVariant,
     Run,
+    RunVariant,
     Trace,
     Variant,
 )
@@ -59,7 +61,7 @@ def resolve_variant(
         UserError: a combination that has no meaning, or a name that nothing defines.
     """
     if entry.get("results"):
-        return Variant(name, None, None, os.path.normpath(entry["results"]))
+        return ResultsVariant(name, os.path.normpath(entry["results"]))
     where, runtime, cut = f"variants.{name}", entry["runtime"], entry["cut"]
     recipe = choose_recipe(f"{where}.recipe", entry["recipe"], recipes)
     if runtime == "pytorch":
@@ -83,7 +85,7 @@ def resolve_variant(
         provider_overridden=provider != _provider(runtime, device),
         tf32=entry["tf32"],
     )
-    return Variant(name, run, recipe)
+    return RunVariant(name, run, recipe)
 
 
 def choose_recipe(where: str, entry: str | dict[str, Any], named: dict[str, Any]) -> RecipeChoice:
@@ -104,7 +106,7 @@ def choose_recipe(where: str, entry: str | dict[str, Any], named: dict[str, Any]
             check_steps(entry["steps"])
         except UserError as error:
             raise UserError(f"{where}: {error}") from error
-        return RecipeChoice(name, steps=json.dumps(entry["steps"], sort_keys=True))
+        return RecipeChoice.written_out(entry["steps"], name)
     overrides = tuple((key, KINDS[key](entry[key])) for key in OVERRIDES if key in entry)
     return RecipeChoice(entry["base"], overrides)
 
@@ -146,9 +148,9 @@ def _resolve_export(
                 f"{where}.{key}: {entry[key]} is a form of the cut {owner}; remove it, or use cut {owner}"
             )
     inside = recipe if cut == "e2e" else None
-    if inside and inside.base in NOT_IN_GRAPH:
+    if inside and inside.name in NOT_IN_GRAPH:
         raise UserError(
-            f"{where}.recipe: {inside.base} cannot be part of a graph, since ONNX has no NMS with its IoU; "
+            f"{where}.recipe: {inside.name} cannot be part of a graph, since ONNX has no NMS with its IoU; "
             "use cut raw or decoded"
         )
     shape = "x".join(map(str, entry["shape"])) if isinstance(entry["shape"], list) else entry["shape"]

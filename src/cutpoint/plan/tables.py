@@ -16,7 +16,7 @@ from cutpoint.plan.paths import (
     variant_file,
     verify_file,
 )
-from cutpoint.plan.variants import COUNT, EXPORTER, OPSET, SCORES, Run, Variant
+from cutpoint.plan.variants import COUNT, EXPORTER, OPSET, SCORES, ResultsVariant, Run, RunVariant, Variant
 from cutpoint.providers import PROVIDERS
 
 RUN_CELLS = (
@@ -33,20 +33,20 @@ def table_row(evaluation: Evaluation, variant: Variant) -> dict[str, Any]:
         "dataset": evaluation.dataset.name,
         "model": model,
         "variant": variant.name,
-        **(_run_cells(model, variant) if variant.run else dict.fromkeys(RUN_CELLS)),
+        **(_run_cells(model, variant) if isinstance(variant, RunVariant) else dict.fromkeys(RUN_CELLS)),
         "published_ap": evaluation.published_ap,
         "manifest": manifest_file(evaluation.dataset),
         "detections": detections_file(*own),
         "truth": truth_file(evaluation),
         "metrics": variant_file("metrics", *own) if labelled else None,
         "samples": samples_file(*own),
-        "latency": variant_file("latency", *own) if variant.run else None,
+        "latency": variant_file("latency", *own) if isinstance(variant, RunVariant) else None,
         "comparison": None if variant == evaluation.reference else variant_file("comparisons", *own),
         "remarks": _remarks(variant),
     }
 
 
-def _run_cells(model: str, variant: Variant) -> dict[str, Any]:
+def _run_cells(model: str, variant: RunVariant) -> dict[str, Any]:
     run, trace = variant.run, variant.export.trace
     values = (
         *(run.runtime, run.cut, run.precision, run.provider, run.input),
@@ -67,7 +67,7 @@ def _tf32(run: Run) -> str | None:
 
 def _remarks(variant: Variant) -> list[str]:
     """Values that differ from the default and have no column."""
-    if variant.results:
+    if isinstance(variant, ResultsVariant):
         return [f"made elsewhere: {variant.results}"]
     export, trace = variant.export, variant.export.trace
     if export.foreign:
@@ -108,8 +108,7 @@ def latency_jobs(evaluation: Evaluation, imports: list[str]) -> list[dict[str, A
             "input": variant.run.input,
             "imports": imports,
         }
-        for variant in evaluation.variants
-        if variant.run
+        for variant in evaluation.run_variants
     ]
 
 
@@ -126,8 +125,7 @@ def latency_recipes(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
     """The recipe that each variant is timed with: its definition, and its text for people."""
     return {
         variant.name: {"recipe": variant.recipe.definition, "recipe_text": variant.recipe_text}
-        for variant in evaluation.variants
-        if variant.run
+        for variant in evaluation.run_variants
     }
 
 
@@ -143,7 +141,7 @@ def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
             own = {**pair, "variant": variant.name}
             points = variant_file("operating_points", e, variant)
             entries["points"].append({**own, "reference": e.reference.name, "path": points})
-            if variant.run:
+            if isinstance(variant, RunVariant):
                 entries["latencies"].append({**own, "path": variant_file("latency", e, variant)})
             if variant in e.diagnosed:
                 entries["diagnoses"].append({**own, "path": variant_file("diagnoses", e, variant)})

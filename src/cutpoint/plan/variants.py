@@ -19,25 +19,25 @@ SCORES, CLIP, COUNT, CALIBRATION_IMAGES = "class", "image", "fixed", 32
 class RecipeChoice:
     """The recipe of a variant: a base with changed values, or steps written out in the config.
 
-    ``overrides`` are in the order of ``OVERRIDES``. ``steps`` is JSON; ``base`` is then their name in the
-    config (null: none).
+    ``overrides`` are in the order of ``OVERRIDES``. ``steps`` is JSON, and null for a base.
     """
 
-    base: str | None = "mmdet3"
+    name: str = "mmdet3"
     overrides: tuple[tuple[str, float | bool], ...] = ()
     steps: str | None = None
 
-    @property
-    def name(self) -> str:
-        """The base; steps without a name get one from their hash."""
-        return self.base or f"steps-{hashlib.sha256(self.steps.encode()).hexdigest()[:8]}"
+    @classmethod
+    def written_out(cls, steps: list[dict[str, Any]], name: str | None) -> "RecipeChoice":
+        """Steps of the config, by the name that it gives them; without one they get one from their hash."""
+        text = json.dumps(steps, sort_keys=True)
+        return cls(name or f"steps-{hashlib.sha256(text.encode()).hexdigest()[:8]}", steps=text)
 
     @property
     def definition(self) -> str | dict[str, Any]:
         """As ``recipes.resolve_recipe`` takes it."""
         if self.steps:
             return {"steps": json.loads(self.steps)}
-        return {"base": self.base, **dict(self.overrides)} if self.overrides else self.base
+        return {"base": self.name, **dict(self.overrides)} if self.overrides else self.name
 
     @property
     def text(self) -> str:
@@ -204,13 +204,20 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Variant:
-    """One row of the table: a run and a recipe, or an external results file."""
+class ResultsVariant:
+    """A finished, external results file: how its detections were made is unknown."""
 
     name: str
-    run: Run | None
-    recipe: RecipeChoice | None
-    results: str | None = None
+    results: str
+
+
+@dataclass(frozen=True)
+class RunVariant:
+    """A run and a recipe."""
+
+    name: str
+    run: Run
+    recipe: RecipeChoice
 
     @property
     def export(self) -> Export:
@@ -218,9 +225,14 @@ class Variant:
         return self.run.export or Export(self.run.cut)
 
     @property
+    def known_recipe(self) -> RecipeChoice | None:
+        """What makes its detections; null where a file made elsewhere does."""
+        return None if self.export.foreign and self.run.cut == "e2e" else self.recipe
+
+    @property
     def recipe_text(self) -> str:
         """The recipe cell of the tables."""
-        if self.export.foreign and self.run.cut == "e2e":
+        if self.known_recipe is None:
             return "made elsewhere"
         parts = [self.recipe.text]
         parts += ["clip-tensor"] if self.export.clip == "tensor" else []
@@ -248,14 +260,18 @@ class Variant:
             "exporter": trace.exporter,
             "calibration": trace.calibration,
             "onnx": export.foreign,
-            "recipe base": self.recipe.steps or self.recipe.base,
+            "recipe base": self.recipe.steps or self.recipe.name,
         }
         overrides = dict(self.recipe.overrides)
         return own | {f"recipe {key}": overrides.get(key) for key in OVERRIDES}
 
 
-def differences(one: Variant, other: Variant) -> list[str]:
-    """Name the things in which two variants with a run differ, with each step of the recipe as one thing."""
+# one row of the table
+Variant = RunVariant | ResultsVariant
+
+
+def differences(one: RunVariant, other: RunVariant) -> list[str]:
+    """Name the things in which two variants differ, with each override of the recipe as one thing."""
     ours, theirs = one.aspects, other.aspects
     found = [key for key in ours if ours[key] != theirs[key]]
     # PyTorch does not have the other providers of a device, so that is not a separate difference

@@ -11,6 +11,7 @@ from cutpoint.errors import UserError
 from cutpoint.files import read_json
 from cutpoint.gate.check import decide, evaluate_gate, judge, show_gate
 from cutpoint.gate.rules import VERIFIED, resolve_gate
+from cutpoint.plan.variants import Export, RecipeChoice, ResultsVariant, Run, RunVariant
 from cutpoint.report.tables import summarize
 
 ROW = {
@@ -238,7 +239,7 @@ def test_what_is_printed(gate, capsys):
 
 
 def variant(name, export=True):
-    return SimpleNamespace(name=name, run=SimpleNamespace(export="file" if export else None))
+    return RunVariant(name, Run("x", "raw", "cpu", Export("raw") if export else None), RecipeChoice())
 
 
 def evaluation(dataset, *variants):
@@ -246,8 +247,8 @@ def evaluation(dataset, *variants):
     return SimpleNamespace(**names, variants=variants, reference=variants[0])
 
 
-PYTORCH, RAW, E2E, THEIRS = variant("pytorch", False), variant("raw"), variant("e2e"), variant("theirs")
-THEIRS.run = None
+PYTORCH, RAW, E2E = variant("pytorch", False), variant("raw"), variant("e2e")
+THEIRS = ResultsVariant("theirs", "theirs.json")
 EVALUATIONS = [evaluation("street", PYTORCH, RAW, E2E, THEIRS), evaluation("lot", PYTORCH, RAW)]
 
 

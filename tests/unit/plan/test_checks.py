@@ -8,9 +8,9 @@ from cutpoint.errors import UserError
 from cutpoint.plan import checks
 from cutpoint.plan.checks import check_files
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
-from cutpoint.plan.variants import Dataset, Export, Foreign, RecipeChoice, Run, Variant
+from cutpoint.plan.variants import Dataset, Export, Foreign, RecipeChoice, ResultsVariant, Run, RunVariant
 
-VARIANT = Variant("pytorch", Run("pytorch", "e2e", "cpu"), RecipeChoice())
+VARIANT = RunVariant("pytorch", Run("pytorch", "e2e", "cpu"), RecipeChoice())
 
 
 @pytest.fixture
@@ -86,9 +86,9 @@ def test_published_ap_with_val2017s_own_annotations(files, monkeypatch):
 
 
 def test_files_made_elsewhere_must_be_there(files):
-    results = Variant("theirs", None, None, "dets.json")
+    results = ResultsVariant("theirs", "dets.json")
     export = Export("raw", foreign=Foreign("theirs.onnx", "{}"))
-    onnx = Variant("v", Run("onnxruntime", "raw", "cpu", export), RecipeChoice())
+    onnx = RunVariant("v", Run("onnxruntime", "raw", "cpu", export), RecipeChoice())
     with pytest.raises(UserError, match=r"variants.theirs.results: no file dets.json"):
         check(variants=[results])
     with pytest.raises(UserError, match=r"variants.v.onnx: no file theirs.onnx"):

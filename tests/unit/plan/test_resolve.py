@@ -10,8 +10,19 @@ from cutpoint.plan.ladder import rungs
 from cutpoint.plan.paths import autopsy_files
 from cutpoint.plan.recipe_choices import autopsy_recipe
 from cutpoint.plan.resolve import build_plan, check_names
+from cutpoint.plan.resolve_variant import MAKING
 from cutpoint.plan.tables import report_entries, table_row
-from cutpoint.plan.variants import Export, RecipeChoice, Run, Variant, differences, shape_value
+from cutpoint.plan.variants import (
+    CALIBRATION_IMAGES,
+    Export,
+    RecipeChoice,
+    ResultsVariant,
+    Run,
+    RunVariant,
+    Trace,
+    differences,
+    shape_value,
+)
 
 SCHEMA = Path(__file__).resolve().parents[3] / "workflow/schemas/config.schema.yaml"
 ONNX, TORCH = {"runtime": "onnxruntime"}, {"runtime": "pytorch"}
@@ -288,7 +299,7 @@ def test_a_results_file_is_a_variant_without_a_run():
     plan = plan_of(variants, evaluation={"diagnose": []})
     evaluation = plan.evaluations[0]
     variant = evaluation.variant("theirs")
-    assert (variant.results, variant.run) == ("their/dets.json", None)
+    assert variant == ResultsVariant("theirs", "their/dets.json")
     assert [run.name for run in evaluation.runs] == ["pytorch-e2e", "pytorch-raw"]
     row = table_row(evaluation, variant)
     empty = ("runtime", "cut", "precision", "recipe", "batch", "latency", "onnx", "verify")
@@ -318,7 +329,7 @@ def test_the_shape_of_a_foreign_file_is_not_claimed():
 
 def test_two_definitions_of_one_name_are_refused():
     def variant(name, recipe):
-        return Variant(name, Run("onnxruntime", "e2e", "cpu", Export("e2e", recipe=recipe)), recipe)
+        return RunVariant(name, Run("onnxruntime", "e2e", "cpu", Export("e2e", recipe=recipe)), recipe)
 
     # both would be named e2e-fp32-score_thr-0_3
     one, other = (RecipeChoice("mmdet3", (("score_thr", value),)) for value in (0.3, "0_3"))
@@ -508,6 +519,28 @@ def test_paths_are_normalised():
 def test_unplanned_names_are_named():
     with pytest.raises(UserError, match="plans no model 'x'; it plans m"):
         plan_of(REFERENCE).model("x")
+
+
+def test_names_leave_out_what_the_schema_sets():
+    """The defaults stand in the schema; the names of exports and runs are made of what differs from them."""
+    config = {
+        "models": {"m": {"config": "m.py", "checkpoint": "m.pth"}},
+        "datasets": {"d": {"images": "d", "annotations": None}},
+        "variants": {"v": {**ONNX, "cut": "raw"}, "int8": {**ONNX, "cut": "raw", **INT8}},
+        "evaluations": [],
+    }
+    config["evaluations"] = [{"model": "m", "dataset": "d", "variants": ["v"]}]
+    entries = complete_config(config, SCHEMA)["variants"]
+    run, trace = Run("onnxruntime", "raw", "cpu"), Trace()
+    keys = {**MAKING, "precision": trace.precision, "input": run.input, "batch": run.batch, "tf32": run.tf32}
+    assert {key: entries["v"][key] for key in keys} == keys
+    assert entries["v"]["recipe"] == RecipeChoice().name
+    assert entries["int8"]["calibration"]["images"] == CALIBRATION_IMAGES
+    for made, forms in (
+        (trace, ("shape", "opset", "exporter")),
+        (Export("raw"), ("scores", "clip", "count", "topk_limit")),
+    ):
+        assert [MAKING[key] for key in forms] == [getattr(made, key) for key in forms]
 
 
 def test_shape_value():
