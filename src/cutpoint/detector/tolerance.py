@@ -1,9 +1,10 @@
 """What an export may differ from PyTorch by, one row a precision, and by how much it does."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from cutpoint.records.verification import TensorCheck
 
 
 @dataclass(frozen=True)
@@ -47,36 +48,35 @@ class Differences:
     def add(self, ours: np.ndarray, theirs: np.ndarray, tolerance: Tolerance) -> None:
         """Compare two ``(N, K)`` float64 arrays; the size of a row is its largest |value| in ``theirs``."""
         error, size = np.abs(ours - theirs), np.abs(theirs).max(axis=1, keepdims=True)
-        floor = TOLERANCES["fp32"].absolute
+        least = TOLERANCES["fp32"].absolute or 0.0
         self.max_abs = max(self.max_abs, float(error.max()))
-        self.max_rel = max(self.max_rel, float((error / np.maximum(size, floor)).max()))
+        self.max_rel = max(self.max_rel, float((error / np.maximum(size, least)).max()))
         self._dot += float((ours * theirs).sum())
         self._ours += float((ours**2).sum())
         self._theirs += float((theirs**2).sum())
-        if tolerance.absolute is not None:
+        if tolerance.absolute is not None and tolerance.relative is not None:
             self._within &= bool((error <= tolerance.absolute + tolerance.relative * size).all())
 
-    def row(self, name: str, tolerance: Tolerance) -> dict[str, Any]:
-        """The tensor's row of the table."""
+    def check(self, name: str, tolerance: Tolerance) -> TensorCheck:
+        """What came of the tensor."""
         norm = np.sqrt(self._ours * self._theirs)
         cosine = float(self._dot / norm) if norm else float(self._ours == self._theirs)
         reasons = [] if self._within else [f"max abs {self.max_abs:.2g}"]
         reasons += [] if cosine >= tolerance.cosine else [f"cosine {cosine:.5f}"]
-        return {
-            "name": name,
-            "max_abs": self.max_abs,
-            "max_rel": self.max_rel,
-            "cosine": cosine,
-            "tolerance": tolerance.of_tensors,
-            "passed": not reasons,
-            "reason": ", ".join(reasons),
-        }
+        return TensorCheck(
+            name=name,
+            max_abs=self.max_abs,
+            max_rel=self.max_rel,
+            cosine=cosine,
+            tolerance=tolerance.of_tensors,
+            passed=not reasons,
+            reason=", ".join(reasons),
+        )
 
 
-def invalid_row(name: str, reason: str) -> dict[str, Any]:
-    """The row of a tensor that is not finite: no number."""
-    numbers = dict.fromkeys(("max_abs", "max_rel", "cosine"))
-    return {"name": name, **numbers, "tolerance": "finite", "passed": False, "reason": reason}
+def invalid(name: str, reason: str) -> TensorCheck:
+    """A tensor that is not finite: no number."""
+    return TensorCheck(name, None, None, None, tolerance="finite", passed=False, reason=reason)
 
 
 def of_pytorch(problem: str) -> str:

@@ -1,7 +1,6 @@
 """Is the exported file the same detector? Its outputs against PyTorch's on real images."""
 
 import tempfile
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,14 +10,15 @@ from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.pictures import Picture, choose_pictures, load_pictures, name_pictures
 from cutpoint.detector.reference import MmdetPipeline
 from cutpoint.detector.testset import find_test_pipeline
-from cutpoint.detector.tolerance import TOLERANCES, Differences, Tolerance, invalid_row, of_pytorch
+from cutpoint.detector.tolerance import TOLERANCES, Differences, Tolerance, invalid, of_pytorch
 from cutpoint.detector.verify_detections import compare_detections
 from cutpoint.errors import UserError
-from cutpoint.files import read_json, write_json
+from cutpoint.files import read_json
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import find_invalid
 from cutpoint.records.model import HeadSpec, ModelSpec
+from cutpoint.records.verification import TensorCheck, Verification, write_verification
 
 
 def verify_export(
@@ -37,7 +37,7 @@ def verify_export(
         spec: ``spec.json``.
         manifest: manifest JSON of a data set with real images.
         images: how many images.
-        out: JSON file to write: ``export, precision, passed, failures, tensors, images, inputs``.
+        out: JSON file to write, see ``verification.Verification``.
 
     Raises:
         UserError: the file cannot run: load failure, missing or misshapen outputs.
@@ -54,23 +54,21 @@ def verify_export(
         groups = [[picture] for picture in pictures] + ([pictures] if session.batch is None else [])
         if session.cut == "e2e":
             mmdet = MmdetPipeline(detector, find_test_pipeline(mmdet_config), session.spec, "cpu")
-            inputs, rows = compare_detections(session, own, mmdet, cuts, groups, tolerance)
+            inputs, checks = compare_detections(session, own, mmdet, cuts, groups, tolerance)
         else:
-            inputs, rows = _compare_tensors(export, session, own, cuts, groups, tolerance)
-    failures = [f"{row['name']}, {row['reason']}" for row in rows if not row["passed"]]
-    print(_table(export, session.precision, rows))
-    write_json(
-        out,
-        {
-            "export": export,
-            "precision": session.precision,
-            "passed": not failures,
-            "failures": failures,
-            "tensors": rows,
-            "images": len(entries),
-            "inputs": inputs,
-        },
+            inputs, checks = _compare_tensors(export, session, own, cuts, groups, tolerance)
+    failures = tuple(f"{check.name}, {check.reason}" for check in checks if not check.passed)
+    print(_table(export, session.precision, checks))
+    verification = Verification(
+        export=export,
+        precision=session.precision,
+        passed=not failures,
+        failures=failures,
+        tensors=tuple(checks),
+        images=len(entries),
+        inputs=tuple(inputs),
     )
+    write_verification(out, verification)
 
 
 def _compare_tensors(
@@ -80,13 +78,13 @@ def _compare_tensors(
     cuts: Cuts,
     groups: list[list[Picture]],
     tolerance: Tolerance,
-) -> tuple[list[list[int]], list[dict[str, Any]]]:
-    inputs: list[list[int]] = []
+) -> tuple[list[tuple[int, ...]], list[TensorCheck]]:
+    inputs: list[tuple[int, ...]] = []
     worst: dict[str, Differences] = {}
-    invalid: dict[str, str] = {}
+    not_finite: dict[str, str] = {}
     for pictures in groups:
         tensor, geometries = load_pictures(pipeline, pictures)
-        inputs.append(list(tensor.shape))
+        inputs.append(tensor.shape)
         theirs = _torch_outputs(cuts, tensor, session)
         ours = pipeline.infer(tensor, *geometries)
         for name, value in theirs.items():
@@ -99,15 +97,15 @@ def _compare_tensors(
                 )
             reason = _find_invalid(name, value, got, pictures)
             if reason:
-                invalid.setdefault(name, reason)
+                not_finite.setdefault(name, reason)
                 continue
             if name in session.probabilities:
                 got, value = (_probabilities(side, name, session.spec.head) for side in (got, value))
             row = (-1, 4) if name == "boxes" else (-1, 1)
-            sides = (side.astype(np.float64).reshape(row) for side in (got, value))
-            worst.setdefault(name, Differences()).add(*sides, tolerance)
-    known = {name: found.row(name, tolerance) for name, found in worst.items()}
-    known |= {name: invalid_row(name, reason) for name, reason in invalid.items()}
+            ours_, theirs_ = (side.astype(np.float64).reshape(row) for side in (got, value))
+            worst.setdefault(name, Differences()).add(ours_, theirs_, tolerance)
+    known = {name: differences.check(name, tolerance) for name, differences in worst.items()}
+    known |= {name: invalid(name, reason) for name, reason in not_finite.items()}
     return inputs, [known[name] for name in theirs]
 
 
@@ -149,19 +147,18 @@ def _probabilities(logits: np.ndarray, name: str, head: HeadSpec) -> np.ndarray:
     return (powers / powers.sum(axis=2, keepdims=True)).reshape(logits.shape)
 
 
-def _table(export: str, precision: str, rows: list[dict[str, Any]]) -> str:
+def _table(export: str, precision: str, checks: list[TensorCheck]) -> str:
     """Markdown."""
     lines = [f"{export} ({precision}) beside PyTorch", ""]
     lines += [
         "| output | max abs | max rel | cosine | matched | tolerance | |",
         "|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
-        numbers = ["" if row["max_abs"] is None else f"{row['max_abs']:.3g}"]
-        numbers += ["" if row[key] is None else f"{row[key]:.7g}" for key in ("max_rel", "cosine")]
-        numbers.append(f"{row['agreement']:.2%}" if "agreement" in row else "")
-        verdict = "passed" if row["passed"] else f"**{row['reason']}**"
-        lines.append(
-            "| " + " | ".join([row["name"], *numbers, row["tolerance"].replace("|", "\\|"), verdict]) + " |"
-        )
+    for check in checks:
+        numbers = ["" if check.max_abs is None else f"{check.max_abs:.3g}"]
+        numbers += ["" if value is None else f"{value:.7g}" for value in (check.max_rel, check.cosine)]
+        numbers.append("" if check.agreement is None else f"{check.agreement:.2%}")
+        verdict = "passed" if check.passed else f"**{check.reason}**"
+        cells = [check.name, *numbers, check.tolerance.replace("|", "\\|"), verdict]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from cutpoint.decode.candidates import from_decoded
 from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.pictures import Picture, load_pictures
 from cutpoint.detector.reference import MmdetPipeline
-from cutpoint.detector.tolerance import Tolerance, invalid_row, of_pytorch
+from cutpoint.detector.tolerance import Tolerance, invalid, of_pytorch
 from cutpoint.matching import match
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
@@ -19,6 +18,7 @@ from cutpoint.predict.validity import find_invalid, read_valid
 from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
 from cutpoint.records.detections import Detections, Refused
 from cutpoint.records.image import Geometry
+from cutpoint.records.verification import TensorCheck
 
 
 def compare_detections(
@@ -28,7 +28,7 @@ def compare_detections(
     cuts: Cuts,
     groups: list[list[Picture]],
     tolerance: Tolerance,
-) -> tuple[list[list[int]], list[dict[str, Any]]]:
+) -> tuple[list[tuple[int, ...]], list[TensorCheck]]:
     """Compare the detections of groups of images that are each one batch.
 
     They are sets: NMS flips a pair now and then, so positions and counts prove nothing.
@@ -38,25 +38,26 @@ def compare_detections(
     judged; a file made elsewhere is, whatever it does.
 
     Returns:
-        the input shapes, and the rows of the table; see ``tolerance.Differences.row``.
+        the input shapes, and what came of boxes and scores.
     """
     judged = session.clip == "image" or session.foreign is not None
-    inputs, matched, total = [], 0, 0
+    inputs: list[tuple[int, ...]] = []
+    matched = total = 0
     worst_box = worst_score = 0.0
     for pictures in groups:
         tensor, geometries = load_pictures(pipeline, pictures)
-        inputs.append(list(tensor.shape))
+        inputs.append(tensor.shape)
         outputs = pipeline.infer(tensor, *geometries)
         read_theirs = _open_theirs(session, mmdet, cuts, pictures, tensor, geometries)
         for number, (geometry, picture) in enumerate(zip(geometries, pictures, strict=True)):
             try:
                 theirs = read_theirs(geometry, number)
             except Refused as refused:
-                return inputs, _invalid_rows(f"{of_pytorch(refused.reason)} on {picture.name}")
+                return inputs, _invalid_checks(f"{of_pytorch(refused.reason)} on {picture.name}")
             try:
                 ours = read_valid(pipeline, outputs, geometry, number)
             except Refused as refused:
-                return inputs, _invalid_rows(f"{refused.reason} on {picture.name}")
+                return inputs, _invalid_checks(f"{refused.reason} on {picture.name}")
             total += len(ours) + len(theirs)
             for box, score in _matches(theirs, ours, tolerance):
                 matched += 1
@@ -64,22 +65,24 @@ def compare_detections(
     agreement = 2 * matched / total if total else 1.0
     passed = agreement >= tolerance.agreement or not judged
     least = f"{tolerance.agreement:.0%} at IoU {tolerance.iou:g}, score within {tolerance.score:g}"
-    row = {
-        "cosine": None,
-        "tolerance": least if judged else "not judged: deviates by definition",
-        "passed": passed,
-        "reason": "" if passed else f"only {agreement:.1%} of the detections matched",
-        "agreement": agreement,
-        "max_rel": None,
-    }
-    return inputs, [
-        {"name": "boxes", "max_abs": worst_box, **row},
-        {"name": "scores", "max_abs": worst_score, **row},
-    ]
+
+    def check(name: str, max_abs: float) -> TensorCheck:
+        return TensorCheck(
+            name=name,
+            max_abs=max_abs,
+            max_rel=None,
+            cosine=None,
+            tolerance=least if judged else "not judged: deviates by definition",
+            passed=passed,
+            reason="" if passed else f"only {agreement:.1%} of the detections matched",
+            agreement=agreement,
+        )
+
+    return inputs, [check("boxes", worst_box), check("scores", worst_score)]
 
 
-def _invalid_rows(reason: str) -> list[dict[str, Any]]:
-    return [invalid_row(name, reason) for name in ("boxes", "scores")]
+def _invalid_checks(reason: str) -> list[TensorCheck]:
+    return [invalid(name, reason) for name in ("boxes", "scores")]
 
 
 def _open_theirs(

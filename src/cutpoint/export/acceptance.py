@@ -1,7 +1,7 @@
 """``verify: strict``: an export out of tolerance is not used."""
 
 from cutpoint.errors import UserError
-from cutpoint.files import read_json
+from cutpoint.records.verification import read_verification
 
 
 def accept_export(*, verify: str) -> None:
@@ -13,9 +13,9 @@ def accept_export(*, verify: str) -> None:
     Raises:
         UserError: tensors out of tolerance.
     """
-    content = read_json(verify)
-    if not content["passed"]:
+    verification = read_verification(verify)
+    if not verification.passed:
         raise UserError(
-            f"{content['export']} is not the detector that it was made from: "
-            f"{'; '.join(content['failures'])} ({verify}); set verify: note to use it all the same"
+            f"{verification.export} is not the detector that it was made from: "
+            f"{'; '.join(verification.failures)} ({verify}); set verify: note to use it all the same"
         )

@@ -16,7 +16,9 @@ from cutpoint.files import read_json, write_text
 from cutpoint.gate.check import shown, title
 from cutpoint.records.ladder import read_ladder
 from cutpoint.records.latency import Latency
+from cutpoint.records.precision import Overflow, Saturation, read_precision
 from cutpoint.records.samples import read_pictures
+from cutpoint.records.verification import read_verification
 from cutpoint.report.boxes import autopsy_table, drift_table, operating_table
 from cutpoint.report.comparisons import agreement_table, size_table
 from cutpoint.report.doubts import OF_TIMES, doubts, split_notes, warnings
@@ -111,7 +113,7 @@ def render_report(
             if name in figures
         ],
         gate=gate and _gate(read_json(gate)),
-        exports=[{**entry, **read_json(entry["path"])} for entry in verifies],
+        exports=[(entry["model"], read_verification(entry["path"])) for entry in verifies],
         precisions=[_precision(entry) for entry in precisions],
         timing={
             "stages": stage_table(timings),
@@ -193,16 +195,17 @@ def _gate(content: dict[str, Any]) -> dict[str, Any]:
 
 def _precision(entry: dict[str, str]) -> dict[str, Any]:
     """What a reduced precision did to a model: sizes, what stays in fp32, the tensors that it breaks most."""
-    report = read_json(entry["path"])
-    broken = report.get("overflows") or []
-    broken = sorted(report.get("saturated") or broken, key=lambda t: -t.get("share_outside", t["max_abs"]))
+    report = read_precision(entry["path"])
+    saturated = sorted(report.saturated or (), key=lambda tensor: -tensor.share_outside)
+    overflows = sorted(report.overflows or (), key=lambda tensor: -tensor.max_abs)
+    broken: list[Overflow] | list[Saturation] = saturated or overflows
     return {
         "model": entry["model"],
         "name": Path(entry["path"]).name.removeprefix("trace-").removesuffix(".precision.json"),
-        "before": report["bytes"]["before"] / 1e6,
-        "after": report["bytes"]["after"] / 1e6,
-        "kept": report["kept_fp32"]["operators"],
-        "what": "overflow" if report["precision"] == "fp16" else "saturate",
+        "before": report.bytes.before / 1e6,
+        "after": report.bytes.after / 1e6,
+        "kept": report.kept_fp32.operators,
+        "what": "overflow" if report.precision == "fp16" else "saturate",
         "count": len(broken),
         "broken": broken[:BROKEN_SHOWN],
     }

@@ -1,18 +1,17 @@
 """With ``verify: strict`` an export out of tolerance stops the run."""
 
-import json
-
 import pytest
 
 from cutpoint.errors import UserError
 from cutpoint.export.acceptance import accept_export
+from cutpoint.records.verification import Verification, write_verification
 
 
 def test_only_what_passed_is_accepted(tmp_path):
     path = tmp_path / "raw.verify.json"
-    content = {"export": "raw.onnx", "passed": True, "failures": []}
-    path.write_text(json.dumps(content))
+    shown = {"export": "raw.onnx", "precision": "fp32", "tensors": (), "images": 3, "inputs": ()}
+    write_verification(path, Verification(**shown, passed=True, failures=()))
     accept_export(verify=str(path))
-    path.write_text(json.dumps(content | {"passed": False, "failures": ["cls_0, max abs 3"]}))
+    write_verification(path, Verification(**shown, passed=False, failures=("cls_0, max abs 3",)))
     with pytest.raises(UserError, match=r"raw.onnx is not the detector .*: cls_0, max abs 3 .* verify: note"):
         accept_export(verify=str(path))
