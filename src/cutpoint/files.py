@@ -1,12 +1,32 @@
-"""Files are written completely or not at all."""
+"""Files are written completely or not at all; what lies in place of a file that was wanted."""
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+# So many bytes of a file tell what it is.
+START_BYTES = 512
+SUBSTITUTES = {
+    rb"\s*$": "it is empty; copy or download it again",
+    rb"version https://git-lfs": "it is a Git LFS pointer, not the file itself; run `git lfs pull`",
+    rb"(\xef\xbb\xbf)?\s*<[!?a-zA-Z]": (
+        "it is a web page (HTML or XML), not the file itself; download it again from its own address"
+    ),
+}
+
+
+def name_substitute(start: bytes) -> str | None:
+    """What lies in place of a file that was wanted, and how to mend it; null where it may be the file.
+
+    Args:
+        start: of the file, ``START_BYTES`` bytes or more.
+    """
+    return next((text for pattern, text in SUBSTITUTES.items() if re.match(pattern, start)), None)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from cutpoint.compare.fingerprints import fingerprint, run_mistakes, split_image
 from cutpoint.data.manifest import build_manifest
 from cutpoint.detector.trace import trace_model
 from cutpoint.files import read_json, write_json
+from cutpoint.records.manifest import read_manifest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 
@@ -46,12 +47,12 @@ class Bed:
             out=self.manifest,
         )
         labels, truth = make_scoring(self.manifest, self.model.spec_file)
-        content = read_json(self.manifest)
-        others, self.images = split_images(content, IMAGES)
+        data = read_manifest(self.manifest)
+        others, self.images = split_images(data, IMAGES)
         self.plain = self.run(onnx.load(self.raw))
-        taken = {entry["id"] for entry in others + self.images}
-        self.entries = content["images"]
-        rest = others + [entry for entry in self.entries if entry["id"] not in taken]
+        taken = {image.id for image in others + self.images}
+        self.listed = data.images
+        rest = others + [image for image in self.listed if image.id not in taken]
         self.rest = self.run(onnx.load(self.raw), images=rest)
         every = self.rest + self.plain
         self.reference, self.prints = str(folder / "reference.json"), str(folder / "prints.json")
@@ -73,8 +74,8 @@ class Bed:
         """The example script on every image. ``alter``: image to another one, and its scale x, y."""
         session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
         results = []
-        for entry in images or self.images:
-            image, scale = cv2.imread(entry["path"]), (1, 1)
+        for listed in images or self.images:
+            image, scale = cv2.imread(listed.path), (1, 1)
             if alter:
                 image, scale = alter(image)
             boxes, scores, labels, _ = example.detect(session, image)
@@ -82,7 +83,7 @@ class Bed:
                 x1, y1, x2, y2 = (box / np.array([*scale, *scale])).tolist()
                 results.append(
                     {
-                        "image_id": entry["id"],
+                        "image_id": listed.id,
                         "category_id": int(label) + 1,
                         "bbox": [x1, y1, x2 - x1, y2 - y1],
                         "score": float(score),

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from datasets import make_image, save_manifest
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.dataset import Compose, pseudo_collate
@@ -19,12 +20,11 @@ from cutpoint.data.image import prepare
 from cutpoint.detector.describe import describe_input
 from cutpoint.detector.reference import HeadTensorPipeline, MmdetPipeline, open_pytorch, predict_pytorch
 from cutpoint.errors import UserError
-from cutpoint.files import write_json
-from cutpoint.predict import store
 from cutpoint.predict.pipeline import OnnxPipeline, stack
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.shard import predict_onnx, write_predictions
 from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.records import predictions as records
 from cutpoint.records.predictions import PredictionWriter, read_metadata
 
 SIZES = [(201, 333), (240, 120), (90, 250), (160, 160), (333, 201)]
@@ -150,11 +150,10 @@ def test_detections_of_a_batch_are_mmdets(atss, atss_exports, photos):
 
 
 def test_predictions_of_batches_say_how_they_were_padded(atss, atss_exports, photos, tmp_path):
-    entries = [
-        {"id": number, "path": path, "height": height, "width": width}
-        for number, (path, (height, width)) in enumerate(zip(photos, SIZES, strict=True))
+    images = [
+        make_image(number, path, *size) for number, (path, size) in enumerate(zip(photos, SIZES, strict=True))
     ]
-    write_json(tmp_path / "manifest.json", {"dataset": "photos", "images": entries})
+    save_manifest(tmp_path / "manifest.json", images)
     files = {"out": str(tmp_path / "0.parquet"), "out_images": str(tmp_path / "0.images.parquet")}
     common = {"manifest": str(tmp_path / "manifest.json"), "provider": "cpu", "threads": 2} | files
     predict_onnx(model=str(atss.folder / "rawimage.onnx"), shard=0, shards=1, batch=2, **common)
@@ -174,15 +173,10 @@ def test_predictions_of_batches_say_how_they_were_padded(atss, atss_exports, pho
 def test_files_are_byte_equal_to_a_plain_loops_for_any_number_of_threads(
     atss, atss_exports, photos, tmp_path, monkeypatch, cut, batch
 ):
-    monkeypatch.setattr(store, "GROUP_ROWS", 5_000)
-    entries = [
-        {"id": 7 * number, "path": path, "height": height, "width": width}
-        for number, (path, (height, width)) in enumerate(
-            list(zip(photos, SIZES, strict=True)) * (1 if cut == "pytorch" else 2)
-        )
-    ]
-    manifest = str(tmp_path / "manifest.json")
-    write_json(manifest, {"dataset": "photos", "images": entries})
+    monkeypatch.setattr(records, "GROUP_ROWS", 5_000)
+    pairs = list(zip(photos, SIZES, strict=True)) * (1 if cut == "pytorch" else 2)
+    images = [make_image(7 * number, path, *size) for number, (path, size) in enumerate(pairs)]
+    manifest = save_manifest(tmp_path / "manifest.json", images)
     own = MmdetPipeline(atss.detector, atss.pipeline, atss.spec, "cpu")
     model = str(atss.folder / f"{cut}image.onnx")
     for threads in (1, 2, 5):
@@ -197,12 +191,12 @@ def test_files_are_byte_equal_to_a_plain_loops_for_any_number_of_threads(
     pipeline = own if cut == "pytorch" else OnnxPipeline(Session(model, "cpu", 2))
     loop = make_paths(tmp_path, "loop")
     with PredictionWriter(*loop, candidates=cut == "raw", metadata=read_metadata(files[0])) as writer:
-        for start in range(0, len(entries), batch):
-            chosen = entries[start : start + batch]
-            tensor, sizes = load(pipeline, [entry["path"] for entry in chosen])
+        for start in range(0, len(images), batch):
+            chosen = images[start : start + batch]
+            tensor, sizes = load(pipeline, [listed.path for listed in chosen])
             outputs = pipeline.infer(tensor, *sizes)
-            for number, (entry, geometry) in enumerate(zip(chosen, sizes, strict=True)):
-                writer.add(entry["id"], geometry, pipeline.read(outputs, geometry, number))
+            for number, (listed, geometry) in enumerate(zip(chosen, sizes, strict=True)):
+                writer.add(listed.id, geometry, pipeline.read(outputs, geometry, number))
     expected = [Path(file).read_bytes() for file in loop]
     for threads in (1, 2, 5):
         assert [Path(file).read_bytes() for file in make_paths(tmp_path, threads)] == expected

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from datasets import make_image, save_manifest
 from models import geometry, noise, pixel_deviation, write_export
 from onnx import numpy_helper
 
@@ -351,14 +352,13 @@ class TestVerify:
     def manifest(self, atss):
         import cv2
 
-        entries = []
+        images = []
         for number, (height, width) in enumerate([(150, 200), (150, 200), (201, 120)], start=1):
             path = atss.folder / f"{number}.jpg"
             pixels = noise(height, width, number)[0].transpose(1, 2, 0) * 50 + 120
             cv2.imwrite(str(path), pixels.clip(0, 255).astype(np.uint8))
-            entries.append({"id": number, "path": str(path), "height": height, "width": width})
-        write_json(atss.folder / "manifest.json", {"dataset": "noise", "images": entries})
-        return str(atss.folder / "manifest.json")
+            images.append(make_image(number, str(path), height, width))
+        return save_manifest(atss.folder / "manifest.json", images)
 
     @pytest.fixture
     def verify(self, atss_exports, manifest, tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from datasets import make_image, save_manifest
 from models import noise
 from onnx import helper, numpy_helper
 from scoring import make_scoring
@@ -14,7 +15,7 @@ from scoring import make_scoring
 from cutpoint.detector.reference import predict_pytorch
 from cutpoint.detector.verify import verify_export
 from cutpoint.export.foreign import import_onnx
-from cutpoint.files import read_json, write_json
+from cutpoint.files import read_json
 from cutpoint.predict.postprocess import postprocess
 from cutpoint.predict.runtime import Session
 from cutpoint.records.detections import refusal
@@ -30,15 +31,13 @@ E2E = {
 
 @pytest.fixture
 def manifest(tmp_path):
-    entries = []
+    images = []
     for number, (height, width) in enumerate([(150, 200), (201, 120), (160, 160)], start=1):
         path = tmp_path / f"{number}.jpg"
         pixels = noise(height, width, number)[0].transpose(1, 2, 0) * 50 + 120
         cv2.imwrite(str(path), pixels.clip(0, 255).astype(np.uint8))
-        entries.append({"id": number, "path": str(path), "height": height, "width": width})
-    content = {"dataset": "noise", "images": entries, "annotations": None, "categories": []}
-    write_json(tmp_path / "manifest.json", content)
-    return str(tmp_path / "manifest.json")
+        images.append(make_image(number, str(path), height, width))
+    return save_manifest(tmp_path / "manifest.json", images)
 
 
 @pytest.fixture

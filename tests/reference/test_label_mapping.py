@@ -1,10 +1,12 @@
 """Which label is which category: AP as mmdet's own CocoMetric gives it, on random data sets."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 import torch
+from datasets import make_manifest
 from mmdet.evaluation.metrics import coco_metric
 from scoring import truth_of
 
@@ -94,15 +96,16 @@ def mmdet_ap(content, classes, found, tmp_path, monkeypatch):
 
 
 def our_ap(content, classes, found, order):
-    cleaned, _ = clean_annotations("d", "instances.json", content)
-    manifest = {"dataset": "d", "annotations": "instances.json", "categories": cleaned["categories"]}
-    labels = label_map(classes, None, manifest, order=order)
-    kept, left = scored_categories(cleaned, labels, "leave_out", "datasets.d.categories_without_class")
+    cleaned = clean_annotations("street", "instances.json", content)
+    data = make_manifest((), categories=cleaned.categories, annotations="instances.json")
+    labels = label_map(classes, None, data, order=order)
+    kept, left = scored_categories(cleaned, labels, "leave_out", "datasets.street.categories_without_class")
+    ids = [category.id for category in kept]
     truth = truth_of(
         {
-            **cleaned,
-            "categories": [c for c in cleaned["categories"] if c["id"] in kept],
-            "annotations": [a for a in cleaned["annotations"] if a["category_id"] in kept],
+            **content,
+            "categories": [asdict(category) for category in kept],
+            "annotations": [a for a in content["annotations"] if a["category_id"] in ids],
         }
     )
     lines = [line for i, detections in found.items() for line in coco_results(i, detections, labels)]
@@ -110,7 +113,7 @@ def our_ap(content, classes, found, order):
     ap = score(truth, results)["AP"]
     resampled = weighted_ap(match_images(truth, results), np.ones((len(found), 1), dtype=np.int64))
     assert np.nanmean(resampled[0, 0]) == pytest.approx(ap, abs=1e-12)
-    assert left["categories"] == (1 if any(c["name"] == "unknown" for c in content["categories"]) else 0)
+    assert left.categories == (1 if any(c["name"] == "unknown" for c in content["categories"]) else 0)
     return ap
 
 
@@ -134,5 +137,5 @@ def test_ap_is_mmdets_for_any_order_of_classes_categories_and_ids(seed, tmp_path
     # nothing is asked where the orders agree, and nothing is taken where they do not
     assert our_ap(ordered, classes, found, None) == sorted_theirs
     if [c["name"] for c in content["categories"] if c["name"] in classes] != classes:
-        with pytest.raises(UserError, match=r"datasets\.d\.label_order: instances\.json lists"):
+        with pytest.raises(UserError, match=r"datasets\.street\.label_order: instances\.json lists"):
             our_ap(content, classes, found, None)

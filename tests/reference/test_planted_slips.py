@@ -14,7 +14,7 @@ def boxes(change):
     """Each box by ``change(x, y, w, h, image width, image height)``."""
 
     def plant(results, images):
-        sizes = {entry["id"]: (entry["width"], entry["height"]) for entry in images}
+        sizes = {image.id: (image.width, image.height) for image in images}
         return [d | {"bbox": list(change(*d["bbox"], *sizes[d["image_id"]]))} for d in results]
 
     return plant
@@ -28,7 +28,7 @@ def some_images(keep):
     """Only those images of which ``keep(index, count)`` holds, in the order of their ids."""
 
     def plant(results, images):
-        ids = sorted(entry["id"] for entry in images)
+        ids = sorted(image.id for image in images)
         kept = {image for index, image in enumerate(ids) if keep(index, len(ids))}
         return [d for d in results if d["image_id"] in kept]
 
@@ -39,7 +39,7 @@ def image_ids(step):
     """Under the neighbour's id; what leaves the data set is dropped, as import would refuse it."""
 
     def plant(results, images):
-        ids = {entry["id"] for entry in images}
+        ids = {image.id for image in images}
         moved = [d | {"image_id": d["image_id"] + step} for d in results]
         return [d for d in moved if d["image_id"] in ids]
 
@@ -92,7 +92,7 @@ def results(bed):
 
 @pytest.mark.parametrize("name", PLANTED)
 def test_the_planted_slip_is_ranked_first_and_named(bed, results, name):
-    said = bed.diagnose(PLANTED[name](results, bed.entries), whole=True)
+    said = bed.diagnose(PLANTED[name](results, bed.listed), whole=True)
     print(summary(name, said))
     slip = name.split(",")[0]
     assert said["ranking"][0]["names"] == [slip]
@@ -104,7 +104,7 @@ def test_the_planted_slip_is_ranked_first_and_named(bed, results, name):
 )
 def test_another_threshold_does_not_hide_it(bed, results, name):
     sure = [d for d in results if d["score"] >= THRESHOLD]
-    said = bed.diagnose(PLANTED[name](sure, bed.entries), whole=True)
+    said = bed.diagnose(PLANTED[name](sure, bed.listed), whole=True)
     print(summary(name, said))
     assert (said["verdict"], said["names"]) == ("looks like", [name])
 
@@ -115,13 +115,13 @@ def test_nor_does_one_on_another_quantity_nor_a_cap(bed, results, name):
     firsts = [d for at, d in enumerate(ranked) if at < 5 or ranked[at - 5]["image_id"] != d["image_id"]]
     dark = [d for d in results if d["bbox"][2] * d["bbox"][3] * d["score"] ** 2 > 100]
     for some in (firsts, dark):
-        said = bed.diagnose(PLANTED[name](some, bed.entries), whole=True)
+        said = bed.diagnose(PLANTED[name](some, bed.listed), whole=True)
         assert (said["verdict"], said["names"]) == ("looks like", [name])
 
 
 def test_the_counts_are_said(bed, results):
-    images = [entry["id"] for entry in bed.entries]
-    half = PLANTED["images_left_out"](results, bed.entries)
+    images = [entry["id"] for entry in bed.listed]
+    half = PLANTED["images_left_out"](results, bed.listed)
     text = bed.diagnose(half, whole=True)["text"]
     empty = len(images) - len({d["image_id"] for d in half})
     lacking = len({d["image_id"] for d in results} - {d["image_id"] for d in half})
@@ -135,7 +135,7 @@ def test_the_counts_are_said(bed, results):
 def test_what_is_no_slip_is_not_called_one(bed, results):
     assert bed.diagnose(results, whole=True)["verdict"] == "nothing to explain"
     sure = [d for d in results if d["score"] >= THRESHOLD]
-    shaken = boxes(lambda x, y, w, h, *_: (x + 0.2 * w, y, w, 1.3 * h))(results, bed.entries)
+    shaken = boxes(lambda x, y, w, h, *_: (x + 0.2 * w, y, w, 1.3 * h))(results, bed.listed)
     text = bed.diagnose([], whole=True)["text"]
     assert text == "Nothing to compare: no detection on these 24 images."
     for other in (sure, shaken, results[::2], results[::40]):

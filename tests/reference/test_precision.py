@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import onnx
 import pytest
+from datasets import make_image, save_manifest
 from models import noise, write_export
 from onnx import TensorProto, numpy_helper
 from scoring import make_scoring
@@ -16,7 +17,7 @@ from cutpoint.detector.trace import trace_model
 from cutpoint.errors import UserError
 from cutpoint.evaluate.coco import evaluate
 from cutpoint.export.precision import to_fp16, to_int8
-from cutpoint.files import read_json, write_json
+from cutpoint.files import read_json
 from cutpoint.predict.postprocess import postprocess
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.shard import predict_onnx
@@ -40,14 +41,13 @@ def manifest(tmp_path):
     """Writes images of given contrast and lists them."""
 
     def write(contrasts):
-        entries = []
+        images = []
         for number, contrast in enumerate(contrasts):
             path = tmp_path / f"{number}.png"
             pixels = noise(160, 224, seed=number)[0].transpose(1, 2, 0) * contrast + 120
             cv2.imwrite(str(path), pixels.clip(0, 255).astype(np.uint8))
-            entries.append({"id": number, "path": str(path), "height": 160, "width": 224})
-        write_json(tmp_path / "manifest.json", {"dataset": "noise", "images": entries})
-        return str(tmp_path / "manifest.json")
+            images.append(make_image(number, str(path), 160, 224))
+        return save_manifest(tmp_path / "manifest.json", images)
 
     return write
 

@@ -22,8 +22,8 @@ def make_truth(seed=0, images=12):
     annotations = []
     for image in range(1, images + 1):
         for _ in range(0 if image == 5 else random.integers(1, 9)):
-            x, y = random.uniform(0, 400, 2)
-            w, h = random.uniform(8, 160, 2)
+            x, y = random.uniform(0, 400, 2).tolist()
+            w, h = random.uniform(8, 160, 2).tolist()
             annotations.append(
                 {
                     "id": len(annotations) + 1,

@@ -63,7 +63,7 @@ def write_data(root: Path, dataset: str, labelled: bool, images: int = 4) -> str
     categories = [{"id": 10 * (i + 1), "name": name} for i, name in enumerate(CLASSES)]
     truth = {"images": entries, "annotations": annotations, "categories": categories}
     truth = complete_truth(truth)
-    manifest = {"dataset": dataset, "images": entries}
+    manifest = {"dataset": dataset, "images": entries, "left_out": [], "content": None}
     manifest["annotations"] = write(folder / "truth.json", truth) if labelled else None
     manifest["categories"] = categories if labelled else []
     return write(root / "manifests" / f"{dataset}.json", manifest)

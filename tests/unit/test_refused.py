@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from datasets import save_labels
 from report_fixtures import CLASSES, write, write_data, write_detections, write_results
 from tiny import atss_head, model_spec
 
@@ -37,7 +38,7 @@ def run(root, refused, labelled, timing):
     """All steps behind the detections, in the workflow's order; the arguments of the page and its files."""
     manifest = write_data(root, "street", labelled, IMAGES)
     truth = read_json(manifest)["annotations"]
-    labels = write(root / "labels.json", {"labels": [10, 20, 30]})
+    labels = save_labels(root / "labels.json", [10, 20, 30])
     spec = write(root / "spec.json", model_spec(atss_head()).to_dict() | {"classes": CLASSES})
     found, made = {}, {"rows": [], "points": [], "comparisons": [], "samples": [], "rungs": []}
     for name in VARIANTS:

@@ -50,7 +50,7 @@ try:
         CONFIG, resolve_device(CONFIG["device"], remote=workflow.remote_exec)
     )
     GATE = resolve_gate(CONFIG["gate"], PLAN.evaluations)
-    check_files(PLAN, SOURCES)
+    check_files(PLAN, SOURCES, DIGESTS)
     MODULES = module_files(CONFIG["imports"])
     CONFIGS = {model.name: config_files(model.config) for model in PLAN.models}
     # With --jobs the executor may be a remote one, which is known on start only.

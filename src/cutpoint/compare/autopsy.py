@@ -1,7 +1,7 @@
 """Every box that one of two variants lacks: what became of its candidate in that variant."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any
@@ -10,14 +10,14 @@ import numpy as np
 
 from cutpoint.compare.causes import View, explain_image, identify
 from cutpoint.compare.follow import Followed, open_candidates
-from cutpoint.data.truth import read_labels
 from cutpoint.errors import UserError
-from cutpoint.files import read_json
 from cutpoint.matching import AGREEMENT_IOU, find_overlaps, group_rows, pair_overlaps
 from cutpoint.recipes.recipe import Recipe, limit_top_k, resolve_recipe
 from cutpoint.records.autopsy import SIDES, AutopsyRow, read_autopsy, write_autopsy
 from cutpoint.records.comparison import StepCounts
 from cutpoint.records.detections import Refused, read_results
+from cutpoint.records.labels import read_labels
+from cutpoint.records.manifest import Manifest, read_manifest
 from cutpoint.records.model import Floor, ModelSpec
 from cutpoint.records.predictions import read_predictions
 
@@ -74,18 +74,18 @@ def autopsy(*, reference: Side, variant: Side, spec: str, manifest: str, labels:
     Raises:
         UserError: candidates of another specification, or that do not serve the recipe.
     """
-    content = read_json(manifest)
+    data = read_manifest(manifest)
     try:
-        cases = _find_cases((reference, variant), spec, content, read_labels(labels))
+        cases = _find_cases((reference, variant), spec, data, read_labels(labels).labels)
     except Refused:
         cases = []
     write_autopsy(out, (AutopsyRow(**case) for case in cases))
 
 
 def _find_cases(
-    sides: tuple[Side, Side], spec: str, content: dict[str, Any], category_ids: list[int | None]
+    sides: tuple[Side, Side], spec: str, manifest: Manifest, category_ids: Sequence[int | None]
 ) -> list[dict[str, Any]]:
-    """The rows of an autopsy; ``content``: the manifest."""
+    """The rows of an autopsy."""
     reference, variant = (read_results(side.detections) for side in sides)
     opened = [_open(side, spec) for side in sides]
     pairs = pair_overlaps(find_overlaps(reference, variant), AGREEMENT_IOU)
@@ -95,7 +95,7 @@ def _find_cases(
     ]
     wanted = {image for results, paired, _ in both for image in results.image_id[~paired].tolist()}
     cases = []
-    for image_id, stores in _stream(sides, content):
+    for image_id, stores in _stream(sides, manifest):
         if image_id not in wanted:
             continue
         views = []
@@ -138,11 +138,11 @@ def _open(side: Side, spec: str) -> tuple[ModelSpec, Recipe, Floor] | None:
     return model, recipe, replace(model.head.floor, quantity="product") if fused else model.head.floor
 
 
-def _stream(sides: tuple[Side, Side], manifest: dict[str, Any]) -> Iterator[tuple[int, list[Any]]]:
+def _stream(sides: tuple[Side, Side], manifest: Manifest) -> Iterator[tuple[int, list[Any]]]:
     """Image id, and of each side geometry and candidates, null without."""
     with_store = [side for side in sides if side.predictions]
     if not with_store:
-        yield from ((entry["id"], [None, None]) for entry in manifest["images"])
+        yield from ((image.id, [None, None]) for image in manifest.images)
         return
     stores = [
         read_predictions(side.predictions, side.images) if side.predictions else repeat(None)

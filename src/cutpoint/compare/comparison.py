@@ -13,6 +13,7 @@ from cutpoint.files import read_json, write_json
 from cutpoint.recipes.bases import steps_of
 from cutpoint.records.detections import Results, read_results, refusal_of_pair
 from cutpoint.records.json_file import as_content
+from cutpoint.records.manifest import read_manifest
 from cutpoint.records.model import HeadSpec, ModelSpec
 from cutpoint.records.resamples import Resamples, read_resamples
 
@@ -73,7 +74,7 @@ def compare(
         difference |= {key: [row | unmarked for row in difference[key]] for key in ("per_size", "per_class")}
     cuts = common_cuts(*recipes, head)
     same = lossless(theirs, ours, corner_px=corner_px, score=score, **cuts)
-    boxes = measure_agreement(theirs, ours, [entry["id"] for entry in read_json(manifest)["images"]])
+    boxes = measure_agreement(theirs, ours, read_manifest(manifest).ids)
     write_json(
         out,
         {

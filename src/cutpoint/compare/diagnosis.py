@@ -8,11 +8,12 @@ from cutpoint.compare.fingerprints import distance, run_mistakes, split_images
 from cutpoint.compare.mistakes import NONE, mistakes_of
 from cutpoint.compare.signature import Signatures
 from cutpoint.compare.slips import Undone, undo_slips
-from cutpoint.data.truth import read_labels
 from cutpoint.files import read_json, write_json
 from cutpoint.matching import AGREEMENT_IOU, find_overlaps, matched_fraction, pair_overlaps
 from cutpoint.predict.runtime import Session
 from cutpoint.records.detections import Results, read_results, refusal_of_pair
+from cutpoint.records.labels import read_labels
+from cutpoint.records.manifest import Image, read_manifest
 from cutpoint.records.truth import read_truth
 
 # the nearest mistakes are made again on the variant's own images
@@ -55,16 +56,16 @@ def diagnose(
             those of both sides from its lowest score on. Confirmed ones come first. And of ``judge``
             ``verdict``, ``names``, ``text``; verdict ``refused`` where one of the files is.
     """
-    content, known = read_json(manifest), read_json(fingerprints)
-    _, chosen = split_images(content, images)
+    data, known = read_manifest(manifest), read_json(fingerprints)
+    _, chosen = split_images(data, images)
     ranking: list[dict[str, Any]] = []
     own: Results | None = None
     refused = refusal_of_pair(reference, variant) or known["refused"]
     if known["mistakes"] and not refused:
         session = Session(model, provider, threads)
-        categories = read_labels(labels)
+        categories = read_labels(labels).labels
         sides = read_results(variant), read_results(reference)
-        wanted = {entry["id"] for entry in chosen}
+        wanted = {image.id for image in chosen}
         own, base = (side.of_images(wanted) for side in sides)
         annotated = read_truth(truth) if truth else None
         ids = [category for category in categories if category is not None]
@@ -76,8 +77,8 @@ def diagnose(
             line["same"] = same_share(made[line["names"][0]], own)
         none = next(mistake for mistake in known["mistakes"] if NONE in mistake["names"])
         model_own = made[none["names"][0]]
-        for undone in undo_slips(*sides, model_own, content["images"], categories, wanted):
-            left = [entry for entry in chosen if entry["id"] in undone.images]
+        for undone in undo_slips(*sides, model_own, data.images, categories, wanted):
+            left = [image for image in chosen if image.id in undone.images]
             if left:
                 signatures = Signatures(base, left, ids, annotated)
                 ranking.append(_slip_line(undone, signatures, none, model_own, left))
@@ -96,7 +97,7 @@ def _slip_line(
     signatures: Signatures,
     none: dict[str, Any],
     made: Results,
-    images: list[dict[str, Any]],
+    images: list[Image],
 ) -> dict[str, Any]:
     """How near a file comes to the model's own detections where a slip is taken back.
 
@@ -106,7 +107,7 @@ def _slip_line(
         made: the model's own detections.
         images: those of the diagnosis that can be compared.
     """
-    wanted = {entry["id"] for entry in images}
+    wanted = {image.id for image in images}
     own = undone.results.of_images(wanted)
     (line,) = rank([none], *signatures.measure(own))
     line |= {"names": [undone.name], "texts": [undone.text], "slip": True}

@@ -12,14 +12,15 @@ from cutpoint.compare.mistakes import Mistake, mistakes_of
 from cutpoint.compare.signature import Signatures
 from cutpoint.data.image import decode, prepare
 from cutpoint.data.selection import name_order
-from cutpoint.data.truth import read_labels
-from cutpoint.files import read_json, write_json
+from cutpoint.files import write_json
 from cutpoint.predict.postprocess import coco_results
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import find_invalid
 from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.records.detections import Refused, Results, make_results, read_results
 from cutpoint.records.image import InputRecipe
+from cutpoint.records.labels import read_labels
+from cutpoint.records.manifest import Image, Manifest, read_manifest
 from cutpoint.records.truth import read_truth
 
 RESAMPLES, HALVES, SEED = 100, 25, 0
@@ -58,9 +59,8 @@ def fingerprint(
             (one box). None, and a limit of null, with fewer than 10 images or
             where the reference or the file itself is refused; ``refused`` says why, else null.
     """
-    content = read_json(manifest)
-    chosen, _ = split_images(content, images)
-    nothing = {"images": [entry["id"] for entry in chosen], "limit": None, "mistakes": [], "refused": None}
+    chosen, _ = split_images(read_manifest(manifest), images)
+    nothing = {"images": [image.id for image in chosen], "limit": None, "mistakes": [], "refused": None}
     if len(chosen) < MIN_IMAGES:
         write_json(out, nothing)
         return
@@ -70,7 +70,7 @@ def fingerprint(
         write_json(out, nothing | {"refused": f"the reference is refused: {refused.reason}"})
         return
     session = Session(model, provider, threads)
-    categories = read_labels(labels)
+    categories = read_labels(labels).labels
     mistakes = {mistake.name: mistake for mistake in mistakes_of(session.spec)}
     try:
         made = run_mistakes(session, mistakes.values(), chosen, categories)
@@ -90,25 +90,25 @@ def fingerprint(
     write_json(out, nothing | {"limit": limit, "mistakes": lines})
 
 
-def split_images(manifest: dict[str, Any], images: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def split_images(manifest: Manifest, images: int) -> tuple[list[Image], list[Image]]:
     """The images of the fingerprints, and as many others for diagnoses, in a stable hash order."""
-    entries = sorted(manifest["images"], key=lambda entry: name_order(entry["file_name"]))
-    number = min(images, len(entries) // 2)
-    return entries[:number], entries[number : 2 * number]
+    ordered = sorted(manifest.images, key=lambda image: name_order(image.file_name))
+    number = min(images, len(ordered) // 2)
+    return ordered[:number], ordered[number : 2 * number]
 
 
 def run_mistakes(
     session: Session,
     mistakes: Iterable[Mistake],
-    images: Sequence[dict[str, Any]],
-    categories: list[int | None],
+    images: Sequence[Image],
+    categories: Sequence[int | None],
 ) -> dict[str, Results]:
     """Detections with each mistake in them; mistakes behind the network share its run.
 
     Args:
         session: a ``raw`` export.
         mistakes: of the session's specification.
-        images: of the manifest: ``id, path``.
+        images: of the manifest.
         categories: category id of each model class; see ``truth.map_labels``.
 
     Returns:
@@ -122,17 +122,17 @@ def run_mistakes(
     for mistake in mistakes:
         by_input.setdefault(mistake.input, []).append(mistake)
     lines: dict[str, list[str]] = {mistake.name: [] for group in by_input.values() for mistake in group}
-    for entry in tqdm(images, desc="mistakes", unit="image", mininterval=1):
-        pixels = decode(entry["path"])
+    for image in tqdm(images, desc="mistakes", unit="image", mininterval=1):
+        pixels = decode(image.path)
         for made, group in by_input.items():
             tensor, geometry = prepare(pixels, made, session.shape)
             outputs = session.run({"images": tensor})
             problem = find_invalid(outputs.items())
             if problem:
-                raise Refused(f"{problem} on image id {entry['id']} ({entry['path']})")
+                raise Refused(f"{problem} on image id {image.id} ({image.path})")
             for mistake in group:
                 found = mistake.finish(outputs, geometry, recipe, spec)
-                lines[mistake.name] += coco_results(entry["id"], found, categories)
+                lines[mistake.name] += coco_results(image.id, found, categories)
     return {name: make_results(json.loads(f"[{','.join(rows)}]")) for name, rows in lines.items()}
 
 

@@ -3,7 +3,7 @@
 Sums add up over images, so that any subset or resample of the images has its features at once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from cutpoint.evaluate.average_precision import match_images, weighted_ap
 from cutpoint.iou import box_iou
 from cutpoint.matching import find_partners, group_rows
 from cutpoint.records.detections import Results
+from cutpoint.records.manifest import Image
 from cutpoint.records.truth import GroundTruth
 
 # detections of the reference with at least this score are looked for in the other set ...
@@ -39,7 +40,7 @@ class Signatures:
     def __init__(
         self,
         reference: Results,
-        images: Sequence[Mapping[str, Any]],
+        images: Sequence[Image],
         categories: Sequence[int],
         truth: GroundTruth | None,
         weights: np.ndarray | None = None,
@@ -54,8 +55,8 @@ class Signatures:
             weights: ``(N, R)`` integers, how often each image is taken, in ascending order of the ids; null:
                 once.
         """
-        self._images = sorted(images, key=lambda entry: entry["id"])
-        self._ids = [entry["id"] for entry in self._images]
+        self._images = sorted(images, key=lambda image: image.id)
+        self._ids = [image.id for image in self._images]
         self._number = {category: index for index, category in enumerate(dict.fromkeys(categories))}
         self._weights = np.ones((len(self._ids), 1), dtype=np.int64) if weights is None else weights
         self._reference = _by_image(reference, self._number)
@@ -82,8 +83,8 @@ class Signatures:
         """
         own = _by_image(variant, self._number)
         rows = [
-            _sums(self._reference.get(entry["id"], EMPTY), own.get(entry["id"], EMPTY), entry)
-            for entry in self._images
+            _sums(self._reference.get(image.id, EMPTY), own.get(image.id, EMPTY), image)
+            for image in self._images
         ]
         values = np.array([list(row.values()) for row in rows], dtype=np.float64)
         resampled = _features(dict(zip(rows[0], values.T @ self._weights, strict=True)))
@@ -112,7 +113,7 @@ def _by_image(results: Results, number: dict[int, int]) -> dict[int, Boxes]:
     return {image: (parts[0][own], parts[1][own], parts[2][own]) for image, own in rows.items()}
 
 
-def _sums(reference: Boxes, variant: Boxes, image: Mapping[str, Any]) -> dict[str, float]:
+def _sums(reference: Boxes, variant: Boxes, image: Image) -> dict[str, float]:
     boxes, scores, labels = (part[reference[1] >= CONFIDENT] for part in reference)
     overlap = box_iou(boxes, variant[0])
     # of boxes that lie alike, the one that the set believes in
@@ -131,7 +132,7 @@ def _sums(reference: Boxes, variant: Boxes, image: Mapping[str, Any]) -> dict[st
     sums |= {f"step_{name}": (step == by).sum() for name, by in (("same", 0), ("plus", 1), ("minus", -1))}
     sums |= {"low": low.sum(), "high": (~low).sum(), "drift_low": drift[low].sum()}
     sums |= {"drift_high": drift[~low].sum(), "drift": np.abs(drift).sum()}
-    frame = np.array([image["width"], image["height"]])
+    frame = np.array([image.width, image.height])
     move = _centre(there) - _centre(here)
     change = np.hstack([move / size[has], _log_size(there) - _log_size(here)])
     for name, column in zip(SHIFTS, change.T, strict=True):

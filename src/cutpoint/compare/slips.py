@@ -6,13 +6,13 @@ of the network, and another score threshold than the model's does not hide it.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from cutpoint.data.inspection import count_entries, inspect, looks_like_fractions, missed, repeats
 from cutpoint.matching import pair_best
 from cutpoint.records.detections import Results
+from cutpoint.records.manifest import Image
 
 # what the four numbers of a box may stand for, by name, with words for people; its own layout has none
 LAYOUTS = {
@@ -55,7 +55,7 @@ def undo_slips(
     results: Results,
     reference: Results,
     model: Results,
-    images: Sequence[dict[str, Any]],
+    images: Sequence[Image],
     categories: Sequence[int | None],
     chosen: Iterable[int],
 ) -> list[Undone]:
@@ -65,11 +65,11 @@ def undo_slips(
         results: the file's detections of all images.
         reference: the reference's, on whose images the file's are counted.
         model: the model's own of the chosen images, which tell a scale.
-        images: all images of the manifest: ``id, width, height``.
+        images: all images of the manifest.
         categories: category id of each model class; see ``truth.map_labels``.
         chosen: ids of the images whose detections are wanted.
     """
-    every = [entry["id"] for entry in images]
+    every = [image.id for image in images]
     wanted = frozenset(chosen)
     own = results.of_images(wanted)
     made: list[Slip] = []
@@ -91,8 +91,8 @@ def undo_slips(
     return found
 
 
-def _undo_boxes(results: Results, model: Results, images: Sequence[dict[str, Any]]) -> list[Slip]:
-    sizes = {entry["id"]: (entry["width"], entry["height"]) for entry in images}
+def _undo_boxes(results: Results, model: Results, images: Sequence[Image]) -> list[Slip]:
+    sizes = {image.id: (image.width, image.height) for image in images}
     inside = np.array([sizes[image] for image in results.image_id.tolist()], dtype=np.float64)
     found = []
     for form, (layout, words) in LAYOUTS.items():

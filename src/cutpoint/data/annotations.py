@@ -1,74 +1,63 @@
-"""A COCO annotation file in, ground truth that pycocotools scores rightly out."""
+"""COCO annotations in, ground truth that pycocotools scores rightly out."""
 
-import json
 from collections import defaultdict
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from cutpoint.data.annotation_boxes import check_areas, check_reading, choose_boxes, read_boxes
 from cutpoint.data.annotation_entries import check_entries, name_entry, without_empty_twins
-from cutpoint.errors import UserError
+from cutpoint.records.annotations import read_annotations
+from cutpoint.records.manifest import Category
+from cutpoint.records.truth import TruthImage
 
 
-def read_annotations(dataset: str, path: str) -> dict[str, Any]:
-    """Read a COCO annotation file; a byte order mark is accepted.
+@dataclass(frozen=True)
+class CleanAnnotations:
+    """Annotations that are checked and complete: N boxes in the order of the file.
 
-    Args:
-        dataset: its name in the config, for messages.
-        path: the file.
-
-    Returns:
-        its content, an object, unchecked. NaN and infinities are read as such.
-
-    Raises:
-        UserError: no file, or one that does not hold a JSON object.
+    ``images`` and ``categories`` are in that order too. The columns are those of
+    ``records.truth.GroundTruth``. ``notes``: what was filled in, left out or is odd, for people.
     """
-    key = f"datasets.{dataset}.annotations"
-    where = f"{key} {path}"
-    if Path(path).is_dir():
-        raise UserError(f"{where}: is a folder; name the JSON file in it")
-    if not Path(path).is_file():
-        raise UserError(f"{key}: no file {path}")
-    raw = Path(path).read_bytes()
-    if not raw.strip():
-        raise UserError(f"{where}: the file is empty")
-    if raw.startswith(b"version https://git-lfs"):
-        raise UserError(f"{where}: a Git LFS pointer in place of the file; fetch it with 'git lfs pull'")
-    try:
-        content = json.loads(raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise UserError(f"{where}: not UTF-8 text; save the JSON as UTF-8, not compressed") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{where}: not JSON ({error})") from error
-    if isinstance(content, list):
-        raise UserError(
-            f"{where}: a list, as of detections (a results file); it is not a COCO detection file, which is "
-            "an object of images, annotations and categories. Detections go under variants.<name>.results"
-        )
-    if not isinstance(content, dict):
-        raise UserError(f"{where}: not a COCO detection file, which is a JSON object")
-    return content
+
+    images: tuple[TruthImage, ...]
+    categories: tuple[Category, ...]
+    image_id: np.ndarray
+    category_id: np.ndarray
+    bbox: np.ndarray
+    area: np.ndarray
+    iscrowd: np.ndarray
+    notes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.image_id)
+
+    def take(self, rows: np.ndarray) -> "CleanAnnotations":
+        """The same with the chosen boxes alone: a boolean mask or integer indices."""
+        names = ("image_id", "category_id", "bbox", "area", "iscrowd")
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+
+
+def load_annotations(dataset: str, path: str, invalid_boxes: str | None) -> CleanAnnotations:
+    """Read a COCO annotation file and make it clean; arguments and errors as of ``clean_annotations``."""
+    content = read_annotations(path, f"datasets.{dataset}.annotations {path}")
+    return clean_annotations(dataset, path, content, invalid_boxes)
 
 
 def clean_annotations(
     dataset: str, path: str, content: dict[str, Any], invalid_boxes: str | None = None
-) -> tuple[dict[str, Any], list[str]]:
+) -> CleanAnnotations:
     """Check annotations and fill in what a box data set may leave out.
+
+    Missing or zero ``area`` is width x height (px^2), missing ``iscrowd`` 0.
 
     Args:
         dataset: its name in the config, for messages.
         path: the file, for messages.
-        content: from ``read_annotations``; not changed.
+        content: from ``records.annotations.read_annotations``; not changed.
         invalid_boxes: the config's; see ``annotation_boxes.choose_boxes``.
-
-    Returns:
-        COCO annotations with the keys that scoring reads: ``images`` (``id, file_name, height, width``),
-        ``categories`` (``id, name``), ``annotations`` (``id, image_id, category_id, bbox, area, iscrowd``),
-        each in the file's order. Annotation ids are numbered from 1, since pycocotools 2.0.11
-        (``COCOeval.evaluateImg``) reads id 0 as no match; nothing else uses them. Missing or zero ``area`` is
-        width x height (px^2), missing ``iscrowd`` 0. And notes for people, on what was filled in or is odd.
 
     Raises:
         UserError: a fault by which numbers would be wrong, with the number of entries and the first.
@@ -82,32 +71,26 @@ def clean_annotations(
     boxes = read_boxes(annotations)
     check_reading(where, content, boxes, sizes)
     key = f"datasets.{dataset}.invalid_boxes"
-    kept, notes = choose_boxes(where, content, boxes, sizes, invalid_boxes, key)
+    kept, box_notes = choose_boxes(where, content, boxes, sizes, invalid_boxes, key)
     categories = without_empty_twins(content)
     positions = np.flatnonzero(kept).tolist()
-    cleaned = [
-        _complete(number, annotations[position], boxes[position].tolist())
-        for number, position in enumerate(positions, start=1)
-    ]
-    return {
-        "images": [
-            {"id": i["id"], "file_name": i["file_name"], "height": int(i["height"]), "width": int(i["width"])}
-            for i in content["images"]
-        ],
-        "annotations": cleaned,
-        "categories": [{"id": c["id"], "name": c["name"]} for c in categories],
-    }, _category_notes(content, categories) + notes + _field_notes(content, positions, cleaned)
-
-
-def _complete(number: int, annotation: dict[str, Any], box: list[float]) -> dict[str, Any]:
-    return {
-        "id": number,
-        "image_id": annotation["image_id"],
-        "category_id": annotation["category_id"],
-        "bbox": box,
-        "area": annotation.get("area") or max(box[2], 0.0) * max(box[3], 0.0),
-        "iscrowd": int(annotation.get("iscrowd") or 0),
-    }
+    written, bbox = [annotations[position] for position in positions], boxes[kept]
+    sides = np.maximum(bbox[:, 2:], 0).prod(axis=1).tolist()
+    area = [a.get("area") or side for a, side in zip(written, sides, strict=True)]
+    clean = CleanAnnotations(
+        images=tuple(
+            TruthImage(i["id"], i["file_name"], int(i["height"]), int(i["width"])) for i in content["images"]
+        ),
+        categories=tuple(Category(c["id"], c["name"]) for c in categories),
+        image_id=np.array([a["image_id"] for a in written], dtype=np.int64),
+        category_id=np.array([a["category_id"] for a in written], dtype=np.int64),
+        bbox=bbox,
+        area=np.array(area, dtype=np.float64),
+        iscrowd=np.array([a.get("iscrowd") or 0 for a in written], dtype=bool),
+        notes=(),
+    )
+    notes = _category_notes(content, categories) + box_notes + _field_notes(content, positions, clean)
+    return replace(clean, notes=tuple(notes))
 
 
 def _category_notes(content: dict[str, Any], kept: list[dict[str, Any]]) -> list[str]:
@@ -127,26 +110,28 @@ def _category_notes(content: dict[str, Any], kept: list[dict[str, Any]]) -> list
     ]
 
 
-def _field_notes(content: dict[str, Any], kept: list[int], cleaned: list[dict[str, Any]]) -> list[str]:
+def _field_notes(content: dict[str, Any], kept: list[int], clean: CleanAnnotations) -> list[str]:
+    """Notes on the annotations at the positions ``kept``, which are the boxes of ``clean``."""
     if not kept:
         return ["no annotation is left to find, so that AP is empty"]
     written = [content["annotations"][position] for position in kept]
     notes = []
-    for what, fate, found in (
+    odd: Sequence[bool]
+    for what, fate, odd in (
         ("area missing, null or 0", "width x height is used", [not a.get("area") for a in written]),
-        ("area that does not fit the bbox", "AP by size goes by it", list(map(_is_area_odd, cleaned))),
+        ("area that does not fit the bbox", "AP by size goes by it", _odd_areas(clean).tolist()),
         ("iscrowd missing or null", "0 is used", [a.get("iscrowd") is None for a in written]),
         ("ignore set", "scored all the same, as pycocotools does", [bool(a.get("ignore")) for a in written]),
     ):
-        if any(found):
-            first = name_entry(content, "annotations", kept[found.index(True)])
-            notes.append(f"{what}: {sum(found)} of {len(kept)} annotations, first {first}: {fate}")
-    if all(annotation["iscrowd"] for annotation in cleaned):
+        if any(odd):
+            first = name_entry(content, "annotations", kept[odd.index(True)])
+            notes.append(f"{what}: {sum(odd)} of {len(kept)} annotations, first {first}: {fate}")
+    if clean.iscrowd.all():
         notes.append("every annotation is a crowd, so that AP is empty")
     return notes
 
 
-def _is_area_odd(annotation: dict[str, Any]) -> bool:
-    """Much larger than its box, or a fraction of the image's; a mask may well be much smaller."""
-    area, (_, _, width, height) = annotation["area"], annotation["bbox"]
-    return area > 1.5 * width * height + 10 or area <= 1 < width * height / 100
+def _odd_areas(clean: CleanAnnotations) -> np.ndarray:
+    """``(N,)`` bool: much larger than its box, or a fraction of the image's; a mask may be much smaller."""
+    _, _, width, height = clean.bbox.T
+    return (clean.area > 1.5 * width * height + 10) | ((clean.area <= 1) & (width * height / 100 > 1))

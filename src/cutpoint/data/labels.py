@@ -5,7 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from cutpoint.data.annotations import CleanAnnotations
 from cutpoint.errors import UserError
+from cutpoint.records.manifest import Category, Manifest
+from cutpoint.records.truth import LeftOut
 
 # names that a message shows of an order
 SHOWN = 12
@@ -14,7 +17,7 @@ SHOWN = 12
 def label_map(
     classes: Sequence[str],
     mapping: dict[str, str] | None,
-    manifest: dict[str, Any],
+    manifest: Manifest,
     *,
     order: str | None = None,
     trained_order: Sequence[str] | None = None,
@@ -39,7 +42,7 @@ def label_map(
         UserError: a name that does not exist or is there twice, no class that is a category, or orders that
             differ with nothing to say which holds.
     """
-    key, path = f"datasets.{manifest['dataset']}", manifest["annotations"]
+    key, path = f"datasets.{manifest.dataset}", manifest.annotations
     if path is None:
         if mapping is not None:
             raise UserError(f"{key}.classes: only for a data set with annotations; use null")
@@ -50,7 +53,7 @@ def label_map(
             f"{key}.classes: the model has several classes {twice[0]!r}, so that the name does not say which "
             "label; give each its own name in the model's metainfo.classes"
         )
-    ids = {category["name"]: category["id"] for category in manifest["categories"]}
+    ids = {category.name: category.id for category in manifest.categories}
     if mapping is not None:
         check_order_key(key, order, mapping)
         _check_mapping(key, path, classes, mapping, ids)
@@ -87,16 +90,16 @@ def check_order_key(key: str, order: str | None, mapping: Any) -> None:
 
 
 def scored_categories(
-    content: dict[str, Any],
+    annotations: CleanAnnotations,
     labels: Sequence[int | None],
     choice: str | None,
     where: str,
     classes: Sequence[str] = (),
-) -> tuple[list[int], dict[str, Any]]:
+) -> tuple[tuple[Category, ...], LeftOut]:
     """Decide which categories are scored.
 
     Args:
-        content: cleaned annotations of the images that are scored.
+        annotations: of the images that are scored.
         labels: from ``label_map``.
         choice: what becomes of categories that have boxes and no model class. ``leave_out``: not scored, as
             in mmdet 3.3.0's ``CocoMetric``; ``count``: scored, AP 0; null: refused.
@@ -104,32 +107,29 @@ def scored_categories(
         classes: the model's class names, for messages.
 
     Returns:
-        ids of the scored categories in the file's order: those with a model class, and with ``count`` those
-        with boxes; and what was left out, ``categories, boxes`` (numbers, crowds not counted), ``names``.
-        A category without boxes has no AP, and is not counted as left out.
+        the scored categories in the file's order: those with a model class, and with ``count`` those with
+        boxes; and what was left out. A category without boxes has no AP, and is not counted as left out.
 
     Raises:
         UserError: such categories and no choice.
     """
     mapped = {label for label in labels if label is not None}
-    boxes = Counter(a["category_id"] for a in content["annotations"] if not a["iscrowd"])
-    without = [c for c in content["categories"] if c["id"] not in mapped and boxes[c["id"]]]
-    count = sum(boxes[category["id"]] for category in without)
+    boxes = Counter(annotations.category_id[~annotations.iscrowd].tolist())
+    without = [c for c in annotations.categories if c.id not in mapped and boxes[c.id]]
+    count = sum(boxes[category.id] for category in without)
     if without and choice is None:
-        names = [category["name"] for category in without]
+        names = [category.name for category in without]
+        total = len(annotations.categories)
         raise UserError(
-            f"{where}: {len(without)} of {len(content['categories'])} categories have boxes ({count}) and no "
-            f"model class: {_show(names, names)}{_near(names[0], classes)}; set it to leave_out (not scored, "
-            "as in mmdet) or count (scored, AP 0), or map classes to them"
+            f"{where}: {len(without)} of {total} categories have boxes ({count}) and no model class: "
+            f"{_show(names, names)}{_near(names[0], classes)}; set it to leave_out (not scored, as in mmdet) "
+            "or count (scored, AP 0), or map classes to them"
         )
-    counted = {category["id"] for category in without} if choice == "count" else set()
-    left = [category for category in without if category["id"] not in counted]
-    kept = [c["id"] for c in content["categories"] if c["id"] in mapped | counted]
-    return kept, {
-        "categories": len(left),
-        "boxes": sum(boxes[category["id"]] for category in left),
-        "names": [category["name"] for category in left],
-    }
+    counted = {category.id for category in without} if choice == "count" else set()
+    left = [category for category in without if category.id not in counted]
+    kept = tuple(c for c in annotations.categories if c.id in mapped | counted)
+    number = sum(boxes[category.id] for category in left)
+    return kept, LeftOut(len(left), number, tuple(category.name for category in left))
 
 
 def _check_mapping(

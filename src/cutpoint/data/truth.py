@@ -1,10 +1,13 @@
 """What a model is scored on: the category of each of its labels, and the ground truth of these categories."""
 
-from typing import Any
+import numpy as np
 
-from cutpoint.data.annotations import clean_annotations, read_annotations
+from cutpoint.data.annotations import load_annotations
 from cutpoint.data.labels import label_map, scored_categories
-from cutpoint.files import read_json, write_json
+from cutpoint.files import read_json
+from cutpoint.records.labels import Labels, read_labels, write_labels
+from cutpoint.records.manifest import Manifest, read_manifest
+from cutpoint.records.truth import GroundTruth, write_truth
 
 
 def map_labels(
@@ -17,18 +20,12 @@ def map_labels(
         spec: ``spec.json``.
         classes: the data set's ``classes``.
         order: the data set's ``label_order``.
-        out: JSON file to write: ``classes``, the model's; ``labels``, of each its category id, null where it
-            is dropped.
+        out: labels JSON to write, see ``records.labels.Labels``.
 
     Raises:
         UserError: names or orders that do not fit together.
     """
-    write_json(out, _map_labels(read_json(manifest), spec, classes, order))
-
-
-def read_labels(path: str) -> list[int | None]:
-    """Category id of each model class, null where it is dropped."""
-    return read_json(path)["labels"]
+    write_labels(out, _map_labels(read_manifest(manifest), spec, classes, order))
 
 
 def build_truth(
@@ -43,20 +40,20 @@ def build_truth(
 
     Args:
         manifest: manifest JSON of a data set with annotations.
-        labels: JSON of ``map_labels``.
+        labels: labels JSON.
         invalid_boxes, categories_without_class: the data set's.
-        out: COCO JSON to write: the manifest's images, the scored categories and their annotations, numbered
-            from 1, with ``area`` and ``iscrowd``; and ``info``: ``dataset``, ``source`` (the annotations'
-            path), ``notes`` (what was filled in or dropped, for people), ``left_out`` (see
-            ``labels.scored_categories``).
+        out: truth JSON to write, see ``records.truth.GroundTruth``: the manifest's images, the scored
+            categories and their boxes.
 
     Raises:
         UserError: annotations that cannot be scored rightly.
     """
-    content = _build_truth(read_json(manifest), read_json(labels), invalid_boxes, categories_without_class)
-    for note in content["info"]["notes"]:
-        print(f"{content['info']['source']}: {note}")
-    write_json(out, content)
+    truth = _build_truth(
+        read_manifest(manifest), read_labels(labels), invalid_boxes, categories_without_class
+    )
+    for note in truth.notes:
+        print(f"{truth.source}: {note}")
+    write_truth(out, truth)
 
 
 def check_scoring(
@@ -73,49 +70,48 @@ def check_scoring(
     Raises:
         UserError: as ``map_labels`` and ``build_truth`` do.
     """
-    content = read_json(manifest)
-    mapped = _map_labels(content, spec, classes, order)
-    if content["annotations"]:
-        _build_truth(content, mapped, invalid_boxes, categories_without_class)
+    data = read_manifest(manifest)
+    labels = _map_labels(data, spec, classes, order)
+    if data.annotations:
+        _build_truth(data, labels, invalid_boxes, categories_without_class)
 
 
-def _map_labels(
-    manifest: dict[str, Any], spec: str, classes: dict[str, str] | None, order: str | None
-) -> dict[str, Any]:
+def _map_labels(manifest: Manifest, spec: str, classes: dict[str, str] | None, order: str | None) -> Labels:
     model = read_json(spec)
     names, trained = model["classes"], model.get("trained_order")
     labels = label_map(names, classes, manifest, order=order, trained_order=trained)
-    return {"classes": names, "labels": labels}
+    return Labels(tuple(names), tuple(labels))
 
 
 def _build_truth(
-    manifest: dict[str, Any],
-    mapped: dict[str, Any],
-    invalid_boxes: str | None,
-    categories_without_class: str | None,
-) -> dict[str, Any]:
-    dataset, source = manifest["dataset"], manifest["annotations"]
-    listed = {entry["id"] for entry in manifest["images"]}
-    clean, notes = clean_annotations(dataset, source, read_annotations(dataset, source), invalid_boxes)
-    clean["images"] = [entry for entry in clean["images"] if entry["id"] in listed]
-    clean["annotations"] = [a for a in clean["annotations"] if a["image_id"] in listed]
-    kept, left_out = scored_categories(
+    manifest: Manifest, labels: Labels, invalid_boxes: str | None, categories_without_class: str | None
+) -> GroundTruth:
+    dataset, source = manifest.dataset, manifest.annotations
+    if source is None:
+        raise ValueError(f"data set {dataset} has no annotations")
+    clean = load_annotations(dataset, source, invalid_boxes)
+    clean = clean.take(np.isin(clean.image_id, np.array(manifest.ids, dtype=np.int64)))
+    scored, left_out = scored_categories(
         clean,
-        mapped["labels"],
+        labels.labels,
         categories_without_class,
         f"datasets.{dataset}.categories_without_class",
-        mapped["classes"],
+        labels.classes,
     )
-    info = {"dataset": dataset, "source": source, "notes": notes, "left_out": left_out}
-    return {**_restrict(clean, set(kept)), "info": info}
-
-
-def _restrict(content: dict[str, Any], kept: set[int]) -> dict[str, Any]:
-    annotations = [a for a in content["annotations"] if a["category_id"] in kept]
-    return {
-        "images": content["images"],
-        "annotations": [
-            {**annotation, "id": number} for number, annotation in enumerate(annotations, start=1)
-        ],
-        "categories": [category for category in content["categories"] if category["id"] in kept],
-    }
+    ids = np.array([category.id for category in scored], dtype=np.int64)
+    boxes = clean.take(np.isin(clean.category_id, ids))
+    listed = set(manifest.ids)
+    return GroundTruth(
+        images=tuple(image for image in clean.images if image.id in listed),
+        categories=scored,
+        id=np.arange(1, len(boxes) + 1),
+        image_id=boxes.image_id,
+        category_id=boxes.category_id,
+        bbox=boxes.bbox,
+        area=boxes.area,
+        iscrowd=boxes.iscrowd,
+        dataset=dataset,
+        source=source,
+        notes=clean.notes,
+        left_out=left_out,
+    )

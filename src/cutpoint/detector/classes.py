@@ -1,6 +1,5 @@
 """Class names of a detector, and the order of the categories that it was trained with."""
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from cutpoint.detector.checkpoint import read_checkpoint
 from cutpoint.detector.testset import find_test_dataset
 from cutpoint.detector.typenames import find_type, type_name
 from cutpoint.errors import UserError
+from cutpoint.records.annotations import read_category_names
 
 # names that a message shows of a list
 SHOWN = 4
@@ -89,7 +89,7 @@ def trained_order(config: Config, classes: list[str]) -> list[str] | None:
             continue
         path = os.path.join(dataset.get("data_root") or "", dataset.get("ann_file") or "")
         named = set(_configured(dataset) or kind.METAINFO.get("classes", ()))
-        order = [name for name in _categories(path) if name in named]
+        order = [name for name in _trained_categories(path) if name in named]
         if order != classes[: len(order)]:
             return order
     return None
@@ -145,14 +145,14 @@ def _leaves(dataset: Any) -> Iterator[ConfigDict]:
         yield dataset
 
 
-def _categories(path: str) -> list[str]:
+def _trained_categories(path: str) -> list[str]:
     """Category names of a COCO file in its order; none where it is not there or not such a file."""
     if not os.path.isfile(path):
         return []
     try:
-        return [entry["name"] for entry in json.loads(Path(path).read_bytes())["categories"]]
-    except (ValueError, KeyError, TypeError) as error:
-        print(f"training annotations {path}: not read, so their order is unknown ({error!r})")
+        return read_category_names(path, f"training annotations {path}")
+    except UserError as error:
+        print(f"{error}; the order that the labels were trained in is unknown")
         return []
 
 

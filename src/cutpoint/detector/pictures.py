@@ -1,5 +1,6 @@
 """The images that an export and PyTorch are compared on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ from cutpoint.data.image import decode
 from cutpoint.errors import located
 from cutpoint.predict.pipeline import Pipeline
 from cutpoint.records.image import Geometry
+from cutpoint.records.manifest import Image
 
 LEAST_SHAPES = 3
 # An image that is so many times as long as it is wide.
@@ -22,9 +24,7 @@ class Picture(NamedTuple):
     name: str
 
 
-def choose_pictures(
-    images: list[dict[str, Any]], count: int, folder: str
-) -> tuple[list[dict[str, Any]], list[Picture]]:
+def choose_pictures(images: Sequence[Image], count: int, folder: str) -> tuple[list[Image], list[Picture]]:
     """The first images of distinct sizes, then the rest; where these are fewer than three, parts besides.
 
     Args:
@@ -53,19 +53,21 @@ def name_pictures(pictures: list[Picture]) -> str:
     return ", ".join(picture.name for picture in pictures)
 
 
-def _distinct(images: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+def _distinct(images: Sequence[Image], count: int) -> list[Image]:
     """The first images of distinct sizes, then the first of the rest."""
-    seen, first, rest = set(), [], []
-    for entry in images:
-        size = entry["height"], entry["width"]
-        (rest if size in seen else first).append(entry)
+    seen: set[tuple[int, int]] = set()
+    first: list[Image] = []
+    rest: list[Image] = []
+    for image in images:
+        size = image.height, image.width
+        (rest if size in seen else first).append(image)
         seen.add(size)
     return (first + rest)[:count]
 
 
-def _with_parts(entries: list[dict[str, Any]], folder: str) -> list[Picture]:
+def _with_parts(images: Sequence[Image], folder: str) -> list[Picture]:
     """The images, and parts of the first one where these have fewer than three sizes."""
-    pictures = [Picture(entry["path"], f"image id {entry['id']} ({entry['path']})") for entry in entries]
+    pictures = [Picture(image.path, f"image id {image.id} ({image.path})") for image in images]
     sizes = {decode(picture.path).shape for picture in pictures}
     first = decode(pictures[0].path)
     parts = []

@@ -17,6 +17,7 @@ from cutpoint.files import read_json
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import find_invalid
+from cutpoint.records.manifest import read_manifest
 from cutpoint.records.model import HeadSpec, ModelSpec
 from cutpoint.records.verification import TensorCheck, Verification, write_verification
 
@@ -50,7 +51,7 @@ def verify_export(
     cuts = Cuts(detector, session.spec.head).eval()
     own, tolerance = OnnxPipeline(session), TOLERANCES[session.precision]
     with tempfile.TemporaryDirectory() as folder:
-        entries, pictures = choose_pictures(read_json(manifest)["images"], images, folder)
+        chosen, pictures = choose_pictures(read_manifest(manifest).images, images, folder)
         groups = [[picture] for picture in pictures] + ([pictures] if session.batch is None else [])
         if session.cut == "e2e":
             mmdet = MmdetPipeline(detector, find_test_pipeline(mmdet_config), session.spec, "cpu")
@@ -65,7 +66,7 @@ def verify_export(
         passed=not failures,
         failures=failures,
         tensors=tuple(checks),
-        images=len(entries),
+        images=len(chosen),
         inputs=tuple(inputs),
     )
     write_verification(out, verification)

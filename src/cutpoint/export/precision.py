@@ -7,7 +7,7 @@ and so do the graph's inputs and outputs.
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from cutpoint.data.image import decode, prepare
 from cutpoint.errors import UserError, located
 from cutpoint.export.split import extract, join, split
 from cutpoint.files import read_json, replacing, write_json
+from cutpoint.records.manifest import Image, read_manifest
 from cutpoint.records.model import ModelSpec
 from cutpoint.records.onnx_model import PRECISION_KEY
 
@@ -54,8 +55,8 @@ def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, imag
     inner = extract(model, [*network, *last])
     made = {name for node in inner.graph.node for name in node.output}
     limits = {value.name: (-FP16_MAX, FP16_MAX) for value in _floats(inner) if value.name in made}
-    entries = read_json(manifest)["images"][:images]
-    feeds = _feeds(entries, model, model_spec)
+    chosen = read_manifest(manifest).images[:images]
+    feeds = _feeds(chosen, model, model_spec)
     constants = [i for i in inner.graph.initializer if i.data_type == TensorProto.FLOAT]
     values = {i.name: float(np.abs(onnx.numpy_helper.to_array(i)).max(initial=0)) for i in constants}
     values |= {name: largest for name, (largest, _) in _measure(inner, limits, feeds).items()}
@@ -68,7 +69,7 @@ def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, imag
             "precision": "fp16",
             "bytes": _bytes(trace, out),
             "kept_fp32": _kept({"behind the last convolutions": rest, "float32 by the tool": blocked}),
-            "images": len(entries),
+            "images": len(chosen),
             # what is infinite before is no overflow of float16
             "overflows": _worst(
                 {name: {"max_abs": v} for name, v in values.items() if FP16_MAX < v < math.inf}
@@ -100,13 +101,13 @@ def to_int8(*, trace: str, spec: str, manifest: str, images: int, out: str, repo
         ``onnxruntime.quantization.quantize_static``, ONNX Runtime 1.31.
     """
     model, model_spec = onnx.load(trace), ModelSpec.from_dict(read_json(spec))
-    entries = read_json(manifest)["images"][:images]
-    if len(entries) < LEAST_IMAGES:
+    chosen = read_manifest(manifest).images[:images]
+    if len(chosen) < LEAST_IMAGES:
         raise UserError(
-            f"calibration on {manifest}: {len(entries)} image(s); int8 needs at least {LEAST_IMAGES}"
+            f"calibration on {manifest}: {len(chosen)} image(s); int8 needs at least {LEAST_IMAGES}"
         )
-    held_out = entries[HELD_OUT]
-    calibration = [entry for entry in entries if entry not in held_out]
+    held_out = chosen[HELD_OUT]
+    calibration = [image for image in chosen if image not in held_out]
     last, network, rest = split(model, model_spec.head.raw_names)
     inner = extract(model, network)
     convolutions = [node for node in inner.graph.node if node.op_type == "Conv"]
@@ -179,13 +180,13 @@ class _Reader(CalibrationDataReader):
 
 
 def _feeds(
-    entries: list[dict[str, Any]], model: onnx.ModelProto, spec: ModelSpec
+    images: Sequence[Image], model: onnx.ModelProto, spec: ModelSpec
 ) -> Iterator[dict[str, np.ndarray]]:
     """The images one by one, by the model's own input recipe."""
     sides = [side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim[2:]]
-    for entry in entries:
-        with located(f"calibration image {entry['path']}"):
-            tensor, _ = prepare(decode(entry["path"]), spec.input, tuple(sides) if all(sides) else None)
+    for image in images:
+        with located(f"calibration image {image.path}"):
+            tensor, _ = prepare(decode(image.path), spec.input, tuple(sides) if all(sides) else None)
         yield {"images": tensor}
 
 

@@ -16,11 +16,11 @@ from typing import Any
 from tqdm import tqdm
 
 from cutpoint.errors import UserError
-from cutpoint.files import read_json
 from cutpoint.latency.pace import REST_S
 from cutpoint.latency.watch import Load, Watch
 from cutpoint.machine import machine_facts
-from cutpoint.records.json_file import as_record
+from cutpoint.records.json_file import as_content, as_record
+from cutpoint.records.manifest import read_manifest
 from cutpoint.records.timing import Timed, Timing, Watched, write_samples
 
 # Images of one block. Small, so that a drift or a disturbance of seconds falls on all variants.
@@ -127,10 +127,8 @@ def time_variants(
         UserError: a worker failed, or there are fewer images than a batch has.
     """
     threads = threads or len(os.sched_getaffinity(0))
-    entries = [
-        {key: entry[key] for key in ("id", "path", "height", "width")}
-        for entry in read_json(manifest)["images"][:images]
-    ]
+    # as a worker takes them: JSON
+    entries = [as_content(image) for image in read_manifest(manifest).images[:images]]
     entries = entries[: len(entries) // batch * batch]
     if not entries:
         raise UserError(f"latency.batch: {batch} images, and {manifest} has fewer; lower it")

@@ -24,6 +24,7 @@ from cutpoint.predict.stream import share_threads, stream
 from cutpoint.records.detections import Detections
 from cutpoint.records.image import Geometry
 from cutpoint.records.json_file import as_content
+from cutpoint.records.manifest import Image
 from cutpoint.records.model import ModelSpec
 
 # The runs of one input shape are warm when one run more moves the median of the last few by no more than this
@@ -34,7 +35,7 @@ LONGER = 1.2
 # Imported only where it is timed, and written so that the code of this module does not seem to reach it: what
 # times no hand-written post-processing is not timed again for its sake; see ``tables.timed_modules``.
 HANDWRITTEN = f"{__package__}.handwritten"
-Images = list[dict[str, Any]]
+Images = list[Image]
 
 
 @dataclass
@@ -177,7 +178,7 @@ class Server:
         """
         batches = self._batches(images)
         self._time(batches[0])
-        return {"samples": [{"image_id": batch[0]["id"], **self._time(batch)} for batch in batches]}
+        return {"samples": [{"image_id": batch[0].id, **self._time(batch)} for batch in batches]}
 
     def throughput(self, images: Images, seconds: float) -> dict[str, Any]:
         """Images per second with the stages of several images overlapped, as ``predict`` does.
@@ -211,13 +212,13 @@ class Server:
         job, pipeline = self._job, self._opened.pipeline
         assert isinstance(pipeline, OnnxPipeline)
         (batch, *_) = self._batches(images)
-        tensor, sizes = pipeline.batch([pipeline.prepare(pipeline.decode(i["path"])) for i in batch])
+        tensor, sizes = pipeline.batch([pipeline.prepare(pipeline.decode(i.path)) for i in batch])
         feeds = pipeline.feeds(tensor, *sizes)
         placement = place_nodes(job["model"], job["provider"], job["threads"], job["tf32"], feeds)
         return {"memory": memory, "node_placement": as_content(placement)}
 
     def _time(self, batch: Images) -> dict[str, Any]:
-        paths = [image["path"] for image in batch]
+        paths = [image.path for image in batch]
         with located("in the batch of " + ", ".join(paths)):
             return time_images(self._opened, paths)
 
@@ -240,6 +241,8 @@ def serve(job: dict[str, Any], requests: Any, answers: Any) -> None:
     _answer(answers, {})
     for line in requests:
         request = json.loads(line)
+        if "images" in request:
+            request["images"] = [Image(**image) for image in request["images"]]
         _answer(answers, getattr(server, request.pop("ask"))(**request))
 
 

@@ -6,24 +6,26 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from cutpoint.data.annotations import read_annotations
 from cutpoint.errors import UserError, did_you_mean, suggest
 from cutpoint.export.onnx_file import check_onnx_file
 from cutpoint.plan.closure import config_files
+from cutpoint.plan.digests import Digests
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
 from cutpoint.plan.variants import Dataset, ResultsVariant, Variant
+from cutpoint.records.annotations import read_category_names
 
 # annotations/instances_val2017.json of COCO
 VAL2017_BYTES = 19_987_840
 VAL2017_SHA256 = "e8c7f7908f1d7278341fae127d0da654f102f11bd7b21d8aeefa635b8c810b6f"
 
 
-def check_files(plan: Plan, sources: Collection[str]) -> None:
+def check_files(plan: Plan, sources: Collection[str], digests: Digests) -> None:
     """Check every path of a plan, and the parts of the files that are quick to read.
 
     Args:
         plan: the resolved config.
         sources: paths that are fetched when they are missing.
+        digests: remember what is read of large files.
 
     Raises:
         UserError: the first problem.
@@ -31,7 +33,7 @@ def check_files(plan: Plan, sources: Collection[str]) -> None:
     for model in plan.models:
         _check_model(model, sources)
     for dataset in plan.datasets:
-        _check_dataset(dataset, sources)
+        _check_dataset(dataset, sources, digests)
     for variant in dict.fromkeys(v for e in plan.evaluations for v in e.variants):
         _check_variant(variant, sources)
     for index, evaluation in enumerate(plan.evaluations):
@@ -67,7 +69,7 @@ def _check_shipped(where: str, config: str) -> None:
         )
 
 
-def _check_dataset(dataset: Dataset, sources: Collection[str]) -> None:
+def _check_dataset(dataset: Dataset, sources: Collection[str], digests: Digests) -> None:
     where = f"datasets.{dataset.name}"
     _check_path(f"{where}.images", dataset.images, "folder", sources)
     if dataset.annotations:
@@ -78,11 +80,10 @@ def _check_dataset(dataset: Dataset, sources: Collection[str]) -> None:
         raise UserError(f"{where}.classes: only a data set with annotations has categories; set it to null")
     if not Path(dataset.annotations).is_file():
         return
-    content = read_annotations(dataset.name, dataset.annotations)
-    try:
-        categories = [entry["name"] for entry in content["categories"]]
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{where}.annotations: {dataset.annotations} is not a COCO detection file") from error
+    place = f"{where}.annotations {dataset.annotations}"
+    categories = digests.remember(
+        "categories", dataset.annotations, lambda path: read_category_names(path, place)
+    )
     for name, category in dataset.classes:
         if category not in categories:
             raise UserError(

@@ -19,7 +19,9 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 from cutpoint.data.selection import list_images, select
+from cutpoint.errors import UserError
 from cutpoint.files import write_text
+from cutpoint.records.annotations import read_annotations
 
 # A file that changed less than this before it was read may change again within one tick of the file system.
 SETTLED_NS = 2_000_000_000
@@ -174,14 +176,14 @@ def _hash(path: str) -> str:
 def _list(path: str) -> tuple[str, list[str]]:
     """If the file cannot be read as annotations, its bytes count; the job that checks it says why."""
     try:
-        content = json.loads(Path(path).read_bytes())
+        content = read_annotations(path, path)
         images, categories = content["images"], content["categories"]
         names = [entry["file_name"] for entry in images]
         entries = [[entry.get(key) for key in ("id", "file_name", "height", "width")] for entry in images]
         named = [[entry.get(key) for key in ("id", "name")] for entry in categories]
         if not all(isinstance(name, str) for name in names):
             raise TypeError("file names that are no text")
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (UserError, TypeError, KeyError, AttributeError):
         return _hash(path), []
     return _combine([entries, named]), names
 

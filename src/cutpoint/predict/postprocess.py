@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from cutpoint.data.truth import read_labels
 from cutpoint.files import write_text
 from cutpoint.predict.pipeline import READERS
 from cutpoint.predict.store import open_run
 from cutpoint.predict.validity import find_invalid
 from cutpoint.recipes.recipe import detect, resolve_recipe
 from cutpoint.records.detections import Detections, write_refusal
+from cutpoint.records.labels import read_labels
 from cutpoint.records.predictions import find_refusal, read_predictions
 
 
@@ -50,7 +50,7 @@ def postprocess(
         return
     scores = made["scores"] or "class"
     resolved = resolve_recipe(recipe, model_spec.head, scores) if cut in READERS else None
-    categories = read_labels(labels)
+    categories = read_labels(labels).labels
     lines = []
     for image_id, geometry, rows in read_predictions(predictions, images):
         detections = detect(rows, resolved, geometry, model_spec)
@@ -63,7 +63,7 @@ def postprocess(
     write_text(out, "[" + ",\n".join(lines) + "]\n")
 
 
-def coco_results(image_id: int, detections: Detections, categories: list[int | None]) -> list[str]:
+def coco_results(image_id: int, detections: Detections, categories: Sequence[int | None]) -> list[str]:
     """One JSON object per detection, classes without a category left out."""
     boxes = detections.boxes.astype(np.float64)
     boxes[:, 2:] -= boxes[:, :2]

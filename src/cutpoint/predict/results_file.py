@@ -7,8 +7,10 @@ from typing import Any
 
 from cutpoint.data.inspection import inspect
 from cutpoint.errors import UserError
-from cutpoint.files import read_json, write_text
+from cutpoint.files import write_text
+from cutpoint.records.annotations import read_given
 from cutpoint.records.detections import make_results
+from cutpoint.records.manifest import read_manifest
 
 KEYS = ("image_id", "category_id", "bbox", "score")
 
@@ -30,19 +32,16 @@ def import_results(*, variant: str, results: str, manifest: str, classes: list[s
         UserError: the first entry that is not a detection of this data set.
     """
     where = f"variants.{variant}.results {results}"
-    content = read_json(manifest)
-    listed = {entry["id"] for entry in content["images"]}
-    images = listed.union(content["left_out"])
-    categories = {category["id"] for category in content["categories"]} or set(range(1, len(classes) + 1))
-    try:
-        entries = read_json(results)
-    except ValueError as error:
-        raise UserError(f"{where}: not JSON ({error})") from error
+    data = read_manifest(manifest)
+    listed = set(data.ids)
+    images = listed.union(data.left_out)
+    categories = {category.id for category in data.categories} or set(range(1, len(classes) + 1))
+    entries = read_given(results, where)
     if not isinstance(entries, list):
         raise UserError(f"{where}: not a list; the COCO results format is a JSON list of detections")
     kept = []
     for number, entry in enumerate(entries):
-        problem = _problem(entry, images, categories, content["dataset"])
+        problem = _problem(entry, images, categories, data.dataset)
         if problem:
             hint = _shift_hint(entries, {"image_id": images, "category_id": categories})
             raise UserError(f"{where}: entry {number} (counted from 0) {problem}{hint}")

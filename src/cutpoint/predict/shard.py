@@ -8,11 +8,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from cutpoint.files import read_json
 from cutpoint.predict.pipeline import READERS, OnnxPipeline, Pipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.stream import share_threads, stream
 from cutpoint.records.detections import Refused
+from cutpoint.records.manifest import Image, read_manifest
 from cutpoint.records.predictions import PredictionWriter
 
 
@@ -75,8 +75,8 @@ def write_predictions(
     ``metadata`` goes into the files. Outputs of which no number may be made end the run: the files then
     hold the images before, and why (``store.find_refusal``).
     """
-    content = read_json(manifest)
-    images = shard_images(content["images"], shard, shards, batch)
+    data = read_manifest(manifest)
+    images = shard_images(data.images, shard, shards, batch)
     metadata |= {
         "cut": pipeline.cut,
         "provider": pipeline.provider,
@@ -87,18 +87,16 @@ def write_predictions(
     results = stream(pipeline, images, batch=batch, workers=workers, runs=runs, check=True)
     with closing(results), writer:
         try:
-            for entry, geometry, rows in tqdm(
-                results, total=len(images), desc=content["dataset"], unit="image", mininterval=1
+            for image, geometry, rows in tqdm(
+                results, total=len(images), desc=data.dataset, unit="image", mininterval=1
             ):
-                writer.add(entry["id"], geometry, rows)
+                writer.add(image.id, geometry, rows)
         except Refused as refused:
             print(f"refused: {refused.reason}")
             writer.refuse(refused.reason)
 
 
-def shard_images(
-    images: Sequence[dict[str, Any]], shard: int, shards: int, batch: int
-) -> Sequence[dict[str, Any]]:
+def shard_images(images: Sequence[Image], shard: int, shards: int, batch: int) -> Sequence[Image]:
     """The images of one shard: neighbours, in whole batches.
 
     A batch is padded to its largest image, so that detections depend on which images share one: with whole

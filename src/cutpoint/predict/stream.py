@@ -15,13 +15,14 @@ from cutpoint.providers import get_provider
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections, Refused
 from cutpoint.records.image import Geometry
+from cutpoint.records.manifest import Image
 
 # So many results may wait for a consumer that is busy, writing a row group, say: small beside a tensor.
 WAITING = 32
 # Past so many a network's own memory, once a run, costs more than the images' overlap brings.
 MOST_WORKERS = 8
 
-Result = tuple[dict[str, Any], Geometry, Candidates | Detections]
+Result = tuple[Image, Geometry, Candidates | Detections]
 
 
 def share_threads(threads: int, provider: str) -> tuple[int, int, int]:
@@ -44,7 +45,7 @@ def share_threads(threads: int, provider: str) -> tuple[int, int, int]:
 
 def stream(
     pipeline: Pipeline,
-    entries: Sequence[dict[str, Any]],
+    images: Sequence[Image],
     *,
     batch: int = 1,
     workers: int = 1,
@@ -59,24 +60,24 @@ def stream(
 
     Args:
         pipeline: its stages are called from the workers' threads.
-        entries: images of a manifest: ``id``, ``path``, ``height`` and ``width`` in pixels.
-        batch: number of images of one run of the network, in the order of ``entries``; the last may have
+        images: of a manifest.
+        batch: number of images of one run of the network, in the order of ``images``; the last may have
             fewer.
         workers: number of threads.
         runs: how many of them may be in ``infer`` at once; see ``share_threads``.
         check: whether outputs of which no number may be made end the stream; it costs a pass over them.
 
     Yields:
-        entry, geometry and rows of each image, in the order of ``entries``. Close the generator where the
+        image, geometry and rows of each, in the order of ``images``. Close the generator where the
         loop can end early (``contextlib.closing``): the workers then finish the batch in hand and end.
 
     Raises:
-        UserError: an image cannot be read, or has another size than its entry says; with id and path.
+        UserError: an image cannot be read, or has another size than the manifest says; with id and path.
         Refused: with ``check``, NaN, infinity or a label that is none, behind the batches before.
         Exception: what a stage raises, with the ids as a note. The first such image in order counts.
     """
     slots = threading.BoundedSemaphore(runs)
-    batches = (entries[start : start + batch] for start in range(0, len(entries), batch))
+    batches = (images[start : start + batch] for start in range(0, len(images), batch))
     pending: deque[Future[list[Result]]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="stream")
     # the images share the cores already
@@ -95,60 +96,58 @@ def stream(
 
 
 def _run(
-    pipeline: Pipeline, entries: Sequence[dict[str, Any]], slots: threading.BoundedSemaphore, check: bool
+    pipeline: Pipeline, images: Sequence[Image], slots: threading.BoundedSemaphore, check: bool
 ) -> list[Result]:
     try:
-        tensor, geometries = pipeline.batch([_prepare(pipeline, entry) for entry in entries])
+        tensor, geometries = pipeline.batch([_prepare(pipeline, image) for image in images])
         with slots:
-            outputs = _infer(pipeline, tensor, geometries, entries)
+            outputs = _infer(pipeline, tensor, geometries, images)
         read = _read_valid if check else _read
         return [
-            (entry, geometry, read(pipeline, outputs, geometry, number, entry))
-            for number, (entry, geometry) in enumerate(zip(entries, geometries, strict=True))
+            (image, geometry, read(pipeline, outputs, geometry, number, image))
+            for number, (image, geometry) in enumerate(zip(images, geometries, strict=True))
         ]
     except Exception as error:
-        error.add_note(f"in the batch of {_name(*entries)}")
+        error.add_note(f"in the batch of {_name(*images)}")
         raise
 
 
-def _name(*entries: dict[str, Any]) -> str:
-    return ", ".join(f"image id {entry['id']} ({entry['path']})" for entry in entries)
+def _name(*images: Image) -> str:
+    return ", ".join(f"image id {image.id} ({image.path})" for image in images)
 
 
-def _infer(
-    pipeline: Pipeline, tensor: Any, geometries: Sequence[Geometry], entries: Sequence[dict[str, Any]]
-) -> Any:
+def _infer(pipeline: Pipeline, tensor: Any, geometries: Sequence[Geometry], images: Sequence[Image]) -> Any:
     try:
         return pipeline.infer(tensor, *geometries)
     except UserError as error:
-        raise UserError(f"{error}, on {_name(*entries)}") from error
+        raise UserError(f"{error}, on {_name(*images)}") from error
 
 
 def _read(
-    pipeline: Pipeline, outputs: Any, geometry: Geometry, number: int, entry: dict[str, Any]
+    pipeline: Pipeline, outputs: Any, geometry: Geometry, number: int, image: Image
 ) -> Candidates | Detections:
     return pipeline.read(outputs, geometry, number)
 
 
 def _read_valid(
-    pipeline: Pipeline, outputs: Any, geometry: Geometry, number: int, entry: dict[str, Any]
+    pipeline: Pipeline, outputs: Any, geometry: Geometry, number: int, image: Image
 ) -> Candidates | Detections:
     try:
         return read_valid(pipeline, outputs, geometry, number)
     except Refused as refused:
-        raise Refused(f"{refused.reason} on {_name(entry)}") from refused
+        raise Refused(f"{refused.reason} on {_name(image)}") from refused
     except UserError as error:
-        raise UserError(f"{error}, on {_name(entry)}") from error
+        raise UserError(f"{error}, on {_name(image)}") from error
 
 
-def _prepare(pipeline: Pipeline, entry: dict[str, Any]) -> tuple[Any, Geometry]:
+def _prepare(pipeline: Pipeline, image: Image) -> tuple[Any, Geometry]:
     try:
-        tensor, geometry = pipeline.prepare(pipeline.decode(entry["path"]))
+        tensor, geometry = pipeline.prepare(pipeline.decode(image.path))
     except UserError as error:
-        raise UserError(f"{_name(entry)}: {error}") from error
-    if (geometry.height, geometry.width) != (entry["height"], entry["width"]):
+        raise UserError(f"{_name(image)}: {error}") from error
+    if (geometry.height, geometry.width) != (image.height, image.width):
         raise UserError(
-            f"{_name(entry)} is {geometry.height}x{geometry.width} pixels, "
-            f"the annotations say {entry['height']}x{entry['width']}; its boxes would not fit"
+            f"{_name(image)} is {geometry.height}x{geometry.width} pixels, "
+            f"the annotations say {image.height}x{image.width}; its boxes would not fit"
         )
     return tensor, geometry

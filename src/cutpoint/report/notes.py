@@ -6,6 +6,7 @@ from cutpoint.compare.baseline import LEAST_AP, NO_DETECTION
 from cutpoint.data.inspection import Inspection, missed
 from cutpoint.files import read_json
 from cutpoint.records.detections import refusal
+from cutpoint.records.truth import read_truth
 from cutpoint.report.doubts import (
     BASELINE_OFF,
     DOUBTFUL,
@@ -64,9 +65,9 @@ def _truth_notes(row: dict[str, Any]) -> list[str]:
     """What was filled in or left out of the annotations: once for a data set and model, at its reference."""
     if not row["truth"]:
         return []
-    info = read_json(row["truth"])["info"]
-    names = info["left_out"]["names"]
-    return [f"annotations: {note}" for note in info["notes"]] + (
+    truth = read_truth(row["truth"])
+    names = truth.left_out.names
+    return [f"annotations: {note}" for note in truth.notes] + (
         [f"not scored, no class of the model: {', '.join(names)}"] if names else []
     )
 

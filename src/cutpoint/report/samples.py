@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import matplotlib
@@ -12,10 +11,11 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from cutpoint.errors import UserError
-from cutpoint.files import read_json, replacing
+from cutpoint.files import replacing
 from cutpoint.matching import AGREEMENT_IOU, group_rows, match
 from cutpoint.records.autopsy import read_autopsy
 from cutpoint.records.detections import Results, make_results, read_results, refusal_of_pair
+from cutpoint.records.manifest import read_manifest
 from cutpoint.records.samples import Picture, write_pictures
 from cutpoint.records.truth import GroundTruth, read_truth
 
@@ -114,27 +114,27 @@ def draw_samples(
     if refusal_of_pair(reference_detections, variant_detections) is not None:
         write_pictures(folder / "index.json", [])
         return
-    data = read_json(manifest)
+    data = read_manifest(manifest)
     causes = _read_causes(autopsy)
     sides = [
         _by_image(read_results(path))
         for side, path in (("reference", reference_detections), ("variant", variant_detections))
     ]
-    names = {entry["id"]: entry["name"] for entry in data["categories"]} or {
+    names = {category.id: category.name for category in data.categories} or {
         label + 1: name for label, name in enumerate(classes or [])
     }
     annotated = read_truth(truth) if truth else None
     objects_of = group_rows(annotated.image_id) if annotated is not None else {}
     ranked = []
-    for image in data["images"]:
-        reference, variant = (side.get(image["id"], NOTHING) for side in sides)
+    for image in data.images:
+        reference, variant = (side.get(image.id, NOTHING) for side in sides)
         shown = [
             _visible(reference, variant, score_thr, causes["reference"]),
             _visible(variant, reference, score_thr, causes["variant"]),
         ]
         unmatched = sum(_count_unmatched(side) for side in shown)
         empty = not any(shown)
-        ranked.append(((-unmatched, empty, image["id"]), image, shown))
+        ranked.append(((-unmatched, empty, image.id), image, shown))
     ranked.sort(key=lambda entry: entry[0])
 
     index = []
@@ -142,12 +142,12 @@ def draw_samples(
         heads = (f"reference: {reference_name}", f"variant: {variant_name}")
         panels = [(_count_text(head, side), side) for head, side in zip(heads, shown, strict=True)]
         if annotated is not None:
-            objects = _objects(annotated, objects_of.get(image["id"], NO_ROWS))
+            objects = _objects(annotated, objects_of.get(image.id, NO_ROWS))
             panels.insert(0, (f"ground truth: {len(objects)}", objects))
-        caption = _caption(image, shown, score_thr)
-        name = f"{rank:02d}_{image['id']}.jpg"
-        _save(folder / name, _compose(_read(image["path"]), panels, names, caption))
-        index.append(Picture(name, image["id"], caption))
+        caption = _caption(f"image {image.id} ({image.file_name})", shown, score_thr)
+        name = f"{rank:02d}_{image.id}.jpg"
+        _save(folder / name, _compose(_read(image.path), panels, names, caption))
+        index.append(Picture(name, image.id, caption))
     write_pictures(folder / "index.json", index)
 
 
@@ -197,17 +197,14 @@ def _count_text(head: str, side: list[Item]) -> str:
     return f"{head}: {len(side)}" + (f", {unmatched} unmatched (≠)" if unmatched else "")
 
 
-def _caption(image: dict[str, Any], shown: list[list[Item]], score_thr: float) -> str:
+def _caption(title: str, shown: list[list[Item]], score_thr: float) -> str:
     only = [_count_unmatched(side) for side in shown]
     difference = (
         "every detection matched"
         if not any(only)
         else (f"{only[0]} only in the reference, {only[1]} only in the variant")
     )
-    return (
-        f"image {image['id']} ({image['file_name']}): score >= {score_thr:g}; "
-        f"{difference} (same class, IoU >= {AGREEMENT_IOU:g})"
-    )
+    return f"{title}: score >= {score_thr:g}; {difference} (same class, IoU >= {AGREEMENT_IOU:g})"
 
 
 def _read(path: str) -> np.ndarray:

@@ -11,6 +11,8 @@ from cutpoint.data.inspection import Inspection, inspect
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, replacing, write_text
 from cutpoint.records.detections import Refused, read_results
+from cutpoint.records.manifest import read_manifest
+from cutpoint.records.truth import read_truth
 from cutpoint.report.doubts import warnings
 from cutpoint.report.notes import notes_of, reference_row
 from cutpoint.report.words import fixed, interval, signed
@@ -159,11 +161,11 @@ def _inspect(row: dict[str, Any]) -> Inspection | None:
         found = read_results(row["detections"])
     except Refused:
         return None
-    return inspect(found, (entry["id"] for entry in read_json(row["manifest"])["images"]))
+    return inspect(found, read_manifest(row["manifest"]).ids)
 
 
 def _summary_row(row: dict[str, Any], seen: Inspection | None, notes: str | None) -> dict[str, Any]:
-    images = len(read_json(row["manifest"])["images"])
+    images = len(read_manifest(row["manifest"]).images)
     metrics, comparison = _load(row["metrics"]), _load(row["comparison"])
     if metrics and metrics["images"] != images:
         raise UserError(
@@ -173,7 +175,7 @@ def _summary_row(row: dict[str, Any], seen: Inspection | None, notes: str | None
     latency = _load(row["latency"])
     total = latency["stages"]["total"] if latency else {}
     low, high = comparison.get("delta_AP_ci95") or (None, None)
-    left_out = _load(row["truth"])["info"]["left_out"] if row["truth"] else {}
+    left_out = read_truth(row["truth"]).left_out if row["truth"] else None
     shape = row["shape"]
     return {
         **{key: row[key] for key in ("dataset", "model", "variant", "runtime", "cut")},
@@ -186,8 +188,8 @@ def _summary_row(row: dict[str, Any], seen: Inspection | None, notes: str | None
         "delta_AP_hi": high,
         "images": images,
         "images_without_detections": seen and seen.without,
-        "categories_left_out": left_out.get("categories"),
-        "boxes_left_out": left_out.get("boxes"),
+        "categories_left_out": left_out and left_out.categories,
+        "boxes_left_out": left_out and left_out.boxes,
         "shape": "x".join(map(str, shape)) if isinstance(shape, list | tuple) else shape,
         "latency_p50_ms": total.get("p50"),
         "latency_p99_ms": total.get("p99"),

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from datasets import make_image, save_labels, save_manifest
 from tiny import ATSS_STEPS, atss_head, candidates, geometry, model_spec, raw_outputs, yolox_head
 
 from cutpoint.compare.autopsy import Side, autopsy, count_steps, in_graph_form
@@ -16,10 +17,11 @@ from cutpoint.matching import find_overlaps, pair_overlaps
 from cutpoint.predict.postprocess import postprocess
 from cutpoint.recipes.recipe import Recipe, apply_recipe, resolve_recipe
 from cutpoint.records.detections import make_results
+from cutpoint.records.manifest import Category
 from cutpoint.records.predictions import PredictionWriter
 
 SPEC = model_spec(atss_head())
-CATEGORIES = [{"id": 10 * (label + 1), "name": name} for label, name in enumerate(SPEC.classes)]
+CATEGORIES = [Category(10 * (label + 1), name) for label, name in enumerate(SPEC.classes)]
 # network pixels; an image pixel is half of one
 BOX, SMALLER, FAR, MIDDLE = (0, 0, 20, 20), (0, 0, 20, 15), (22, 0, 30, 30), (2, 2, 22, 22)
 LOOSE = [{"step": "threshold", "quantity": "class", "value": 0.05}, {"step": "clip"}, {"step": "rescale"}]
@@ -29,15 +31,10 @@ NMS = {"step": "nms", "iou_threshold": 0.6}
 @pytest.fixture
 def bench(tmp_path):
     """Make a side of rows by image, and compare two."""
-    manifest = {
-        "dataset": "tiny",
-        "annotations": "given.json",
-        "images": [{"id": 7}, {"id": 9}],
-        "categories": CATEGORIES,
-    }
     paths = {name: str(tmp_path / f"{name}.json") for name in ("spec", "labels")}
-    write_json(str(tmp_path / "manifest.json"), manifest)
-    write_json(paths["labels"], {"labels": [category["id"] for category in CATEGORIES]})
+    images = [make_image(7), make_image(9)]
+    manifest = save_manifest(tmp_path / "manifest.json", images, categories=CATEGORIES)
+    save_labels(paths["labels"], [category.id for category in CATEGORIES])
 
     def side(name, images, recipe, sizes=None, spec=SPEC, kept=None, scores=None):
         write_json(paths["spec"], spec.to_dict())
@@ -61,7 +58,6 @@ def bench(tmp_path):
 
     def run(reference, variant):
         out = str(tmp_path / "cases.parquet")
-        manifest = str(tmp_path / "manifest.json")
         autopsy(reference=reference, variant=variant, manifest=manifest, **paths, out=out)
         rows = pq.read_table(out).to_pylist()
         _check_complete(reference, variant, rows, count_steps(out))

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from datasets import make_image, save_manifest
 from scoring import complete_truth
 from tiny import ATSS_STEPS, PAA_STEPS, YOLOV3_STEPS, atss_head, model_spec, yolox_head
 
@@ -45,7 +46,6 @@ def run(folder, reference, variant, labelled=True, recipes=("mmdet3", "mmdet3"),
     truth = {"images": [{"id": i} for i in IMAGES], "categories": [{"id": 1, "name": "car"}]}
     contents = {
         "truth": complete_truth(truth | {"annotations": boxes}),
-        "manifest": {"images": [{"id": i} for i in IMAGES], "annotations": str(folder / "truth.json")},
         "spec": model_spec(atss_head()).to_dict(),
         "reference": reference,
         "variant": variant,
@@ -53,12 +53,15 @@ def run(folder, reference, variant, labelled=True, recipes=("mmdet3", "mmdet3"),
     paths = {name: str(folder / f"{name}.json") for name in contents}
     for name, content in contents.items():
         (folder / f"{name}.json").write_text(json.dumps(content))
+    del paths["truth"]
+    paths["manifest"] = save_manifest(folder / "manifest.json", map(make_image, IMAGES))
     samples = {f"{side}_samples": None for side in ("reference", "variant")}
     if labelled:
         samples = {name: str(folder / f"{name}.npz") for name in samples}
         for side in ("reference", "variant"):
-            sample_ap(truth=paths["truth"], detections=paths[side], out=samples[f"{side}_samples"])
-    del paths["truth"]
+            sample_ap(
+                truth=str(folder / "truth.json"), detections=paths[side], out=samples[f"{side}_samples"]
+            )
     autopsy = str(folder / "autopsy.parquet")
     box = dict.fromkeys(("score", "x1", "y1", "x2", "y2"), 0.5)
     rows = [AutopsyRow(image_id=1, side="variant", category_id=1, step=step, **box) for step in STEPS]

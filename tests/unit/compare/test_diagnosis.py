@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from datasets import make_image, make_manifest, save_manifest
 
 from cutpoint.compare import diagnosis
 from cutpoint.compare.diagnosis import diagnose, judge, rank
@@ -79,17 +80,16 @@ def test_the_share_of_the_same_detections():
 
 
 def test_no_image_is_in_both_parts():
-    content = {"images": [{"id": n, "file_name": f"{n}.jpg"} for n in range(25)]}
-    first, second = ({entry["id"] for entry in part} for part in split_images(content, 40))
+    data = make_manifest(make_image(n) for n in range(25))
+    first, second = ({part_image.id for part_image in part} for part in split_images(data, 40))
     assert (len(first), len(second)) == (12, 12)
     assert not first & second
-    assert [len(part) for part in split_images(content, 5)] == [5, 5]
+    assert [len(part) for part in split_images(data, 5)] == [5, 5]
 
 
 def test_few_images_are_no_error(tmp_path):
     paths = {key: str(tmp_path / f"{key}.json") for key in ("fingerprints", "manifest", "out")}
-    entries = [{"id": n, "file_name": f"{n}.jpg"} for n in range(8)]
-    write_json(paths["manifest"], {"dataset": "d", "annotations": None, "images": entries, "categories": []})
+    save_manifest(paths["manifest"], [make_image(n) for n in range(8)])
     write_json(paths["fingerprints"], {"images": [1, 2], "limit": None, "mistakes": [], "refused": None})
     write_json(tmp_path / "d.json", [])
     sides = {"reference": str(tmp_path / "d.json"), "variant": str(tmp_path / "d.json")}

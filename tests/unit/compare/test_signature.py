@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from datasets import make_image
 from scoring import truth_of
 
 from cutpoint.compare.signature import Signatures
 from cutpoint.records.detections import make_results
 
-IMAGES = [{"id": 2, "width": 200, "height": 100}, {"id": 1, "width": 200, "height": 100}]
+IMAGES = [make_image(2), make_image(1)]
 BOX = (40.0, 20.0, 20.0, 10.0)  # x, y, w, h
 
 
@@ -88,7 +89,7 @@ def test_resamples_are_sums_of_images():
 
 def test_ap_is_relative_to_the_reference():
     annotations = {
-        "images": IMAGES,
+        "images": [{"id": number} for number in (2, 1)],
         "categories": [{"id": category, "name": str(category)} for category in (5, 7, 9)],
         "annotations": [
             {"id": n, "image_id": n, "category_id": 5, "bbox": list(BOX), "area": 200.0, "iscrowd": 0}

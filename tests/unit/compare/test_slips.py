@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from datasets import make_image
 
 from cutpoint.compare import slips as slips_of
 from cutpoint.compare.slips import LAYOUTS, read_boxes
 from cutpoint.records.detections import make_results
 
-IMAGES = [{"id": number, "width": 200, "height": 100} for number in (1, 2, 3)]
+IMAGES = [make_image(number) for number in (1, 2, 3)]
 BOX = [40.0, 20.0, 100.0, 50.0]  # centre 90, 45; other corner 140, 70
 
 

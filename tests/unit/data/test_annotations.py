@@ -2,16 +2,19 @@
 
 import copy
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scoring import truth_of
 
-from cutpoint.data.annotations import clean_annotations, read_annotations
+from cutpoint.data.annotations import CleanAnnotations, clean_annotations
 from cutpoint.errors import UserError
 from cutpoint.evaluate.coco import score
 from cutpoint.records.detections import make_results
+from cutpoint.records.manifest import Category
+from cutpoint.records.truth import TruthImage
 
 DEMO = Path(__file__).resolve().parents[3] / "data/demo/traffic/instances.json"
 NAN, INFINITY = float("nan"), float("inf")
@@ -43,11 +46,25 @@ def content():
     }
 
 
-def clean(content, invalid_boxes=None):
+def clean(content, invalid_boxes=None) -> CleanAnnotations:
     before = repr(content)
-    found = clean_annotations("street", "instances.json", content, invalid_boxes)
+    cleaned = clean_annotations("street", "instances.json", content, invalid_boxes)
     assert repr(content) == before
-    return found
+    return cleaned
+
+
+def as_coco(cleaned: CleanAnnotations) -> dict:
+    """Annotations as scoring takes them."""
+    columns = (cleaned.image_id, cleaned.category_id, cleaned.bbox, cleaned.area, cleaned.iscrowd.astype(int))
+    keys = ("image_id", "category_id", "bbox", "area", "iscrowd")
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return {
+        "images": [asdict(image) for image in cleaned.images],
+        "annotations": [
+            {"id": number, **dict(zip(keys, row, strict=True))} for number, row in enumerate(rows, start=1)
+        ],
+        "categories": [asdict(category) for category in cleaned.categories],
+    }
 
 
 def refusal(content, invalid_boxes=None):
@@ -65,24 +82,15 @@ def entry(content, position=0):
 
 def test_clean_annotations_keep_ids_and_order_and_have_no_notes(content):
     content["images"].reverse()
-    found, notes = clean(content)
-    assert notes == []
-    assert found["images"] == [
-        {"id": 7, "file_name": "b.jpg", "height": 80, "width": 100},
-        {"id": 0, "file_name": "a.jpg", "height": 80, "width": 100},
-    ]
-    assert found["categories"] == [{"id": 0, "name": "car"}, {"id": 3, "name": "person"}]
-    assert found["annotations"][3] == {
-        "id": 4,
-        "image_id": 7,
-        "category_id": 3,
-        "bbox": [5.0, 5.0, 10.0, 60.5],
-        "area": 302.5,
-        "iscrowd": 0,
-    }
-    assert [a["id"] for a in found["annotations"]] == [1, 2, 3, 4, 5]
-    # what is written is JSON
-    json.dumps(found, allow_nan=False)
+    cleaned = clean(content)
+    assert cleaned.notes == ()
+    assert cleaned.images == (TruthImage(7, "b.jpg", 80, 100), TruthImage(0, "a.jpg", 80, 100))
+    assert cleaned.categories == (Category(0, "car"), Category(3, "person"))
+    assert cleaned.image_id.tolist() == [0, 0, 0, 7, 7]
+    assert cleaned.category_id.tolist() == [0, 3, 0, 3, 0]
+    assert cleaned.bbox[3].tolist() == [5.0, 5.0, 10.0, 60.5]
+    assert cleaned.area[3] == 302.5
+    assert not cleaned.iscrowd.any()
 
 
 # scored against detections that are the demo's boxes moved by some pixels
@@ -95,7 +103,8 @@ def demo():
 
 def demo_ap(content):
     """AP of detections near the boxes of the demo, by the content's own ids."""
-    found, notes = clean(content)
+    cleaned = clean(content)
+    truth, notes = as_coco(cleaned), list(cleaned.notes)
     rng = np.random.default_rng(1)
     results = [
         {
@@ -104,9 +113,9 @@ def demo_ap(content):
             "bbox": (np.array(a["bbox"]) + rng.normal(0, 2, 4)).tolist(),
             "score": rng.uniform(),
         }
-        for a in found["annotations"]
+        for a in truth["annotations"]
     ]
-    metrics = score(truth_of(found), make_results(results))
+    metrics = score(truth_of(truth), make_results(results))
     return [metrics[name] for name in ("AP", "AP50", "APs", "APm", "APl")], notes
 
 
@@ -270,18 +279,18 @@ def test_ids_as_large_as_int64_pass(content):
     content["images"][1]["id"] = 2**63 - 1
     for annotation in content["annotations"][3:]:
         annotation["image_id"] = 2**63 - 1
-    found, notes = clean(content)
-    assert found["annotations"][4]["image_id"] == 2**63 - 1
-    assert notes == []
+    cleaned = clean(content)
+    assert cleaned.image_id[4] == 2**63 - 1
+    assert cleaned.notes == ()
 
 
 def test_whole_numbers_written_as_fractions_are_sizes_and_crowd_marks(content):
     content["images"][0]["width"] = 100.0
     entry(content)["iscrowd"] = True
-    found, notes = clean(content)
-    assert repr(found["images"][0]["width"]) == "100"
-    assert repr(found["annotations"][0]["iscrowd"]) == "1"
-    assert notes == []
+    cleaned = clean(content)
+    assert repr(cleaned.images[0].width) == "100"
+    assert cleaned.iscrowd.tolist() == [True, False, False, False, False]
+    assert cleaned.notes == ()
 
 
 # boxes
@@ -327,10 +336,9 @@ def test_what_is_no_box_is_refused_or_left_out(content, box, shown):
     assert message.endswith("or set datasets.street.invalid_boxes: drop (left out)")
     # they cannot be counted
     assert refusal(content, "count") == message
-    found, notes = clean(content, "drop")
-    assert [a["bbox"][0] for a in found["annotations"]] == [10, 0, 60]
-    assert [a["id"] for a in found["annotations"]] == [1, 2, 3]
-    assert notes == [f"{start}: left out"]
+    cleaned = clean(content, "drop")
+    assert cleaned.bbox[:, 0].tolist() == [10, 0, 60]
+    assert cleaned.notes == (f"{start}: left out",)
 
 
 def test_an_annotation_without_a_box_and_a_number_beyond_float64(content):
@@ -361,15 +369,16 @@ def test_a_box_that_can_never_match_is_refused_left_out_or_counted(content, chan
     many(content, change, 2)
     assert refusal(content).startswith(message)
     assert refusal(content).endswith(BOTH)
-    found, notes = clean(content, "drop")
-    assert len(found["annotations"]) == 38
-    assert notes[0] == f"{message}: left out"
-    found, notes = clean(content, "count")
-    assert len(found["annotations"]) == 40
-    assert notes[0] == f"{message}: kept, as pycocotools does"
+    cleaned = clean(content, "drop")
+    assert len(cleaned) == 38
+    assert cleaned.notes[0] == f"{message}: left out"
+    cleaned = clean(content, "count")
+    assert len(cleaned) == 40
+    assert cleaned.notes[0] == f"{message}: kept, as pycocotools does"
     # a missed object: 38 of 40 found exactly
-    results = [{**a, "score": 0.9} for a in found["annotations"][2:]]
-    metrics = score(truth_of(found), make_results(results))
+    truth = as_coco(cleaned)
+    results = [{**a, "score": 0.9} for a in truth["annotations"][2:]]
+    metrics = score(truth_of(truth), make_results(results))
     assert metrics["per_class"][0]["ground_truths"] == 40
     # recall 38 / 40 reaches 0, 0.01, ... 0.94 with precision 1 (0.95 is a little above it in floating point)
     assert metrics["AP"] == pytest.approx(95 / 101)
@@ -377,9 +386,9 @@ def test_a_box_that_can_never_match_is_refused_left_out_or_counted(content, chan
 
 def test_half_inside_is_a_box_and_is_said(content):
     many(content, lambda box: [-9, *box[1:]], 1)
-    found, notes = clean(content)
-    assert len(found["annotations"]) == 40
-    assert notes[0] == (
+    cleaned = clean(content)
+    assert len(cleaned) == 40
+    assert cleaned.notes[0] == (
         "bbox that reaches out of its image: 1 of 40 annotations, first annotation 0, by up to 9 px: scored "
         "as written"
     )
@@ -387,7 +396,7 @@ def test_half_inside_is_a_box_and_is_said(content):
 
 def test_rounding_at_the_border_is_nothing(content):
     entry(content)["bbox"] = [-1, -0.5, 102, 81]
-    assert clean(content)[1] == []
+    assert clean(content).notes == ()
 
 
 FRACTIONS = "bbox that is fractions of the image's size"
@@ -400,7 +409,7 @@ def test_fractions_are_recognised_all_or_some(content):
         for choice in (None, "drop", "count"):
             assert refusal(many(content, **fraction, count=count), choice).startswith(start)
     # a single one of a pixel may be an object
-    assert len(clean(many(content, **fraction, count=1))[0]["annotations"]) == 40
+    assert len(clean(many(content, **fraction, count=1))) == 40
     # images of a pixel or two, where fractions are pixels
     content = many(content, **fraction, count=40)
     content["images"][1] |= {"width": 2, "height": 2}
@@ -426,21 +435,21 @@ def test_another_order_of_the_four_numbers_is_recognised(demo, reading):
 
 def test_boxes_that_end_in_a_quarter_of_the_image_are_said(content):
     percents = many(content, lambda box: [part / 2 for part in box], 40)
-    assert clean(percents)[1][0].startswith("no bbox reaches out of the upper left quarter of its image")
+    assert clean(percents).notes[0].startswith("no bbox reaches out of the upper left quarter of its image")
 
 
 def test_annotations_that_are_there_twice(content):
     again = [{**copy.deepcopy(a), "id": 100 + n} for n, a in enumerate(content["annotations"])]
     # the same box of another category, or as a crowd, is another object
     other = [{**entry(content), "id": 201, "category_id": 3}, {**entry(content), "id": 202, "iscrowd": 1}]
-    once, _ = clean({**content, "annotations": content["annotations"] + other})
+    once = clean({**content, "annotations": content["annotations"] + other})
     content["annotations"] += other + again
     start = "annotation that is there twice (image, category, bbox, iscrowd): 5 of 12 annotations, first "
     assert refusal(content).startswith(f"{start}annotation 100; remove the second, or set")
-    found, notes = clean(content, "drop")
-    assert found == once
-    assert notes == [f"{start}annotation 100: left out"]
-    assert len(clean(content, "count")[0]["annotations"]) == 12
+    cleaned = clean(content, "drop")
+    assert as_coco(cleaned) == as_coco(once)
+    assert cleaned.notes == (f"{start}annotation 100: left out",)
+    assert len(clean(content, "count")) == 12
 
 
 def test_one_in_a_thousand_is_ordinary_and_said(content):
@@ -451,9 +460,9 @@ def test_one_in_a_thousand_is_ordinary_and_said(content):
     ]
     entry(content, 5)["bbox"] = [5, 5, 1, 0]
     entry(content, 9)["bbox"] = entry(content, 8)["bbox"]
-    found, notes = clean(content)
-    assert len(found["annotations"]) == 2000
-    assert notes == [
+    cleaned = clean(content)
+    assert len(cleaned) == 2000
+    assert list(cleaned.notes) == [
         "width or height of the bbox is 0 or negative: 1 of 2000 annotations, first annotation 5: kept, as "
         "pycocotools does",
         "annotation that is there twice (image, category, bbox, iscrowd): 1 of 2000 annotations, first "
@@ -486,48 +495,7 @@ def test_one_in_a_thousand_is_ordinary_and_said(content):
 )
 def test_what_is_odd_but_scored_is_said(content, change, note):
     change(content)
-    found, notes = clean(content)
-    assert len(notes) == 1
-    assert notes[0].startswith(note)
-    assert len(found["categories"]) == 2
-
-
-# the file
-
-
-@pytest.mark.parametrize(
-    ("raw", "message"),
-    [
-        (b"", "the file is empty"),
-        (b" \n", "the file is empty"),
-        (b"{", "not JSON"),
-        (b"<!DOCTYPE html>", "not JSON"),
-        (b"[" * 100_000, "not JSON"),
-        (b"7", "not a COCO detection file"),
-        (b'[{"image_id": 1, "bbox": [], "score": 1}]', "a list, as of detections (a results file)"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer"),
-        (b"\x1f\x8b\x08\x00", "not UTF-8 text"),
-        ('{"images": []}'.encode("utf-16"), "not UTF-8 text"),
-    ],
-)
-def test_a_file_that_is_none_is_named(tmp_path, raw, message):
-    path = tmp_path / "instances.json"
-    path.write_bytes(raw)
-    with pytest.raises(UserError) as error:
-        read_annotations("street", str(path))
-    assert str(error.value).startswith(f"datasets.street.annotations {path}: {message}")
-
-
-def test_a_missing_file_and_a_folder(tmp_path):
-    with pytest.raises(UserError, match=r"^datasets\.street\.annotations: no file .*none\.json$"):
-        read_annotations("street", str(tmp_path / "none.json"))
-    with pytest.raises(UserError, match=r"is a folder; name the JSON file in it$"):
-        read_annotations("street", str(tmp_path))
-
-
-def test_a_byte_order_mark_and_nan_are_read(tmp_path):
-    path = tmp_path / "instances.json"
-    path.write_bytes(b'\xef\xbb\xbf{"images": [NaN], "name": "caf\xc3\xa9"}')
-    found = read_annotations("street", str(path))
-    assert found["name"] == "café"
-    assert np.isnan(found["images"][0])
+    cleaned = clean(content)
+    assert len(cleaned.notes) == 1
+    assert cleaned.notes[0].startswith(note)
+    assert len(cleaned.categories) == 2

@@ -1,21 +1,22 @@
 """Labels and categories. That AP is mmdet's for any order: tests/reference/test_label_mapping.py."""
 
+import numpy as np
 import pytest
+from datasets import make_manifest
 
+from cutpoint.data.annotations import CleanAnnotations
 from cutpoint.data.labels import label_map, scored_categories
 from cutpoint.errors import UserError
+from cutpoint.records.manifest import Category
+from cutpoint.records.truth import LeftOut
 
-MANIFEST = {
-    "dataset": "street",
-    "annotations": "instances.json",
-    "categories": [{"id": 7, "name": "vehicle"}, {"id": 2, "name": "person"}],
-}
+MANIFEST = make_manifest((), [Category(7, "vehicle"), Category(2, "person")], "instances.json")
 
 
 def manifest(*names):
     """Categories 10, 20, ... in this order."""
-    categories = [{"id": 10 * number, "name": name} for number, name in enumerate(names, start=1)]
-    return MANIFEST | {"categories": categories}
+    categories = [Category(10 * number, name) for number, name in enumerate(names, start=1)]
+    return make_manifest((), categories, "instances.json")
 
 
 def test_by_name_in_channel_order():
@@ -48,7 +49,7 @@ def test_names_that_do_not_exist(mapping, message):
 
 
 def test_without_annotations():
-    without = MANIFEST | {"annotations": None, "categories": []}
+    without = make_manifest(())
     assert label_map(["a", "b"], None, without) == [1, 2]
     with pytest.raises(UserError, match="only for a data set with annotations"):
         label_map(["a", "b"], {"a": "person"}, without)
@@ -115,19 +116,24 @@ WHERE = "datasets.street.categories_without_class"
 def truth():
     """Boxes: 3 of a, 2 and a crowd of b, a crowd of c, none of root."""
     rows = [(10, 0)] * 3 + [(20, 0)] * 2 + [(20, 1), (30, 1)]
-    return {
-        "categories": manifest("a", "b", "c", "root")["categories"],
-        "annotations": [{"category_id": category, "iscrowd": crowd} for category, crowd in rows],
-    }
+    category_id, iscrowd = np.array(rows).T
+    none = np.zeros(len(rows))
+    categories = manifest("a", "b", "c", "root").categories
+    return CleanAnnotations((), categories, none, category_id, none, none, iscrowd.astype(bool), ())
 
 
-NOTHING = {"categories": 0, "boxes": 0, "names": []}
+def ids(scored):
+    categories, left_out = scored
+    return [category.id for category in categories], left_out
+
+
+NOTHING = LeftOut(0, 0, ())
 
 
 @pytest.mark.parametrize("choice", [None, "leave_out", "count"])
 def test_categories_without_boxes_need_no_class(choice):
-    assert scored_categories(truth(), [20, 10, None], choice, WHERE) == ([10, 20], NOTHING)
-    assert scored_categories(truth(), [40, 10, 20], choice, WHERE) == ([10, 20, 40], NOTHING)
+    assert ids(scored_categories(truth(), [20, 10, None], choice, WHERE)) == ([10, 20], NOTHING)
+    assert ids(scored_categories(truth(), [40, 10, 20], choice, WHERE)) == ([10, 20, 40], NOTHING)
 
 
 def test_categories_with_boxes_and_no_class_are_refused_left_out_or_counted():
@@ -138,6 +144,6 @@ def test_categories_with_boxes_and_no_class_are_refused_left_out_or_counted():
         "did you mean 'bb'; set it to leave_out (not scored, as in mmdet) or count (scored, AP 0), or map "
         "classes to them"
     )
-    left = {"categories": 1, "boxes": 2, "names": ["b"]}
-    assert scored_categories(truth(), [None, 10], "leave_out", WHERE) == ([10], left)
-    assert scored_categories(truth(), [None, 10], "count", WHERE) == ([10, 20], NOTHING)
+    left = LeftOut(1, 2, ("b",))
+    assert ids(scored_categories(truth(), [None, 10], "leave_out", WHERE)) == ([10], left)
+    assert ids(scored_categories(truth(), [None, 10], "count", WHERE)) == ([10, 20], NOTHING)

@@ -48,6 +48,7 @@ def build(tmp_path, images, content, limit=None):
 def test_lists_images_by_id_and_categories(tmp_path, images):
     found = build(tmp_path, images, annotations())
     assert found == {
+        "format": 2,
         "dataset": "street",
         "annotations": str(tmp_path / "instances.json"),
         "content": "ab",
@@ -71,7 +72,7 @@ def test_annotations_are_checked_before_anything_is_written(tmp_path, images):
 def test_missing_folder_and_files_are_named(tmp_path, images):
     with pytest.raises(UserError, match=r"datasets\.street\.images: .*nowhere is not a folder"):
         build(tmp_path, tmp_path / "nowhere", annotations())
-    with pytest.raises(UserError, match=r"datasets\.street\.annotations: no file .*none\.json"):
+    with pytest.raises(UserError, match=r"datasets\.street\.annotations .*none\.json: no such file"):
         build_manifest(
             dataset="street",
             images=str(images),

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from datasets import make_image
 
 from cutpoint.data.image import decode
 from cutpoint.detector.pictures import choose_pictures
@@ -10,12 +11,12 @@ from cutpoint.detector.pictures import choose_pictures
 
 def pictures(folder, *sizes):
     """Of images of these sizes: the sizes of the pictures."""
-    entries = []
+    images = []
     for number, (height, width) in enumerate(sizes):
         path = str(folder / f"{number}.png")
         cv2.imwrite(path, np.zeros((height, width, 3), np.uint8))
-        entries.append({"id": number, "path": path, "height": height, "width": width})
-    _, chosen = choose_pictures(entries, len(entries), str(folder))
+        images.append(make_image(number, path, height, width))
+    _, chosen = choose_pictures(images, len(images), str(folder))
     return [decode(picture.path).shape[:2] for picture in chosen]
 
 

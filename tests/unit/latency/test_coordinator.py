@@ -1,9 +1,9 @@
-import json
 import sys
 import time
 
 import psutil
 import pytest
+from datasets import make_image, save_manifest
 
 from cutpoint.errors import UserError
 from cutpoint.latency import coordinator
@@ -74,15 +74,14 @@ def run(tmp_path):
     """Times stub workers of given behaviours, by variant; returns the samples and how they were timed."""
 
     def time_them(behaviours, ids=(1,), **settings):
-        entries = [{"id": i, "path": f"{i}.jpg", "height": 8, "width": 8} for i in ids]
-        (tmp_path / "m.json").write_text(json.dumps({"images": entries}))
+        manifest = save_manifest(tmp_path / "m.json", [make_image(i, height=8, width=8) for i in ids])
         jobs = [
             {"variant": name, "runtime": "onnxruntime", "cut": "raw", "provider": "cpu", "tf32": False}
             | {"behaviour": behaviour}
             for name, behaviour in behaviours.items()
         ]
         recipes = {name: {"recipe": "mmdet3", "recipe_text": "mmdet3"} for name in behaviours}
-        given = {"jobs": jobs, "recipes": recipes, "manifest": str(tmp_path / "m.json")}
+        given = {"jobs": jobs, "recipes": recipes, "manifest": manifest}
         chosen = {"images": len(ids), "min_seconds": 0, "min_runs": 2, "threads": 1, "batch": 1}
         chosen |= {"throughput": False, "out": str(tmp_path / "s.parquet")} | settings
         time_variants(**given, **chosen)

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from datasets import make_image
 from tiny import FakeSession, atss_head, geometry, model_spec, raw_outputs
 
 from cutpoint.data.image import named_input
@@ -13,6 +14,7 @@ from cutpoint.latency.worker import MOST, Opened, is_stable, open_variant, time_
 from cutpoint.predict.pipeline import OnnxPipeline, Pipeline
 from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
 from cutpoint.records.detections import Detections
+from cutpoint.records.json_file import as_content
 from cutpoint.records.latency import COPIES, STAGES
 from cutpoint.records.model import Floor
 
@@ -88,7 +90,7 @@ def ask(*requests, job=JOB):
 
 
 def images(*paths):
-    return [{"id": n, "path": path, "height": 40, "width": 60} for n, path in enumerate(paths, 5)]
+    return [as_content(make_image(n, path, 40, 60)) for n, path in enumerate(paths, 5)]
 
 
 def test_stages_are_timed_where_the_work_is(stub):
@@ -163,7 +165,7 @@ def test_throughput_is_that_of_one_stream_that_lasts_long_enough(stub, monkeypat
     server = worker.Server.__new__(worker.Server)
     server._job, server._opened = JOB, Opened(stub, finished, {})
     monkeypatch.setattr(stub, "prepare", lambda image: (image, geometry(height=40, width=60)))
-    found = server.throughput(images("a", "b", "c"), seconds=2)
+    found = server.throughput([make_image(n, height=40, width=60) for n in range(3)], seconds=2)
     assert found == {"images_per_s": 15 / 2.5, "images": 15, "seconds": 2.5}
 
 

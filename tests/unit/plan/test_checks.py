@@ -1,14 +1,18 @@
 """Paths, classes and the published AP are checked before any job runs."""
 
 import json
+import os
 
 import pytest
 
 from cutpoint.errors import UserError
 from cutpoint.plan import checks
+from cutpoint.plan import digests as digests_module
 from cutpoint.plan.checks import check_files
+from cutpoint.plan.digests import Digests
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
 from cutpoint.plan.variants import Dataset, Export, Foreign, RecipeChoice, ResultsVariant, Run, RunVariant
+from cutpoint.records.annotations import read_category_names
 
 VARIANT = RunVariant("pytorch", Run("pytorch", "e2e", "cpu"), RecipeChoice())
 
@@ -24,7 +28,7 @@ def files(tmp_path, monkeypatch):
     return tmp_path
 
 
-def check(sources=(), published_ap=None, variants=(), **changes):
+def check(sources=(), published_ap=None, variants=(), digests=None, **changes):
     model = {"name": "m", "config": "mine.py", "checkpoint": "mine.pth", "candidate_floor": None}
     dataset = {"name": "d", "images": "images", "annotations": "truth.json", "classes": None, "limit": None}
     model |= {key: value for key, value in changes.items() if key in model}
@@ -32,7 +36,7 @@ def check(sources=(), published_ap=None, variants=(), **changes):
     evaluation = Evaluation(
         Model(**model), Dataset(**dataset, shards=1), (VARIANT, *variants), VARIANT, (), published_ap
     )
-    check_files(Plan("cpu", (evaluation,)), sources)
+    check_files(Plan("cpu", (evaluation,)), sources, digests or Digests("digests.json"))
 
 
 def test_all_there(files):
@@ -63,6 +67,26 @@ def test_all_there(files):
 def test_refused(files, changes, message):
     with pytest.raises(UserError, match=message):
         check(**changes)
+
+
+def test_annotations_are_parsed_again_only_when_they_have_changed(files, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        checks,
+        "read_category_names",
+        lambda path, where: [read.append(path), *read_category_names(path, where)][1:],
+    )
+    # a cache trusts a file only some time after it was changed
+    os.utime("truth.json", ns=(0, 0))
+    monkeypatch.setattr(digests_module, "SETTLED_NS", 0)
+    for _ in range(2):
+        digests = Digests("digests.json")
+        check(classes=(("vehicle", "car"),), digests=digests)
+        digests.save()
+    assert read == ["truth.json"]
+    (files / "truth.json").write_text(json.dumps({"categories": [{"id": 1, "name": "bus"}]}))
+    with pytest.raises(UserError, match="has no category 'car'"):
+        check(classes=(("vehicle", "car"),), digests=Digests("digests.json"))
 
 
 def test_a_file_that_is_fetched_need_not_be_there(files):

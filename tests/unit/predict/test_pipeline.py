@@ -1,8 +1,7 @@
-import json
-
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from datasets import make_image, save_manifest
 from tiny import (
     FakeSession,
     atss_head,
@@ -177,11 +176,10 @@ class StubPipeline:
 @pytest.fixture
 def predict(tmp_path):
     def run(entries, shard=0, shards=1, batch=1, pipeline=None):
-        images = [{"id": 10 + n, "path": p, "height": h, "width": 20} for n, (p, h) in enumerate(entries)]
-        (tmp_path / "m.json").write_text(json.dumps({"dataset": "street", "images": images}))
+        images = [make_image(10 + n, path, height, 20) for n, (path, height) in enumerate(entries)]
+        manifest = save_manifest(tmp_path / "m.json", images)
         out = str(tmp_path / f"{shard}.parquet"), str(tmp_path / f"{shard}.images.parquet")
         pipeline = pipeline or StubPipeline()
-        manifest = str(tmp_path / "m.json")
         write_predictions(pipeline, manifest, shard, shards, batch, *out, {"onnx_sha256": "ab"})
         return out
 

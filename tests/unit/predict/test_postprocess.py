@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from datasets import save_labels
 from tiny import atss_head, candidates, geometry, input_recipe, model_spec, raw_outputs
 
 from cutpoint.decode.candidates import from_raw
@@ -24,7 +25,7 @@ def files(tmp_path):
     def write(shards, cut="raw", labels=(30, 30, 10), digest=SPEC.digest, spec=SPEC, sizes=None, **made):
         made = {"spec": digest, "input": "mmdet", "scores": None, **made}
         (tmp_path / "spec.json").write_text(json.dumps(spec.to_dict()))
-        (tmp_path / "labels.json").write_text(json.dumps({"labels": labels}))
+        save_labels(tmp_path / "labels.json", labels)
         paths = []
         for number, images in enumerate(shards):
             pair = str(tmp_path / f"{number}.parquet"), str(tmp_path / f"{number}.images.parquet")

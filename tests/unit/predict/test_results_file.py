@@ -3,22 +3,25 @@
 import json
 
 import pytest
+from datasets import make_image, save_manifest
 
 from cutpoint.errors import UserError
 from cutpoint.predict.results_file import import_results
+from cutpoint.records.manifest import Category
 
 GOOD = {"image_id": 1, "category_id": 7, "bbox": [1, 2.5, 3, 4], "score": 0.123456789012345}
 
 
 def take(folder, entries, labelled=True):
-    manifest = {
-        "dataset": "street",
-        "annotations": "truth.json" if labelled else None,
-        "images": [{"id": 1}],
-        "left_out": [2],
-        "categories": [{"id": 7, "name": "car"}] if labelled else [],
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    categories = [Category(7, "car")] if labelled else []
+    annotations = "truth.json" if labelled else None
+    save_manifest(
+        folder / "manifest.json",
+        [make_image(1)],
+        categories=categories,
+        annotations=annotations,
+        left_out=[2],
+    )
     text = entries if isinstance(entries, str) else json.dumps(entries)
     (folder / "theirs.json").write_text(text)
     import_results(

@@ -5,16 +5,18 @@ import signal
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 
 import cv2
 import pytest
+from datasets import make_image
 from tiny import candidates, geometry
 
 from cutpoint.errors import UserError
 from cutpoint.predict import stream as module
 from cutpoint.predict.stream import share_threads, stream
 
-ENTRIES = [{"id": 100 + n, "path": f"{n}.jpg", "height": 10, "width": 20} for n in range(50)]
+IMAGES = [make_image(100 + n, f"{n}.jpg", 10, 20) for n in range(50)]
 
 
 class Stages:
@@ -60,12 +62,12 @@ class Stages:
         return candidates(*[(0, outputs[image], 0, 0.5, 1, (0, 0, 1, 1))] * (outputs[image] % 3))
 
 
-def collect(pipeline, entries=ENTRIES, into=None, **settings):
+def collect(pipeline, images=IMAGES, into=None, **settings):
     """Image id, a number that the stages passed on, and that number once a row."""
     found = [] if into is None else into
-    with closing(stream(pipeline, entries, **settings)) as results:
-        for entry, sizes, rows in results:
-            found.append((entry["id"], sizes.padded_width, rows.prior.tolist()))
+    with closing(stream(pipeline, images, **settings)) as results:
+        for taken, sizes, rows in results:
+            found.append((taken.id, sizes.padded_width, rows.prior.tolist()))
     return found
 
 
@@ -93,7 +95,7 @@ def test_several_images_are_in_work_at_once():
             together.wait(timeout=10)
             return tensor
 
-    assert len(collect(Meeting(), ENTRIES[:48], workers=3, runs=3)) == 48
+    assert len(collect(Meeting(), IMAGES[:48], workers=3, runs=3)) == 48
 
 
 @pytest.mark.parametrize(
@@ -117,17 +119,17 @@ def test_a_fault_ends_the_stream_and_names_its_image(monkeypatch, fault, kind, m
     assert stream_threads() == []
 
 
-def test_an_image_of_another_size_than_its_entry_says_is_refused():
-    entries = [ENTRIES[0], {**ENTRIES[1], "height": 11}]
+def test_an_image_of_another_size_than_the_manifest_says_is_refused():
+    images = [IMAGES[0], replace(IMAGES[1], height=11)]
     with pytest.raises(UserError, match=r"image id 101 \(1\.jpg\) is 10x20 pixels, .* say 11x20; its boxes"):
-        collect(Stages(), entries)
+        collect(Stages(), images)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_a_slow_consumer_holds_the_stream_back(monkeypatch, batch):
     monkeypatch.setattr(module, "WAITING", 6)
     stages, seen = Stages(), 0
-    with closing(stream(stages, ENTRIES, batch=batch, workers=2, runs=2)) as results:
+    with closing(stream(stages, IMAGES, batch=batch, workers=2, runs=2)) as results:
         for _ in results:
             seen += 1
             if seen in (1, 20):
@@ -139,7 +141,7 @@ def test_a_slow_consumer_holds_the_stream_back(monkeypatch, batch):
 
 def test_a_consumer_that_stops_leaves_no_thread():
     stages = Stages()
-    with closing(stream(stages, ENTRIES, workers=2, runs=2)) as results:
+    with closing(stream(stages, IMAGES, workers=2, runs=2)) as results:
         next(results)
     begun = len(stages.decoded)
     assert stream_threads() == []
@@ -193,7 +195,7 @@ def test_opencv_has_one_thread_meanwhile_and_gets_its_own_back():
     before = cv2.getNumThreads()
     try:
         cv2.setNumThreads(2)
-        with closing(stream(Stages(), ENTRIES[:3], workers=2)) as results:
+        with closing(stream(Stages(), IMAGES[:3], workers=2)) as results:
             next(results)
             assert cv2.getNumThreads() == 1
         assert cv2.getNumThreads() == 2

@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from datasets import make_image, save_labels, save_manifest
 from tiny import atss_head, geometry, model_spec, raw_outputs, yolox_head
 
 from cutpoint.errors import UserError
-from cutpoint.files import write_json
 from cutpoint.predict import stream as module
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.postprocess import postprocess
@@ -19,7 +19,7 @@ from cutpoint.records.predictions import find_refusal, read_predictions
 
 SIZES = [(3, 4), (2, 2)]
 HEAD = atss_head()
-IMAGES = [{"id": 5 + n, "path": f"{n}.jpg", "height": 10, "width": 20} for n in range(6)]
+IMAGES = [make_image(5 + n, f"{n}.jpg", 10, 20) for n in range(6)]
 
 
 class Session:
@@ -175,8 +175,8 @@ def run(tmp_path, monkeypatch):
     """Predicts in shards and post-processes; returns the shards and the detections file."""
 
     def call(pipeline, shards=2, **settings):
-        write_json(tmp_path / "m.json", {"dataset": "d", "images": IMAGES})
-        write_json(tmp_path / "labels.json", {"labels": [1, 2, 3]})
+        save_manifest(tmp_path / "m.json", IMAGES)
+        save_labels(tmp_path / "labels.json", [1, 2, 3])
         (tmp_path / "spec.json").write_text(json.dumps(pipeline.spec.to_dict()))
         files = []
         for shard in range(shards):

@@ -1,12 +1,15 @@
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from report_fixtures import VARIANTS, write_detections, write_results
+from scoring import truth_of
 
 from cutpoint.errors import UserError
+from cutpoint.records.truth import LeftOut, write_truth
 from cutpoint.report.tables import read_per_class, read_summary, summarize
 
 CONTRACT = (
@@ -59,10 +62,10 @@ def test_the_reference_has_empty_comparison_cells_and_no_model_size(out):
 
 
 def test_what_is_left_out_and_filled_in_stands_beside_ap_and_once_in_the_notes(made, out, tmp_path):
-    left_out = {"categories": 2, "boxes": 31, "names": ["dog", "cat"]}
-    info = {"notes": ["iscrowd missing or null: 3 of 9 annotations: 0 is used"], "left_out": left_out}
+    truth = truth_of({"images": [], "annotations": [], "categories": []})
+    notes = ("iscrowd missing or null: 3 of 9 annotations: 0 is used",)
     path = tmp_path / "truth.json"
-    path.write_text(json.dumps({"info": info}))
+    write_truth(path, replace(truth, notes=notes, left_out=LeftOut(2, 31, ("dog", "cat"))))
     changed = run([{**row, "truth": str(path)} for row in made["rows"]], tmp_path)
     for variant in ("pytorch", "raw"):
         row = cells(changed, "street", variant)

@@ -1,0 +1,74 @@
+"""Files that users give: COCO annotations, and JSON of any kind. Their content is not checked here."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cutpoint.errors import UserError
+from cutpoint.files import name_substitute
+
+
+def read_given(path: str | Path, where: str) -> Any:
+    """Read a JSON file that a user made; a byte order mark is accepted, NaN and infinities are read as such.
+
+    Args:
+        path: the file.
+        where: begins the messages: config key and path.
+
+    Raises:
+        UserError: no file, or one that does not hold JSON.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{where}: is a folder; name the JSON file in it")
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError as error:
+        raise UserError(f"{where}: no such file") from error
+    except OSError as error:
+        raise UserError(f"{where}: cannot be read ({error.strerror})") from error
+    substitute = name_substitute(raw)
+    if substitute:
+        raise UserError(f"{where}: {substitute}")
+    try:
+        return json.loads(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{where}: not UTF-8 text; save the JSON as UTF-8, not compressed") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}: not JSON ({error})") from error
+
+
+def read_annotations(path: str | Path, where: str) -> dict[str, Any]:
+    """Read a COCO annotation file; arguments as of ``read_given``.
+
+    Returns:
+        its content, an object, unchecked.
+
+    Raises:
+        UserError: no file, or one that does not hold a JSON object.
+    """
+    content = read_given(path, where)
+    if isinstance(content, list):
+        raise UserError(
+            f"{where}: a list, as of detections (a results file); it is not a COCO detection file, which is "
+            "an object of images, annotations and categories. Detections go under variants.<name>.results"
+        )
+    if not isinstance(content, dict):
+        raise UserError(f"{where}: not a COCO detection file, which is a JSON object")
+    return content
+
+
+def read_category_names(path: str | Path, where: str) -> list[str]:
+    """Names of the categories of a COCO annotation file in its order; arguments as of ``read_given``.
+
+    Raises:
+        UserError: as of ``read_annotations``, or categories that are not a list of objects with a name.
+    """
+    content = read_annotations(path, where)
+    try:
+        names = [category["name"] for category in content["categories"]]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{where}: not a COCO detection file: it has no categories with names") from error
+    if not all(isinstance(name, str) for name in names):
+        raise UserError(f"{where}: not a COCO detection file: its categories have names that are no text")
+    return names
