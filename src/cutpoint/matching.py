@@ -1,6 +1,6 @@
-"""Which boxes belong together: detections of two sides, detections and candidates.
+"""Pair boxes that belong together: the detections of two sides, or detections and candidates.
 
-Every pairing is made here, but for that of detections and ground truth, which pycocotools makes.
+Every pairing is made here, except the one of detections and ground truth, which pycocotools makes.
 """
 
 from collections.abc import Iterator
@@ -14,22 +14,22 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from cutpoint.iou import box_iou, paired_iou
 from cutpoint.records.detections import Results
 
-# two variants agree on a detection from this IoU on
+# two variants agree on a detection if its pair has at least this IoU
 AGREEMENT_IOU = 0.9
-# the least IoU of a pair of detections: what has no partner there is extra or missing
+# the lowest IoU of a pair of detections: a detection without such a partner is extra or missing
 PAIR_IOU = 0.5
-# combinations that are worked on at once
+# combinations that are computed at once
 BLOCK = 2**18
-# in place of a distance that is too far: more than all distances of an image
+# stands for a distance that is too far: larger than all distances of an image
 FAR = 1e6
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """K pairs, each row of a side in one at most.
+    """K pairs. Each row of a side is in at most one pair.
 
     Attributes:
-        left: ``(K,)`` int64, rows of the one side.
+        left: ``(K,)`` int64, rows of the first side.
         right: ``(K,)`` int64, rows of the other side.
     """
 
@@ -42,7 +42,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Overlaps:
-    """Two variants' detections, and which of them overlap.
+    """The detections of two variants, and which of them overlap.
 
     Attributes:
         reference: n detections.
@@ -62,10 +62,10 @@ class Overlaps:
 
 @dataclass(frozen=True)
 class Partners:
-    """Of each of N rows the column that suits it best; several rows may share one.
+    """The best column for each of N rows. Several rows may share a column.
 
     Attributes:
-        index: ``(N,)`` int64, the first of the best columns; -1 where no value is above 0.
+        index: ``(N,)`` int64, the first of the best columns; -1 if no value is above 0.
         value: ``(N,)`` float64, its value; 0 without a column.
     """
 
@@ -93,9 +93,9 @@ def pair_overlaps(overlaps: Overlaps, iou: float, score_thr: float = 0) -> Pairs
     """Pair detections one to one: the reference's best score first, each takes its best free partner.
 
     Args:
-        overlaps: of the two sides.
-        iou: the least IoU of a pair, ``PAIR_IOU`` or more.
-        score_thr: the least score of either side.
+        overlaps: the overlaps of the two sides.
+        iou: the lowest IoU of a pair, ``PAIR_IOU`` or more.
+        score_thr: the lowest score of either side.
 
     Returns:
         pairs of a row of the reference and a row of the variant, in the order of choosing.
@@ -119,8 +119,8 @@ def match(
         boxes: ``(N, 4)`` ``x1, y1, x2, y2``.
         scores: ``(N,)``, the order of choosing.
         others: ``(M, 4)``, same frame.
-        iou: the least IoU of a pair.
-        allowed: ``(N, M)`` bool, what may be a pair, such as boxes of the same class; null: any two.
+        iou: the lowest IoU of a pair.
+        allowed: ``(N, M)`` bool, which pairs are allowed, for example boxes of the same class; null: all.
 
     Returns:
         pairs of a row of ``boxes`` and a row of ``others``, in the order of choosing.
@@ -132,10 +132,10 @@ def match(
 
 
 def pair_alike(reference: Results, variant: Results, corner_px: float, score: float) -> Pairs:
-    """Pair detections that are the same within tolerances: the most pairs that are possible.
+    """Pair detections that are the same within tolerances, with as many pairs as possible.
 
     Args:
-        reference, variant: the two sides; a pair is of the same image and class.
+        reference, variant: the two sides; a pair has the same image and class.
         corner_px: how far each coordinate of two corners may be apart, original-image pixels.
         score: how far the scores may be apart.
 
@@ -145,11 +145,11 @@ def pair_alike(reference: Results, variant: Results, corner_px: float, score: fl
     shapes = len(reference), len(variant)
     group = _groups(reference, variant)
     scores = np.concatenate([reference.score, variant.score])
-    # one key for group and score: groups lie further apart than any two scores
+    # one key for group and score: two groups are further apart than any two scores
     key = group * (scores.max(initial=0) - scores.min(initial=0) + 1) + scores
     ours, theirs = key[: shapes[0]], key[shapes[0] :]
     order = np.argsort(theirs, kind="stable")
-    # wider by more than the keys are rounded; the exact test follows
+    # wider than the rounding of the keys; the exact test follows
     reach = score + 4 * np.spacing(np.abs(key).max(initial=1))
     start = np.searchsorted(theirs[order], ours - reach, side="left")
     stop = np.searchsorted(theirs[order], ours + reach, side="right")
@@ -180,11 +180,11 @@ def pair_best(results: Results, others: Results) -> Pairs:
 
 
 def pair_nearest(distance: np.ndarray, near: np.ndarray) -> Pairs:
-    """Pair rows and columns one to one: the most pairs that are near, of these the least sum of distances.
+    """Pair rows and columns one to one: as many near pairs as possible, with the smallest sum of distances.
 
     Args:
         distance: ``(N, M)`` float64, 0 or more.
-        near: ``(N, M)`` bool, what may be a pair.
+        near: ``(N, M)`` bool, which pairs are allowed.
     """
     left, right = linear_sum_assignment(np.where(near, distance, FAR))
     kept = near[left, right]
@@ -204,19 +204,19 @@ def find_partners(values: np.ndarray) -> Partners:
 
 
 def group_rows(values: np.ndarray) -> dict[int, np.ndarray]:
-    """Rows of each value, such as those of an image, ascending; ``values`` ``(N,)`` int64."""
+    """The rows of each value, for example of each image, ascending; ``values`` ``(N,)`` int64."""
     order = np.argsort(values, kind="stable")
     known, first = np.unique(values[order], return_index=True)
     return dict(zip(known.tolist(), np.split(order, first)[1:], strict=True))
 
 
 def matched_fraction(pairs: int, detections: int) -> float:
-    """Which fraction of the detections of both sides is in a pair; 1 where both sides are empty."""
+    """The fraction of both sides' detections that are in a pair; 1 if both sides are empty."""
     return 2 * pairs / detections if detections else 1.0
 
 
 def _groups(one: Results, other: Results) -> np.ndarray:
-    """``(n + m,)`` int64: number of the image and class of each detection, first those of the one side."""
+    """``(n + m,)`` int64: a number for the image and class of each detection; the first side comes first."""
     images = np.unique(np.concatenate([one.image_id, other.image_id]), return_inverse=True)[1]
     ids = np.concatenate([one.category_id, other.category_id])
     known, categories = np.unique(ids, return_inverse=True)
@@ -227,7 +227,7 @@ def _groups(one: Results, other: Results) -> np.ndarray:
 def _combine(
     start: np.ndarray, stop: np.ndarray, order: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Each row i with each of ``order[start[i]:stop[i]]``, block by block: rows, and their partners."""
+    """Combine each row i with each of ``order[start[i]:stop[i]]``, block by block: rows and partners."""
     count = stop - start
     cuts = np.flatnonzero(np.diff(np.cumsum(count) // BLOCK)) + 1
     for rows in np.split(np.arange(len(count)), cuts):
@@ -238,7 +238,7 @@ def _combine(
 
 
 def _choose(left: np.ndarray, right: np.ndarray) -> Pairs:
-    """The pairs that come about when each, in turn, is made if both are still free."""
+    """The pairs that result if each pair, in turn, is made when both rows are still free."""
     contested = (np.bincount(left)[left] > 1) | (np.bincount(right)[right] > 1)
     chosen = ~contested
     taken: tuple[set[int], set[int]] = (set(), set())

@@ -1,4 +1,4 @@
-"""How alike two variants' detections are, without ground truth."""
+"""How similar the detections of two variants are, without ground truth."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +11,7 @@ from cutpoint.records.detections import Results
 SHARE_IOUS = (PAIR_IOU, AGREEMENT_IOU, 0.99)
 SCORE_THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 QUANTILES = {"p50": 50, "p90": 90, "p99": 99, "max": 100}
-# all images are listed up to the first number; of more, the worst
+# up to the first number all images are listed; with more images, only so many of the worst
 IMAGES_LISTED, WORST_LISTED = 100, 20
 
 
@@ -26,17 +26,17 @@ def measure_agreement(reference: Results, variant: Results, images: Iterable[int
 
     Returns:
         ``agreement``: 2 x pairs / (detections of both) at IoU 0.9; two empty sides agree.
-        ``reference``, ``variant``: numbers of detections. ``missing``, ``extra``: the reference's and the
-        variant's that have no partner at IoU 0.5.
-        ``shares``: ``{iou, pairs, share}``, share as in ``agreement``.
-        ``score_drift``, ``box_drift_px``: of the pairs at IoU 0.5 the quantiles ``p50, p90, p99, max`` of the
-        absolute difference of the scores, and of the corners' coordinate that moved most (original-image
-        pixels); of the scores also the ``mean`` difference, variant - reference. Null without pairs.
-        ``f1``: ``{score_thr, reference, variant, f1}``: the same share at IoU 0.9 of the detections with at
-        least this score on either side, matched anew; null where there are none.
+        ``reference``, ``variant``: numbers of detections. ``missing``, ``extra``: detections of the reference
+        and of the variant without a partner at IoU 0.5.
+        ``shares``: ``{iou, pairs, share}``, a fraction as in ``agreement``.
+        ``score_drift``, ``box_drift_px``: for the pairs at IoU 0.5, the quantiles ``p50, p90, p99, max`` of
+        the absolute score difference, and of the coordinate that moved most (original-image pixels). The
+        scores also have the ``mean`` difference, variant - reference. Null without pairs.
+        ``f1``: ``{score_thr, reference, variant, f1}``: the same fraction at IoU 0.9 for the detections with
+        at least this score on either side, matched again; null without such detections.
         ``images``: how many; ``per_image``: ``image_id, reference, variant, agreement, missing, extra,
         score_drift, box_drift_px`` (the largest; null without pairs) and ``f1``, a list in the order of the
-        thresholds above; all images up to 100, of more the 20 that agree least.
+        thresholds above. All images up to 100; with more images, the 20 that agree least.
     """
     overlaps = find_overlaps(reference, variant)
     pairs = {iou: pair_overlaps(overlaps, iou) for iou in SHARE_IOUS}

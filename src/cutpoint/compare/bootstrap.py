@@ -1,4 +1,4 @@
-"""Is a difference in AP real: a paired bootstrap over images."""
+"""Whether a difference in AP is real: a paired bootstrap over images."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from cutpoint.records.resamples import Resamples, write_resamples
 from cutpoint.records.truth import GroundTruth, read_truth
 
 RESAMPLES = 1000
-# shared by all variants of a data set, so that any two are paired
+# the same for all variants of a data set, so that any two are paired
 SEED = 0
-# a class or size found in fewer images has no interval: resamples of so few say nothing about others
+# a class or size in fewer images has no interval: so few images do not represent others
 MIN_IMAGES = 10
 
 
@@ -22,7 +22,7 @@ def sample_ap(*, truth: str, detections: str, out: str, resamples: int = RESAMPL
 
     Args:
         truth: JSON of ``truth.build_truth``.
-        detections: detections file; AP of a refused variant is NaN everywhere.
+        detections: detections file; the AP of a refused variant is NaN everywhere.
         out: npz file to write.
         resamples: how many.
         seed: the same for all variants of a data set.
@@ -64,16 +64,16 @@ def delta(reference: Resamples, variant: Resamples) -> dict[str, Any]:
     Returns:
         ``delta_AP``, ``delta_AP_ci95`` and ``delta_AP_ci90`` ``[lo, hi]``, ``delta_AP_se``, ``images``, and
         ``per_size`` and ``per_class``: ``size`` or ``category_id``, ``delta_AP``, ``delta_AP_ci95``, ``p``,
-        ``different``, ``suspicious``, ``images`` (those with something to find). Fractions; null where there
-        is nothing to find, all but ``delta_AP`` also where fewer than ``MIN_IMAGES`` images have it.
+        ``different``, ``suspicious``, ``images`` (those with objects). Fractions. They are null without
+        objects; with fewer than ``MIN_IMAGES`` images with objects, all but ``delta_AP`` are null.
 
-        ``p`` is of Student's t: delta over its bootstrap standard error, images - 1 degrees of freedom.
-        Counting resamples beyond 0 cannot give less than 2 / (R + 1): too coarse to find one class of 80.
-        ``different`` controls the false discovery rate at 5 % by Benjamini and Hochberg, over all classes and
-        sizes together. ``suspicious``: different and better than the reference.
+        ``p`` comes from Student's t: delta over its bootstrap standard error, images - 1 degrees of freedom.
+        Counting resamples beyond 0 cannot give less than 2 / (R + 1), which is too coarse for one class of
+        80. ``different`` controls the false discovery rate at 5 % (Benjamini and Hochberg), over all classes
+        and sizes together. ``suspicious``: different and better than the reference.
 
     Raises:
-        ValueError: the two are not of the same images, classes and number of resamples.
+        ValueError: the two have different images, classes or numbers of resamples.
     """
     for name in ("images", "categories", "images_with"):
         if not np.array_equal(getattr(reference, name), getattr(variant, name)):
@@ -104,7 +104,7 @@ def delta(reference: Resamples, variant: Resamples) -> dict[str, Any]:
 
 
 def mean_ap(ap: np.ndarray) -> np.ndarray:
-    """COCO's AP, ``(..., K)`` to ``(...)``: the mean over the classes with something to find, NaN if none."""
+    """COCO's AP, ``(..., K)`` to ``(...)``: the mean over the classes with objects; NaN without any."""
     present = ~np.isnan(ap)
     count = present.sum(axis=-1)
     return np.where(count > 0, np.where(present, ap, 0).sum(axis=-1) / np.maximum(count, 1), np.nan)
@@ -114,11 +114,11 @@ def estimate(deltas: np.ndarray, images: int) -> dict[str, Any]:
     """Interval, standard error and p of one difference.
 
     Args:
-        deltas: ``(1 + R,)`` float64: on the data set, then on R resamples; NaN with nothing to find.
-        images: how many images have something to find.
+        deltas: ``(1 + R,)`` float64: on the data set, then on R resamples; NaN without objects.
+        images: how many images have objects.
 
     Returns:
-        ``delta_AP, delta_AP_ci95, delta_AP_ci90, delta_AP_se, p, images``, as ``delta`` says.
+        ``delta_AP, delta_AP_ci95, delta_AP_ci90, delta_AP_se, p, images``, see ``delta``.
     """
     observed, resampled = deltas[0], deltas[1:]
     found: dict[str, Any] = {"delta_AP": None if np.isnan(observed) else float(observed)}
@@ -137,7 +137,7 @@ def estimate(deltas: np.ndarray, images: int) -> dict[str, Any]:
 
 
 def mark_different(rows: list[dict[str, Any]]) -> None:
-    """Add ``different`` and ``suspicious`` to rows of ``delta_AP`` and ``p``; null where p is null."""
+    """Add ``different`` and ``suspicious`` to rows of ``delta_AP`` and ``p``; null if p is null."""
     tested = [row for row in rows if row["p"] is not None]
     adjusted = stats.false_discovery_control([row["p"] for row in tested], method="bh") if tested else []
     for row in rows:

@@ -11,7 +11,7 @@ from cutpoint.records.detections import Results
 MARGIN = 0.001
 CORNER_PX = 0.05
 SCORE = 1e-4
-# standard normal quantiles: of both intervals; what 80 % power adds, failing on one side or on either
+# standard normal quantiles: for both intervals; what 80 % power adds, for one side and for two sides
 Z95, Z90, POWER, POWER_BOTH = 1.960, 1.645, 0.842, 1.282
 
 
@@ -24,18 +24,18 @@ def lossless(
     score_thr: float | None = None,
     max_per_img: int | None = None,
 ) -> dict[str, Any]:
-    """Whether every detection of both sides has a partner that is the same but for rounding.
+    """Whether every detection of both sides has a partner that is the same except for rounding.
 
     Args:
         reference, variant: the two sides.
         corner_px: how far each coordinate of two corners may be apart, original-image pixels.
         score: how far the scores of partners may be apart.
-        score_thr, max_per_img: where both recipes cut; null if they do not, or not alike. A detection that
-            the other side lacks is a tie when its score is at most ``score`` above what the other side asked
-            for: the threshold, or the last place of an image that is full.
+        score_thr, max_per_img: the limits that both recipes share; null if they have none, or different ones.
+            A detection that the other side lacks is a tie if its score is at most ``score`` above the other
+            side's limit: the threshold, or the last place of an image that is full.
 
     Returns:
-        ``lossless``, ``pairs`` (one to one, same image and class, the most possible), ``ties``,
+        ``lossless``, ``pairs`` (one to one, same image and class, as many as possible), ``ties``,
         ``unmatched_reference``, ``unmatched_variant`` (ties not counted), and ``tolerances``: ``corner_px``,
         ``score``.
     """
@@ -63,15 +63,15 @@ def decide(is_lossless: bool, delta: dict[str, Any] | None, margin: float = MARG
     Args:
         is_lossless: from ``lossless``.
         delta: from ``bootstrap.delta``; null without annotations.
-        margin: the largest difference in AP that does not matter, a fraction.
+        margin: the largest difference in AP (fraction) that does not matter.
 
     Returns:
         ``verdict``: ``lossless``; else ``equivalent`` if the 90 % interval lies within -margin .. margin,
         which is two one-sided tests at 5 % each, even if the difference is not 0; else ``different`` if 0 is
         outside the 95 % interval; else ``inconclusive``.
         ``suspicious``: different and better than the reference: a conversion does not improve a model.
-        ``images_to_decide``: of an inconclusive one, about how many images would decide with 80 % probability
-        or more if the difference is what it seems, to two digits; null otherwise and without an interval.
+        ``images_to_decide``: for ``inconclusive``, about how many images would decide with a probability of
+        80 % or more if the difference is as it seems, to two digits; null otherwise and without an interval.
         ``margin``: as given.
     """
     verdict = {"verdict": "inconclusive", "suspicious": False, "images_to_decide": None, "margin": margin}
@@ -89,8 +89,7 @@ def decide(is_lossless: bool, delta: dict[str, Any] | None, margin: float = MARG
 
 
 def images_to_decide(delta: dict[str, Any], margin: float) -> int:
-    """Images at which four data sets in five show the difference, or that it is within the margin: the fewer.
-
+    """The number of images at which 4 of 5 data sets decide: the difference is real, or it is in the margin.
     The standard error falls with the root of the number of images.
     """
     size, error = abs(delta["delta_AP"]), delta["delta_AP_se"]
@@ -105,7 +104,7 @@ def images_to_decide(delta: dict[str, Any], margin: float) -> int:
 def _tied(
     free: Results, other: Results, score: float, score_thr: float | None, max_per_img: int | None
 ) -> int:
-    """How many of the detections without partner the other side may have cut off by a hair."""
+    """How many of the detections without a partner may be just beyond the other side's limit."""
     asked = np.full(len(free), -math.inf if score_thr is None else score_thr)
     if max_per_img is not None and len(other):
         images, position, count = np.unique(other.image_id, return_inverse=True, return_counts=True)

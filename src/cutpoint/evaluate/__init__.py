@@ -1,1 +1,1 @@
-"""Detections against ground truth: pycocotools' numbers, and the same fast."""
+"""Detections against ground truth: pycocotools' numbers, and a fast way to the same numbers."""

@@ -1,4 +1,4 @@
-"""COCO AP of many weightings of the images: pycocotools matches once, the rest is vectorised."""
+"""COCO AP for many weightings of the images: pycocotools matches once, the rest is vectorised."""
 
 import contextlib
 import io
@@ -14,17 +14,17 @@ from cutpoint.records.detections import Results
 from cutpoint.records.truth import GroundTruth
 
 AREAS = ("all", "small", "medium", "large")
-# pycocotools' largest maxDets: detections of one class that an image may keep
+# pycocotools' largest maxDets: an image keeps so many detections of one class
 MAX_DETECTIONS = 100
-# a detection that overlaps less is matched at no threshold; a little less than the lowest of them
+# a detection with a smaller overlap is never matched; a little below the lowest IoU threshold
 LEAST_IOU = 0.499
-# resamples worked on at once: a block of weights stays in the cache
+# resamples that are computed at once, so that a block of weights stays in the cache
 BLOCK = 125
 
 
 @dataclass(frozen=True)
 class ClassMatches:
-    """What pycocotools decides about one class, on D detections of N images.
+    """pycocotools' decisions about one class, for D detections on N images.
 
     Args:
         images: ``(D,)`` int, position of each detection's image.
@@ -45,8 +45,8 @@ def match_images(truth: GroundTruth, results: Results) -> list[ClassMatches]:
     """Match detections to ground truth, once for all weightings.
 
     Args:
-        truth: the ground truth, of N images; a detection's position is that of its image in the ascending
-            order of their ids.
+        truth: the ground truth of N images. The position of an image is its place in the ascending order of
+            the ids.
         results: detections; those of other images are left out.
 
     Returns:
@@ -54,7 +54,8 @@ def match_images(truth: GroundTruth, results: Results) -> list[ClassMatches]:
 
     Source:
         ``COCOeval.evaluate``, pycocotools 2.0.11, for the images that have ground truth of a class, with
-        the detections that overlap it. What it cannot match is ignored outside the area range: done here.
+        the detections that overlap it. Detections that cannot be matched are handled here: they are ignored
+        outside the area range.
     """
     images = np.array(sorted(truth.image_ids), dtype=np.int64)
     kept = results.of_images(truth.image_ids)
@@ -86,14 +87,14 @@ def _best(image: np.ndarray, category: np.ndarray, score: np.ndarray) -> np.ndar
 def _near_truth(
     truth: GroundTruth, images: np.ndarray, image: np.ndarray, category: np.ndarray, bbox: np.ndarray
 ) -> np.ndarray:
-    """Indices of the detections that overlap a box of their class: no other is ever matched.
+    """Indices of the detections that overlap a box of their class. Others are never matched.
 
     Args:
         truth: the ground truth.
         images: its image ids, ascending.
-        image, category, bbox: of the detections, those of an image and class together, in ascending order.
+        image, category, bbox: the detections, grouped by image and class, in ascending order.
     """
-    # category ids may be as large as int64, so that keys are made of their ranks
+    # category ids may be as large as int64, so keys are made from their ranks
     known = np.unique(np.concatenate([category, truth.category_id]))
     keys = image * np.int64(len(known)) + np.searchsorted(known, category)
     places = np.searchsorted(images, truth.image_id) * len(known) + np.searchsorted(known, truth.category_id)
@@ -118,13 +119,13 @@ def _match_class(
     ids: np.ndarray,
     near: np.ndarray,
 ) -> ClassMatches:
-    """What is decided about one class.
+    """The decisions about one class.
 
     Args:
-        evaluation: pycocotools', of all classes.
+        evaluation: pycocotools' evaluation of all classes.
         images: the image ids, ascending.
         category_id: the class.
-        image, score, area: of its detections; ``image`` is a position in ``images``.
+        image, score, area: its detections; ``image`` is a position in ``images``.
         ids: positions of its detections.
         near: positions of all detections that pycocotools knows.
     """
@@ -158,20 +159,20 @@ def _match_class(
 
 
 def weighted_ap(matches: list[ClassMatches], multiplicities: np.ndarray) -> np.ndarray:
-    """AP of each class in each area range, as if every image were there as often as its multiplicity says.
+    """AP of each class in each area range, as if every image was repeated as often as its multiplicity.
 
     Args:
         matches: K classes, from ``match_images``.
         multiplicities: ``(N, R)`` integers, how often each of the N images is in each of R resamples.
 
     Returns:
-        ``(R, 4, K)`` float64, AP over IoU 0.5 to 0.95 for ``AREAS``, maxDets 100; NaN where a resample has
-        nothing to find. The mean over the classes that are not NaN is COCO's AP.
+        ``(R, 4, K)`` float64, AP over IoU 0.5 to 0.95 for ``AREAS``, maxDets 100; NaN if a resample has no
+        object. The mean over the classes that are not NaN is COCO's AP.
 
     Source:
         ``COCOeval.accumulate``, pycocotools 2.0.11, on a data set in which the copies of an image have
-        adjacent ids. The envelope of precision falls only after correct detections, so that only those are
-        followed; of the m copies of one, the last has the highest precision.
+        adjacent ids. The envelope of precision falls only after correct detections, so only those are
+        followed. The last of the m copies of a detection has the highest precision.
     """
     resamples = multiplicities.shape[1]
     cuts = range(BLOCK, resamples, BLOCK)
@@ -191,8 +192,8 @@ def _class_ap(matches: ClassMatches, blocks: list[np.ndarray], copies: int) -> n
     for area in range(areas):
         correct, counted = matches.correct[area][:, index], matches.counted[area][:, index]
         hits = np.flatnonzero(correct.any(axis=0))
-        # What is counted hardly depends on the IoU, so that it is summed once for all of them. All numbers
-        # are whole, and sums of them exact in any order.
+        # What is counted hardly depends on the IoU, so it is summed once for all thresholds. All numbers are
+        # whole, so their sums are exact in any order.
         ever = counted.any(axis=0)
         segments = _segments(np.flatnonzero(ever), hits, rows, len(blocks[0]))
         chosen = [correct[iou, hits] for iou in range(ious)]
@@ -214,11 +215,11 @@ def _class_ap(matches: ClassMatches, blocks: list[np.ndarray], copies: int) -> n
 
 
 def _segments(chosen: np.ndarray, hits: np.ndarray, rows: np.ndarray, count: int) -> csr_array:
-    """``(hits, count)``: sums the weights of chosen detections after the hit before, up to and with each hit.
+    """``(hits, count)``: sums the weights of the chosen detections from one hit (excluded) to the next.
 
     Args:
         chosen, hits: positions of detections, ascending.
-        rows: each detection's row of the weights, of which there are ``count``.
+        rows: the row of each detection in the weights, which have ``count`` rows.
     """
     ends = np.searchsorted(chosen, hits, side="right")
     used = ends[-1] if len(ends) else 0
@@ -229,7 +230,7 @@ def _ap(counted: np.ndarray, correct: np.ndarray, positives: np.ndarray) -> np.n
     """Area under the interpolated curve: ``(hits, R)`` weights up to each hit, ``(R,)`` to find."""
     precision = correct / np.maximum(counted, 1)
     envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
-    # 100 n / positives is exact where it is a whole number, so that floor and ceil are right everywhere
+    # 100 n / positives is exact if it is a whole number, so floor and ceil are right everywhere
     percent = correct * 100
     percent /= np.maximum(positives, 1)
     whole = np.floor(percent)
@@ -240,15 +241,15 @@ def _ap(counted: np.ndarray, correct: np.ndarray, positives: np.ndarray) -> np.n
 
 
 def _interleave_ties(matches: ClassMatches, copies: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Order in which copies of detections appear, where equal scores in one image make it matter.
+    """The order in which copies of detections appear. It matters for equal scores in one image.
 
     pycocotools ranks equal scores by image: all detections of the first copy come before those of the second.
-    Such a group is repeated for each copy that may exist; the weight of copy c is 1 where the image occurs c
+    Such a group is repeated for each copy that may exist. The weight of copy c is 1 if the image occurs c
     times or more.
 
     Returns:
-        positions in ``matches``; for each the row of its weights; and the images for which rows must be added
-        to the weights, for every copy one row an image.
+        positions in ``matches``; the row of the weights for each; and the images for which rows must be added
+        to the weights, one row per image for every copy.
     """
     images, count = matches.images, len(matches.images)
     first = np.append(True, (np.diff(matches.scores) != 0) | (np.diff(images) != 0))[:count]
@@ -270,9 +271,9 @@ def _interleave_ties(matches: ClassMatches, copies: int) -> tuple[np.ndarray, np
 
 
 def _thresholds_reached(thresholds: np.ndarray) -> np.ndarray:
-    """``(202,)``: how many recall thresholds a recall of j / 100 reaches, at 2 j; one above it, at 2 j + 1.
+    """``(202,)``: recall thresholds that are reached: at 2 j by a recall of j / 100, at 2 j + 1 by more.
 
-    A threshold is a multiple of 0.01 in floating point, which may lie just above j / 100.
+    A threshold is a multiple of 0.01 in floating point, which may be slightly above j / 100.
     """
     percent = np.arange(101)
     table = np.repeat(percent + 1.0, 2)

@@ -1,4 +1,4 @@
-"""COCO AP, by pycocotools: the number of record."""
+"""COCO AP from pycocotools: the number of record."""
 
 import contextlib
 import io
@@ -21,7 +21,7 @@ def evaluate(*, truth: str, detections: str, out: str) -> None:
     Args:
         truth: JSON of ``truth.build_truth``; all its images are scored, also those without detections.
         detections: detections file.
-        out: JSON file to write: what ``score`` returns; of a refused variant what ``refuse`` returns.
+        out: JSON file to write: what ``score`` returns, or for a refused variant what ``refuse`` returns.
     """
     annotated = read_truth(truth)
     try:
@@ -59,10 +59,10 @@ def score(truth: GroundTruth, results: Results) -> dict[str, Any]:
 
 
 def refuse(truth: GroundTruth, reason: str) -> dict[str, Any]:
-    """The metrics of a refused variant: those of ``score`` with null in place of all that detections decide.
+    """The metrics of a refused variant: as in ``score``, with null for everything that needs detections.
 
     Args:
-        truth: as of ``score``.
+        truth: see ``score``.
         reason: kept as ``refused``.
     """
     metrics = score(truth, make_results([])) | dict.fromkeys((*SUMMARY, "detections"))
@@ -99,12 +99,12 @@ def _fraction(value: float) -> float | None:
 
 
 def truth_as_coco(truth: GroundTruth) -> COCO:
-    """Ground truth as pycocotools has it, silently indexed. It writes into it: a copy."""
+    """Ground truth for pycocotools, indexed without output. It is a copy, because pycocotools changes it."""
     return _index(truth.to_coco())
 
 
 def results_as_coco(truth: GroundTruth, results: Results) -> COCO:
-    """Detections as ``COCO.loadRes`` makes them, which fails where there are none; their ids are 1, 2, ..."""
+    """Detections as ``COCO.loadRes`` makes them, which fails without detections; their ids are 1, 2, ..."""
     area = (results.bbox[:, 2] * results.bbox[:, 3]).tolist()
     boxes = [
         {**entry, "id": number, "area": size, "iscrowd": 0}

@@ -1,4 +1,4 @@
-"""What is wrong with each detection, and which boxes are missed, against ground truth."""
+"""The error of each detection, and the boxes that are missed, against ground truth."""
 
 import contextlib
 import io
@@ -13,7 +13,7 @@ from cutpoint.matching import find_partners, group_rows
 from cutpoint.records.detections import Results
 from cutpoint.records.truth import GroundTruth
 
-# IoU from which a box is found, and below which there is nothing in its place
+# a box is found from the first IoU on; below the second there is no box at this place
 FOUND_IOU, BACKGROUND_IOU = 0.5, 0.1
 CORRECT, IGNORED = "correct", "ignored"
 ERRORS = ("class", "place", "both", "duplicate", "background")
@@ -22,7 +22,7 @@ NOTHING = np.zeros(0, dtype=np.int64)
 
 @dataclass(frozen=True)
 class Judged:
-    """A variant's detections beside the ground truth of its images.
+    """A variant's detections, judged by the ground truth of its images.
 
     Args:
         images: number of images.
@@ -30,7 +30,7 @@ class Judged:
         kinds: ``(D,)`` str: ``correct``, ``ignored`` or one of ``ERRORS``.
         truth: ``(D,)`` which of the boxes to find a detection has found (``correct``), or covers although its
             ``class`` or ``place`` is wrong; -1 for the rest.
-        boxes: number of boxes to find; crowds are none.
+        boxes: number of boxes to find, without crowds.
     """
 
     images: int
@@ -41,18 +41,18 @@ class Judged:
 
 
 def judge(truth: GroundTruth, results: Results) -> Judged:
-    """Name what is wrong with each detection. No name depends on a score threshold.
+    """Name the error of each detection. The names do not depend on a score threshold.
 
     ``correct`` is what pycocotools matches at IoU 0.5, best score first, each box to find once; ``ignored``
     what it matches to a crowd. Of the rest, by their IoU with the boxes to find, the first that holds:
     ``place``: 0.1 to 0.5 with the nearest box of its class; ``class``: 0.5 or more with a box of another
     class; ``duplicate``: 0.5 or more with a box of its class that another detection has found;
-    ``background``: 0.1 at most with any box; ``both``: all else, which is class and place wrong.
+    ``background``: 0.1 at most with any box; ``both``: everything else, where class and place are wrong.
 
     Args:
         truth: the ground truth; all its images are judged.
-        results: detections; those of other images are left out. Of one image and class the 100 best count,
-            as in COCO AP.
+        results: detections; those of other images are left out. The 100 best per image and class count, as in
+            COCO AP.
 
     Source:
         ``TIDERun._eval_image``, tidecv/quantify.py, tidecv 1.0.1, after Bolya et al., "TIDE: A General
@@ -82,11 +82,11 @@ def judge(truth: GroundTruth, results: Results) -> Judged:
 
 
 def count_errors(judged: Judged, score_thr: float) -> dict[str, int]:
-    """How many of each kind among the detections with at least this score.
+    """The number of each kind among the detections with at least this score.
 
     Returns:
-        ``correct``, the ``ERRORS``, and ``missed``: boxes to find that no correct detection has found and no
-        one covers whose class or place alone is wrong.
+        ``correct``, the ``ERRORS``, and ``missed``: boxes to find that no correct detection has found, and
+        that no detection covers that is wrong only in class or only in place.
     """
     kept = judged.scores >= score_thr
     counts = {kind: int(np.count_nonzero(judged.kinds[kept] == kind)) for kind in (CORRECT, *ERRORS)}
@@ -94,10 +94,10 @@ def count_errors(judged: Judged, score_thr: float) -> dict[str, int]:
 
 
 def _match(truth: GroundTruth, results: Results) -> tuple[np.ndarray, np.ndarray]:
-    """What pycocotools decides about each detection.
+    """pycocotools' decision about each detection.
 
     Returns:
-        ``(D,)`` int64, id of its box, 0 without one, -1 where pycocotools leaves the detection out; and
+        ``(D,)`` int64, the id of its box, 0 without one, -1 if pycocotools leaves the detection out; and
         ``(D,)`` bool, whether pycocotools ignores it.
     """
     with contextlib.redirect_stdout(io.StringIO()):
@@ -117,16 +117,16 @@ def _match(truth: GroundTruth, results: Results) -> tuple[np.ndarray, np.ndarray
 def _name(
     overlap: np.ndarray, own: np.ndarray, taken: np.ndarray, boxes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What is wrong with the detections of an image that found nothing.
+    """The errors of an image's detections that found no box.
 
     Args:
         overlap: ``(N, M)`` IoU with the boxes to find.
-        own: ``(N, M)`` bool, of the detection's class.
+        own: ``(N, M)`` bool, whether the box has the detection's class.
         taken: ``(M,)`` bool, found by another detection.
         boxes: ``(M,)`` numbers of the boxes to find.
 
     Returns:
-        ``(N,)`` one of ``ERRORS``, and ``(N,)`` number of the box that a detection covers, else -1.
+        ``(N,)`` one of ``ERRORS``, and ``(N,)`` the number of the box that a detection covers, or -1.
     """
     same, other = find_partners(np.where(own, overlap, 0)), find_partners(np.where(own, 0, overlap))
     twice, any_box = find_partners(np.where(own & taken, overlap, 0)), find_partners(overlap)
