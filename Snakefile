@@ -6,11 +6,11 @@ from cutpoint.plan.locations import find_beside
 
 min_version("9.0")
 
-# What the working directory lacks is looked for here.
+# Files that the working directory lacks are looked for here.
 CLONE = Path(workflow.current_basedir)
 
 
-# Snakemake merges a --configfile into the default one; here it replaces it.
+# Snakemake would merge a --configfile into the default one. Here it replaces it.
 if not workflow.overwrite_configfiles:
 
     configfile: find_beside("config/config.yaml", CLONE)
@@ -26,7 +26,7 @@ onstart:
     check_executor()
 
 
-# The first rule is what a bare `snakemake` makes.
+# A plain `snakemake` makes the first rule.
 rule all:
     """The report, the tables and everything that they are made of."""
     input:

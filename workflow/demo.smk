@@ -1,9 +1,9 @@
 # Remakes the committed demo files into results/demo-build/: make regenerate-demo
-# An entry Snakefile of its own, so that the default workflow can never plan a training.
-# To publish what it made: rm -r data/demo && cp -r results/demo-build data/demo
+# It is a separate Snakefile, so that the default workflow never plans a training.
+# To publish the result: rm -r data/demo && cp -r results/demo-build data/demo
 # data/README.md quotes the scores in results/demo-scores/.
-# Scenes come out byte for byte on the same library versions. Trained weights repeat on one machine with the
-# same thread count; elsewhere arithmetic differs in the last bits, and training multiplies that.
+# Scenes have the same bytes with the same library versions. Trained weights are the same on one machine with the
+# same number of threads. On other machines arithmetic differs in the last bits, and training multiplies that.
 
 SEED = 2026
 SETS = {

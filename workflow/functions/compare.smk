@@ -22,7 +22,7 @@ def get_ladder_files(wildcards):
 
 
 def get_recipe_pair(wildcards):
-    """Two variants whose recipes read one store."""
+    """Two variants whose recipes read the same candidates."""
     evaluation = get_evaluation(wildcards)
     pair = [evaluation.variant(name) for name in (wildcards.first, wildcards.second)]
     check_one_store(*pair)
@@ -48,7 +48,7 @@ def get_autopsy_settings(wildcards):
 
 
 def get_mistake_files(wildcards):
-    """The file that mistakes are made on, and what they are compared with."""
+    """The file that mistakes are made with, and the detections that they are compared with."""
     evaluation = get_evaluation(wildcards)
     return {
         "model": onnx_file(wildcards.model, evaluation.fingerprint_run),
@@ -65,7 +65,7 @@ def get_mistake_settings(wildcards):
 
 
 def get_operating_files(wildcards):
-    """A variant's detections, and the reference's beside them."""
+    """A variant's detections, and the reference's."""
     evaluation, variant = get_evaluation(wildcards), get_variant(wildcards)
     files = {"variant": detections_file(evaluation, variant)}
     if variant != evaluation.reference:

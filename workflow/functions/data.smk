@@ -5,7 +5,7 @@ from cutpoint.plan.paths import truth_file
 
 
 def get_source_pattern(is_folder):
-    """Matches the paths of data/sources.tsv; where there is none, nothing."""
+    """Matches the paths of data/sources.tsv; matches nothing if there is none."""
     paths = [
         re.escape(path)
         for path, source in SOURCES.items()
@@ -39,7 +39,7 @@ def get_annotations_digest(wildcards):
 
 
 def get_listing_digest(wildcards):
-    """What the annotations say of images and categories; of a file still to be fetched nothing."""
+    """Digest of the annotations' images and categories; null for a file that is still to be fetched."""
     path = PLAN.dataset(wildcards.dataset).annotations
     return DIGESTS.of_listing(path).digest if path and Path(path).is_file() else None
 
@@ -70,12 +70,12 @@ def get_truth_settings(wildcards):
 
 
 def get_scoring_settings(wildcards):
-    """What is checked before a network runs; a namespace is not compared with the last run's."""
+    """Settings that are checked before a network runs. Snakemake does not compare a namespace with the last."""
     settings = {**get_label_settings(wildcards), **get_truth_settings(wildcards)}
     return SimpleNamespace(**settings)
 
 
 def get_truth(wildcards):
-    """What is scored against; nothing without annotations."""
+    """The ground truth; empty without annotations."""
     truth = truth_file(get_evaluation(wildcards))
     return {"truth": truth} if truth else {}

@@ -1,11 +1,11 @@
 from cutpoint.plan.variants import shape_value
 
-# on so many images an export's tensors are held beside PyTorch's
+# an export's tensors are compared with PyTorch's on so many images
 VERIFIED_IMAGES = 3
 
 
 def list_model_files(wildcards):
-    """Those of a model that lie here: its config with all that it reaches, its checkpoint, imported modules."""
+    """The local files of a model: its config with all that it reaches, its checkpoint, imported modules."""
     model = PLAN.model(wildcards.model)
     return [*CONFIGS[model.name], model.checkpoint, *MODULES]
 
@@ -51,7 +51,7 @@ def get_verify_settings(wildcards):
 
 
 def get_pytorch_threads(wildcards):
-    """One on the CPU, where PyTorch's results depend on the number."""
+    """One on the CPU, because PyTorch's results depend on the number of threads there."""
     return get_predict_threads(wildcards) if get_gpu_count(wildcards) else 1
 
 

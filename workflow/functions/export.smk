@@ -5,7 +5,7 @@ from cutpoint.plan.paths import manifest_file, trace_file
 
 
 def get_fp32_trace(wildcards):
-    """The trace that one in a reduced precision is made from."""
+    """The fp32 trace that a trace in a reduced precision is made from."""
     trace = PLAN.trace(wildcards.model, wildcards.trace)
     return trace_file(wildcards.model, trace.fp32)
 
@@ -29,7 +29,7 @@ def get_trace(wildcards):
 
 
 def get_export_code(wildcards):
-    """Only the cut e2e has post-processing in its graph."""
+    """The code of an export. Only the cut e2e has post-processing in its graph."""
     e2e = get_export(wildcards).cut == "e2e"
     return get_code("cutpoint.export.e2e" if e2e else "cutpoint.export.cut")
 
@@ -50,7 +50,7 @@ def get_import_settings(wildcards):
 
 
 def get_verify_manifest(wildcards):
-    """The data set whose images show what an export or a reduced precision does."""
+    """The data set whose images are used to check an export or a reduced precision."""
     return manifest_file(PLAN.datasets_of(wildcards.model)[0])
 
 
@@ -59,7 +59,7 @@ def get_foreign_file(wildcards):
 
 
 def get_foreign_digests(wildcards):
-    """Of the file and of those beside it that hold its tensors."""
+    """Digests of the file and of the files next to it that hold its tensors."""
     path = get_export(wildcards).foreign.path
     beside = external_data_files(path) if Path(path).is_file() else []
     return get_digests([path, *beside])

@@ -3,7 +3,7 @@ from cutpoint.plan.paths import GATE_FILE
 
 
 def get_gate(wildcards):
-    """What the gate came to; only where the config has one."""
+    """The gate's result, if the config has a gate."""
     if not GATE:
         stop(UserError("gate: the config has no rule to hold variants to; add one"))
     return GATE_FILE

@@ -21,7 +21,7 @@ def get_latency_settings(wildcards):
 
 
 def get_timing_code(wildcards):
-    """Of what is timed: the recipes' code only where a variant has post-processing behind its graph."""
+    """The code that is timed. The recipes' code is part of it only if a variant post-processes by hand."""
     return {module: get_code(module) for module in timed_modules(get_timed(wildcards))}
 
 

@@ -2,7 +2,7 @@ from cutpoint.plan.paths import onnx_file, shard_files
 
 
 def get_predict_threads(wildcards):
-    """One long run takes all cores, many short ones run side by side; beside a GPU they decode."""
+    """One long run takes all cores; many short ones run side by side. With a GPU the threads decode images."""
     if not workflow.local_exec:
         return 1
     if get_gpu_count(wildcards):
@@ -27,7 +27,7 @@ def get_run_settings(wildcards):
 
 
 def get_results_variants():
-    """Matches the variants that are finished results files; where there is none, nothing."""
+    """Matches the variants that are external results files; matches nothing if there is none."""
     names = {v.name for e in PLAN.evaluations for v in e.results_variants}
     return "|".join(sorted(names)) or "(?!)"
 
@@ -41,7 +41,7 @@ def get_results_digest(wildcards):
 
 
 def get_predictions(wildcards):
-    """A variant's own shards; of an ONNX file with post-processing also those of its raw tensors."""
+    """A variant's shards; for an ONNX file with post-processing also the shards of its raw tensors."""
     evaluation, run = get_evaluation(wildcards), get_variant(wildcards).run
     hidden = run.cut == "e2e" and run.export and run.candidates
     candidates = shard_files(evaluation, run.candidates, "parquet") if hidden else []
@@ -49,7 +49,7 @@ def get_predictions(wildcards):
 
 
 def get_shards(evaluation, run):
-    """What a run wrote."""
+    """The files that a run writes."""
     return {
         "predictions": shard_files(evaluation, run, "parquet"),
         "images": shard_files(evaluation, run, "images.parquet"),

@@ -50,7 +50,7 @@ def get_sample_settings(wildcards):
 
 
 def get_figures():
-    """Those of the report; a ladder only where the config has one, operating points with ground truth."""
+    """The report's figures: a ladder if the config has one, operating points if there is ground truth."""
     labelled = any(evaluation.dataset.annotations for evaluation in PLAN.evaluations)
     names = ["ap", *(["ladder"] if ENTRIES["ladders"] else [])]
     names += [
@@ -63,7 +63,7 @@ def get_figures():
 
 
 def get_page_files(wildcards):
-    """All that the page shows beside the tables, by kind."""
+    """Everything that the page shows besides the tables, by kind."""
     kinds = ("ladders", "verifies", "precisions", "comparisons", "points", "diagnoses")
     indices = row_files(ENTRIES["samples"], "path")
     return {

@@ -1,10 +1,10 @@
-# What all rules share: the plan, and the functions that several stages ask.
+# What all rules share: the plan, and the functions that several stages use.
 #
-# Rules hold literals and names of functions, and compute nothing.
-# - A path whose variables are the wildcards of its rule is written there.
+# Rules have literals and names of functions. They do not compute.
+# - A path that varies only with the wildcards of its rule is written in the rule.
 # - What the plan or the config decides (other files, settings, digests, resources) comes from a function
-#   get_* of functions/<stage>.smk, or from here where several stages ask it.
-# - These functions take paths from cutpoint.plan.paths and never write one.
+#   get_* in functions/<stage>.smk, or from here if several stages use it.
+# - These functions take paths from cutpoint.plan.paths. They do not write paths.
 import atexit
 import sys
 
@@ -53,7 +53,7 @@ try:
     check_files(PLAN, SOURCES, DIGESTS)
     MODULES = module_files(CONFIG["imports"])
     CONFIGS = {model.name: config_files(model.config) for model in PLAN.models}
-    # With --jobs the executor may be a remote one, which is known on start only.
+    # With --jobs the executor may be a remote one. This is known only at the start.
     if workflow.resource_settings.nodes is None:
         check_providers(PLAN.wanted_providers)
 except UserError as error:
@@ -76,7 +76,7 @@ wildcard_constraints:
 
 
 def check_executor():
-    """Judge the device by where the jobs will run, before the first of them."""
+    """Check the device of the machine that runs the jobs, before the first job."""
     try:
         if workflow.local_exec:
             check_providers(PLAN.wanted_providers)
@@ -112,7 +112,7 @@ def get_run(wildcards):
 
 
 def get_runs(wildcards):
-    """The run that a job is about, or all of its evaluation."""
+    """The run of a job, or all runs of its evaluation."""
     one = "run" in wildcards.keys()
     return [get_run(wildcards)] if one else get_evaluation(wildcards).runs
 
@@ -123,18 +123,18 @@ def get_gpu_count(wildcards):
 
 
 def get_accepted(wildcards):
-    """What the use of exports waits for: their verification, where that is strict."""
+    """The verifications that the use of exports waits for, if they are strict."""
     runs = get_runs(wildcards) if CONFIG["verify"] == "strict" else []
     return [accepted_file(wildcards.model, run.export) for run in runs if run.export]
 
 
 def as_source(path):
-    """A file that no rule makes is stale by its digest, which is among the rule's params, not by its time."""
+    """An input that no rule makes. Its digest among the rule's params decides if it changed, not its time."""
     return path if path in SOURCES else ancient(path)
 
 
 def get_digests(paths):
-    """Contents of files that a rule's result depends on; of those still to be fetched the last known."""
+    """Digests of files that a rule's result depends on; the last known one for files still to be fetched."""
     return {path: DIGESTS.last_known(path, fetched=path in SOURCES) for path in paths}
 
 

@@ -1,5 +1,5 @@
 rule resample:
-    """AP of a variant on its data set and on resamples of the images, the same for all variants."""
+    """AP of a variant on its data set and on resamples of the images, which are the same for all variants."""
     input:
         truth="results/truth/{dataset}/{model}.json",
         detections="results/detections/{dataset}/{model}/{variant}.json",
@@ -17,7 +17,7 @@ rule resample:
 
 
 rule compare:
-    """A variant beside the reference: delta AP with its interval, the verdict, agreement of the detections."""
+    """A variant compared with the reference: delta AP with its interval, verdict, agreement of detections."""
     input:
         unpack(get_compared_files),
         manifest="results/manifests/{dataset}.json",
@@ -37,7 +37,7 @@ rule compare:
 
 
 rule autopsy:
-    """Every box that a variant or the reference lacks, by the step that removed it."""
+    """Every box that the variant or the reference lacks, with the step that removed it."""
     input:
         unpack(get_autopsy_files),
         labels="results/labels/{dataset}/{model}.json",
@@ -74,7 +74,7 @@ rule measure_operating_points:
 
 
 rule fingerprint:
-    """What each typical mistake makes of the model's detections, on a subsample."""
+    """The signature of each typical mistake, on a subsample."""
     input:
         unpack(get_mistake_files),
         unpack(get_truth),
@@ -98,7 +98,7 @@ rule fingerprint:
 
 
 rule diagnose:
-    """Which mistakes a variant looks like, on other images than those of the fingerprints."""
+    """The mistakes that a variant looks like, on other images than the fingerprints."""
     input:
         unpack(get_mistake_files),
         unpack(get_truth),
@@ -124,7 +124,7 @@ rule diagnose:
 
 
 rule ladder:
-    """The config's ladder: what each single difference between neighbours costs."""
+    """The config's ladder: the cost of each single difference between neighbours."""
     input:
         get_ladder_files,
         spec="results/models/{model}/spec.json",
@@ -143,7 +143,7 @@ rule ladder:
 
 
 rule recipe_diff:
-    """Two recipes on one store, box by box, by the step that separates them; on demand, not part of `all`."""
+    """Two recipes on the same candidates, box by box, with the step that separates them. Not part of `all`."""
     input:
         unpack(get_diff_files),
         spec="results/models/{model}/spec.json",

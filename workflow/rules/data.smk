@@ -16,7 +16,7 @@ rule fetch:
 
 
 rule fetch_folder:
-    """A folder of an archive of data/sources.tsv, checked likewise."""
+    """A folder of an archive in data/sources.tsv, checked in the same way."""
     output:
         directory("{source}"),
     log:
@@ -46,7 +46,7 @@ rule build_manifest:
     params:
         code=get_code("cutpoint.data.manifest"),
         content=get_images_digest,
-        # Boxes are not in the manifest: prediction does not depend on them.
+        # The manifest has no boxes: prediction does not depend on them.
         listing=get_listing_digest,
         settings=get_manifest_settings,
     script:
@@ -85,7 +85,7 @@ rule build_truth:
         "logs/build_truth/{dataset}/{model}.log",
     benchmark:
         "logs/benchmarks/build_truth/{dataset}/{model}.tsv"
-    # What can be wrong with the data is told before the network runs.
+    # Mistakes in the data are reported before the network runs.
     priority: 1
     localrule: True
     params:

@@ -1,5 +1,5 @@
 rule describe_model:
-    """What post-processing needs to know of a model: classes, head, input recipe."""
+    """What post-processing needs to know about a model: classes, head, input recipe."""
     input:
         get_model_files,
     output:
@@ -40,7 +40,7 @@ rule trace_model:
 
 
 rule verify_export:
-    """The tensors of an export beside PyTorch's on a few images; out of tolerance is a note, not a stop."""
+    """The tensors of an export compared with PyTorch's on a few images. Out of tolerance gives only a note."""
     input:
         export="results/models/{model}/{export}.onnx",
         files=get_model_files,
@@ -62,7 +62,7 @@ rule verify_export:
 
 
 rule predict_pytorch:
-    """The same of the PyTorch model: candidates of its head, or mmdet's own detections."""
+    """The PyTorch model over one shard: candidates from its head, or mmdet's own detections."""
     input:
         files=get_model_files,
         spec="results/models/{model}/spec.json",

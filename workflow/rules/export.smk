@@ -1,5 +1,5 @@
 rule to_fp16:
-    """The same graph in half precision, and what that did to its tensors."""
+    """The graph in half precision, and what this does to its tensors."""
     input:
         trace=get_fp32_trace,
         spec="results/models/{model}/spec.json",
@@ -21,7 +21,7 @@ rule to_fp16:
 
 
 rule to_int8:
-    """The same graph with 8-bit weights and tensors, ranges taken from the calibration's images."""
+    """The graph with 8-bit weights and tensors. The ranges come from the calibration images."""
     input:
         trace=get_fp32_trace,
         spec="results/models/{model}/spec.json",
@@ -44,7 +44,7 @@ rule to_int8:
 
 
 rule export_onnx:
-    """The ONNX file of one cut; its metadata hold what post-processing needs."""
+    """The ONNX file of one cut. Its metadata has what post-processing needs."""
     input:
         trace=get_trace,
         spec="results/models/{model}/spec.json",
@@ -65,7 +65,7 @@ rule export_onnx:
 
 
 rule import_onnx:
-    """An ONNX file made elsewhere, copied with the metadata that Cutpoint's own exports have."""
+    """An external ONNX file, copied with the metadata that Cutpoint's own exports have."""
     input:
         onnx=get_foreign_file,
         spec="results/models/{model}/spec.json",
@@ -86,7 +86,7 @@ rule import_onnx:
 
 
 rule accept_export:
-    """Stop at an export whose tensors are out of tolerance; only with `verify: strict`."""
+    """Stop if the tensors of an export are out of tolerance. Only with `verify: strict`."""
     input:
         "results/models/{model}/{export}.verify.json",
     output:

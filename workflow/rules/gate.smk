@@ -1,5 +1,5 @@
 rule evaluate_gate:
-    """Every variant that the config's gate names, held to its bounds."""
+    """Check every variant in the config's gate against its bounds."""
     input:
         "results/tables/summary.csv",
     output:
@@ -18,7 +18,7 @@ rule evaluate_gate:
 
 
 rule gate:
-    """What came of the gate; fails where it failed. Without an output, so that it says so at every call."""
+    """Print the gate's result, and fail if the gate failed. It has no output, so it runs at every call."""
     input:
         get_gate,
     log:

@@ -1,5 +1,5 @@
 rule time_variants:
-    """Latency samples of all variants of a model on a data set, timed in turn with the machine to themselves."""
+    """Latency samples of all variants of a model on a data set. They are timed in turn, on the whole machine."""
     input:
         files=get_model_files,
         exports=get_timed_exports,
@@ -20,15 +20,15 @@ rule time_variants:
         sources=get_model_digests,
         settings=get_latency_settings,
         jobs=get_timed,
-        # A namespace is not compared with the last run's: rescoring with another recipe shall not open a
-        # session. The tables name the recipe that was timed.
+        # Snakemake does not compare a namespace with the last run's: another recipe must not open a session.
+        # The tables name the recipe that was timed.
         recipes=get_timed_recipes,
     script:
         "../scripts/latency/time_variants.py"
 
 
 rule latency:
-    """Percentiles of each stage of a variant, ms, and its difference to the reference."""
+    """Percentiles of each stage of a variant (ms), and the difference from the reference."""
     input:
         "results/latency/{dataset}/{model}/samples.parquet",
     output:

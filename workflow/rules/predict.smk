@@ -1,5 +1,5 @@
 rule predict:
-    """Candidates of raw and decoded, detections of e2e: an export over one shard of a data set."""
+    """An export over one shard of a data set: candidates for raw and decoded, detections for e2e."""
     input:
         model=get_run_export,
         accepted=get_accepted,
@@ -26,7 +26,7 @@ rule predict:
 
 
 rule import_results:
-    """Detections made elsewhere, checked against the data set."""
+    """An external results file, checked against the data set."""
     input:
         results=get_results_file,
         manifest="results/manifests/{dataset}.json",
@@ -48,7 +48,7 @@ rule import_results:
 
 
 rule postprocess:
-    """A variant's detections in COCO results format: its run's predictions through its recipe."""
+    """A variant's detections in COCO results format: the predictions of its run after its recipe."""
     input:
         unpack(get_predictions),
         spec="results/models/{model}/spec.json",

@@ -51,7 +51,7 @@ rule plot_ap:
 
 
 rule plot_ladder:
-    """What each step of the ladders costs in AP."""
+    """The cost of each step of the ladders in AP."""
     input:
         get_drawn_ladders,
     output:
@@ -74,7 +74,7 @@ rule plot_ladder:
 
 
 rule plot_operating_points:
-    """What each variant does at every score threshold."""
+    """Precision and recall of each variant at every score threshold."""
     input:
         get_drawn_points,
     output:
@@ -97,7 +97,7 @@ rule plot_operating_points:
 
 
 rule plot_calibration:
-    """Whether scores mean what they say, and how they drift from the reference's."""
+    """The calibration of the scores, and their drift from the reference."""
     input:
         get_drawn_points,
     output:
@@ -142,7 +142,7 @@ rule plot_latency:
 
 
 rule plot_stages:
-    """Where each variant's time goes."""
+    """The time of each stage, for every variant."""
     input:
         get_drawn_latencies,
     output:
@@ -194,7 +194,7 @@ rule draw_samples:
 
 
 rule render_report:
-    """One page with all tables, figures and sample pictures; opens offline."""
+    """One page with all tables, figures and sample pictures. It opens offline."""
     input:
         unpack(get_page_files),
         summary="results/tables/summary.csv",
