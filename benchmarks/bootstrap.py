@@ -19,9 +19,10 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 import numpy as np
 from synthetic import degrade, detect, draw_truth
 
-from cutpoint.compare.bootstrap import delta, read_samples, sample_ap
+from cutpoint.compare.bootstrap import delta, sample_ap
 from cutpoint.compare.verdict import decide
 from cutpoint.evaluate.coco import evaluate
+from cutpoint.records.resamples import read_resamples
 
 # images, detections of an image, classes, resamples; what the pair may take then, on two cores
 SIZE, LIMIT_S, LIMIT_GB = (5000, 100, 80, 1000), 60, 4
@@ -84,7 +85,7 @@ def main() -> None:
                 for side in "ab"
             ]
             walls, cpus, memory = zip(*(side.result() for side in sides), strict=True)
-        found = delta(read_samples(str(folder / "a.npz")), read_samples(str(folder / "b.npz")))
+        found = delta(read_resamples(str(folder / "a.npz")), read_resamples(str(folder / "b.npz")))
         wall = time.perf_counter() - start
         print(
             f"{options.resamples} resamples of the pair: {wall:.1f} s ({max(walls):.1f} s the slower side), "
@@ -93,10 +94,11 @@ def main() -> None:
         if (options.images, options.detections, options.classes, options.resamples) == SIZE:
             held = wall < LIMIT_S and sum(memory) < LIMIT_GB
             print(f"limits of {LIMIT_S} s and {LIMIT_GB} GB: {'held' if held else 'BROKEN'}")
-        low, high = found["delta_AP_ci95"]
-        print(f"delta AP {found['delta_AP']:.5f}, 95 % [{low:.5f}, {high:.5f}], {decide(False, found)}")
+        low, high = found.total.ci95
+        verdict = decide(False, found.total)
+        print(f"delta AP {found.total.value:.5f}, 95 % [{low:.5f}, {high:.5f}], {verdict}")
         official = json.loads((folder / "metrics.json").read_text())["AP"]
-        ours = np.nanmean(read_samples(str(folder / "a.npz")).ap[0, 0])
+        ours = np.nanmean(read_resamples(str(folder / "a.npz")).ap[0, 0])
         print(f"AP by pycocotools {official:.12f}, by weights {ours:.12f}")
 
 

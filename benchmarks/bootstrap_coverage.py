@@ -82,7 +82,7 @@ def simulate(
 
 def coverage(found: np.ndarray, truth: np.ndarray, images: int, interval: str) -> np.ndarray:
     """``(4,)`` share of pairs whose interval holds the truth."""
-    limits = np.array([[estimate(row, images)[interval] for row in pair.T] for pair in found])
+    limits = np.array([[getattr(estimate(row, images), interval) for row in pair.T] for pair in found])
     return ((limits[..., 0] <= truth) & (truth <= limits[..., 1])).mean(axis=0)
 
 
@@ -107,7 +107,7 @@ def main() -> None:
     error = found[:, 1:].std(axis=1, ddof=1).mean(axis=0)
     print(f"{options.pairs} pairs of {options.images} images, {options.resamples} resamples each")
     print("area, mean delta AP, its spread, mean bootstrap standard error, coverage at 95 %, at 90 %")
-    shares = [coverage(found, truth, options.images, f"delta_AP_ci{level}") for level in (95, 90)]
+    shares = [coverage(found, truth, options.images, f"ci{level}") for level in (95, 90)]
     for row in zip(AREAS, found[:, 0].mean(axis=0), spread, error, *shares, strict=True):
         print("{:7} {:.5f} {:.5f} {:.5f} {:.3f} {:.3f}".format(*row))
     print(f"{time.perf_counter() - start:.0f} s")

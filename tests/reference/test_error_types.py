@@ -9,7 +9,7 @@ from cutpoint.evaluate.error_types import count_errors, judge
 from cutpoint.records.detections import make_results
 
 # what tidecv 1.0.1 counts on ten of those scenes without crowds, which it ignores by a rule of its own
-TIDECV = {"class": 119, "place": 77, "both": 28, "duplicate": 193, "background": 115, "missed": 124}
+TIDECV = {"class": 119, "localization": 77, "both": 28, "duplicate": 193, "background": 115, "missed": 124}
 
 
 def test_the_counts_are_tidecvs():

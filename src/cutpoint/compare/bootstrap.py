@@ -1,11 +1,13 @@
 """Whether a difference in AP is real: a paired bootstrap over images."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
 from cutpoint.evaluate.average_precision import AREAS, match_images, weighted_ap
+from cutpoint.records.comparison import ClassDelta, Interval, SizeDelta
 from cutpoint.records.detections import Refused, Results, make_results, read_results
 from cutpoint.records.resamples import Resamples, write_resamples
 from cutpoint.records.truth import GroundTruth, read_truth
@@ -15,6 +17,37 @@ RESAMPLES = 1000
 SEED = 0
 # a class or size in fewer images has no interval: so few images do not represent others
 MIN_IMAGES = 10
+Columns = tuple[float | None, Interval | None, float | None, bool | None, bool | None, int]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A difference in AP, variant - reference, a fraction.
+
+    Attributes:
+        value: null without objects.
+        images: those with objects; with fewer than ``MIN_IMAGES``, all below is null.
+        ci95, ci90: percentile intervals.
+        error: the bootstrap standard error.
+        p: from Student's t: value over error, images - 1 degrees of freedom. Counting resamples beyond 0
+            cannot give less than 2 / (R + 1), which is too coarse for one class of 80.
+    """
+
+    value: float | None
+    images: int
+    ci95: Interval | None = None
+    ci90: Interval | None = None
+    error: float | None = None
+    p: float | None = None
+
+
+@dataclass(frozen=True)
+class Delta:
+    """The difference in AP of two variants: over all, by the objects' size, by class."""
+
+    total: Estimate
+    per_size: tuple[SizeDelta, ...]
+    per_class: tuple[ClassDelta, ...]
 
 
 def sample_ap(*, truth: str, detections: str, out: str, resamples: int = RESAMPLES, seed: int = SEED) -> None:
@@ -55,22 +88,14 @@ def draw_multiplicities(images: int, resamples: int, seed: int) -> np.ndarray:
     return np.ascontiguousarray(drawn.T)
 
 
-def delta(reference: Resamples, variant: Resamples) -> dict[str, Any]:
+def delta(reference: Resamples, variant: Resamples) -> Delta:
     """Difference in AP, variant - reference, with percentile intervals.
+
+    ``different`` of a class or size controls the false discovery rate at 5 % (Benjamini and Hochberg), over
+    all classes and sizes together. ``suspicious``: different and better than the reference.
 
     Args:
         reference, variant: samples of the same images, resampled alike.
-
-    Returns:
-        ``delta_AP``, ``delta_AP_ci95`` and ``delta_AP_ci90`` ``[lo, hi]``, ``delta_AP_se``, ``images``, and
-        ``per_size`` and ``per_class``: ``size`` or ``category_id``, ``delta_AP``, ``delta_AP_ci95``, ``p``,
-        ``different``, ``suspicious``, ``images`` (those with objects). Fractions. They are null without
-        objects; with fewer than ``MIN_IMAGES`` images with objects, all but ``delta_AP`` are null.
-
-        ``p`` comes from Student's t: delta over its bootstrap standard error, images - 1 degrees of freedom.
-        Counting resamples beyond 0 cannot give less than 2 / (R + 1), which is too coarse for one class of
-        80. ``different`` controls the false discovery rate at 5 % (Benjamini and Hochberg), over all classes
-        and sizes together. ``suspicious``: different and better than the reference.
 
     Raises:
         ValueError: the two have different images, classes or numbers of resamples.
@@ -81,26 +106,23 @@ def delta(reference: Resamples, variant: Resamples) -> dict[str, Any]:
     if reference.ap.shape != variant.ap.shape:
         raise ValueError(f"the samples have shapes {reference.ap.shape} and {variant.ap.shape}")
     overall = mean_ap(variant.ap) - mean_ap(reference.ap)
-    images = variant.images_with
-    total = estimate(overall[:, 0], len(variant.images))
-    sizes = [
-        {"size": name} | estimate(overall[:, area], int(images[area, -1]))
+    images, each = variant.images_with, (variant.ap - reference.ap)[:, 0]
+    sizes = {
+        name: estimate(overall[:, area], int(images[area, -1]))
         for area, name in enumerate(AREAS)
         if name != "all"
-    ]
-    each = (variant.ap - reference.ap)[:, 0]
-    classes = [
-        {"category_id": int(category)} | estimate(each[:, k], int(images[0, k]))
-        for k, category in enumerate(variant.categories)
-    ]
-    mark_different([*sizes, *classes])
-    keys = ("delta_AP", "delta_AP_ci95", "p", "different", "suspicious", "images")
-    intervals = ("delta_AP_ci95", "delta_AP_ci90", "delta_AP_se")
-    return {
-        **{key: total[key] for key in ("delta_AP", *intervals, "images")},
-        "per_size": [{key: row[key] for key in ("size", *keys)} for row in sizes],
-        "per_class": [{key: row[key] for key in ("category_id", *keys)} for row in classes],
     }
+    classes = {
+        category: estimate(each[:, k], int(images[0, k]))
+        for k, category in enumerate(variant.categories.tolist())
+    }
+    parts = [*sizes.values(), *classes.values()]
+    different = iter(find_different([part.p for part in parts]))
+    return Delta(
+        estimate(overall[:, 0], len(variant.images)),
+        tuple(SizeDelta(name, *_columns(part, next(different))) for name, part in sizes.items()),
+        tuple(ClassDelta(category, *_columns(part, next(different))) for category, part in classes.items()),
+    )
 
 
 def mean_ap(ap: np.ndarray) -> np.ndarray:
@@ -110,38 +132,33 @@ def mean_ap(ap: np.ndarray) -> np.ndarray:
     return np.where(count > 0, np.where(present, ap, 0).sum(axis=-1) / np.maximum(count, 1), np.nan)
 
 
-def estimate(deltas: np.ndarray, images: int) -> dict[str, Any]:
-    """Interval, standard error and p of one difference.
+def estimate(deltas: np.ndarray, images: int) -> Estimate:
+    """A difference with its interval.
 
     Args:
         deltas: ``(1 + R,)`` float64: on the data set, then on R resamples; NaN without objects.
         images: how many images have objects.
-
-    Returns:
-        ``delta_AP, delta_AP_ci95, delta_AP_ci90, delta_AP_se, p, images``, see ``delta``.
     """
     observed, resampled = deltas[0], deltas[1:]
-    found: dict[str, Any] = {"delta_AP": None if np.isnan(observed) else float(observed)}
-    names = ("delta_AP_ci95", "delta_AP_ci90", "delta_AP_se", "p")
-    if np.isnan(observed) or images < MIN_IMAGES:
-        return found | dict.fromkeys(names) | {"images": images}
+    if np.isnan(observed):
+        return Estimate(None, images)
+    if images < MIN_IMAGES:
+        return Estimate(float(observed), images)
     resampled = resampled[~np.isnan(resampled)]
     error = float(np.std(resampled, ddof=1))
-    return found | {
-        "delta_AP_ci95": np.percentile(resampled, [2.5, 97.5]).tolist(),
-        "delta_AP_ci90": np.percentile(resampled, [5, 95]).tolist(),
-        "delta_AP_se": error,
-        "p": float(2 * stats.t.sf(abs(observed) / error, images - 1)) if error else float(observed == 0),
-        "images": images,
-    }
+    low95, low90, high90, high95 = np.percentile(resampled, [2.5, 5, 95, 97.5]).tolist()
+    p = float(2 * stats.t.sf(abs(observed) / error, images - 1)) if error else float(observed == 0)
+    return Estimate(float(observed), images, (low95, high95), (low90, high90), error, p)
 
 
-def mark_different(rows: list[dict[str, Any]]) -> None:
-    """Add ``different`` and ``suspicious`` to rows of ``delta_AP`` and ``p``; null if p is null."""
-    tested = [row for row in rows if row["p"] is not None]
-    adjusted = stats.false_discovery_control([row["p"] for row in tested], method="bh") if tested else []
-    for row in rows:
-        row |= {"different": None, "suspicious": None}
-    for row, p in zip(tested, adjusted, strict=True):
-        row["different"] = bool(p <= 0.05)
-        row["suspicious"] = bool(p <= 0.05 and row["delta_AP"] > 0)
+def find_different(values: Sequence[float | None]) -> list[bool | None]:
+    """Which p-values show a difference, with a false discovery rate of 5 %; null if p is null."""
+    tested = [p for p in values if p is not None]
+    adjusted = iter(stats.false_discovery_control(tested, method="bh") if tested else [])
+    return [None if p is None else bool(next(adjusted) <= 0.05) for p in values]
+
+
+def _columns(part: Estimate, different: bool | None) -> Columns:
+    """The columns that a class and a size share, in their order."""
+    suspicious = None if different is None else different and part.value is not None and part.value > 0
+    return part.value, part.ci95, part.p, different, suspicious, part.images

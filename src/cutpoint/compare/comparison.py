@@ -1,23 +1,23 @@
 """A variant beside the reference: delta AP with its interval, the verdict, agreement of the detections."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from cutpoint.compare.agreement import measure_agreement
 from cutpoint.compare.autopsy import count_steps
 from cutpoint.compare.baseline import LEAST_AP, NO_DETECTION
-from cutpoint.compare.bootstrap import delta, mean_ap
+from cutpoint.compare.bootstrap import Delta, Estimate, delta, mean_ap
 from cutpoint.compare.verdict import decide, lossless
 from cutpoint.evaluate.average_precision import AREAS
-from cutpoint.files import read_json, write_json
+from cutpoint.files import read_json
+from cutpoint.matching import AGREEMENT_IOU
 from cutpoint.recipes.bases import steps_of
+from cutpoint.records.comparison import Comparison, write_comparison
 from cutpoint.records.detections import Results, read_results, refusal_of_pair
-from cutpoint.records.json_file import as_content
 from cutpoint.records.manifest import read_manifest
 from cutpoint.records.model import HeadSpec, ModelSpec
 from cutpoint.records.resamples import Resamples, read_resamples
-
-DELTA_KEYS = ("delta_AP", "delta_AP_ci95", "delta_AP_ci90", "delta_AP_se", "per_size", "per_class")
 
 
 def compare(
@@ -49,45 +49,53 @@ def compare(
         margin: largest difference in AP that does not matter, a fraction.
         corner_px, score: how far the corners (original-image pixels) and scores of partners may be apart in
             two variants that are lossless.
-        out: JSON file to write: ``reference``; what ``bootstrap.delta`` returns, null without annotations;
-            what ``verdict.decide`` returns; ``lossless``, what ``verdict.lossless`` returns but the word;
-            ``agreement`` and ``boxes``, of ``agreement.measure_agreement``; ``autopsy``, what
-            ``autopsy.count_steps`` returns; ``refused``: null, or why one of the two cannot be compared: then
-            the verdict is ``inconclusive``, and all that is measured null; ``weak_reference``: what
-            ``find_weakness`` returns: if not null, no difference in AP has a verdict, that of a class or size
-            neither.
+        out: JSON file to write, see ``records.comparison.Comparison``. Where one of the two is refused the
+            verdict is ``inconclusive``, and all that is measured null; with a weak reference no difference in
+            AP has a verdict, that of a class or size neither.
     """
+    difference = alike = boxes = weakness = None
     refused = refusal_of_pair(reference, variant)
-    if refused is not None:
-        content = dict.fromkeys((*DELTA_KEYS, "agreement", "lossless", "boxes"))
-        content |= {"reference": reference_name, **decide(False, None, margin)}
-        content |= {"autopsy": as_content(count_steps(autopsy)), "refused": refused, "weak_reference": None}
-        write_json(out, content)
-        return
-    theirs, ours = read_results(reference), read_results(variant)
-    head = ModelSpec.from_dict(read_json(spec)).head
-    base = read_resamples(reference_samples) if reference_samples else None
-    difference = delta(base, read_resamples(variant_samples)) if base and variant_samples else None
-    weakness = find_weakness(theirs, base)
-    if difference and weakness:
-        unmarked = {"different": None, "suspicious": None}
-        difference |= {key: [row | unmarked for row in difference[key]] for key in ("per_size", "per_class")}
-    cuts = common_cuts(*recipes, head)
-    same = lossless(theirs, ours, corner_px=corner_px, score=score, **cuts)
-    boxes = measure_agreement(theirs, ours, read_manifest(manifest).ids)
-    write_json(
-        out,
-        {
-            "reference": reference_name,
-            **{key: difference and difference[key] for key in DELTA_KEYS},
-            **decide(same.pop("lossless"), None if weakness else difference, margin),
-            "agreement": boxes.pop("agreement"),
-            "autopsy": as_content(count_steps(autopsy)),
-            "lossless": same,
-            "boxes": boxes,
-            "refused": None,
-            "weak_reference": weakness,
-        },
+    if refused is None:
+        theirs, ours = read_results(reference), read_results(variant)
+        base = read_resamples(reference_samples) if reference_samples else None
+        if base and variant_samples:
+            difference = delta(base, read_resamples(variant_samples))
+        weakness = find_weakness(theirs, base)
+        if difference and weakness:
+            difference = _unmarked(difference)
+        cuts = common_cuts(recipes[0], recipes[1], ModelSpec.from_dict(read_json(spec)).head)
+        alike = lossless(theirs, ours, corner_px=corner_px, score=score, **cuts)
+        boxes = measure_agreement(theirs, ours, read_manifest(manifest).ids)
+    total = difference.total if difference else Estimate(None, 0)
+    verdict = decide(alike is not None and alike.holds, None if weakness else total, margin)
+    comparison = Comparison(
+        reference=reference_name,
+        delta_AP=total.value,
+        delta_AP_ci95=total.ci95,
+        delta_AP_ci90=total.ci90,
+        delta_AP_se=total.error,
+        per_size=difference.per_size if difference else None,
+        per_class=difference.per_class if difference else None,
+        verdict=verdict.word,
+        suspicious=verdict.suspicious,
+        images_to_decide=verdict.images_to_decide,
+        margin=margin,
+        agreement=boxes.share_at(AGREEMENT_IOU) if boxes else None,
+        autopsy=count_steps(autopsy),
+        lossless=alike,
+        boxes=boxes,
+        refused=refused,
+        weak_reference=weakness,
+    )
+    write_comparison(out, comparison)
+
+
+def _unmarked(difference: Delta) -> Delta:
+    """Without a word on which classes and sizes are different."""
+    return replace(
+        difference,
+        per_size=tuple(replace(part, different=None, suspicious=None) for part in difference.per_size),
+        per_class=tuple(replace(part, different=None, suspicious=None) for part in difference.per_class),
     )
 
 

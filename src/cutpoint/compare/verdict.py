@@ -1,11 +1,13 @@
 """One word for two variants: lossless, equivalent, different or inconclusive."""
 
 import math
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from cutpoint.compare.bootstrap import Estimate
 from cutpoint.matching import pair_alike
+from cutpoint.records.comparison import Lossless, Tolerances
 from cutpoint.records.detections import Results
 
 MARGIN = 0.001
@@ -13,6 +15,22 @@ CORNER_PX = 0.05
 SCORE = 1e-4
 # standard normal quantiles: for both intervals; what 80 % power adds, for one side and for two sides
 Z95, Z90, POWER, POWER_BOTH = 1.960, 1.645, 0.842, 1.282
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What ``decide`` says.
+
+    Attributes:
+        word: ``lossless``, ``equivalent``, ``different`` or ``inconclusive``.
+        suspicious: different and better than the reference: a conversion does not improve a model.
+        images_to_decide: for ``inconclusive``, about how many images would decide with a probability of 80 %
+            or more if the difference is as it seems, to two digits; null otherwise and without an interval.
+    """
+
+    word: str
+    suspicious: bool = False
+    images_to_decide: int | None = None
 
 
 def lossless(
@@ -23,7 +41,7 @@ def lossless(
     score: float = SCORE,
     score_thr: float | None = None,
     max_per_img: int | None = None,
-) -> dict[str, Any]:
+) -> Lossless:
     """Whether every detection of both sides has a partner that is the same except for rounding.
 
     Args:
@@ -33,11 +51,6 @@ def lossless(
         score_thr, max_per_img: the limits that both recipes share; null if they have none, or different ones.
             A detection that the other side lacks is a tie if its score is at most ``score`` above the other
             side's limit: the threshold, or the last place of an image that is full.
-
-    Returns:
-        ``lossless``, ``pairs`` (one to one, same image and class, as many as possible), ``ties``,
-        ``unmatched_reference``, ``unmatched_variant`` (ties not counted), and ``tolerances``: ``corner_px``,
-        ``score``.
     """
     pairs = pair_alike(reference, variant, corner_px, score)
     free = [
@@ -47,58 +60,53 @@ def lossless(
     cuts = score, score_thr, max_per_img
     tied = [_tied(free[0], variant, *cuts), _tied(free[1], reference, *cuts)]
     unmatched = [len(rows) - ties for rows, ties in zip(free, tied, strict=True)]
-    return {
-        "lossless": not any(unmatched),
-        "pairs": len(pairs),
-        "ties": sum(tied),
-        "unmatched_reference": unmatched[0],
-        "unmatched_variant": unmatched[1],
-        "tolerances": {"corner_px": corner_px, "score": score},
-    }
+    return Lossless(len(pairs), sum(tied), unmatched[0], unmatched[1], Tolerances(corner_px, score))
 
 
-def decide(is_lossless: bool, delta: dict[str, Any] | None, margin: float = MARGIN) -> dict[str, Any]:
+def decide(is_lossless: bool, delta: Estimate | None, margin: float = MARGIN) -> Verdict:
     """The verdict.
+
+    ``lossless``; else ``equivalent`` if the 90 % interval lies within -margin .. margin, which is two
+    one-sided tests at 5 % each, even if the difference is not 0; else ``different`` if 0 is outside the 95 %
+    interval; else ``inconclusive``.
 
     Args:
         is_lossless: from ``lossless``.
-        delta: from ``bootstrap.delta``; null without annotations.
+        delta: the difference in AP over all classes; null without annotations.
         margin: the largest difference in AP (fraction) that does not matter.
-
-    Returns:
-        ``verdict``: ``lossless``; else ``equivalent`` if the 90 % interval lies within -margin .. margin,
-        which is two one-sided tests at 5 % each, even if the difference is not 0; else ``different`` if 0 is
-        outside the 95 % interval; else ``inconclusive``.
-        ``suspicious``: different and better than the reference: a conversion does not improve a model.
-        ``images_to_decide``: for ``inconclusive``, about how many images would decide with a probability of
-        80 % or more if the difference is as it seems, to two digits; null otherwise and without an interval.
-        ``margin``: as given.
     """
-    verdict = {"verdict": "inconclusive", "suspicious": False, "images_to_decide": None, "margin": margin}
     if is_lossless:
-        return verdict | {"verdict": "lossless"}
-    if delta is None or delta["delta_AP_ci95"] is None:
-        return verdict
-    low, high = delta["delta_AP_ci90"]
+        return Verdict("lossless")
+    if delta is None or delta.value is None or delta.ci95 is None or delta.ci90 is None:
+        return Verdict("inconclusive")
+    low, high = delta.ci90
     if -margin < low and high < margin:
-        return verdict | {"verdict": "equivalent"}
-    low, high = delta["delta_AP_ci95"]
+        return Verdict("equivalent")
+    low, high = delta.ci95
     if low > 0 or high < 0:
-        return verdict | {"verdict": "different", "suspicious": low > 0}
-    return verdict | {"images_to_decide": images_to_decide(delta, margin)}
+        return Verdict("different", suspicious=low > 0)
+    images = images_to_decide(delta.value, delta.error or 0.0, delta.images, margin)
+    return Verdict("inconclusive", images_to_decide=images)
 
 
-def images_to_decide(delta: dict[str, Any], margin: float) -> int:
+def images_to_decide(difference: float, error: float, images: int, margin: float) -> int:
     """The number of images at which 4 of 5 data sets decide: the difference is real, or it is in the margin.
-    The standard error falls with the root of the number of images.
+
+    The smaller of the two counts. The standard error falls with the root of the number of images.
+
+    Args:
+        difference: in AP, a fraction.
+        error: its standard error.
+        images: of which it is.
+        margin: the largest difference that does not matter.
     """
-    size, error = abs(delta["delta_AP"]), delta["delta_AP_se"]
+    size = abs(difference)
     ratios = [(Z95 + POWER) * error / size] if size else []
     if size < margin:
         ratios.append((Z90 + POWER_BOTH) * error / (margin - size))
-    images = delta["images"] * min(ratios) ** 2
-    step = 10 ** max(0, math.floor(math.log10(images)) - 1)
-    return max(math.ceil(images / step) * step, delta["images"] + 1)
+    needed = images * min(ratios) ** 2
+    step: int = 10 ** max(0, math.floor(math.log10(needed)) - 1)
+    return max(math.ceil(needed / step) * step, images + 1)
 
 
 def _tied(

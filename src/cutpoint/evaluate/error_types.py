@@ -16,7 +16,7 @@ from cutpoint.records.truth import GroundTruth
 # a box is found from the first IoU on; below the second there is no box at this place
 FOUND_IOU, BACKGROUND_IOU = 0.5, 0.1
 CORRECT, IGNORED = "correct", "ignored"
-ERRORS = ("class", "place", "both", "duplicate", "background")
+ERRORS = ("class", "localization", "both", "duplicate", "background")
 NOTHING = np.zeros(0, dtype=np.int64)
 
 
@@ -29,7 +29,7 @@ class Judged:
         scores: ``(D,)`` float64.
         kinds: ``(D,)`` str: ``correct``, ``ignored`` or one of ``ERRORS``.
         truth: ``(D,)`` which of the boxes to find a detection has found (``correct``), or covers although its
-            ``class`` or ``place`` is wrong; -1 for the rest.
+            ``class`` or ``localization`` is wrong; -1 for the rest.
         boxes: number of boxes to find, without crowds.
     """
 
@@ -45,9 +45,9 @@ def judge(truth: GroundTruth, results: Results) -> Judged:
 
     ``correct`` is what pycocotools matches at IoU 0.5, best score first, each box to find once; ``ignored``
     what it matches to a crowd. Of the rest, by their IoU with the boxes to find, the first that holds:
-    ``place``: 0.1 to 0.5 with the nearest box of its class; ``class``: 0.5 or more with a box of another
-    class; ``duplicate``: 0.5 or more with a box of its class that another detection has found;
-    ``background``: 0.1 at most with any box; ``both``: everything else, where class and place are wrong.
+    ``localization``: 0.1 to 0.5 with the nearest box of its class; ``class``: 0.5 or more with a box of
+    another class; ``duplicate``: 0.5 or more with a box of its class that another detection has found;
+    ``background``: 0.1 at most with any box; ``both``: everything else, where class and location are wrong.
 
     Args:
         truth: the ground truth; all its images are judged.
@@ -86,7 +86,7 @@ def count_errors(judged: Judged, score_thr: float) -> dict[str, int]:
 
     Returns:
         ``correct``, the ``ERRORS``, and ``missed``: boxes to find that no correct detection has found, and
-        that no detection covers that is wrong only in class or only in place.
+        that no detection covers that is wrong only in class or only in location.
     """
     kept = judged.scores >= score_thr
     counts = {kind: int(np.count_nonzero(judged.kinds[kept] == kind)) for kind in (CORRECT, *ERRORS)}
@@ -132,7 +132,7 @@ def _name(
     twice, any_box = find_partners(np.where(own & taken, overlap, 0)), find_partners(overlap)
     misplaced = (same.value >= BACKGROUND_IOU) & (same.value < FOUND_IOU)
     cases = [misplaced, other.value >= FOUND_IOU, twice.value >= FOUND_IOU, any_box.value <= BACKGROUND_IOU]
-    kinds = np.select(cases, ["place", "class", "duplicate", "background"], "both")
+    kinds = np.select(cases, ["localization", "class", "duplicate", "background"], "both")
     chosen = np.select(cases[:2], [same.index, other.index], -1)
     return kinds, np.append(boxes, -1)[chosen]
 

@@ -46,13 +46,22 @@ class Tolerances:
 
 @dataclass(frozen=True)
 class Lossless:
-    """How many detections have a partner that is the same but for rounding, as of ``verdict.lossless``."""
+    """How many detections have a partner that is the same but for rounding, as of ``verdict.lossless``.
+
+    ``pairs``: one to one, of the same image and class, the most possible. ``ties``: detections without one
+    that the other side may have cut off by a hair; the unmatched ones do not count them.
+    """
 
     pairs: int
     ties: int
     unmatched_reference: int
     unmatched_variant: int
     tolerances: Tolerances
+
+    @property
+    def holds(self) -> bool:
+        """Whether every detection of both sides has such a partner, or is a tie."""
+        return not (self.unmatched_reference or self.unmatched_variant)
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,17 @@ class ImageAgreement:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How alike the detections of two variants are, as of ``agreement.measure_agreement``."""
+    """How alike the detections of two variants are, one to one, of the same image and class.
+
+    Attributes:
+        reference, variant: numbers of detections.
+        missing, extra: the reference's and the variant's that have no partner at IoU 0.5.
+        shares: at several IoUs.
+        score_drift, box_drift_px: of the pairs at IoU 0.5; null without pairs.
+        f1: at IoU 0.9 over score thresholds, matched anew at each.
+        images: how many.
+        per_image: all images up to 100, of more the 20 that agree least.
+    """
 
     reference: int
     variant: int
@@ -124,6 +143,10 @@ class Agreement:
     f1: tuple[ThresholdAgreement, ...]
     images: int
     per_image: tuple[ImageAgreement, ...]
+
+    def share_at(self, iou: float) -> float:
+        """The fraction of both sides' detections in a pair of at least this IoU, one of ``shares``."""
+        return next(share.share for share in self.shares if share.iou == iou)
 
 
 @dataclass(frozen=True)

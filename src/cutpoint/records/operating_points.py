@@ -14,7 +14,17 @@ OLD_ERRORS = {"place": "localization"}
 
 @dataclass(frozen=True)
 class Point:
-    """The detections with at least ``score_thr``, as of ``operating_points.trace_points``."""
+    """The detections with at least ``score_thr``.
+
+    Attributes:
+        precision: correct / (correct + wrong), at IoU 0.5; null without either.
+        recall: correct / boxes to find; null without boxes to find.
+        f1: their harmonic mean, 2 correct / (correct + wrong + boxes to find); null as the recall.
+        boxes_per_image: detections, ignored ones included.
+        regains_at: the highest threshold at which the recall is at least the reference's at ``score_thr``;
+            null where none is, or where that recall is 0. Of the reference itself the lowest score of what it
+            finds there, which the others are read against.
+    """
 
     score_thr: float
     precision: float | None
@@ -24,19 +34,24 @@ class Point:
     regains_at: float | None
 
 
-class ScoreBin(msgspec.Struct, frozen=True):
-    """A bin of scores, a tenth wide, as of ``operating_points.bin_scores``.
+class ScoreBin(msgspec.Struct):
+    """A bin of scores, a tenth wide.
 
-    ``low``: its lower end (``from`` in the file). The next three are of the variant's scores, the last two of
-    the reference's.
+    Attributes:
+        low: its lower end; ``from`` in the file.
+        detections: of the variant, by its scores, that are right or wrong; null without ground truth.
+        mean_score: theirs; null without detections.
+        correct: the fraction of them that is right; null likewise.
+        pairs: of the same image and class at IoU 0.5, by the reference's score; null without a reference.
+        drift: the mean of the variant's score - the reference's; null without pairs.
     """
 
     low: float = msgspec.field(name="from")
-    detections: int | None = None
-    mean_score: float | None = None
-    correct: float | None = None
-    pairs: int | None = None
-    drift: float | None = None
+    detections: int | None
+    mean_score: float | None
+    correct: float | None
+    pairs: int | None
+    drift: float | None
 
 
 @dataclass(frozen=True)

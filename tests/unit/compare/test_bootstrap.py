@@ -7,10 +7,11 @@ from scoring import truth_of
 
 from cutpoint.compare.bootstrap import (
     MIN_IMAGES,
+    Estimate,
     delta,
     draw_multiplicities,
     estimate,
-    mark_different,
+    find_different,
     mean_ap,
     resample,
     sample_ap,
@@ -19,6 +20,7 @@ from cutpoint.evaluate.average_precision import match_images, weighted_ap
 from cutpoint.evaluate.coco import score
 from cutpoint.files import write_json
 from cutpoint.records.detections import make_results
+from cutpoint.records.json_file import as_content
 from cutpoint.records.resamples import Resamples, read_resamples
 from cutpoint.records.truth import write_truth
 
@@ -172,9 +174,9 @@ def test_the_first_row_is_the_data_set_itself():
 def test_a_variant_against_itself_is_exactly_zero():
     found = samples(*random_data())
     result = delta(found, found)
-    assert (result["delta_AP"], result["delta_AP_ci95"], result["delta_AP_se"]) == (0, [0, 0], 0)
-    assert [row["p"] for row in result["per_class"]] == [1] * 4
-    assert not any(row["different"] for row in result["per_class"] + result["per_size"])
+    assert (result.total.value, result.total.ci95, result.total.error) == (0, (0, 0), 0)
+    assert [row.p for row in result.per_class] == [1] * 4
+    assert not any(row.different for row in result.per_class + result.per_size)
 
 
 @pytest.mark.parametrize("worse", [True, False])
@@ -184,17 +186,17 @@ def test_a_change_in_one_class_is_found_there_and_its_sign_told(worse):
     sides = [samples(truth, results), samples(truth, lost)]
     result = delta(*(sides if worse else sides[::-1]))
     sign = -1 if worse else 1
-    assert sign * result["delta_AP"] > 0.05
-    low, high = result["delta_AP_ci95"]
-    assert low < result["delta_AP_ci90"][0] < result["delta_AP"] < result["delta_AP_ci90"][1] < high
-    rows = {row["category_id"]: row for row in result["per_class"]}
-    assert {c: row["different"] for c, row in rows.items()} == {1: False, 2: False, 3: True, 4: False}
-    assert {c: row["suspicious"] for c, row in rows.items()} == dict.fromkeys([1, 2, 4], False) | {
-        3: not worse
-    }
-    assert rows[3]["delta_AP"] == pytest.approx(4 * result["delta_AP"])
-    assert [row["size"] for row in result["per_size"]] == ["small", "medium", "large"]
-    json.dumps(result, allow_nan=False)
+    total = result.total
+    assert sign * total.value > 0.05
+    low, high = total.ci95
+    assert low < total.ci90[0] < total.value < total.ci90[1] < high
+    rows = {row.category_id: row for row in result.per_class}
+    assert {c: row.different for c, row in rows.items()} == {1: False, 2: False, 3: True, 4: False}
+    assert {c: row.suspicious for c, row in rows.items()} == dict.fromkeys([1, 2, 4], False) | {3: not worse}
+    assert rows[3].delta_AP == pytest.approx(4 * total.value)
+    assert [row.size for row in result.per_size] == ["small", "medium", "large"]
+    # plain numbers, which a record can be written of
+    as_content(result)
 
 
 def test_pairing_makes_the_interval_narrow():
@@ -202,15 +204,14 @@ def test_pairing_makes_the_interval_narrow():
     # one hit in twenty lost: nearly all of the variation between data sets is common to both
     sides = [samples(truth, results), samples(truth, results.take(np.arange(len(results)) % 20 > 0))]
     apart = [mean_ap(side.ap[1:, 0]).std() for side in sides]
-    assert delta(*sides)["delta_AP_se"] < 0.7 * np.hypot(*apart)
+    assert delta(*sides).total.error < 0.7 * np.hypot(*apart)
 
 
 def test_too_few_images_have_a_difference_but_no_interval():
     deltas = np.array([0.25, 0.2, 0.3])
-    null = dict.fromkeys(("delta_AP_ci95", "delta_AP_ci90", "delta_AP_se", "p"))
-    assert estimate(deltas, MIN_IMAGES - 1) == {"delta_AP": 0.25, **null, "images": MIN_IMAGES - 1}
-    assert estimate(deltas, MIN_IMAGES)["delta_AP_ci95"] == pytest.approx([0.2025, 0.2975])
-    assert estimate(np.array([np.nan, np.nan]), 0) == {"delta_AP": None, **null, "images": 0}
+    assert estimate(deltas, MIN_IMAGES - 1) == Estimate(0.25, MIN_IMAGES - 1)
+    assert estimate(deltas, MIN_IMAGES).ci95 == pytest.approx((0.2025, 0.2975))
+    assert estimate(np.array([np.nan, np.nan]), 0) == Estimate(None, 0)
 
 
 def test_resamples_without_anything_to_find_are_left_out():
@@ -221,10 +222,10 @@ def test_resamples_without_anything_to_find_are_left_out():
 def test_p_is_of_students_t():
     resampled = np.random.default_rng(0).normal(0.03, 0.01, 1000)
     found = estimate(np.append(0.03, resampled), 12)
-    assert found["p"] == pytest.approx(2 * stats.t.sf(0.03 / resampled.std(ddof=1), 11))
-    assert estimate(np.append(-0.03, resampled), 12)["p"] == found["p"]
+    assert found.p == pytest.approx(2 * stats.t.sf(0.03 / resampled.std(ddof=1), 11))
+    assert estimate(np.append(-0.03, resampled), 12).p == found.p
     # a difference that no resample changes is certain
-    assert estimate(np.full(5, -0.5), 12)["p"] == 0
+    assert estimate(np.full(5, -0.5), 12).p == 0
 
 
 @pytest.mark.parametrize(
@@ -238,10 +239,7 @@ def test_p_is_of_students_t():
     ],
 )
 def test_false_discoveries_are_controlled(p, different):
-    rows = [{"p": value, "delta_AP": -0.1} for value in p]
-    mark_different(rows)
-    assert [row["different"] for row in rows] == different
-    assert not any(row["suspicious"] for row in rows)
+    assert find_different(p) == different
 
 
 def test_chance_alone_is_seldom_called_different():
@@ -249,9 +247,7 @@ def test_chance_alone_is_seldom_called_different():
     random = np.random.default_rng(0)
     families = 0
     for _ in range(40):
-        rows = [{"p": p, "delta_AP": 0.1} for p in random.random(80)]
-        mark_different(rows)
-        families += any(row["different"] for row in rows)
+        families += any(find_different(random.random(80).tolist()))
     assert families <= 6
 
 

@@ -75,7 +75,7 @@ def run(folder, reference, variant, labelled=True, recipes=("mmdet3", "mmdet3"),
 def test_keys_are_the_contract_and_more(tmp_path):
     for labelled in (True, False):
         found = run(tmp_path, detections(), detections(), labelled)
-        assert set(found) == CONTRACT | ADDED | {"lossless", "boxes", "refused", "weak_reference"}
+        assert set(found) == CONTRACT | ADDED | {"format", "lossless", "boxes", "refused", "weak_reference"}
         assert found["reference"] == "pytorch"
         assert found["autopsy"] == {"reference": {}, "variant": dict.fromkeys(STEPS, 1)}
         assert "agreement" not in found["boxes"]

@@ -1,11 +1,16 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from comparing import COMPARISON
+from report_fixtures import latency, metrics
 from tiny import atss_head, model_spec
 
 from cutpoint.compare.ladder import build_ladder
+from cutpoint.records.comparison import write_comparison
 from cutpoint.records.resamples import Resamples, write_resamples
+from cutpoint.records.verification import TensorCheck, Verification, write_verification
 
 APS = {"pytorch": 0.4, "raw": 0.375, "fp16": 0.25}
 IMAGES, RESAMPLES = 40, 200
@@ -32,10 +37,8 @@ def detection(x):
 def build(folder, aps, published=None, notes=(), labelled=True, alone=None, reference="pytorch", recipes=()):
     rungs = []
     for number, (name, ap) in enumerate(aps.items()):
-        timed = {
-            "stages": {"total": {"p50": 10.0 + number**2}},
-            "notes": ["without compiled NMS"] * (name in notes),
-        }
+        timed = latency("pytorch" if name in notes else "raw", 1.0)
+        timed["stages"]["total"]["p50"] = 10.0 + number**2
         rung = {"variant": name, "changes": [f"to {name}"], "alone": None}
         rung["recipe"] = dict(recipes).get(name, "mmdet3")
         rung |= dict.fromkeys(["metrics", "samples", "comparison", "verify"])
@@ -44,17 +47,21 @@ def build(folder, aps, published=None, notes=(), labelled=True, alone=None, refe
         found = [detection(50 * k) for k in range(4 - number)]
         rung["detections"] = write(folder / f"{name}.detections.json", found)
         if labelled:
-            rung["metrics"] = write(folder / f"{name}.metrics.json", {"AP": ap})
+            rung["metrics"] = write(folder / f"{name}.metrics.json", metrics(0) | {"AP": ap})
             rung["samples"] = write_samples(folder / f"{name}.npz", ap, number)
         if name != reference:
-            compared = {"agreement": 1 - number / 10, "delta_AP": -number / 8, "delta_AP_ci95": [-1, 0]}
-            rung["comparison"] = write(folder / f"{name}.comparison.json", compared)
+            compared = replace(
+                COMPARISON, agreement=1 - number / 10, delta_AP=-number / 8, delta_AP_ci95=(-1.0, 0.0)
+            )
+            rung["comparison"] = str(folder / f"{name}.comparison.json")
+            write_comparison(rung["comparison"], compared)
             if alone == name:
                 rung["alone"] = {"variant": f"only_{name}", "comparison": rung["comparison"]}
         if name != "pytorch":
-            tensors = [{"name": "cls", "max_abs": 1e-6 * number}, {"name": "box", "max_abs": 1e-3 * number}]
-            verified = {"tensors": [*tensors, {"name": "count", "max_abs": None}]}
-            rung["verify"] = write(folder / f"{name}.verify.json", verified)
+            sizes = {"cls": 1e-6 * number, "box": 1e-3 * number, "count": None}
+            tensors = tuple(TensorCheck(n, size, None, None, "", True, "") for n, size in sizes.items())
+            rung["verify"] = str(folder / f"{name}.verify.json")
+            write_verification(rung["verify"], Verification(name, "fp32", True, (), tensors, 1, ()))
         rungs.append(rung)
     base = {"variant": reference, "samples": str(folder / f"{reference}.npz") if labelled else None}
     out, spec = folder / "ladder.json", write(folder / "spec.json", model_spec(atss_head()).to_dict())

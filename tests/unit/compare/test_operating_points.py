@@ -7,6 +7,7 @@ from cutpoint.compare.operating_points import bin_scores, measure_operating_poin
 from cutpoint.evaluate.error_types import count_errors, judge
 from cutpoint.files import read_json, write_json
 from cutpoint.records.detections import make_results
+from cutpoint.records.operating_points import Point, ScoreBin
 
 CAR, BUS = 10, 20
 
@@ -42,7 +43,7 @@ RESULTS = {
     "correct": found(1, CAR, 0.9, [0, 0, 100, 100]),
     "duplicate": found(1, CAR, 0.82, [0, 0, 100, 90]),
     "class": found(1, CAR, 0.72, [200, 0, 100, 100]),
-    "place": found(1, CAR, 0.62, [400, 0, 100, 40]),
+    "localization": found(1, CAR, 0.62, [400, 0, 100, 40]),
     "both": found(1, BUS, 0.52, [0, 0, 100, 30]),
     "background": found(3, CAR, 0.42, [0, 0, 50, 50]),
     "ignored": found(2, CAR, 0.32, [310, 310, 50, 50]),
@@ -59,7 +60,7 @@ def test_each_kind_is_named(kind):
     number = list(RESULTS).index(kind)
     at = names.scores.tolist().index(RESULTS[kind]["score"])
     assert names.kinds[at] == kind
-    assert names.truth[at] == {"correct": 0, "class": 1, "place": 2}.get(kind, -1), number
+    assert names.truth[at] == {"correct": 0, "class": 1, "localization": 2}.get(kind, -1), number
     assert (names.boxes, names.images) == (4, 3)
 
 
@@ -68,7 +69,7 @@ def test_a_box_that_nothing_finds_or_covers_is_missed():
     everything = {
         "correct": 1,
         "class": 1,
-        "place": 1,
+        "localization": 1,
         "both": 1,
         "duplicate": 1,
         "background": 1,
@@ -76,7 +77,12 @@ def test_a_box_that_nothing_finds_or_covers_is_missed():
     }
     assert count_errors(names, 0) == everything
     # the bus and the car that only wrong detections cover are missed where those fall below the threshold
-    assert count_errors(names, 0.65) == everything | {"place": 0, "both": 0, "background": 0, "missed": 2}
+    assert count_errors(names, 0.65) == everything | {
+        "localization": 0,
+        "both": 0,
+        "background": 0,
+        "missed": 2,
+    }
     assert count_errors(names, 0.95) == dict.fromkeys(everything, 0) | {"missed": 4}
     assert count_errors(judged([]), 0) == dict.fromkeys(everything, 0) | {"missed": 4}
 
@@ -100,26 +106,13 @@ def test_images_that_are_not_judged_do_not_count():
 
 
 def test_points_by_hand():
-    points = {point["score_thr"]: point for point in trace_points(judged(RESULTS.values()))}
+    points = {point.score_thr: point for point in trace_points(judged(RESULTS.values()))}
     assert list(points) == [round(0.05 * step, 2) for step in range(1, 20)]
     # one right, five wrong, one ignored, four to find, three images
-    assert points[0.3] == {
-        "score_thr": 0.3,
-        "precision": pytest.approx(1 / 6),
-        "recall": 0.25,
-        "f1": pytest.approx(2 / (2 + 5 + 3)),
-        "boxes_per_image": pytest.approx(7 / 3),
-        "regains_at": None,
-    }
-    assert points[0.85]["precision"] == 1
-    assert points[0.95] | {"score_thr": None} == {
-        "score_thr": None,
-        "precision": None,
-        "recall": 0,
-        "f1": 0,
-        "boxes_per_image": 0,
-        "regains_at": None,
-    }
+    f1, boxes = pytest.approx(2 / (2 + 5 + 3)), pytest.approx(7 / 3)
+    assert points[0.3] == Point(0.3, pytest.approx(1 / 6), 0.25, f1, boxes, None)
+    assert points[0.85].precision == 1
+    assert points[0.95] == Point(0.95, None, 0, 0, 0, None)
 
 
 def test_the_threshold_that_regains_the_recall():
@@ -129,11 +122,11 @@ def test_the_threshold_that_regains_the_recall():
         for scores in ((0.9, 0.8, 0.6, 0.5), (0.7, 0.65, 0.3))
     )
     points = trace_points(judged(variant), judged(reference))
-    regains = {point["score_thr"]: point["regains_at"] for point in points}
+    regains = {point.score_thr: point.regains_at for point in points}
     # two of the reference's are left at 0.75, three at 0.55, four at 0.5: the variant has three in all
     assert (regains[0.95], regains[0.85], regains[0.75]) == (None, 0.7, 0.65)
     assert (regains[0.55], regains[0.5]) == (0.3, None)
-    recall = {point["score_thr"]: point["recall"] for point in trace_points(judged(reference))}
+    recall = {point.score_thr: point.recall for point in trace_points(judged(reference))}
     at = judged(variant)
     for threshold, regained in regains.items():
         if regained is not None:
@@ -142,34 +135,20 @@ def test_the_threshold_that_regains_the_recall():
             assert (at.scores > regained).sum() / at.boxes < recall[threshold]
 
 
-def test_scores_in_tenths():
+def test_scores_in_bins():
     reference = [found(1, CAR, 0.95, [0, 0, 100, 100]), found(1, CAR, 0.91, [400, 0, 100, 100])]
     variant = [found(1, CAR, 0.85, [0, 0, 100, 100]), found(1, CAR, 0.61, [400, 0, 100, 100])]
     variant.append(found(3, CAR, 0.65, [0, 0, 50, 50]))
     sides = make_results(reference), make_results(variant)
-    rows = {row["from"]: row for row in bin_scores(judged(variant), *sides)}
+    rows = {row.low: row for row in bin_scores(judged(variant), *sides)}
     assert list(rows) == [round(0.1 * step, 1) for step in range(10)]
-    assert rows[0.9] == {
-        "from": 0.9,
-        "detections": 0,
-        "mean_score": None,
-        "correct": None,
-        "pairs": 2,
-        "drift": pytest.approx(-0.2),
-    }
-    assert rows[0.6] == {
-        "from": 0.6,
-        "detections": 2,
-        "mean_score": pytest.approx(0.63),
-        "correct": 0.5,
-        "pairs": 0,
-        "drift": None,
-    }
-    # a score on the border belongs above it, a score of one to the last tenth
+    assert rows[0.9] == ScoreBin(0.9, 0, None, None, 2, pytest.approx(-0.2))
+    assert rows[0.6] == ScoreBin(0.6, 2, pytest.approx(0.63), 0.5, 0, None)
+    # a score on the border belongs above it, a score of one to the last bin
     for score, low in ((0.7, 0.7), (0.3, 0.3), (1.0, 0.9)):
         one = [found(1, CAR, score, [0, 0, 100, 100])]
         rows = bin_scores(judged(one), None, make_results(one))
-        assert [row["from"] for row in rows if row["detections"]] == [low]
+        assert [row.low for row in rows if row.detections] == [low]
 
 
 @pytest.fixture
@@ -202,7 +181,7 @@ def test_the_file(measure):
     assert content["score_thr"] == 0.8
     assert content["errors"]["missed"] == 3
     assert content["error_changes"] == {
-        **dict.fromkeys(("class", "place", "both", "duplicate", "background"), 0),
+        **dict.fromkeys(("class", "localization", "both", "duplicate", "background"), 0),
         "correct": -1,
         "missed": 1,
     }

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from cutpoint.compare import verdict
+from cutpoint.compare.bootstrap import Estimate
 from cutpoint.compare.verdict import CORNER_PX, SCORE, decide, images_to_decide
+from cutpoint.records.comparison import Lossless, Tolerances
 from cutpoint.records.detections import make_results
 
 
@@ -34,14 +36,8 @@ def test_the_order_of_detections_does_not_matter():
     reference = random_detections()
     variant = [reference[i] for i in np.random.default_rng(1).permutation(len(reference))]
     found = lossless(reference, variant)
-    assert found == {
-        "lossless": True,
-        "pairs": 400,
-        "ties": 0,
-        "unmatched_reference": 0,
-        "unmatched_variant": 0,
-        "tolerances": {"corner_px": CORNER_PX, "score": SCORE},
-    }
+    assert found == Lossless(400, 0, 0, 0, Tolerances(CORNER_PX, SCORE))
+    assert found.holds
 
 
 @pytest.mark.parametrize(
@@ -62,44 +58,44 @@ def test_the_order_of_detections_does_not_matter():
 )
 def test_tolerances(change, same):
     found = lossless([detection(), detection(100)], [detection(100), detection(**change)])
-    assert found["lossless"] is same
-    assert (found["pairs"], found["unmatched_reference"], found["unmatched_variant"]) == (
+    assert found.holds is same
+    assert (found.pairs, found.unmatched_reference, found.unmatched_variant) == (
         (2, 0, 0) if same else (1, 1, 1)
     )
 
 
 def test_tolerances_are_parameters_and_printed():
     sides = [detection()], [detection(0.4, score=0.51)]
-    assert not lossless(*sides)["lossless"]
+    assert not lossless(*sides).holds
     found = lossless(*sides, corner_px=0.5, score=0.02)
-    assert found["lossless"]
-    assert found["tolerances"] == {"corner_px": 0.5, "score": 0.02}
-    assert not lossless(*sides, corner_px=0.5)["lossless"]
-    assert not lossless(*sides, score=0.02)["lossless"]
+    assert found.holds
+    assert found.tolerances == Tolerances(0.5, 0.02)
+    assert not lossless(*sides, corner_px=0.5).holds
+    assert not lossless(*sides, score=0.02).holds
 
 
 def test_partners_are_one_to_one():
-    assert lossless([detection()] * 3, [detection()] * 2)["unmatched_reference"] == 1
-    assert lossless([detection()] * 2, [detection()] * 3)["unmatched_variant"] == 1
+    assert lossless([detection()] * 3, [detection()] * 2).unmatched_reference == 1
+    assert lossless([detection()] * 2, [detection()] * 3).unmatched_variant == 1
 
 
 def test_the_most_pairs_are_found():
     # the first fits both, the second only the first's nearer partner
     found = lossless([detection(0.0), detection(0.04)], [detection(0.03), detection(-0.04)])
-    assert found["pairs"] == 2
+    assert found.pairs == 2
 
 
 def test_empty_sides():
-    assert lossless([], [])["lossless"]
-    assert lossless([detection()], [])["unmatched_reference"] == 1
-    assert lossless([], [detection()])["unmatched_variant"] == 1
+    assert lossless([], []).holds
+    assert lossless([detection()], []).unmatched_reference == 1
+    assert lossless([], [detection()]).unmatched_variant == 1
 
 
 def test_scores_of_any_range_keep_groups_apart():
     reference = [detection(score=s, category=c) for s, c in ((-8.0, 1), (30.0, 1), (-8.0, 2), (30.0, 2))]
-    assert lossless(reference, reference[::-1])["pairs"] == 4
+    assert lossless(reference, reference[::-1]).pairs == 4
     moved = [detection(score=s, category=c) for s, c in ((-8.0, 1), (30.0, 1), (30.0, 2), (30.0, 2))]
-    assert lossless(reference, moved)["pairs"] == 3
+    assert lossless(reference, moved).pairs == 3
 
 
 def test_last_places_of_full_images_are_ties():
@@ -107,43 +103,37 @@ def test_last_places_of_full_images_are_ties():
     common = [detection(0, 0.9), detection(100, 0.8)]
     sides = [*common, detection(200, 0.3)], [*common, detection(300, 0.30005, category=2)]
     found = lossless(*sides, max_per_img=3)
-    assert (found["lossless"], found["ties"], found["unmatched_reference"]) == (True, 2, 0)
-    assert not lossless(*sides)["lossless"]
+    assert (found.holds, found.ties, found.unmatched_reference) == (True, 2, 0)
+    assert not lossless(*sides).holds
     # not full: nothing was cut
-    assert not lossless(*sides, max_per_img=4)["lossless"]
+    assert not lossless(*sides, max_per_img=4).holds
     # another image being full is no excuse
-    assert lossless([detection(0, 0.1, image=7)], common, max_per_img=2)["ties"] == 0
+    assert lossless([detection(0, 0.1, image=7)], common, max_per_img=2).ties == 0
     # full, but better than the last place
     better = [*common, detection(300, 0.31)]
-    assert lossless(sides[0], better, max_per_img=3)["unmatched_variant"] == 1
+    assert lossless(sides[0], better, max_per_img=3).unmatched_variant == 1
 
 
 def test_a_class_off_by_one_is_no_tie():
     reference = random_detections()
     variant = [r | {"category_id": r["category_id"] + 10} for r in reference]
     found = lossless(reference, variant, max_per_img=80, score_thr=0.001)
-    assert not found["lossless"]
-    assert found["unmatched_reference"] > 350
+    assert not found.holds
+    assert found.unmatched_reference > 350
 
 
 def test_scores_at_the_threshold_are_ties():
     sides = [detection(0, 0.9), detection(200, 0.05008)], [detection(0, 0.9)]
-    assert lossless(*sides, score_thr=0.05)["ties"] == 1
-    assert lossless(*sides, score_thr=0.05)["lossless"]
-    assert not lossless(*sides, score_thr=0.04)["lossless"]
-    assert not lossless(*sides)["lossless"]
+    assert lossless(*sides, score_thr=0.05).ties == 1
+    assert lossless(*sides, score_thr=0.05).holds
+    assert not lossless(*sides, score_thr=0.04).holds
+    assert not lossless(*sides).holds
 
 
 def interval(value, error, images=1000):
     """What ``bootstrap.delta`` gives for a normal distribution."""
     wide, narrow = 1.96 * error, 1.645 * error
-    return {
-        "delta_AP": value,
-        "delta_AP_ci95": [value - wide, value + wide],
-        "delta_AP_ci90": [value - narrow, value + narrow],
-        "delta_AP_se": error,
-        "images": images,
-    }
+    return Estimate(value, images, (value - wide, value + wide), (value - narrow, value + narrow), error)
 
 
 @pytest.mark.parametrize(
@@ -163,43 +153,41 @@ def interval(value, error, images=1000):
 )
 def test_four_verdicts(value, error, word, suspicious):
     found = decide(False, interval(value, error))
-    assert (found["verdict"], found["suspicious"], found["margin"]) == (word, suspicious, 0.001)
-    assert (found["images_to_decide"] is not None) is (word == "inconclusive")
-    assert decide(True, interval(value, error))["verdict"] == "lossless"
+    assert (found.word, found.suspicious) == (word, suspicious)
+    assert (found.images_to_decide is not None) is (word == "inconclusive")
+    assert decide(True, interval(value, error)).word == "lossless"
 
 
 def test_the_margin_is_a_parameter():
-    assert decide(False, interval(-0.004, 0.001), margin=0.01)["verdict"] == "equivalent"
-    assert decide(False, interval(-0.004, 0.001), margin=0.005)["verdict"] == "different"
+    assert decide(False, interval(-0.004, 0.001), margin=0.01).word == "equivalent"
+    assert decide(False, interval(-0.004, 0.001), margin=0.005).word == "different"
 
 
 def test_without_annotations():
-    assert decide(True, None)["verdict"] == "lossless"
+    assert decide(True, None).word == "lossless"
     found = decide(False, None)
-    assert (found["verdict"], found["images_to_decide"]) == ("inconclusive", None)
-    too_few = interval(0.1, 0.1) | {"delta_AP_ci95": None, "delta_AP_ci90": None, "delta_AP_se": None}
-    assert decide(False, too_few)["verdict"] == "inconclusive"
+    assert (found.word, found.images_to_decide) == ("inconclusive", None)
+    assert decide(False, Estimate(0.1, 9)).word == "inconclusive"
 
 
 def test_images_to_decide_by_hand():
     # to show 0.01 at error 0.01 of 1000 images: (1.96 + 0.842)^2 = 7.85 times as many
-    assert images_to_decide(interval(0.01, 0.01), 0.001) == 7900
+    assert images_to_decide(0.01, 0.01, 1000, 0.001) == 7900
     # to show that 0 is within 0.001: (1.645 + 1.282)^2 * (0.002 / 0.001)^2 = 34.3 times
-    assert images_to_decide(interval(0.0, 0.002), 0.001) == 35000
+    assert images_to_decide(0.0, 0.002, 1000, 0.001) == 35000
     # within the margin: the fewer of both
-    assert images_to_decide(interval(0.0008, 0.001), 0.001) == 13000
-    assert images_to_decide(interval(0.0002, 0.001), 0.001) == 14000
+    assert images_to_decide(0.0008, 0.001, 1000, 0.001) == 13000
+    assert images_to_decide(0.0002, 0.001, 1000, 0.001) == 14000
     # never fewer than there are
-    assert images_to_decide(interval(0.01, 0.0001), 0.001) == 1001
+    assert images_to_decide(0.01, 0.0001, 1000, 0.001) == 1001
 
 
 @pytest.mark.parametrize(("value", "error", "word"), [(0.004, 0.01, "different"), (0.0, 0.003, "equivalent")])
 def test_that_many_images_decide_four_times_in_five(value, error, word):
     random = np.random.default_rng(0)
-    images = images_to_decide(interval(value, error), 0.001)
+    images = images_to_decide(value, error, 1000, 0.001)
     smaller = error * math.sqrt(1000 / images)
     decided = [
-        decide(False, interval(v, smaller, images))["verdict"] == word
-        for v in random.normal(value, smaller, 2000)
+        decide(False, interval(v, smaller, images)).word == word for v in random.normal(value, smaller, 2000)
     ]
     assert np.mean(decided) == pytest.approx(0.8, abs=0.03)

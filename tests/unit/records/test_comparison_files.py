@@ -47,7 +47,7 @@ POINTS = OperatingPoints(
     points=(Point(0.3, 0.9, 0.8, 0.85, 7.0, 0.2), Point(0.35, 0.9, 0.7, 0.86, 6.0, None)),
     errors={"correct": 9, "localization": 3},
     error_changes={"correct": -1, "localization": 1},
-    scores=(ScoreBin(0.0, 3, 0.05, 0.5), ScoreBin(0.1, pairs=4, drift=-0.25)),
+    scores=(ScoreBin(0.0, 3, 0.05, 0.5, None, None), ScoreBin(0.1, None, None, None, 4, -0.25)),
     refused=None,
 )
 RUNG = Rung(
