@@ -12,6 +12,7 @@ import argparse
 import csv
 import json
 import math
+import os
 import re
 import sys
 from collections import Counter
@@ -199,8 +200,8 @@ def compare_folders(old: Path, new: Path, say: Callable[[str], None] = print) ->
 
 
 def _files(folder: Path) -> set[str]:
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return {path.as_posix() for path in paths if not path.name.startswith(".")}
+    found = (Path(root, name) for root, _, names in os.walk(folder, followlinks=True) for name in names)
+    return {path.relative_to(folder).as_posix() for path in found if not path.name.startswith(".")}
 
 
 def _kind(path: str) -> tuple[str, str]:
