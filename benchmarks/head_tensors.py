@@ -12,7 +12,7 @@ from torch import nn
 from cutpoint.detector import mmcv_ops
 from cutpoint.detector.heads import describe_head
 from cutpoint.records.image import Geometry, InputRecipe
-from cutpoint.records.model import HeadSpec, ModelSpec
+from cutpoint.records.model import DenseHead, ModelSpec
 
 CONFIGS = {
     "ATSS": "mmdet::atss/atss_r50_fpn_1x_coco.py",
@@ -31,7 +31,7 @@ class Case:
     geometry: Geometry
 
     @property
-    def spec(self) -> HeadSpec:
+    def spec(self) -> DenseHead:
         return self.model.head
 
     @property
@@ -78,7 +78,7 @@ def _make_objects(random: np.random.Generator, height: int, width: int, count: i
 
 def _make_level(
     random: np.random.Generator,
-    spec: HeadSpec,
+    spec: DenseHead,
     level: int,
     sizes: tuple[int, int],
     objects: np.ndarray,
@@ -112,7 +112,7 @@ def _make_level(
     return {f"{n}_{level}": v.reshape(1, -1, *sizes).astype(np.float32) for n, v in outputs.items()}
 
 
-def _encode(spec: HeadSpec, level: int, anchor: int, points: np.ndarray, goal: np.ndarray) -> np.ndarray:
+def _encode(spec: DenseHead, level: int, anchor: int, points: np.ndarray, goal: np.ndarray) -> np.ndarray:
     """What the box branch would emit for boxes ``goal`` (centre and size)."""
     if spec.anchors is None:
         stride = np.array(spec.strides[level], dtype=np.float64)
@@ -124,7 +124,7 @@ def _encode(spec: HeadSpec, level: int, anchor: int, points: np.ndarray, goal: n
     return deltas / spec.coder["stds"]
 
 
-def _move(outputs: dict[str, np.ndarray], spec: HeadSpec, candidates: int) -> None:
+def _move(outputs: dict[str, np.ndarray], spec: DenseHead, candidates: int) -> None:
     """Add a constant to the logits of what the floor is on, so that about ``candidates`` pairs pass it."""
     product = spec.floor.quantity == "product"
     goal = math.log(spec.floor.value / (1 - spec.floor.value))

@@ -17,10 +17,9 @@ from cutpoint.detector.describe import describe_model
 from cutpoint.detector.trace import trace_model
 from cutpoint.export.cut import write_cut
 from cutpoint.export.e2e import write_e2e
-from cutpoint.files import read_json
 from cutpoint.predict.runtime import Session
 from cutpoint.records.image import Geometry
-from cutpoint.records.model import ModelSpec
+from cutpoint.records.model import ModelSpec, read_spec
 
 YOLOX = "mmdet::yolox/yolox_nano_8xb8-300e_coco.py"
 
@@ -176,7 +175,7 @@ def make_model(folder: Path, config_name: str, checkpoint: str | None = None) ->
         candidate_floor=None,
         out=str(folder / "spec.json"),
     )
-    spec = ModelSpec.from_dict(read_json(folder / "spec.json"))
+    spec = read_spec(folder / "spec.json")
     return Model(folder, config_name, checkpoint, config, build_detector(config, checkpoint), spec)
 
 

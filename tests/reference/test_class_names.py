@@ -12,7 +12,7 @@ from cutpoint.detector.build import load_config
 from cutpoint.detector.classes import find_class_names, trained_order
 from cutpoint.detector.describe import describe_model
 from cutpoint.errors import UserError
-from cutpoint.records.model import ModelSpec
+from cutpoint.records.model import as_spec
 
 STREET = ["car", "bus", "person"]
 
@@ -164,7 +164,7 @@ def test_the_order_of_training_stands_in_the_description(tmp_path):
     )
     plain, found = describe(tmp_path, SMALL_ATSS), describe(tmp_path, text)
     assert found == plain | {"trained_order": STREET[::-1]}
-    assert ModelSpec.from_dict(found).digest == ModelSpec.from_dict(plain).digest
+    assert as_spec(found, "a file").digest == as_spec(plain, "a file").digest
 
 
 def describe(tmp_path, text):

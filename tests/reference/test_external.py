@@ -19,7 +19,7 @@ from cutpoint.files import read_json
 from cutpoint.predict.postprocess import postprocess
 from cutpoint.predict.runtime import Session
 from cutpoint.records.detections import refusal
-from cutpoint.records.model import ModelSpec
+from cutpoint.records.model import read_spec
 
 E2E = {
     "box": {"tensor": "boxes"},
@@ -140,4 +140,4 @@ def test_pytorch_is_refused_by_tensor_and_image(atss_exports, manifest, tmp_path
     postprocess(predictions=files[:1], images=files[1:], **arguments, out=out)
     path = read_json(manifest)["images"][0]["path"]
     assert refusal(out) == f"centerness_0 has {said} on image id 1 ({path})"
-    assert ModelSpec.from_dict(read_json(model.spec_file)).head.raw_names[-1] == "centerness_4"
+    assert read_spec(model.spec_file).head.raw_names[-1] == "centerness_4"

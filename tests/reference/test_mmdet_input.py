@@ -15,7 +15,8 @@ from cutpoint.data.image import clip_size, decode, named_input, prepare
 from cutpoint.detector import build
 from cutpoint.detector.describe import describe_input
 from cutpoint.errors import UserError
-from cutpoint.records.image import Pad
+from cutpoint.records.image import InputRecipe, Pad
+from cutpoint.records.json_file import as_record
 
 LOAD, PACK = {"type": "LoadImageFromFile"}, {"type": "PackDetInputs"}
 IMAGENET = {"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375], "bgr_to_rgb": True}
@@ -136,7 +137,7 @@ def test_settings_of_the_data_preprocessor_are_bit_equal(photos, name):
 
 def assert_bit_equal(config, photos):
     recipe = describe_input(config)
-    assert type(recipe).from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+    assert as_record(json.loads(json.dumps(recipe.to_dict())), InputRecipe, "a file") == recipe
     for path in photos:
         expected, meta = run_mmdet(config, path)
         tensor, found = prepare(decode(path), recipe)

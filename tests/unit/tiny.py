@@ -2,8 +2,9 @@
 
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import onnx
@@ -11,7 +12,7 @@ from onnx import TensorProto, helper
 
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.image import Geometry, InputRecipe
-from cutpoint.records.model import METADATA_KEY, Floor, HeadSpec, ModelSpec, Part
+from cutpoint.records.model import METADATA_KEY, DenseHead, Floor, HeadSpec, ModelSpec, Part
 
 ATSS_STEPS = (
     {"step": "threshold", "quantity": "class", "value": 0.05, "inclusive": False},
@@ -51,7 +52,14 @@ YOLOV3_STEPS = (
 )
 
 
-def atss_head(**changes: Any) -> HeadSpec:
+QUERY_STEPS = (
+    {"step": "threshold", "quantity": "class", "value": 0.1, "inclusive": False},
+    {"step": "rescale", "operation": "divide"},
+    {"step": "max_per_img", "k": 3},
+)
+
+
+def atss_head(**changes: Any) -> DenseHead:
     """Two levels, two anchors a cell, three classes, centerness; class floor 0.05, strict."""
     values: dict[str, Any] = {
         "head": "ATSSHead",
@@ -78,10 +86,10 @@ def atss_head(**changes: Any) -> HeadSpec:
         "floor": Floor("class", 0.05, False),
         "recipe": ATSS_STEPS,
     }
-    return HeadSpec(**(values | changes))
+    return DenseHead(**(values | changes))
 
 
-def yolox_head(**changes: Any) -> HeadSpec:
+def yolox_head(**changes: Any) -> DenseHead:
     """Two levels, one point a cell, three classes, objectness; product floor 0.25, inclusive."""
     values: dict[str, Any] = {
         "head": "YOLOXHead",
@@ -99,10 +107,10 @@ def yolox_head(**changes: Any) -> HeadSpec:
         "floor": Floor("product", 0.25, True),
         "recipe": YOLOX_STEPS,
     }
-    return HeadSpec(**(values | changes))
+    return DenseHead(**(values | changes))
 
 
-def yolov3_head() -> HeadSpec:
+def yolov3_head() -> DenseHead:
     """One map a level: box, objectness and classes are parts of it."""
     return atss_head(
         coder={"type": "yolov3"},
@@ -113,13 +121,30 @@ def yolov3_head() -> HeadSpec:
     )
 
 
-def sabl_head() -> HeadSpec:
+def sabl_head() -> DenseHead:
     """Boxes in two tensors; the factor is the coder's own."""
     return atss_head(
         coder={"type": "buckets", "buckets": 14, "scale": 3.0},
         box=(Part("bucket_cls", 0, 28), Part("bucket_reg", 0, 28)),
         factor=None,
     )
+
+
+@dataclass(frozen=True)
+class Queries(HeadSpec):
+    """A second kind, which no code but this knows."""
+
+    kind: ClassVar[str] = "queries"
+
+    queries: int
+
+    @property
+    def has_factor(self) -> bool:
+        return False
+
+    @property
+    def decoded_names(self) -> list[str]:
+        return ["boxes", "scores"]
 
 
 def input_recipe(**changes: Any) -> InputRecipe:
@@ -138,9 +163,16 @@ def input_recipe(**changes: Any) -> InputRecipe:
     return InputRecipe(**(values | changes))
 
 
-def model_spec(head: HeadSpec, classes: tuple[str, ...] = ("car", "bus", "person")) -> ModelSpec:
+def model_spec(head: DenseHead, classes: tuple[str, ...] = ("car", "bus", "person")) -> ModelSpec:
     """A model around a head."""
     return ModelSpec("tiny", classes, head, input_recipe())
+
+
+def query_spec() -> ModelSpec:
+    """A model of the second kind; a test that reads it from a file adds its row to ``KINDS``."""
+    floor = Floor("class", 0.1, False)
+    head = Queries("DETRHead", 2, ("logits", "deltas"), floor, QUERY_STEPS, queries=5)
+    return ModelSpec("detr", ("car", "bus"), head, input_recipe())
 
 
 def geometry(**changes: Any) -> Geometry:
@@ -171,7 +203,7 @@ def candidates(*rows: tuple) -> Candidates:
     )
 
 
-def raw_outputs(spec: HeadSpec, sizes: list[tuple[int, int]], seed: int = 0, batch: int = 1) -> dict:
+def raw_outputs(spec: DenseHead, sizes: list[tuple[int, int]], seed: int = 0, batch: int = 1) -> dict:
     """Random raw tensors of a head, logits around 0; ``sizes`` height, width per level."""
     random = np.random.default_rng(seed)
     channels: dict[str, int] = {}

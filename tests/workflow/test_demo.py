@@ -85,7 +85,7 @@ def predictions(demo: Path, dataset: str, model: str, run: str) -> dict:
 
 
 def read_spec(demo: Path, model: str) -> ModelSpec:
-    return ModelSpec.from_dict(read_json(demo / f"results/models/{model}/spec.json"))
+    return read_spec(demo / f"results/models/{model}/spec.json")
 
 
 def test_a_second_call_has_nothing_to_do(demo):

@@ -10,13 +10,12 @@ from cutpoint.compare.baseline import LEAST_AP, NO_DETECTION
 from cutpoint.compare.bootstrap import Delta, Estimate, delta, mean_ap
 from cutpoint.compare.verdict import decide, lossless
 from cutpoint.evaluate.average_precision import AREAS
-from cutpoint.files import read_json
 from cutpoint.matching import AGREEMENT_IOU
 from cutpoint.recipes.bases import steps_of
 from cutpoint.records.comparison import Comparison, write_comparison
 from cutpoint.records.detections import Results, read_results, refusal_of_pair
 from cutpoint.records.manifest import read_manifest
-from cutpoint.records.model import HeadSpec, ModelSpec
+from cutpoint.records.model import HeadSpec, read_spec
 from cutpoint.records.resamples import Resamples, read_resamples
 
 
@@ -63,7 +62,7 @@ def compare(
         weakness = find_weakness(theirs, base)
         if difference and weakness:
             difference = _unmarked(difference)
-        cuts = common_cuts(recipes[0], recipes[1], ModelSpec.from_dict(read_json(spec)).head)
+        cuts = common_cuts(recipes[0], recipes[1], read_spec(spec).head)
         alike = lossless(theirs, ours, corner_px=corner_px, score=score, **cuts)
         boxes = measure_agreement(theirs, ours, read_manifest(manifest).ids)
     total = difference.total if difference else Estimate(None, 0)

@@ -11,7 +11,7 @@ from cutpoint.recipes.recipe import Recipe, run_steps
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Refused
 from cutpoint.records.image import Geometry
-from cutpoint.records.model import ModelSpec
+from cutpoint.records.model import ModelSpec, dense_head
 from cutpoint.records.predictions import find_refusal
 
 Key = tuple[int, int]
@@ -35,6 +35,7 @@ def open_candidates(predictions: list[str], spec: str) -> tuple[ModelSpec, str]:
         Refused: the run's tensors are invalid.
     """
     model, made = open_run(predictions, spec)
+    dense_head(model, "following a candidate (autopsy, recipe diff)")
     reason = find_refusal(predictions)
     if reason is not None:
         raise Refused(reason)

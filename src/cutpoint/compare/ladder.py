@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from cutpoint.compare.bootstrap import Estimate, delta
-from cutpoint.files import read_json
 from cutpoint.matching import AGREEMENT_IOU, find_overlaps, matched_fraction, pair_overlaps
 from cutpoint.recipes.bases import steps_of
 from cutpoint.recipes.changes import step_changes
@@ -13,7 +12,7 @@ from cutpoint.records.detections import Results, read_results, refusal
 from cutpoint.records.ladder import Alone, Ladder, Rung, TensorDifference, write_ladder
 from cutpoint.records.latency import Latency, read_latency
 from cutpoint.records.metrics import read_metrics
-from cutpoint.records.model import HeadSpec, ModelSpec
+from cutpoint.records.model import HeadSpec, read_spec
 from cutpoint.records.recipe import Step
 from cutpoint.records.resamples import Resamples, read_resamples
 from cutpoint.records.verification import read_verification
@@ -68,7 +67,7 @@ def build_ladder(
         spec: the model's ``spec.json``.
         out: JSON file to write, see ``records.ladder.Ladder``.
     """
-    head = ModelSpec.from_dict(read_json(spec)).head
+    head = read_spec(spec).head
     base = read_resamples(reference["samples"]) if reference["samples"] else None
     made: list[Rung] = []
     lower: _Content | None = None

@@ -14,7 +14,7 @@ from cutpoint.decode.candidates import from_raw
 from cutpoint.recipes.recipe import Recipe, apply_recipe
 from cutpoint.records.detections import Detections
 from cutpoint.records.image import Geometry, InputRecipe, Pad
-from cutpoint.records.model import HeadSpec, ModelSpec, Part
+from cutpoint.records.model import DenseHead, ModelSpec, Part, dense_head
 
 NONE = "none"
 MMDET_STDS = (0.1, 0.1, 0.2, 0.2)
@@ -36,7 +36,7 @@ class Mistake:
     name: str
     text: str
     input: InputRecipe
-    head: HeadSpec
+    head: DenseHead
     scores_twice: bool = False
     label_shift: int = 0
     geometry: Callable[[Geometry], Geometry] | None = None
@@ -57,11 +57,12 @@ class Mistake:
 
 def mistakes_of(spec: ModelSpec) -> list[Mistake]:
     """No mistake first, then those that the model's specification leaves room for."""
-    own = Mistake(NONE, "no mistake", spec.input, spec.head)
+    head = dense_head(spec, "a fingerprint of mistakes")
+    own = Mistake(NONE, "no mistake", spec.input, head)
     inputs = [
         replace(own, name=name, text=text, input=made) for name, text, made in _input_mistakes(spec.input)
     ]
-    heads = [replace(own, name=name, text=text, head=made) for name, text, made in _head_mistakes(spec.head)]
+    heads = [replace(own, name=name, text=text, head=made) for name, text, made in _head_mistakes(head)]
     return [own, *inputs, *heads, *_later_mistakes(own)]
 
 
@@ -101,7 +102,7 @@ def _input_mistakes(own: InputRecipe) -> list[tuple[str, str, InputRecipe]]:
     return found
 
 
-def _head_mistakes(own: HeadSpec) -> list[tuple[str, str, HeadSpec]]:
+def _head_mistakes(own: DenseHead) -> list[tuple[str, str, DenseHead]]:
     found = []
     coder = own.coder
     if coder.get("from_point", True):  # the only boxes without a prior are corners from the origin
@@ -163,7 +164,7 @@ def _unscaled(geometry: Geometry) -> Geometry:
     return replace(geometry, scale_x=1.0, scale_y=1.0)
 
 
-def _shift_priors(own: HeadSpec) -> HeadSpec:
+def _shift_priors(own: DenseHead) -> DenseHead:
     """Priors moved by half a stride, to the other of the two usual places: a cell's corner, its centre."""
     if own.anchors is None:
         return replace(own, point_offset=0.0 if own.point_offset else 0.5)
@@ -176,7 +177,7 @@ def _shift_priors(own: HeadSpec) -> HeadSpec:
     return replace(own, anchors=tuple(levels))
 
 
-def _activate(outputs: dict[str, np.ndarray], head: HeadSpec) -> dict[str, np.ndarray]:
+def _activate(outputs: dict[str, np.ndarray], head: DenseHead) -> dict[str, np.ndarray]:
     """The raw tensors with the sigmoid of the class scores in place of their logits."""
     changed = dict(outputs)
     for level in range(head.levels):

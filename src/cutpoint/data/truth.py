@@ -4,9 +4,9 @@ import numpy as np
 
 from cutpoint.data.annotations import load_annotations
 from cutpoint.data.labels import label_map, scored_categories
-from cutpoint.files import read_json
 from cutpoint.records.labels import Labels, read_labels, write_labels
 from cutpoint.records.manifest import Manifest, read_manifest
+from cutpoint.records.model import read_spec, read_trained_order
 from cutpoint.records.truth import GroundTruth, write_truth
 
 
@@ -77,8 +77,7 @@ def check_scoring(
 
 
 def _map_labels(manifest: Manifest, spec: str, classes: dict[str, str] | None, order: str | None) -> Labels:
-    model = read_json(spec)
-    names, trained = model["classes"], model.get("trained_order")
+    names, trained = list(read_spec(spec).classes), read_trained_order(spec)
     labels = label_map(names, classes, manifest, order=order, trained_order=trained)
     return Labels(tuple(names), tuple(labels))
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from cutpoint.records.candidates import take_boxes
-from cutpoint.records.model import HeadSpec
+from cutpoint.records.model import DenseHead
 
 
 def level_priors(
-    spec: HeadSpec, level: int | np.ndarray, y: np.ndarray, x: np.ndarray, anchor: np.ndarray
+    spec: DenseHead, level: int | np.ndarray, y: np.ndarray, x: np.ndarray, anchor: np.ndarray
 ) -> np.ndarray:
     """Priors of chosen cells.
 
@@ -41,7 +41,7 @@ def level_priors(
 
 
 def decode_boxes(
-    spec: HeadSpec, level: int | np.ndarray, priors: Any, values: Any, xp: ModuleType = np
+    spec: DenseHead, level: int | np.ndarray, priors: Any, values: Any, xp: ModuleType = np
 ) -> tuple[Any, Any | None]:
     """Turn what the box branch emits into boxes, not clipped.
 

@@ -8,7 +8,7 @@ import numpy as np
 from cutpoint.decode.boxes import decode_boxes, level_priors
 from cutpoint.ordering import ascending
 from cutpoint.records.candidates import Candidates, take_boxes
-from cutpoint.records.model import Floor, HeadSpec, Part
+from cutpoint.records.model import DenseHead, Floor, Part
 
 # How far below logit(floor) the cheap comparison of logits starts, so that rounding in the sigmoid cannot
 # lose a pair; the exact comparison follows on the few that pass. Close to 1 the sigmoid is too flat for that
@@ -20,11 +20,11 @@ SPARSE = 12
 SMALLEST = np.finfo(np.float32).tiny
 
 
-def from_raw(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0) -> Candidates:
+def from_raw(outputs: dict[str, np.ndarray], spec: DenseHead, image: int = 0) -> Candidates:
     """Candidates from the tensors of the ``raw`` cut.
 
     Args:
-        outputs: name (``HeadSpec.raw_names``) to ``(B, channels, H, W)`` float32, as the head emits them.
+        outputs: name (``DenseHead.raw_names``) to ``(B, channels, H, W)`` float32, as the head emits them.
         spec: the head specification.
         image: index into the batch.
 
@@ -66,7 +66,7 @@ def from_raw(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0) -> 
     return _finish(level, prior, label, score, factor, boxes, spec.floor)
 
 
-def from_decoded(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0) -> Candidates:
+def from_decoded(outputs: dict[str, np.ndarray], spec: DenseHead, image: int = 0) -> Candidates:
     """Candidates from the tensors of the ``decoded`` cut.
 
     Args:
@@ -117,7 +117,7 @@ def _read(outputs: dict[str, np.ndarray], part: Part, level: int, anchors: int, 
     return value.reshape(anchors, channels // anchors, height * width)[:, part.start : part.stop]
 
 
-def _all_priors(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int) -> np.ndarray:
+def _all_priors(outputs: dict[str, np.ndarray], spec: DenseHead, image: int) -> np.ndarray:
     """``(P,)`` factors before their activation, in the order level, anchor, cell."""
     levels = (_read(outputs, spec.factor, n, spec.anchors_per_cell(n), image) for n in range(spec.levels))
     return np.concatenate([values.reshape(-1) for values in levels])
@@ -148,7 +148,7 @@ def _reaching(
     return label, cell if cells is None else cells.take(cell), score
 
 
-def _borders(spec: HeadSpec, factors: np.ndarray | None) -> tuple[np.ndarray, bool]:
+def _borders(spec: DenseHead, factors: np.ndarray | None) -> tuple[np.ndarray, bool]:
     """What a class score before its activation must reach lest its pair stay below the floor, float32.
 
     One number, or ``(P,)``, infinity where the factor alone is too small; and whether those are so many that

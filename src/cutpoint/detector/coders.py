@@ -1,4 +1,4 @@
-"""From the box coder of mmdet's head to ``HeadSpec.coder``: one function per kind of coder.
+"""From the box coder of mmdet's head to ``DenseHead.coder``: one function per kind of coder.
 
 Sources: mmdet/models/task_modules/coders/ and the heads' decoding, mmdet/models/dense_heads/, mmdet 3.3.0.
 """

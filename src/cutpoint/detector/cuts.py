@@ -7,17 +7,17 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from cutpoint.decode.boxes import decode_boxes
-from cutpoint.records.model import HeadSpec, Part
+from cutpoint.records.model import DenseHead, Part
 
 
 class Cuts(nn.Module):
     """A detector that returns the outputs of the cuts ``raw`` and ``decoded`` together.
 
-    The output order is ``HeadSpec.raw_names``, then ``HeadSpec.decoded_names``. Decoding is written here and
+    The output order is ``raw_names``, then ``decoded_names`` of the head. Decoding is written here and
     not taken from mmdet: during an export, mmdet's coders ask for a package that mmdet 3 does not have.
     """
 
-    def __init__(self, detector: nn.Module, spec: HeadSpec) -> None:
+    def __init__(self, detector: nn.Module, spec: DenseHead) -> None:
         super().__init__()
         self.detector = detector
         self.spec = spec
@@ -75,7 +75,7 @@ def head_tensors(detector: nn.Module, images: Tensor) -> list[Tensor]:
     return pytree.tree_leaves(detector(images, mode="tensor"))
 
 
-def _read(named: dict[str, Tensor], part: Part, level: int, spec: HeadSpec) -> Tensor:
+def _read(named: dict[str, Tensor], part: Part, level: int, spec: DenseHead) -> Tensor:
     """A part of a level's tensor, ``(B, H * W * A, channels)``, row-major y, x, anchor."""
     tensor = named[f"{part.tensor}_{level}"]
     channels = tensor.shape[1] // spec.anchors_per_cell(level)

@@ -10,8 +10,7 @@ from cutpoint.detector.describe_input import describe_input
 from cutpoint.detector.heads import describe_head
 from cutpoint.detector.typenames import find_type, type_name
 from cutpoint.errors import UserError, located
-from cutpoint.files import write_json
-from cutpoint.records.model import ModelSpec
+from cutpoint.records.model import ModelSpec, write_spec
 
 # What no dense head is part of, by the class that a detector inherits from.
 UNSUPPORTED = {TwoStageDetector: "a two-stage detector", DetectionTransformer: "a transformer detector"}
@@ -52,7 +51,7 @@ def describe_model(
     classes = find_class_names(model, mmdet_config, checkpoint, head.num_classes, class_names)
     spec = ModelSpec(model, tuple(classes), head, made)
     order = trained_order(mmdet_config, classes)
-    write_json(out, spec.to_dict() | ({"trained_order": order} if order else {}))
+    write_spec(out, spec, order)
 
 
 def refuse_unsupported(model: str, config: Config) -> None:

@@ -13,7 +13,7 @@ from torch import nn
 from cutpoint.detector import coders
 from cutpoint.detector.imports import head_name
 from cutpoint.errors import UserError
-from cutpoint.records.model import Floor, HeadSpec, Part
+from cutpoint.records.model import DenseHead, Floor, Part
 from cutpoint.records.recipe import Step
 
 NMS_DEFAULTS = {"class_agnostic": False, "offset": 0, "score_threshold": 0, "max_num": -1, "split_thr": 10000}
@@ -23,7 +23,8 @@ NMS_DEFAULTS = {"class_agnostic": False, "offset": 0, "score_threshold": 0, "max
 class Reading:
     """How one head is read.
 
-    ``coder``: from the head to ``HeadSpec.coder``; ``recipe``: from the head to the steps of its ``predict``;
+    ``coder``: from the head to ``DenseHead.coder``.
+    ``recipe``: from the head to the steps of its ``predict``.
     ``factor``: name of the raw tensor that is multiplied with the class score; ``activation`` of the class
     scores, null where the head's loss decides between sigmoid and softmax.
     """
@@ -34,7 +35,7 @@ class Reading:
     activation: str | None = None
 
 
-def describe_head(head: nn.Module, candidate_floor: float | None) -> HeadSpec:
+def describe_head(head: nn.Module, candidate_floor: float | None) -> DenseHead:
     """Describe a built mmdet dense head.
 
     Args:
@@ -54,7 +55,7 @@ def describe_head(head: nn.Module, candidate_floor: float | None) -> HeadSpec:
     activation = reading.activation or ("sigmoid" if head.use_sigmoid_cls else "softmax")
     scores = head.num_classes + (activation == "softmax")
     raw_names, parts = _tensors(coder["type"], reading.factor, scores, len(strides), coder)
-    return HeadSpec(
+    return DenseHead(
         head=name,
         num_classes=head.num_classes,
         strides=strides,

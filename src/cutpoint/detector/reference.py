@@ -19,14 +19,13 @@ from cutpoint.detector.cuts import head_tensors
 from cutpoint.detector.describe_input import image_steps
 from cutpoint.detector.testset import find_test_pipeline
 from cutpoint.errors import UserError
-from cutpoint.files import read_json
 from cutpoint.predict.pipeline import Pipeline, padded_together, stack
 from cutpoint.predict.shard import write_predictions
 from cutpoint.providers import get_provider
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
 from cutpoint.records.image import Geometry
-from cutpoint.records.model import ModelSpec
+from cutpoint.records.model import ModelSpec, dense_head, read_spec
 
 
 class MmdetPipeline(Pipeline):
@@ -178,7 +177,7 @@ class HeadTensorPipeline(Pipeline):
 
     def read(self, outputs: dict[str, np.ndarray], geometry: Geometry, image: int = 0) -> Candidates:
         """An image's head tensors to candidates."""
-        return from_raw(outputs, self.spec.head, image)
+        return from_raw(outputs, dense_head(self.spec, "the cut raw"), image)
 
 
 def _finish(device: str) -> None:
@@ -252,7 +251,7 @@ def predict_pytorch(
     The network runs once at a time, because some of mmdet's layers change themselves in ``forward``.
     ``threads`` is the number of torch's threads; as many images are decoded at the same time.
     """
-    model_spec = ModelSpec.from_dict(read_json(spec))
+    model_spec = read_spec(spec)
     pipeline = open_pytorch(config, checkpoint, model_spec, cut, provider, threads, input, tf32)
     metadata = {"input": input, "scores": None}
     write_predictions(

@@ -18,8 +18,8 @@ from cutpoint.detector import deform
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import Cuts
 from cutpoint.errors import UserError
-from cutpoint.files import read_json, replacing
-from cutpoint.records.model import HeadSpec, ModelSpec
+from cutpoint.files import replacing
+from cutpoint.records.model import DenseHead, dense_head, read_spec
 
 # The recipe steps in the graph are written for these opsets, and the exporters write them.
 OPSETS = {"dynamo": range(18, 23), "torchscript": range(18, 21)}
@@ -54,18 +54,19 @@ def trace_model(
     if opset not in OPSETS[exporter]:
         first, last = OPSETS[exporter][0], OPSETS[exporter][-1]
         raise UserError(f"opset {opset}: the exporter {exporter} writes {first} to {last} here")
-    model_spec = ModelSpec.from_dict(read_json(spec))
+    model_spec = read_spec(spec)
+    head = dense_head(model_spec, "the trace")
     detector = build_detector(load_config(config), checkpoint)
-    cuts = Cuts(detector, model_spec.head).eval()
+    cuts = Cuts(detector, head).eval()
     dynamic = shape == "dynamic"
-    height, width = _example_size(model_spec) if dynamic else shape
+    height, width = _example_size(head, model_spec.input.divisor) if dynamic else shape
     # with an example batch of 1 the exporter may bake it in
     example = torch.zeros(2 if dynamic else 1, 3, height, width)
     multiple = max(model_spec.input.divisor, 1) if dynamic else None
     export = _by_dynamo if exporter == "dynamo" else _by_torchscript
     with _quiet(), torch.no_grad(), deform.exporting():
         try:
-            model = export(cuts, example, _names(model_spec.head), multiple, opset)
+            model = export(cuts, example, _names(head), multiple, opset)
         except torch.onnx.errors.UnsupportedOperatorError as error:
             raise UserError(f"exporter {exporter}, opset {opset}: {str(error).splitlines()[0]}") from error
         except RuntimeError as error:
@@ -130,15 +131,16 @@ def _forget_names(model: onnx.ModelProto) -> None:
             side.ClearField("dim_param")
 
 
-def _names(head: HeadSpec) -> dict[str, list[str]]:
+def _names(head: DenseHead) -> dict[str, list[str]]:
     return {"input_names": ["images"], "output_names": [*head.raw_names, *head.decoded_names]}
 
 
-def _example_size(spec: ModelSpec) -> tuple[int, int]:
+def _example_size(head: DenseHead, divisor: int) -> tuple[int, int]:
     """Height and width: 3 x 4 cells of the coarsest level. The exporter takes a side of 1 for a constant."""
-    multiple = max(spec.input.divisor, 1)
-    coarsest = max(multiple, *(side for stride in spec.head.strides for side in stride))
-    return tuple(math.ceil(cells * coarsest / multiple) * multiple for cells in (3, 4))
+    multiple = max(divisor, 1)
+    coarsest = max(multiple, *(side for stride in head.strides for side in stride))
+    height, width = (math.ceil(cells * coarsest / multiple) * multiple for cells in (3, 4))
+    return height, width
 
 
 def _side(name: str, multiple: int) -> torch.export.Dim:

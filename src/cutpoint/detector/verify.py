@@ -13,12 +13,11 @@ from cutpoint.detector.testset import find_test_pipeline
 from cutpoint.detector.tolerance import TOLERANCES, Differences, Tolerance, invalid, of_pytorch
 from cutpoint.detector.verify_detections import compare_detections
 from cutpoint.errors import UserError
-from cutpoint.files import read_json
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import find_invalid
 from cutpoint.records.manifest import read_manifest
-from cutpoint.records.model import HeadSpec, ModelSpec
+from cutpoint.records.model import DenseHead, dense_head, read_spec
 from cutpoint.records.verification import TensorCheck, Verification, write_verification
 
 
@@ -44,11 +43,12 @@ def verify_export(
         UserError: the file cannot run: load failure, missing or misshapen outputs.
     """
     session = Session(export, "cpu")
-    if session.spec.digest != ModelSpec.from_dict(read_json(spec)).digest:
+    if session.spec.digest != read_spec(spec).digest:
         raise UserError(f"{export}: made with another specification than {spec}; rerun export_onnx")
+    head = dense_head(session.spec, "the verification")
     mmdet_config = load_config(config)
     detector = build_detector(mmdet_config, checkpoint)
-    cuts = Cuts(detector, session.spec.head).eval()
+    cuts = Cuts(detector, head).eval()
     own, tolerance = OnnxPipeline(session), TOLERANCES[session.precision]
     with tempfile.TemporaryDirectory() as folder:
         chosen, pictures = choose_pictures(read_manifest(manifest).images, images, folder)
@@ -101,7 +101,7 @@ def _compare_tensors(
                 not_finite.setdefault(name, reason)
                 continue
             if name in session.probabilities:
-                got, value = (_probabilities(side, name, session.spec.head) for side in (got, value))
+                got, value = (_probabilities(side, name, cuts.spec) for side in (got, value))
             row = (-1, 4) if name == "boxes" else (-1, 1)
             ours_, theirs_ = (side.astype(np.float64).reshape(row) for side in (got, value))
             worst.setdefault(name, Differences()).add(ours_, theirs_, tolerance)
@@ -138,7 +138,7 @@ def _torch_outputs(cuts: Cuts, tensor: np.ndarray, session: Session) -> dict[str
     return {name: outputs[name] for name in head.decoded_names if name in outputs}
 
 
-def _probabilities(logits: np.ndarray, name: str, head: HeadSpec) -> np.ndarray:
+def _probabilities(logits: np.ndarray, name: str, head: DenseHead) -> np.ndarray:
     """A foreign file may have had these alone: the logit of a probability near 0 is lost in its rounding."""
     if head.score_activation != "softmax":
         return 1 / (1 + np.exp(-logits))

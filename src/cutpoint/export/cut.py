@@ -7,9 +7,9 @@ import onnx_ir as ir
 from onnx_ir.passes import common as passes
 
 from cutpoint.export.graph import Graph
-from cutpoint.files import read_json, replacing
+from cutpoint.files import replacing
 from cutpoint.records.json_file import FORMAT, KEY
-from cutpoint.records.model import METADATA_KEY, HeadSpec, ModelSpec
+from cutpoint.records.model import METADATA_KEY, HeadSpec, ModelSpec, read_spec
 
 
 def write_cut(
@@ -27,7 +27,7 @@ def write_cut(
         scores: ``class``, or ``fused``: class x factor (its root where the head takes it) as ``scores``, and
             no ``factors``; only for ``decoded``.
     """
-    model_spec = ModelSpec.from_dict(read_json(spec))
+    model_spec = read_spec(spec)
     model, head = ir.load(trace), model_spec.head
     outputs = {value.name: value for value in model.graph.outputs}
     if cut == "decoded" and scores == "fused" and head.has_factor:

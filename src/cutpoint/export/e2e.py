@@ -8,9 +8,8 @@ from cutpoint.errors import UserError
 from cutpoint.export import ingraph
 from cutpoint.export.cut import save_cut
 from cutpoint.export.graph import Graph
-from cutpoint.files import read_json
 from cutpoint.recipes.recipe import Recipe, limit_top_k, resolve_recipe
-from cutpoint.records.model import HeadSpec, ModelSpec
+from cutpoint.records.model import DenseHead, dense_head, read_spec
 
 OUTPUTS = ("boxes", "scores", "labels", "count")
 
@@ -45,8 +44,9 @@ def write_e2e(
     Raises:
         UserError: a recipe that the head cannot serve, or that no graph can have.
     """
-    model_spec = ModelSpec.from_dict(read_json(spec))
-    resolved = resolve_recipe(recipe, model_spec.head)
+    model_spec = read_spec(spec)
+    head = dense_head(model_spec, "an export of the cut e2e")
+    resolved = resolve_recipe(recipe, head)
     resolved = resolved if topk_limit is None else limit_top_k(resolved, topk_limit)
     try:
         ingraph.check_in_graph(resolved.steps)
@@ -54,13 +54,13 @@ def write_e2e(
         raise UserError(f"recipe {recipe!r}: {error}") from error
     model = ir.load(trace)
     outputs = {value.name: value for value in model.graph.outputs}
-    chosen = _append(model.graph, outputs, model_spec.head, clip, resolved, count == "fixed")
+    chosen = _append(model.graph, outputs, head, clip, resolved, count == "fixed")
     metadata = {"clip": clip, "recipe": recipe, "count": count, "topk_limit": topk_limit}
     save_cut(model, chosen, model_spec, out, cut="e2e", **metadata)
 
 
 def _append(
-    graph: ir.Graph, outputs: dict[str, ir.Value], head: HeadSpec, clip: str, recipe: Recipe, fixed: bool
+    graph: ir.Graph, outputs: dict[str, ir.Value], head: DenseHead, clip: str, recipe: Recipe, fixed: bool
 ) -> list[ir.Value]:
     g = Graph(graph)
     decoded = {name: outputs[name] for name in head.decoded_names}

@@ -11,9 +11,9 @@ import onnx_ir as ir
 from cutpoint.export.foreign_file import ForeignFile, as_list
 from cutpoint.export.foreign_precision import read_precision
 from cutpoint.export.foreign_read import read_onnx
-from cutpoint.files import read_json, replacing
+from cutpoint.files import replacing
 from cutpoint.records.json_file import FORMAT, KEY
-from cutpoint.records.model import METADATA_KEY, ModelSpec, Part
+from cutpoint.records.model import METADATA_KEY, Part, dense_head, read_spec
 from cutpoint.records.onnx_model import PADDING_LABEL, PRECISION_KEY
 
 # Probabilities are clipped to these limits before they are turned back into logits.
@@ -47,9 +47,9 @@ def import_onnx(*, onnx: str, outputs: dict[str, Any], spec: str, cut: str, out:
     Raises:
         UserError: the file cannot be read, or is not as described.
     """
-    model_spec = ModelSpec.from_dict(read_json(spec))
+    model_spec = read_spec(spec)
     model = read_onnx(onnx)
-    file = ForeignFile(onnx, model, outputs, model_spec.head)
+    file = ForeignFile(onnx, model, outputs, dense_head(model_spec, "the import of an ONNX file"))
     _check_keys(file, cut)
     precision = read_precision(model)
     results, metadata = {"raw": _raw, "decoded": _decoded, "e2e": _e2e}[cut](file)

@@ -7,7 +7,7 @@ import numpy as np
 import onnx_ir as ir
 
 from cutpoint.errors import UserError
-from cutpoint.records.model import HeadSpec
+from cutpoint.records.model import DenseHead
 
 OLDEST_OPSET = 11
 CHANNELS = 3
@@ -23,7 +23,7 @@ def as_list(value: Any) -> list[Any]:
 class ForeignFile:
     """The external graph, its description, and what is appended to it."""
 
-    def __init__(self, path: str, model: ir.Model, outputs: dict[str, Any], head: HeadSpec) -> None:
+    def __init__(self, path: str, model: ir.Model, outputs: dict[str, Any], head: DenseHead) -> None:
         self.path, self.head, self.graph = path, head, model.graph
         self.described, self.layout = outputs, outputs.get("layout", "rows")
         self.opset = model.opset_imports.get("", model.opset_imports.get("ai.onnx", 0))

@@ -7,12 +7,12 @@ import onnx_ir as ir
 
 from cutpoint.export.graph import Graph
 from cutpoint.export.graph_rows import DROPPED, KEEP_ABOVE, Rows, gather, gather_pairs
-from cutpoint.records.model import HeadSpec
+from cutpoint.records.model import DenseHead
 from cutpoint.records.onnx_model import PADDING_LABEL
 
 
 def _shifted_nms(
-    g: Graph, rows: Rows, step: dict, cap: int | None, fixed: bool, spec: HeadSpec
+    g: Graph, rows: Rows, step: dict, cap: int | None, fixed: bool, spec: DenseHead
 ) -> tuple[Rows, ir.Value]:
     """One NMS over all classes, on class-shifted boxes as ``nms.class_shifted_nms``; rows best first."""
     rows = _live_pairs(g, rows, spec)
@@ -31,7 +31,7 @@ def _shifted_nms(
 
 
 def _per_class_nms(
-    g: Graph, rows: Rows, step: dict, cap: int | None, fixed: bool, spec: HeadSpec
+    g: Graph, rows: Rows, step: dict, cap: int | None, fixed: bool, spec: DenseHead
 ) -> tuple[Rows, ir.Value]:
     """One NMS a class with its own cap, then the best of all classes; rows best first."""
     if rows.labels:  # the pairs of a class are the rows with its label
@@ -111,7 +111,7 @@ def _pack(
 NMS = {"shifted": _shifted_nms, "agnostic": _shifted_nms, "per_class": _per_class_nms}
 
 
-def _live_pairs(g: Graph, rows: Rows, spec: HeadSpec) -> Rows:
+def _live_pairs(g: Graph, rows: Rows, spec: DenseHead) -> Rows:
     """One row a pair: where all classes of the locations still stand, the pairs that are not out."""
     if rows.labels:
         return rows

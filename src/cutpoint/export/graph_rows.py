@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from cutpoint.export.graph import Graph
-from cutpoint.records.model import HeadSpec
+from cutpoint.records.model import DenseHead
 
 DROPPED = -1.0  # the score of a row that is out; live scores are products of sigmoids, above KEEP_ABOVE
 KEEP_ABOVE = -0.5
@@ -36,7 +36,7 @@ def gather(g: Graph, rows: Rows, index: ir.Value) -> Rows:
     )
 
 
-def gather_pairs(g: Graph, rows: Rows, scores: ir.Value, index: ir.Value, spec: HeadSpec) -> Rows:
+def gather_pairs(g: Graph, rows: Rows, scores: ir.Value, index: ir.Value, spec: DenseHead) -> Rows:
     """Rows of chosen pairs; ``index`` ``(B, K)`` counts classes fastest."""
     location = g.op("Div", index, g.ints(spec.num_classes))
     return Rows(

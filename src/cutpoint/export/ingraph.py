@@ -14,7 +14,7 @@ from cutpoint.errors import UserError
 from cutpoint.export.graph import Graph
 from cutpoint.export.graph_nms import NMS
 from cutpoint.export.graph_rows import DROPPED, KEEP_ABOVE, Rows, gather, gather_pairs
-from cutpoint.records.model import HeadSpec
+from cutpoint.records.model import DenseHead
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def append_recipe(
     decoded: dict[str, ir.Value],
     frame: Frame,
     steps: tuple[dict[str, Any], ...],
-    spec: HeadSpec,
+    spec: DenseHead,
     fixed: bool,
 ) -> dict[str, ir.Value]:
     """Append a recipe behind the ``decoded`` outputs.
@@ -148,7 +148,7 @@ def _like(g: Graph, factors: ir.Value, rows: Rows) -> ir.Value:
     return factors if rows.labels else g.op("Unsqueeze", factors, g.ints(2))
 
 
-def _top_k(g: Graph, rows: Rows, step: dict, level_counts: ir.Value, spec: HeadSpec) -> Rows:
+def _top_k(g: Graph, rows: Rows, step: dict, level_counts: ir.Value, spec: DenseHead) -> Rows:
     """The ``k`` best pairs or locations, of each level or of the image, gathered."""
     by_pair = step["unit"] == "pair"
     each = spec.num_classes if by_pair and not rows.labels else 1

@@ -24,9 +24,9 @@ from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_floa
 from cutpoint.data.image import decode, prepare
 from cutpoint.errors import UserError, located
 from cutpoint.export.split import extract, join, split
-from cutpoint.files import read_json, replacing, write_json
+from cutpoint.files import replacing, write_json
 from cutpoint.records.manifest import Image, read_manifest
-from cutpoint.records.model import ModelSpec
+from cutpoint.records.model import ModelSpec, read_spec
 from cutpoint.records.onnx_model import PRECISION_KEY
 
 FP16_MAX = 65504.0
@@ -50,7 +50,7 @@ def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, imag
     Source:
         ``onnxruntime.transformers.float16.convert_float_to_float16``, ONNX Runtime 1.31.
     """
-    model, model_spec = onnx.load(trace), ModelSpec.from_dict(read_json(spec))
+    model, model_spec = onnx.load(trace), read_spec(spec)
     last, network, rest = split(model, model_spec.head.raw_names)
     inner = extract(model, [*network, *last])
     made = {name for node in inner.graph.node for name in node.output}
@@ -100,7 +100,7 @@ def to_int8(*, trace: str, spec: str, manifest: str, images: int, out: str, repo
     Source:
         ``onnxruntime.quantization.quantize_static``, ONNX Runtime 1.31.
     """
-    model, model_spec = onnx.load(trace), ModelSpec.from_dict(read_json(spec))
+    model, model_spec = onnx.load(trace), read_spec(spec)
     chosen = read_manifest(manifest).images[:images]
     if len(chosen) < LEAST_IMAGES:
         raise UserError(

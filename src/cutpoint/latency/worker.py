@@ -16,7 +16,6 @@ from typing import Any
 import cv2
 
 from cutpoint.errors import UserError, located
-from cutpoint.files import read_json
 from cutpoint.latency.pace import SPIN_S
 from cutpoint.latency.watch import device_memory_mib
 from cutpoint.predict.pipeline import READERS, OnnxPipeline, Pipeline
@@ -25,7 +24,7 @@ from cutpoint.records.detections import Detections
 from cutpoint.records.image import Geometry
 from cutpoint.records.json_file import as_content
 from cutpoint.records.manifest import Image
-from cutpoint.records.model import ModelSpec
+from cutpoint.records.model import read_spec
 
 # The runs of one input shape are warm when one run more moves the median of the last few by no more than this
 # share; on a machine that never gets there, after the most runs.
@@ -63,7 +62,7 @@ def open_variant(job: dict[str, Any]) -> Opened:
         from cutpoint.detector.imports import import_modules
         from cutpoint.detector.reference import open_pytorch
 
-        spec = ModelSpec.from_dict(read_json(job["spec"]))
+        spec = read_spec(job["spec"])
         import_modules(job["imports"])
         arguments = job["config"], job["checkpoint"], spec, job["cut"], job["provider"], job["threads"]
         pipeline: Pipeline = open_pytorch(*arguments, job["input"], job["tf32"])

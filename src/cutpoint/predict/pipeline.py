@@ -14,7 +14,7 @@ from cutpoint.predict.runtime import Session
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
 from cutpoint.records.image import Geometry, InputRecipe
-from cutpoint.records.model import ModelSpec
+from cutpoint.records.model import ModelSpec, dense_head
 from cutpoint.records.onnx_model import PADDING_LABEL
 
 READERS = {"raw": from_raw, "decoded": from_decoded}
@@ -117,7 +117,7 @@ class OnnxPipeline(Pipeline):
     ) -> Candidates | Detections:
         """Outputs to candidates, or to detections in original-image pixels."""
         if self.cut in READERS:
-            return READERS[self.cut](outputs, self.spec.head, image)
+            return READERS[self.cut](outputs, dense_head(self.spec, f"the cut {self.cut}"), image)
         count = int(outputs["count"][image])
         boxes, scores, labels = (outputs[name][image, :count] for name in ("boxes", "scores", "labels"))
         padding = (labels == PADDING_LABEL) & (scores <= 0)

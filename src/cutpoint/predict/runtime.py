@@ -16,8 +16,9 @@ from cutpoint.errors import UserError
 from cutpoint.predict.binding import Binding
 from cutpoint.predict.pinned import cuda_pool
 from cutpoint.providers import PROVIDERS, Provider, get_provider
-from cutpoint.records.model import METADATA_KEY, ModelSpec
-from cutpoint.records.onnx_model import PRECISION_KEY, WEIGHTED
+from cutpoint.records.json_file import as_record
+from cutpoint.records.model import METADATA_KEY, as_spec
+from cutpoint.records.onnx_model import PRECISION_KEY, WEIGHTED, Metadata
 from cutpoint.records.recipe import upgrade_definition
 
 # what runs what no other provider of a session can
@@ -83,15 +84,15 @@ class Session:
             self._check_operators(path)
         self.provider = provider
         content = read_metadata(self._session, path)
-        self.cut = content["cut"]
-        self.clip = content.get("clip")
-        self.scores = content.get("scores")
-        self.recipe = upgrade_definition(content.get("recipe"))
-        self.foreign = content.get("foreign")
-        self.probabilities = content.get("probabilities", [])
+        self.cut = content.cut
+        self.clip = content.clip
+        self.scores = content.scores
+        self.recipe = upgrade_definition(content.recipe)
+        self.foreign = content.foreign
+        self.probabilities = content.probabilities
         properties = self._session.get_modelmeta().custom_metadata_map
         self.precision = properties.get(PRECISION_KEY, "fp32")
-        self.spec = ModelSpec.from_dict(content["spec"])
+        self.spec = as_spec(content.spec, f"{path}: {METADATA_KEY}: spec")
         self._outputs = [value.name for value in self._session.get_outputs()]
         batch, _, height, width = self._session.get_inputs()[0].shape
         self.batch = batch if isinstance(batch, int) else None
@@ -241,13 +242,13 @@ def check_provider(provider: str) -> None:
         )
 
 
-def read_metadata(session: onnxruntime.InferenceSession, path: str | Path) -> dict[str, Any]:
-    """The JSON that ``cutpoint.export`` put into the file.
+def read_metadata(session: onnxruntime.InferenceSession, path: str | Path) -> Metadata:
+    """What ``cutpoint.export`` put into the file.
 
     Raises:
-        UserError: the file was not written by Cutpoint.
+        UserError: the file was not written by Cutpoint, or by a newer version.
     """
     properties = session.get_modelmeta().custom_metadata_map
     if METADATA_KEY not in properties:
         raise UserError(f"{path}: no {METADATA_KEY!r} metadata; only Cutpoint's own exports can be run here")
-    return json.loads(properties[METADATA_KEY])
+    return as_record(json.loads(properties[METADATA_KEY]), Metadata, f"{path}: {METADATA_KEY}")

@@ -6,8 +6,7 @@ from typing import Any
 
 from cutpoint.data.image import named_input
 from cutpoint.errors import UserError
-from cutpoint.files import read_json
-from cutpoint.records.model import ModelSpec
+from cutpoint.records.model import ModelSpec, read_spec
 from cutpoint.records.predictions import read_metadata
 
 
@@ -24,7 +23,7 @@ def open_run(predictions: Sequence[str], spec: str) -> tuple[ModelSpec, dict[str
     Raises:
         UserError: a file made with another specification.
     """
-    model, made = ModelSpec.from_dict(read_json(spec)), {}
+    model, made = read_spec(spec), {}
     for path in predictions:
         made = read_metadata(path)
         if made["spec"] != model.digest:

@@ -11,7 +11,7 @@ from cutpoint.predict.pipeline import Pipeline
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections, Refused
 from cutpoint.records.image import Geometry
-from cutpoint.records.model import HeadSpec, Part
+from cutpoint.records.model import DenseHead, ModelSpec, Part, dense_head
 
 
 def read_valid(pipeline: Pipeline, outputs: Any, geometry: Geometry, image: int) -> Candidates | Detections:
@@ -22,7 +22,7 @@ def read_valid(pipeline: Pipeline, outputs: Any, geometry: Geometry, image: int)
         UserError: outputs of other shapes than the cut has, which a file made elsewhere need not say.
     """
     if isinstance(outputs, dict):
-        wrong = find_misshapen(pipeline.cut, outputs, pipeline.spec.head, image)
+        wrong = find_misshapen(pipeline.cut, outputs, pipeline.spec, image)
         if wrong:
             raise UserError(wrong)
     problem = find_invalid(pipeline.tensors(outputs, image))
@@ -41,15 +41,16 @@ def read_valid(pipeline: Pipeline, outputs: Any, geometry: Geometry, image: int)
     return rows
 
 
-def find_misshapen(cut: str, outputs: dict[str, np.ndarray], head: HeadSpec, image: int = 0) -> str | None:
+def find_misshapen(cut: str, outputs: dict[str, np.ndarray], spec: ModelSpec, image: int = 0) -> str | None:
     """Name the first output without the shape that its cut and the head ask for; null where all have it.
 
     Args:
-        cut, outputs, head: of a pipeline that gives arrays by name.
+        cut, outputs, spec: of a pipeline that gives arrays by name.
         image: index into the batch, which must be there.
     """
+    wanted: dict[str, tuple[int | None, ...]] = {}
     if cut == "raw":
-        wanted = {}
+        head = dense_head(spec, "the cut raw")
         for name in head.raw_names:
             tensor, _, level = name.rpartition("_")
             each = max(part.stop for part in _parts(head) if part.tensor == tensor)
@@ -58,7 +59,7 @@ def find_misshapen(cut: str, outputs: dict[str, np.ndarray], head: HeadSpec, ima
         rows = outputs["boxes"].shape[1] if outputs["boxes"].ndim > 1 else None
         wanted = {"boxes": (None, rows, 4)}
         if cut == "decoded":
-            wanted |= {"scores": (None, rows, head.num_classes), "factors": (None, rows)}
+            wanted |= {"scores": (None, rows, spec.head.num_classes), "factors": (None, rows)}
         else:
             wanted |= {"scores": (None, rows), "labels": (None, rows), "count": (None,)}
     for name, sides in wanted.items():
@@ -70,13 +71,13 @@ def find_misshapen(cut: str, outputs: dict[str, np.ndarray], head: HeadSpec, ima
             return f"output {name} has shape {shape} for {image + 1} images or more; use batch 1"
     if cut == "decoded" and outputs["level_counts"].sum() != rows:
         return (
-            f"output boxes has {rows} rows, {head.head} has {outputs['level_counts'].sum()} priors at this "
-            "size: it is not as outputs describes it"
+            f"output boxes has {rows} rows, {spec.head.head} has {outputs['level_counts'].sum()} priors at "
+            "this size: it is not as outputs describes it"
         )
     return None
 
 
-def _parts(head: HeadSpec) -> list[Part]:
+def _parts(head: DenseHead) -> list[Part]:
     return [head.score, *head.box, *([head.factor] if head.factor else [])]
 
 

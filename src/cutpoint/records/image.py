@@ -1,7 +1,5 @@
 """How an image becomes a network input, and the sizes that it has on the way."""
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -32,26 +30,12 @@ class InputRecipe:
     divide_by: float | None = None  # every pixel, before mean and std
     to_float32: bool = False  # before the resize, whose values are then not rounded
 
-    @property
-    def digest(self) -> str:
-        """Twelve hex digits that change with the recipe."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
-
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values; ``to_float32`` only where it holds, so that older files keep their digest."""
         values = asdict(self)
         if not self.to_float32:
             del values["to_float32"]
         return values
-
-    @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> "InputRecipe":
-        """The inverse of ``to_dict``; lists become tuples."""
-        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
-        if fields["pad"] is not None:
-            pad = {k: tuple(v) if isinstance(v, list) else v for k, v in fields["pad"].items()}
-            fields["pad"] = Pad(**pad)
-        return cls(**fields)
 
 
 @dataclass(frozen=True)

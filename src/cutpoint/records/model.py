@@ -1,11 +1,20 @@
-"""How to read a head's tensors. Travels as JSON in ``spec.json`` and inside the ONNX file."""
+"""How to read a head's tensors. Travels as JSON in ``spec.json`` and inside the ONNX file.
+
+Heads are of several kinds. What needs one kind asks for it by ``dense_head``, and refuses the others.
+"""
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
+from cutpoint.errors import UserError
+from cutpoint.files import write_json
 from cutpoint.records.image import InputRecipe
+from cutpoint.records.json_file import FORMAT, KEY, as_record, read_content
 from cutpoint.records.recipe import Step, upgrade_step
 
 METADATA_KEY = "cutpoint"
@@ -36,10 +45,49 @@ class Floor:
 
 
 @dataclass(frozen=True)
-class HeadSpec:
-    """What post-processing needs to know of a dense head.
+class HeadSpec(ABC):
+    """What a head of any kind says; a kind is a subclass and a row of ``KINDS``.
 
-    ``raw_names``: the raw tensors in the head's own order, each ``(B, priors per cell * channels, H, W)``.
+    ``head``: its name for people.
+    ``raw_names``: the raw tensors in the head's own order.
+    ``floor``: which pairs are candidates.
+    ``recipe``: the steps of ``mmdet3``, what this head's own ``predict`` does; see ``recipes.STEPS``.
+    """
+
+    kind: ClassVar[str]
+
+    head: str
+    num_classes: int
+    raw_names: tuple[str, ...]
+    floor: Floor
+    recipe: tuple[Step, ...]
+
+    @property
+    @abstractmethod
+    def has_factor(self) -> bool:
+        """Whether a factor is multiplied with the class score."""
+
+    @property
+    @abstractmethod
+    def decoded_names(self) -> list[str]:
+        """Names of the ``decoded`` cut's outputs."""
+
+    @property
+    def takes_root(self) -> bool:
+        """Whether the head's own score is the root of class score x factor."""
+        return any(step.get("root", False) for step in self.recipe)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values, the kind first."""
+        content: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return {"kind": self.kind, **content}
+
+
+@dataclass(frozen=True)
+class DenseHead(HeadSpec):
+    """A head with priors at every cell of its feature levels.
+
+    ``raw_names``: each tensor is ``(B, priors per cell * channels, H, W)``.
     ``anchors``: per level, the ``x1, y1, x2, y2`` base anchors in network pixels around cell (0, 0), shifted
     by ``index * stride``; null for heads with points at ``(index + point_offset) * stride``.
     ``score``, ``box``, ``factor``: where class scores, box values and the factor that is multiplied with the
@@ -47,24 +95,19 @@ class HeadSpec:
     ``score_activation``: ``sigmoid``, ``softmax`` (the last channel, the background, is dropped) or ``none``
     (a probability already); ``factor_activation``: ``sigmoid`` or ``none``.
     ``coder``: ``{"type": ..., parameters}``; see ``boxes.CODERS``.
-    ``floor``: which pairs are candidates.
-    ``recipe``: the steps of ``mmdet3``, what this head's own ``predict`` does; see ``recipes.STEPS``.
     """
 
-    head: str
-    num_classes: int
+    kind: ClassVar[str] = "dense"
+
     strides: tuple[tuple[int, int], ...]  # x, y per level
     anchors: tuple[tuple[tuple[float, float, float, float], ...], ...] | None
     point_offset: float
-    raw_names: tuple[str, ...]
     score: Part
     score_activation: str
     box: tuple[Part, ...]
     coder: dict[str, Any]
     factor: Part | None
     factor_activation: str
-    floor: Floor
-    recipe: tuple[Step, ...]
 
     @property
     def levels(self) -> int:
@@ -77,11 +120,6 @@ class HeadSpec:
         return self.factor is not None or self.coder["type"] == "buckets"
 
     @property
-    def takes_root(self) -> bool:
-        """Whether the head's own score is the root of class score x factor."""
-        return any(step.get("root", False) for step in self.recipe)
-
-    @property
     def decoded_names(self) -> list[str]:
         """Names of the ``decoded`` cut's outputs."""
         factors = ["factors"] if self.has_factor else []
@@ -90,6 +128,9 @@ class HeadSpec:
     def anchors_per_cell(self, level: int) -> int:
         """Number of priors at each cell of a level."""
         return len(self.anchors[level]) if self.anchors is not None else 1
+
+
+KINDS: dict[str, type[HeadSpec]] = {DenseHead.kind: DenseHead}
 
 
 @dataclass(frozen=True)
@@ -106,29 +147,9 @@ class ModelSpec:
         return {
             "model": self.model,
             "classes": list(self.classes),
-            "head": json.loads(json.dumps(asdict(self.head))),
+            "head": self.head.to_dict(),
             "input": json.loads(json.dumps(self.input.to_dict())),
         }
-
-    @classmethod
-    def from_dict(cls, value: dict[str, Any]) -> "ModelSpec":
-        """The inverse of ``to_dict``; a specification of format 1 has older names of steps and floor."""
-        head = dict(value["head"])
-        head["strides"] = tuple(tuple(stride) for stride in head["strides"])
-        if head["anchors"] is not None:
-            head["anchors"] = tuple(tuple(tuple(a) for a in level) for level in head["anchors"])
-        head["raw_names"] = tuple(head["raw_names"])
-        head["recipe"] = tuple(upgrade_step(step) for step in head["recipe"])
-        floor = head["floor"]
-        head["floor"] = Floor(floor.get("quantity") or floor["on"], floor["value"], floor["inclusive"])
-        head["score"], head["box"] = Part(**head["score"]), tuple(Part(**part) for part in head["box"])
-        head["factor"] = head["factor"] and Part(**head["factor"])
-        return cls(
-            model=value["model"],
-            classes=tuple(value["classes"]),
-            head=HeadSpec(**head),
-            input=InputRecipe.from_dict(value["input"]),
-        )
 
     def with_floor(self, floor: Floor) -> "ModelSpec":
         """The same model with another floor of the candidates."""
@@ -139,3 +160,95 @@ class ModelSpec:
         """Twelve hex digits that change with the specification."""
         text = json.dumps(self.to_dict(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class _Content:
+    """A specification as a file holds it; what ``head`` holds follows from its kind."""
+
+    model: str
+    classes: tuple[str, ...]
+    head: dict[str, Any]
+    input: InputRecipe
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """What the file holds beside the specification."""
+
+    trained_order: list[str] | None = None
+
+
+def dense_head(spec: ModelSpec, what: str) -> DenseHead:
+    """The head of a model, for what assumes priors on levels.
+
+    Args:
+        spec: the model.
+        what: for the message: who asks.
+
+    Raises:
+        UserError: the head is of another kind.
+    """
+    if isinstance(spec.head, DenseHead):
+        return spec.head
+    raise UserError(
+        f"model {spec.model}: {what} works for dense heads only, and {spec.head.head} is of the kind "
+        f"{spec.head.kind!r}; leave it out for this model"
+    )
+
+
+def as_spec(content: Any, where: str) -> ModelSpec:
+    """The inverse of ``ModelSpec.to_dict``; format 1 knows one kind and has older names of steps and floor.
+
+    Args:
+        content: plain JSON values.
+        where: begins the message.
+
+    Raises:
+        UserError: an unknown kind, or a key that is missing or of another type.
+    """
+    record = as_record(content, _Content, where)
+    name = record.head.get("kind", DenseHead.kind)
+    if name not in KINDS:
+        raise UserError(
+            f"{where}: head.kind: {name!r} is unknown to this version of Cutpoint, which knows "
+            f"{', '.join(KINDS)}; install the version that wrote the file, or make the file again"
+        )
+    head = as_record(_upgrade(record.head), KINDS[name], f"{where}: head")
+    return ModelSpec(record.model, record.classes, head, record.input)
+
+
+def read_spec(path: str | Path) -> ModelSpec:
+    """Read ``spec.json``.
+
+    Raises:
+        UserError: the file is missing or is no specification; with its path and key.
+    """
+    return as_spec(read_content(path), str(path))
+
+
+def read_trained_order(path: str | Path) -> list[str] | None:
+    """The categories of the training annotations in their order, from ``spec.json``; null if unknown.
+
+    Raises:
+        UserError: as ``read_spec``.
+    """
+    return as_record(read_content(path), _Trained, str(path)).trained_order
+
+
+def write_spec(path: str | Path, spec: ModelSpec, trained_order: Sequence[str] | None = None) -> None:
+    """Write ``spec.json``; with ``trained_order``, see ``read_trained_order``."""
+    order = {"trained_order": list(trained_order)} if trained_order else {}
+    write_json(path, {KEY: FORMAT, **spec.to_dict(), **order})
+
+
+def _upgrade(head: dict[str, Any]) -> dict[str, Any]:
+    """A head with today's names of steps and floor."""
+    upgraded = dict(head)
+    if isinstance(head.get("recipe"), list):
+        steps = head["recipe"]
+        upgraded["recipe"] = [upgrade_step(step) if isinstance(step, dict) else step for step in steps]
+    floor = head.get("floor")
+    if isinstance(floor, dict) and "on" in floor:
+        upgraded["floor"] = {"quantity": floor["on"], **floor}
+    return upgraded

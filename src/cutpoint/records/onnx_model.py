@@ -1,4 +1,7 @@
-"""What the writers and the readers of an exported ONNX file agree on beside its metadata's specification."""
+"""What the writers and the readers of an exported ONNX file agree on."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
 
 # key of the metadata that says in which precision the graph computes: fp32, fp16 or int8
 PRECISION_KEY = "cutpoint_precision"
@@ -6,3 +9,21 @@ PRECISION_KEY = "cutpoint_precision"
 PADDING_LABEL = -1
 # the operators that carry a network's weights
 WEIGHTED = ("Conv", "ConvTranspose", "DeformConv", "Gemm", "MatMul")
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """The JSON in an exported file, by ``model.METADATA_KEY``.
+
+    ``spec``: see ``model.as_spec``. ``clip`` and ``recipe`` are of ``e2e``, ``scores`` of ``decoded``.
+    ``foreign``: name of the external file that this one was made of, else null.
+    ``probabilities``: names of raw tensors whose logits were made from probabilities.
+    """
+
+    cut: Literal["raw", "decoded", "e2e"]
+    spec: dict[str, Any]
+    clip: str | None = None
+    recipe: str | dict[str, Any] | None = None
+    scores: str | None = None
+    foreign: str | None = None
+    probabilities: tuple[str, ...] = ()

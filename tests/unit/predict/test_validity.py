@@ -158,7 +158,7 @@ def test_padding_is_dropped_where_the_count_includes_it():
 )
 def test_an_output_of_another_shape_is_one_message(cut, name, shape, said):
     outputs = {"raw": raw_outputs(HEAD, SIZES), "decoded": decoded(), "e2e": e2e([0, 1, 2])}[cut]
-    assert find_misshapen(cut, outputs, HEAD) is None
+    assert find_misshapen(cut, outputs, model_spec(HEAD)) is None
     kind = outputs[name].dtype
     with pytest.raises(UserError, match=said):
         read_valid(OnnxPipeline(Session(cut, outputs)), outputs | {name: np.ones(shape, kind)}, geometry(), 0)
