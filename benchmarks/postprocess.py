@@ -18,6 +18,7 @@ from cutpoint.decode.candidates import from_raw
 from cutpoint.detector.mmcv_ops import has_compiled_ops
 from cutpoint.recipes.nms import class_shifted_nms
 from cutpoint.recipes.recipe import Recipe, apply_recipe, resolve_recipe
+from cutpoint.recipes.steps.overlaps import Nms
 from cutpoint.records.detections import Detections
 
 SIZES = ((640, 640), (800, 1344))
@@ -72,9 +73,9 @@ def measure(case: Case, threads: int, seconds: float) -> dict[str, Any]:
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     recipe = resolve_recipe("mmdet3", case.spec)
-    step = recipe.get("nms")
+    step = recipe.get(Nms)
     before_nms = Recipe(recipe.steps[: recipe.steps.index(step)])
-    threshold = step["iou_threshold"]
+    threshold = step.iou_threshold
 
     def run(steps: Recipe) -> Detections:
         return apply_recipe(steps, from_raw(case.outputs, case.spec), case.geometry, case.model)

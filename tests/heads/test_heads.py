@@ -33,6 +33,9 @@ from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import read_valid
 from cutpoint.recipes.recipe import Recipe, apply_recipe, resolve_recipe
+from cutpoint.recipes.steps import STEPS
+from cutpoint.recipes.steps.overlaps import ScoreVoting
+from cutpoint.recipes.steps.ranks import TopK
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
 from cutpoint.records.image import Geometry
@@ -124,7 +127,7 @@ def exports(bench) -> dict[str, OnnxPipeline]:
     trace = bench.model.trace()
     files = {cut: bench.model.export(trace, cut) for cut in ("raw", "decoded")}
     # score voting cannot be built into a graph
-    voting = bench.recipe.get("score_voting") is not None
+    voting = bench.recipe.get(ScoreVoting) is not None
     recipe = {"base": "mmdet3", "score_voting": False} if voting else "mmdet3"
     files["e2e"] = bench.model.export(trace, "e2e", recipe=recipe)
     bench.rows["trace"] = {"seconds": time.perf_counter() - start}
@@ -135,7 +138,7 @@ def exports(bench) -> dict[str, OnnxPipeline]:
 def test_the_weights_give_every_step_work(bench):
     """Else equality would prove less than it says: without any one step, the judge finds the difference."""
     spec, detector = bench.model.spec, bench.model.detector
-    steps = {step["step"] for step in bench.recipe.steps} - {"threshold"}
+    steps = {step.name for step in bench.recipe.steps} - {"threshold"}
     missed = set()
     for image in bench.images:
         with torch.no_grad():
@@ -145,11 +148,11 @@ def test_the_weights_give_every_step_work(bench):
         # a pair within rounding of the threshold may fall on either side
         assert abs(int(counts.sum()) - len(image.candidates)) <= 2
         assert max(deviations) >= 1
-        top_k = bench.recipe.get("top_k")
+        top_k = bench.recipe.get(TopK)
         if top_k:
-            assert top_k["k"] < (counts.max() if top_k["per"] == "level" else counts.sum())
+            assert top_k.k < (counts.max() if top_k.per == "level" else counts.sum())
         for step in steps - missed:
-            other = bench.numpy(image, bench.recipe.without(step))
+            other = bench.numpy(image, bench.recipe.without(STEPS[step]))
             sides = image.candidates, image.candidates
             verdict = judge(image.detections, other, *sides, bench.recipe, image.geometry, spec)
             if verdict.unexplained:
@@ -213,8 +216,8 @@ def judge_cut(
     """Judge every image and keep the worst of each difference; fail if one is out of tolerance."""
     recipe = bench.recipe
     references = [image.detections for image in images]
-    if cut.startswith("e2e") and recipe.get("score_voting"):
-        recipe = recipe.without("score_voting")
+    if cut.startswith("e2e") and recipe.get(ScoreVoting):
+        recipe = recipe.without(ScoreVoting)
         references = [bench.numpy(image, recipe) for image in images]
     row = {"candidates": 0, "detections": 0, "matched": 0, "score": 0.0, "box": 0.0}
     row |= {"ties": [], "unexplained": []}

@@ -12,7 +12,12 @@ import numpy as np
 from cutpoint.data.image import clip_size
 from cutpoint.iou import box_iou
 from cutpoint.matching import Pairs, pair_nearest
-from cutpoint.recipes.recipe import STEPS, Frame, Recipe
+from cutpoint.recipes.recipe import Recipe
+from cutpoint.recipes.steps.boxes import Clip, MinSize, Rescale
+from cutpoint.recipes.steps.overlaps import Nms, ScoreVoting
+from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
+from cutpoint.recipes.steps.scores import BestClass, MultiplyFactor, Threshold
+from cutpoint.recipes.steps.step import Frame, Step
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
 from cutpoint.records.image import Geometry
@@ -61,15 +66,15 @@ def fates(recipe: Recipe, candidates: Candidates, geometry: Geometry, spec: Mode
     found: dict[tuple[int, int], Fate] = {}
     state = before_nms = candidates
     for step in recipe.steps:
-        if step["step"] == "nms":
+        if isinstance(step, Nms):
             before_nms, frame = state, replace(frame, before_nms=state)
-        after = STEPS[step["step"]](state, step, frame)
+        after = step.apply(state, frame)
         kept = set(_keys(after))
         for i, key in enumerate(_keys(state)):
             if key not in kept:
                 found[key] = _why(state, i, after, step)
         state = after
-    border = recipe.get("nms")["iou_threshold"]
+    border = recipe.get(Nms).iou_threshold
     rows = {key: i for i, key in enumerate(_keys(before_nms))}
     boxes = before_nms.boxes[[rows[key] for key in _keys(state)]]  # not moved by score voting
     for i, key in enumerate(_keys(state)):
@@ -87,33 +92,33 @@ def _keys(c: Candidates) -> list[tuple[int, int]]:
     return list(zip(c.prior.tolist(), c.label.tolist(), strict=True))
 
 
-def _why(before: Candidates, i: int, after: Candidates, step: dict) -> Fate:
-    kind, score = step["step"], float(before.score[i])
-    if kind == "threshold":
+def _why(before: Candidates, i: int, after: Candidates, step: Step) -> Fate:
+    kind, score = step.name, float(before.score[i])
+    if isinstance(step, Threshold):
         factor = float(before.factor[i])
-        value = {"class": score, "factor": factor, "product": score * factor}[step["quantity"]]
-        return Fate(kind, score, abs(value - step["value"]))
-    if kind == "top_k":
+        value = {"class": score, "factor": factor, "product": score * factor}[step.quantity]
+        return Fate(kind, score, abs(value - step.value))
+    if isinstance(step, TopK):
         rank, ranks = score, after.score
-        group = after.level == before.level[i] if step["per"] == "level" else np.ones(len(after), bool)
-        if step["unit"] == "location":  # a location ranks by its best pair
+        group = after.level == before.level[i] if step.per == "level" else np.ones(len(after), bool)
+        if step.unit == "location":  # a location ranks by its best pair
             rank = float(before.score[before.prior == before.prior[i]].max())
             ranks = np.array([after.score[after.prior == prior].max() for prior in after.prior])
         return Fate(kind, score, float(ranks[group].min()) - rank)
-    if kind == "max_per_img":
+    if isinstance(step, MaxPerImg):
         return Fate(kind, score, float(after.score.min()) - score)
-    if kind == "best_class":
+    if isinstance(step, BestClass):
         best = after.score[after.prior == before.prior[i]].max()
         return Fate(kind, score, float(best) - score)
-    if kind == "min_size":
+    if isinstance(step, MinSize):
         size = (before.boxes[i, 2:] - before.boxes[i, :2]).min()
-        return Fate(kind, score, abs(float(size) - step["value"]))
+        return Fate(kind, score, abs(float(size) - step.value))
     # nms: the best kept box of its class that overlaps it enough
     same = np.flatnonzero((after.label == before.label[i]) & (after.score >= before.score[i]))
     iou = box_iou(before.boxes[i : i + 1], after.boxes[same])[0]
     # the nearest to the threshold from above is a conservative margin: the largest IoU
     best = same[int(np.argmax(iou))]
-    return Fate(kind, score, float(iou.max()) - step["iou_threshold"], _keys(after)[best])
+    return Fate(kind, score, float(iou.max()) - step.iou_threshold, _keys(after)[best])
 
 
 def judge(
@@ -135,7 +140,9 @@ def judge(
         return verdict
     sides = [reference_candidates, variant_candidates]
     both = [fates(recipe, side, geometry, spec) for side in sides]
-    score_tie, box_shift = _differences(*sides, root=any(step.get("root") for step in recipe.steps))
+    score_tie, box_shift = _differences(
+        *sides, root=any(isinstance(step, MultiplyFactor) and step.root for step in recipe.steps)
+    )
     extent = float(max(side.boxes.max() for side in sides if len(side)))
     lines, capped = [], []
     for detections, i, text in extra:
@@ -151,7 +158,7 @@ def judge(
     explained = next((reason for _, reason in lines if reason), None)
     for (line, reason), cut in zip(lines, capped, strict=True):
         if reason is None and cut and explained:
-            reason = f"the cap moved, a consequence of: {explained}"
+            reason = f"the limit moved, a consequence of: {explained}"
         (verdict.ties if reason else verdict.unexplained).append(f"{line}: {reason or 'no tie'}")
     return verdict
 
@@ -177,13 +184,13 @@ def _find(detections, i, sides, recipe, geometry, spec) -> tuple[int, int] | Non
 
     Score voting moves boxes, so that the score alone tells.
     """
-    moves = [s for s in recipe.steps if s["step"] in ("clip", "rescale", "multiply_factor")]
-    voted = recipe.get("score_voting") is not None
+    moves = [step for step in recipe.steps if isinstance(step, Clip | Rescale | MultiplyFactor)]
+    voted = recipe.get(ScoreVoting) is not None
     best, key = 0.05, None
     for side in sides:
         frame, moved = Frame(geometry, clip_size(geometry, spec.input), side), side
         for step in moves:
-            moved = STEPS[step["step"]](moved, step, frame)
+            moved = step.apply(moved, frame)
         same = np.flatnonzero(moved.label == detections.labels[i])
         if len(same):
             distance = 100 * np.abs(moved.score[same] - detections.scores[i])

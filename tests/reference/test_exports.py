@@ -21,6 +21,8 @@ from cutpoint.files import read_json, write_json
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.recipes.recipe import apply_recipe, limit_top_k, resolve_recipe
+from cutpoint.recipes.steps import STEPS
+from cutpoint.recipes.steps.boxes import Rescale
 from cutpoint.records.model import METADATA_KEY
 
 # batch, height, width: neither the example's nor each other's
@@ -119,7 +121,7 @@ def test_the_steps_of_the_atss_recipe_all_had_work(atss_exports):
     whole = apply_recipe(recipe, candidates, sizes, model.spec)
     assert len(candidates) < decoded["scores"][2].size
     for step in ("top_k", "clip", "multiply_factor", "min_size", "nms", "max_per_img", "rescale"):
-        other = apply_recipe(recipe.without(step), candidates, sizes, model.spec)
+        other = apply_recipe(recipe.without(STEPS[step]), candidates, sizes, model.spec)
         same = len(other) == len(whole) and np.array_equal(other.boxes, whole.boxes)
         assert not (same and np.array_equal(other.scores, whole.scores)), step
 
@@ -153,7 +155,7 @@ def test_the_one_input_form_clips_to_the_tensor_and_stays_in_network_pixels(expo
     outputs = exports.e2e_tensor.run({"images": images})
     decoded = exports.decoded.run({"images": images})
     spec = model.spec
-    recipe = resolve_recipe("mmdet3", spec.head).without("rescale")
+    recipe = resolve_recipe("mmdet3", spec.head).without(Rescale)
     whole = geometry(shape[1:], shape[1:], (1.0, 1.0))
     for image in range(2):
         expected = apply_recipe(recipe, from_decoded(decoded, spec.head, image), whole, spec)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from parity import Fate, _why
 
-from cutpoint.recipes.checks import complete_step
-from cutpoint.recipes.recipe import STEPS
+from cutpoint.recipes.schema import read_step
 from cutpoint.records.candidates import Candidates
 
 # two levels, three locations: the best pair of location 1 is 0.6, of 2 is 0.5, of 7 is 0.4
@@ -34,9 +33,9 @@ BEFORE = Candidates(
     ],
 )
 def test_the_margin_of_a_removed_candidate(step, row, margin):
-    step = complete_step(step)
-    after = STEPS[step["step"]](BEFORE, step, None)
+    step = read_step(step, "step")
+    after = step.apply(BEFORE, None)
     removed = (int(BEFORE.prior[row]), int(BEFORE.label[row]))
     assert removed not in set(zip(after.prior.tolist(), after.label.tolist(), strict=True))
     fate = _why(BEFORE, row, after, step)
-    assert fate == Fate(step["step"], pytest.approx(float(BEFORE.score[row])), pytest.approx(margin))
+    assert fate == Fate(step.name, pytest.approx(float(BEFORE.score[row])), pytest.approx(margin))

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import yaml
 from cutpoint.gate.rules import resolve_gate
 from cutpoint.plan.config import complete_config
 from cutpoint.plan.resolve import build_plan
-from cutpoint.recipes.checks import PARAMETERS
+from cutpoint.recipes.steps import STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -100,8 +101,8 @@ def test_the_config_page_explains_every_step_with_its_parameters():
         cells = line.split("|")
         if len(cells) == 5:
             rows.setdefault(cells[1].strip(" `"), cells[3])
-    for step, parameters in PARAMETERS.items():
-        missing = [name for name in parameters if f"`{name}`" not in rows[step]]
+    for step, kind in STEPS.items():
+        missing = [field.name for field in fields(kind) if f"`{field.name}`" not in rows[step]]
         assert missing == [], step
 
 

@@ -24,8 +24,8 @@ from tiny import (
 from cutpoint.data.image import clip_size, prepare
 from cutpoint.decode.boxes import CODERS
 from cutpoint.decode.candidates import from_raw
-from cutpoint.recipes.checks import PARAMETERS
 from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.recipes.steps import STEPS
 from cutpoint.records.image import Pad
 from cutpoint.records.model import Floor, Part
 
@@ -75,7 +75,7 @@ def as_json(spec):
 
 def test_the_heads_have_every_coder_and_every_step():
     assert {spec.coder["type"] for spec in HEADS.values()} == set(CODERS)
-    assert {step["step"] for spec in HEADS.values() for step in spec.recipe} == set(PARAMETERS)
+    assert {step["step"] for spec in HEADS.values() for step in spec.recipe} == set(STEPS)
     assert {spec.score_activation for spec in HEADS.values()} == {"sigmoid", "softmax", "none"}
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from cutpoint.recipes.recipe import Recipe
+from cutpoint.recipes.schema import read_step
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.image import Geometry, InputRecipe
 from cutpoint.records.model import METADATA_KEY, DenseHead, Floor, HeadSpec, ModelSpec, Part
@@ -128,6 +130,11 @@ def sabl_head() -> DenseHead:
         box=(Part("bucket_cls", 0, 28), Part("bucket_reg", 0, 28)),
         factor=None,
     )
+
+
+def recipe_of(*steps: dict[str, Any]) -> Recipe:
+    """A recipe of steps as files hold them."""
+    return Recipe(tuple(read_step(step, "recipe step") for step in steps))
 
 
 @dataclass(frozen=True)

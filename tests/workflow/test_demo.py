@@ -23,6 +23,7 @@ from cutpoint.files import read_json
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.recipes.steps import STEPS
 from cutpoint.records.detections import Detections
 from cutpoint.records.model import Floor, ModelSpec
 from cutpoint.records.predictions import read_predictions
@@ -223,7 +224,7 @@ def everything(demo: Path) -> dict:
 def test_every_step_bites(everything, dataset, step):
     spec, rows = everything[dataset]
     whole = resolve_recipe("mmdet3", spec.head)
-    without = whole.without(step)
+    without = whole.without(STEPS[step])
     changed = 0
     for geometry, candidates in rows:
         a, b = (apply_recipe(recipe, candidates, geometry, spec) for recipe in (whole, without))

@@ -13,6 +13,7 @@ from cutpoint.compare.follow import Followed, open_candidates
 from cutpoint.errors import UserError
 from cutpoint.matching import AGREEMENT_IOU, find_overlaps, group_rows, pair_overlaps
 from cutpoint.recipes.recipe import Recipe, limit_top_k, resolve_recipe
+from cutpoint.recipes.steps.boxes import Clip, Rescale
 from cutpoint.records.autopsy import SIDES, AutopsyRow, read_autopsy, write_autopsy
 from cutpoint.records.comparison import StepCounts
 from cutpoint.records.detections import Refused, read_results
@@ -54,7 +55,7 @@ def autopsy(*, reference: Side, variant: Side, spec: str, manifest: str, labels:
         out: Parquet file to write, one row a box, none where one of the two is refused. ``side`` has the box,
             the other lacks it. ``image_id, category_id, label`` (model class, null where several are one
             category), ``score, x1, y1, x2, y2`` (original-image pixels). ``step``, one of: the steps of a
-            recipe and ``max_per_class``, see ``follow.Followed.fate``, ``number`` theirs, from 1;
+            recipe and ``max_per_class``, see ``follow.Fate``, ``number`` theirs, from 1;
             ``no_candidate``: its score there is below the floor of the candidates; ``label_changed``:
             another category's box is in its place (IoU 0.9),
             ``drifted``: a box of its category is near (IoU 0.5), both without a partner and only where the
@@ -123,9 +124,8 @@ def in_graph_form(recipe: Recipe, clip: str, topk_limit: int | None) -> Recipe:
     recipe = recipe if topk_limit is None else limit_top_k(recipe, topk_limit)
     if clip == "image":
         return recipe
-    steps = [step | {"to": "tensor"} if step["step"] == "clip" else step for step in recipe.steps]
-    kept = [step for step in steps if step["step"] != "rescale"]
-    return Recipe((*kept, {"step": "rescale", "operation": "divide"}))
+    steps = (replace(step, to="tensor") if isinstance(step, Clip) else step for step in recipe.steps)
+    return Recipe((*(step for step in steps if not isinstance(step, Rescale)), Rescale("divide")))
 
 
 def _open(side: Side, spec: str) -> tuple[ModelSpec, Recipe, Floor] | None:

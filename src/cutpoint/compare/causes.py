@@ -1,6 +1,6 @@
 """Why a box of one variant is not among the other's: its cause, image by image."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ from cutpoint.decode.boxes import clip_boxes, scale_to_original
 from cutpoint.decode.candidates import passes
 from cutpoint.iou import box_iou
 from cutpoint.matching import AGREEMENT_IOU, PAIR_IOU, match, pair_nearest
+from cutpoint.recipes.steps.boxes import Clip
+from cutpoint.recipes.steps.step import Rival
 from cutpoint.records.model import Floor
 
 # how far a graph or PyTorch may be from the recipe on the raw run's candidates and still mean the same box:
@@ -143,7 +145,8 @@ def _is_replaced(found: dict[str, Any]) -> bool:
 def _fate(i: int, key: Key, own: Key | None, ours: View, theirs: View) -> dict[str, Any]:
     """What became of a candidate, and its numbers."""
     there = theirs.followed
-    found = {"prior": key[0], **there.fate(key)}
+    fate = there.fate(key)
+    found: dict[str, Any] = {"prior": key[0], "step": fate.step, "number": fate.number, "margin": fate.margin}
     value = own and _value(ours.followed, own, theirs.floor)
     found |= {"value": value, "there": _value(there, key, theirs.floor)}
     if found["step"] == "no_candidate":
@@ -151,9 +154,8 @@ def _fate(i: int, key: Key, own: Key | None, ours: View, theirs: View) -> dict[s
         margin = value - theirs.floor.value
         return found | ({"margin": margin} if fell else {"step": "threshold", "margin": -margin})
     found["level"] = int(there.states[0].level[there.keys(0)[key]])
-    by = found.pop("by", None)
-    if by:
-        found |= {f"by_{name}": value for name, value in by.items()} | _by(by, own, key, ours, there)
+    if fate.by:
+        found |= _by(fate.by, own, key, ours, there)
     if found["step"] != "kept":
         return found
     place = theirs.keys.index(key) if key in theirs.keys else None
@@ -163,20 +165,21 @@ def _fate(i: int, key: Key, own: Key | None, ours: View, theirs: View) -> dict[s
     if near or (own != key and theirs.paired[place]):
         return found | {"step": "partner_taken", "other": place}
     clipped = there.clipped_below(key, 0, len(there.steps))
-    if clipped:
-        return found | clipped | {"margin": 0.0}
-    moved_by = what_changed(key, ours.followed, there)["step"] if own == key else None
+    if clipped is not None:
+        return found | {"step": Clip.name, "number": clipped, "margin": 0.0}
+    moved_by = what_changed(key, ours.followed, there).step if own == key else None
     return found | {"step": "drifted", "other": place, "moved_by": moved_by}
 
 
-def _by(by: dict[str, Any], own: Key | None, key: Key, ours: View, there: Followed) -> dict[str, Any]:
+def _by(by: Rival, own: Key | None, key: Key, ours: View, there: Followed) -> dict[str, Any]:
     """The box that took the place, and what became of it on the side that keeps ours."""
-    winner = (by["prior"], by["label"])
+    winner = (by.prior, by.label)
     geometry = there.geometry
     box = there.states[0].boxes[[there.keys(0)[winner]]]
     box = scale_to_original(box, geometry.scale_x, geometry.scale_y, "divide")[0]
-    otherwise = ours.followed.fate(winner)["step"] if own == key else None
-    return {"by_otherwise": otherwise} | {f"by_{n}": v for n, v in zip(BOX, box.tolist(), strict=True)}
+    otherwise = ours.followed.fate(winner).step if own == key else None
+    values = {**asdict(by), "otherwise": otherwise, **dict(zip(BOX, box.tolist(), strict=True))}
+    return {f"by_{name}": value for name, value in values.items()}
 
 
 def _value(followed: Followed, key: Key, floor: Floor) -> float | None:

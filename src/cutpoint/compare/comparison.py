@@ -1,6 +1,5 @@
 """A variant beside the reference: delta AP with its interval, the verdict, agreement of the detections."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -11,11 +10,11 @@ from cutpoint.compare.bootstrap import Delta, Estimate, delta, mean_ap
 from cutpoint.compare.verdict import decide, lossless
 from cutpoint.evaluate.average_precision import AREAS
 from cutpoint.matching import AGREEMENT_IOU
-from cutpoint.recipes.bases import steps_of
+from cutpoint.recipes.limits import common_limits
 from cutpoint.records.comparison import Comparison, write_comparison
 from cutpoint.records.detections import Results, read_results, refusal_of_pair
 from cutpoint.records.manifest import read_manifest
-from cutpoint.records.model import HeadSpec, read_spec
+from cutpoint.records.model import read_spec
 from cutpoint.records.resamples import Resamples, read_resamples
 
 
@@ -44,7 +43,7 @@ def compare(
         reference, variant: detections files of both.
         reference_samples, variant_samples: npz of ``bootstrap.sample_ap``; null without annotations.
         autopsy: Parquet of ``autopsy.autopsy``.
-        recipes: of reference and variant, as ``recipe_bases.steps_of`` takes it; null where it is not known.
+        recipes: of reference and variant, as ``bases.steps_of`` takes it; null where it is not known.
         margin: largest difference in AP that does not matter, a fraction.
         corner_px, score: how far the corners (original-image pixels) and scores of partners may be apart in
             two variants that are lossless.
@@ -62,8 +61,8 @@ def compare(
         weakness = find_weakness(theirs, base)
         if difference and weakness:
             difference = _unmarked(difference)
-        cuts = common_cuts(recipes[0], recipes[1], read_spec(spec).head)
-        alike = lossless(theirs, ours, corner_px=corner_px, score=score, **cuts)
+        limits = common_limits(recipes[0], recipes[1], read_spec(spec).head)
+        alike = lossless(theirs, ours, corner_px=corner_px, score=score, **limits)
         boxes = measure_agreement(theirs, ours, read_manifest(manifest).ids)
     total = difference.total if difference else Estimate(None, 0)
     verdict = decide(alike is not None and alike.holds, None if weakness else total, margin)
@@ -116,35 +115,3 @@ def find_weakness(reference: Results, samples: Resamples | None) -> str | None:
     if with_truth.isdisjoint(reference.category_id.tolist()):
         return f"AP {ap:.4f}, no detection of a class that has ground truth"
     return f"AP {ap:.4f} is under {LEAST_AP}" if ap < LEAST_AP else None
-
-
-def common_cuts(
-    first: str | dict[str, Any] | None, second: str | dict[str, Any] | None, head: HeadSpec
-) -> dict[str, Any]:
-    """Where two recipes cut a head's detections alike: ``score_thr`` and ``max_per_img``, else null.
-
-    Args:
-        first, second: as ``recipe_bases.steps_of`` takes it; null where it is not known.
-    """
-    sides = [
-        (least_score(steps, head), next((step["k"] for step in steps if step["step"] == "max_per_img"), None))
-        for steps in (steps_of(recipe, head) if recipe else [] for recipe in (first, second))
-    ]
-    keys = ("score_thr", "max_per_img")
-    return {key: a if a == b else None for key, a, b in zip(keys, *sides, strict=True)}
-
-
-def least_score(steps: list[dict[str, Any]], head: HeadSpec) -> float | None:
-    """The score above which a recipe keeps detections; null where it thresholds another quantity.
-
-    A threshold on the class score says nothing about class score x factor, which the score becomes later.
-    """
-    score, product, multiplied = None, None, not head.has_factor
-    for step in steps:
-        if step["step"] == "multiply_factor":
-            score, multiplied = math.sqrt(product) if step["root"] and product else product, True
-        elif step["step"] == "threshold" and step["quantity"] == "product" and not multiplied:
-            product = step["value"]
-        elif step["step"] == "threshold" and step["quantity"] != "factor":
-            score = max(step["value"], score or 0)
-    return score

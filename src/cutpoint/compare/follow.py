@@ -1,13 +1,16 @@
 """Follow a candidate through a recipe, step by step, to what removes it."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from cutpoint.errors import UserError
 from cutpoint.predict.store import open_run
-from cutpoint.recipes.nms import Overlap, shift_classes
 from cutpoint.recipes.recipe import Recipe, run_steps
+from cutpoint.recipes.steps import STEPS
+from cutpoint.recipes.steps.boxes import Clip, MinSize, Rescale
+from cutpoint.recipes.steps.step import Changing, Removing, Rival, Step
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Refused
 from cutpoint.records.image import Geometry
@@ -17,7 +20,6 @@ from cutpoint.records.predictions import find_refusal
 Key = tuple[int, int]
 # what two recipes' rounding may differ in without being a change: pixels, score
 SAME_BOX, SAME_SCORE = 1e-2, 1e-5
-CHANGING = ("multiply_factor", "clip", "rescale", "score_voting")
 
 
 def open_candidates(predictions: list[str], spec: str) -> tuple[ModelSpec, str]:
@@ -44,6 +46,25 @@ def open_candidates(predictions: list[str], spec: str) -> tuple[ModelSpec, str]:
             f"{predictions[0]} holds detections, not candidates; a recipe runs on raw or decoded only"
         )
     return model, made["scores"] or "class"
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of a candidate.
+
+    ``step``: what removed it, a cause of the recipe's step (``Step.causes``): its name, ``max_per_class`` for
+    the limit of a class inside NMS, ``clip`` where a box is too small only since it was clipped; ``kept``;
+    ``no_candidate`` for a key that the store has not. ``number``: the recipe's step, from 1. ``margin``: how
+    far the candidate was from staying: score below the threshold, or below the worst that stayed (``top_k``,
+    ``max_per_img``, ``max_per_class``), or below the winner (``best_class``); IoU above the threshold
+    (``nms``); side below the size, pixels (``min_size``, ``clip``). ``by``: the candidate that took its place
+    (``best_class``, ``nms``).
+    """
+
+    step: str
+    number: int | None = None
+    margin: float | None = None
+    by: Rival | None = None
 
 
 class Followed:
@@ -77,46 +98,43 @@ class Followed:
             "box": state.boxes[row].tolist(),
         }
 
-    def fate(self, key: Key) -> dict[str, Any]:
-        """What removed a candidate: ``step``, ``number``, ``margin``, ``by``; or only ``step``.
-
-        ``step`` is the recipe's; ``max_per_class`` for the limit of a class inside NMS; ``clip`` where a box
-        is too small only since it was clipped; ``kept``; ``no_candidate`` for a key that the store has not.
-        ``number`` counts the recipe's steps from 1. ``margin`` is how far the candidate was from staying:
-        score below the threshold, or below the worst that stayed (``top_k``, ``max_per_img``), or below the
-        winner (``best_class``); IoU above the threshold (``nms``); side below the size, pixels
-        (``min_size``, ``clip``).
-        ``by``: the candidate that took its place (``best_class``, ``nms``): ``prior``, ``label``, ``score``,
-        in ``nms`` also ``iou``.
-        """
+    def fate(self, key: Key) -> Fate:
+        """What became of a candidate."""
         if key not in self.keys(0):
-            return {"step": "no_candidate"}
+            return Fate("no_candidate")
         for number, step in enumerate(self.steps, start=1):
             if key not in self.keys(number):
-                before, after = self.states[number - 1 : number + 1]
-                why = REASONS[step["step"]](before, self.keys(number - 1)[key], after, step)
-                clip = self.clipped_below(key, step["value"], number) if step["step"] == "min_size" else None
-                return {"step": step["step"], "number": number, **why} | (clip or {})
-        return {"step": "kept"}
+                return self._removed(key, number, step)
+        return Fate("kept")
 
-    def clipped_below(self, key: Key, size: float, end: int) -> dict[str, Any] | None:
-        """The ``clip`` among the first ``end`` steps that makes a box no larger than ``size``, pixels."""
+    def _removed(self, key: Key, number: int, step: Step) -> Fate:
+        if not isinstance(step, Removing):
+            raise TypeError(f"{step.name} is a step that removes no candidate, and {key} is gone behind it")
+        before, after = self.states[number - 1 : number + 1]
+        reason = step.why(before, self.keys(number - 1)[key], after)
+        clip = self.clipped_below(key, step.value, number) if isinstance(step, MinSize) else None
+        if clip is not None:
+            return Fate(Clip.name, clip, reason.margin)
+        return Fate(reason.cause, number, reason.margin, reason.by)
+
+    def clipped_below(self, key: Key, size: float, end: int) -> int | None:
+        """Which of the first ``end`` steps clips a box until a side is not above ``size``, pixels."""
         for number, step in enumerate(self.steps[:end], start=1):
-            if step["step"] == "clip":
-                rescaled = any(later["step"] == "rescale" for later in self.steps[number:end])
+            if isinstance(step, Clip):
+                rescaled = any(isinstance(later, Rescale) for later in self.steps[number:end])
                 scale = (self.geometry.scale_x, self.geometry.scale_y) if rescaled else (1, 1)
                 sides = [
                     np.diff(self.values(key, n)[[[0, 2], [1, 3]]])[:, 0] / scale for n in (number - 1, number)
                 ]
                 if (sides[0] > size).all() and not (sides[1] > size).all():
-                    return {"step": "clip", "number": number}
+                    return number
         return None
 
-    def change(self, key: Key, kind: str) -> tuple[np.ndarray, int | None]:
+    def change(self, key: Key, kind: type[Step]) -> tuple[np.ndarray, int | None]:
         """What the steps of a kind did to a candidate's box and score ``(5,)``, and the last one's number."""
         total, last = np.zeros(5), None
         for number, step in enumerate(self.steps, start=1):
-            if step["step"] == kind:
+            if isinstance(step, kind):
                 before, after = (self.values(key, n) for n in (number - 1, number))
                 total, last = total + after - before, number
         return total, last
@@ -127,7 +145,7 @@ class Followed:
         return np.append(state.boxes[row], state.score[row]).astype(np.float64)
 
 
-def what_changed(key: Key, first: Followed, second: Followed) -> dict[str, Any]:
+def what_changed(key: Key, first: Followed, second: Followed) -> Fate:
     """Why a box that two runs keep differs: ``network``, or the first kind of step that treats it otherwise.
 
     Returns:
@@ -135,84 +153,12 @@ def what_changed(key: Key, first: Followed, second: Followed) -> dict[str, Any]:
     """
     apart = np.abs(first.values(key, 0) - second.values(key, 0))
     if apart[:4].max() > SAME_BOX or apart[4] > SAME_SCORE:
-        return {"step": "network", "number": None, "margin": float(apart.max())}
-    for kind in CHANGING:
+        return Fate("network", margin=float(apart.max()))
+    for kind in STEPS.values():
+        if not issubclass(kind, Changing):
+            continue
         (ours, number), (theirs, other) = first.change(key, kind), second.change(key, kind)
         apart = np.abs(ours - theirs)
         if apart[:4].max() > SAME_BOX / 10 or apart[4] > SAME_SCORE / 10:
-            return {"step": kind, "number": other or number, "margin": float(apart.max())}
-    return {"step": "rounding", "number": None, "margin": None}
-
-
-def _why_threshold(before: Candidates, row: int, after: Candidates, step: dict) -> dict[str, Any]:
-    parts = {"class": before.score, "factor": before.factor, "product": before.score * before.factor}
-    return {"margin": step["value"] - float(parts[step["quantity"]][row])}
-
-
-def _why_best_class(before: Candidates, row: int, after: Candidates, step: dict) -> dict[str, Any]:
-    winner = int(np.flatnonzero(after.prior == before.prior[row])[0])
-    by = _candidate(after, winner)
-    return {"margin": by["score"] - float(before.score[row]), "by": by}
-
-
-def _why_top_k(before: Candidates, row: int, after: Candidates, step: dict) -> dict[str, Any]:
-    members = np.ones(len(after), bool)
-    if step["per"] == "level":
-        members = after.level == before.level[row]
-    own = before.score[row]
-    if step["unit"] == "location":
-        own = before.score[before.prior == before.prior[row]].max()
-    if not members.any():
-        return {"margin": None}
-    best = after.score[members]
-    if step["unit"] == "location":  # a location ranks by its best pair
-        places = after.prior[members]
-        best = np.array([best[places == place].max() for place in np.unique(places)])
-    return {"margin": float(best.min() - own)}
-
-
-def _why_min_size(before: Candidates, row: int, after: Candidates, step: dict) -> dict[str, Any]:
-    return {"margin": step["value"] - float((before.boxes[row, 2:] - before.boxes[row, :2]).min())}
-
-
-def _why_nms(before: Candidates, row: int, after: Candidates, step: dict) -> dict[str, Any]:
-    """The best kept box that overlaps too much, by the step's own arithmetic; else the limit of the class."""
-    overlap = Overlap(step["offset"], step["reading"], step["intersection"])
-    boxes = before.boxes
-    if step["space"] == "shifted":
-        boxes = shift_classes(boxes, before.label)
-    kept = np.flatnonzero(np.isin(_codes(before), _codes(after)))
-    if step["space"] == "per_class":
-        kept = kept[before.label[kept] == before.label[row]]
-    kept = kept[np.argsort(-before.score[kept], kind="stable")]
-    sides = overlap.sides(boxes)
-    iou = overlap.iou(sides.take(row), sides.take(kept))
-    over = np.flatnonzero(
-        (iou > np.float32(step["iou_threshold"])) & (before.score[kept] >= before.score[row])
-    )
-    if len(over):
-        by = _candidate(before, int(kept[over[0]])) | {"iou": float(iou[over[0]])}
-        return {"margin": by["iou"] - step["iou_threshold"], "by": by}
-    return {"step": "max_per_class", "margin": float(before.score[kept].min() - before.score[row])}
-
-
-def _why_max_per_img(before: Candidates, row: int, after: Candidates, step: dict) -> dict[str, Any]:
-    return {"margin": float(after.score.min() - before.score[row]) if len(after) else None}
-
-
-def _codes(c: Candidates) -> np.ndarray:
-    return c.prior.astype(np.int64) * (1 << 16) + c.label
-
-
-def _candidate(c: Candidates, row: int) -> dict[str, Any]:
-    return {"prior": int(c.prior[row]), "label": int(c.label[row]), "score": float(c.score[row])}
-
-
-REASONS = {
-    "threshold": _why_threshold,
-    "best_class": _why_best_class,
-    "top_k": _why_top_k,
-    "min_size": _why_min_size,
-    "nms": _why_nms,
-    "max_per_img": _why_max_per_img,
-}
+            return Fate(kind.name, other or number, float(apart.max()))
+    return Fate("rounding")

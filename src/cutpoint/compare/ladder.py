@@ -7,13 +7,13 @@ from cutpoint.compare.bootstrap import Estimate, delta
 from cutpoint.matching import AGREEMENT_IOU, find_overlaps, matched_fraction, pair_overlaps
 from cutpoint.recipes.bases import steps_of
 from cutpoint.recipes.changes import step_changes
+from cutpoint.recipes.steps.step import Step
 from cutpoint.records.comparison import read_comparison
 from cutpoint.records.detections import Results, read_results, refusal
 from cutpoint.records.ladder import Alone, Ladder, Rung, TensorDifference, write_ladder
 from cutpoint.records.latency import Latency, read_latency
 from cutpoint.records.metrics import read_metrics
 from cutpoint.records.model import HeadSpec, read_spec
-from cutpoint.records.recipe import Step
 from cutpoint.records.resamples import Resamples, read_resamples
 from cutpoint.records.verification import read_verification
 
@@ -45,7 +45,7 @@ class _Content:
     """What a rung is compared by with the next."""
 
     detections: Results | None
-    steps: list[Step]
+    steps: tuple[Step, ...]
     samples: Resamples | None
     latency: Latency
 
@@ -78,7 +78,7 @@ def build_ladder(
         rung = Rung(
             variant=files.variant,
             changes=tuple(files.changes),
-            recipe_steps=_step_changes(lower.steps if lower else [], upper.steps),
+            recipe_steps=_step_changes(lower.steps if lower else (), upper.steps),
             AP=read_metrics(files.metrics).AP if files.metrics else None,
             refused=refusal(files.detections),
             delta_to_previous=to_previous.value,
@@ -100,13 +100,13 @@ def build_ladder(
 def _read(files: RungFiles, head: HeadSpec) -> _Content:
     return _Content(
         detections=None if refusal(files.detections) else read_results(files.detections),
-        steps=steps_of(files.recipe, head) if files.recipe else [],
+        steps=steps_of(files.recipe, head) if files.recipe else (),
         samples=read_resamples(files.samples) if files.samples else None,
         latency=read_latency(files.latency),
     )
 
 
-def _step_changes(lower: list[Step], upper: list[Step]) -> tuple[str, ...]:
+def _step_changes(lower: tuple[Step, ...], upper: tuple[Step, ...]) -> tuple[str, ...]:
     return tuple(step_changes(lower, upper)) if lower and upper else ()
 
 

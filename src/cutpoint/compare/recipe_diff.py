@@ -1,17 +1,21 @@
 """Two recipes on one store: every box that they treat differently, by the step that separates them."""
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from cutpoint.compare.follow import SAME_BOX, SAME_SCORE, Followed, open_candidates, what_changed
-from cutpoint.files import write_json
+from cutpoint.compare.follow import SAME_BOX, SAME_SCORE, Fate, Followed, open_candidates, what_changed
 from cutpoint.recipes.recipe import Recipe, resolve_recipe
+from cutpoint.recipes.schema import write_steps
+from cutpoint.recipes.steps.step import Rival
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.image import Geometry
 from cutpoint.records.model import ModelSpec
 from cutpoint.records.predictions import read_predictions
+from cutpoint.records.recipe_diff import Detected, DiffRow, RecipeDiff, StepTotals, Winner, write_recipe_diff
 
 
 def diff_recipes(
@@ -29,44 +33,44 @@ def diff_recipes(
         first, second: definitions of the recipes.
         predictions, images: the run's shards, Parquet.
         spec: ``spec.json``.
-        out: JSON file to write. ``first``, ``second``: the steps; ``images``: how many; ``detections``: how
-            many of the ``first``, of the ``second``, the ``same`` in both; ``steps``: per separating step how
-            many boxes only the ``first`` or the ``second`` keeps, or ``both`` with another box or score;
-            ``rows``: one a box, see ``diff_image``.
+        out: JSON file to write, see ``RecipeDiff`` and for its rows ``diff_image``.
 
     Raises:
         UserError: a store without candidates or of another specification, or a recipe that it cannot serve.
     """
     model, scores = open_candidates(predictions, spec)
     recipes = [resolve_recipe(definition, model.head, scores) for definition in (first, second)]
-    rows: list[dict[str, Any]] = []
-    counts = {"first": 0, "second": 0, "same": 0}
+    rows: list[DiffRow] = []
+    counts: Counter[str] = Counter()
     seen = 0
     for image_id, geometry, candidates in read_predictions(predictions, images):
-        found, kept = diff_image(recipes[0], recipes[1], candidates, geometry, model)
-        rows += [{"image_id": image_id, **row} for row in found]
-        counts = {key: counts[key] + kept[key] for key in counts}
+        assert isinstance(candidates, Candidates)  # ``open_candidates`` refuses detections
+        differing, kept = diff_image(recipes[0], recipes[1], image_id, candidates, geometry, model)
+        rows += differing
+        counts.update(kept)
         seen += 1
-    steps: dict[str, dict[str, int]] = {}
+    totals = {step: dict.fromkeys(("first", "second", "both"), 0) for step in (row.step for row in rows)}
     for row in rows:
-        totals = steps.setdefault(row["step"], {"first": 0, "second": 0, "both": 0})
-        totals[row["kept_by"]] += 1
-    write_json(
-        out,
-        {
-            "first": list(recipes[0].steps),
-            "second": list(recipes[1].steps),
-            "images": seen,
-            "detections": counts,
-            "steps": steps,
-            "rows": rows,
-        },
+        totals[row.step][row.kept_by] += 1
+    diff = RecipeDiff(
+        first=tuple(write_steps(recipes[0].steps)),
+        second=tuple(write_steps(recipes[1].steps)),
+        images=seen,
+        detections=Detected(**{key: counts[key] for key in ("first", "second", "same")}),
+        steps={step: StepTotals(**counted) for step, counted in totals.items()},
+        rows=tuple(rows),
     )
+    write_recipe_diff(out, diff)
 
 
 def diff_image(
-    first: Recipe, second: Recipe, candidates: Candidates, geometry: Geometry, spec: ModelSpec
-) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    first: Recipe,
+    second: Recipe,
+    image_id: int,
+    candidates: Candidates,
+    geometry: Geometry,
+    spec: ModelSpec,
+) -> tuple[list[DiffRow], dict[str, int]]:
     """Compare two recipes on one image.
 
     Returns:
@@ -81,19 +85,28 @@ def diff_image(
     runs = [Followed(recipe, candidates, geometry, spec) for recipe in (first, second)]
     kept = [run.keys(-1) for run in runs]
     rows = []
-    for name, ours, theirs in (("first", *runs), ("second", *runs[::-1])):
+    for name, ours, theirs in (("first", runs[0], runs[1]), ("second", runs[1], runs[0])):
         for key in [key for key in ours.keys(-1) if key not in theirs.keys(-1)]:
             fate = theirs.fate(key)
-            if "by" in fate:
-                fate["by"]["otherwise"] = ours.fate((fate["by"]["prior"], fate["by"]["label"]))["step"]
-            rows.append({"kept_by": name, **ours.describe(key), **fate})
+            by = fate.by and _winner(fate.by, ours)
+            rows.append(_row(image_id, name, ours.describe(key), fate, by=by))
     same = 0
     for key in [key for key in kept[0] if key in kept[1]]:
         one, other = (run.describe(key) for run in runs)
         moved = np.abs(np.subtract(one["box"], other["box"])).max() > SAME_BOX
         if moved or abs(one["score"] - other["score"]) > SAME_SCORE:
             changed = {"other_score": other["score"], "other_box": other["box"]}
-            rows.append({"kept_by": "both", **one, **changed, **what_changed(key, *runs)})
+            rows.append(_row(image_id, "both", one, what_changed(key, *runs), **changed))
         else:
             same += 1
     return rows, {"first": len(kept[0]), "second": len(kept[1]), "same": same}
+
+
+def _winner(by: Rival, ours: Followed) -> Winner:
+    return Winner(**asdict(by), otherwise=ours.fate((by.prior, by.label)).step)
+
+
+def _row(image_id: int, kept_by: str, kept: dict[str, Any], fate: Fate, **more: Any) -> DiffRow:
+    kept = {"class_name" if name == "class" else name: value for name, value in kept.items()}
+    why: dict[str, Any] = {"step": fate.step, "number": fate.number, "margin": fate.margin}
+    return DiffRow(image_id=image_id, kept_by=kept_by, **kept, **why, **more)

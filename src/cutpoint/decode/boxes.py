@@ -33,11 +33,14 @@ def level_priors(
     """
     stride = _of_level(spec.strides, level)
     cell = np.stack([x, y]).astype(np.float32).T
+    priors: np.ndarray
     if spec.anchors is None:
-        return (cell + np.float32(spec.point_offset)) * stride
-    shift = cell * stride
-    table, starts = _anchor_table(spec.anchors)
-    return take_boxes(table, starts[level] + anchor) + np.concatenate([shift, shift], axis=1)
+        priors = (cell + np.float32(spec.point_offset)) * stride
+    else:
+        shift = cell * stride
+        table, starts = _anchor_table(spec.anchors)
+        priors = take_boxes(table, starts[level] + anchor) + np.concatenate([shift, shift], axis=1)
+    return priors
 
 
 def decode_boxes(
@@ -95,7 +98,8 @@ def scale_to_original(boxes: np.ndarray, scale_x: float, scale_y: float, operati
 def clip_boxes(boxes: np.ndarray, height: float, width: float) -> np.ndarray:
     """Clip ``(N, 4)`` boxes to ``[0, width] x [0, height]``, same frame."""
     limit = np.array([width, height, width, height], dtype=np.float32)
-    return np.clip(boxes, np.float32(0), limit)
+    clipped: np.ndarray = np.clip(boxes, np.float32(0), limit)
+    return clipped
 
 
 def _delta_xywh(priors: Any, deltas: Any, stride: Any, level: Any, coder: dict, xp: ModuleType) -> Any:

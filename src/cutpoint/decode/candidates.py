@@ -31,9 +31,11 @@ def from_raw(outputs: dict[str, np.ndarray], spec: DenseHead, image: int = 0) ->
     Returns:
         the image's candidates.
     """
-    factors = _all_priors(outputs, spec, image) if spec.factor else None
+    factors = _all_priors(outputs, spec.factor, spec, image) if spec.factor else None
     borders, gather = _borders(spec, factors)
-    places, found, start = [], [], 0
+    places: list[tuple[int, ...]] = []
+    found: list[tuple[np.ndarray, ...]] = []
+    start = 0
     for level in range(spec.levels):
         width = outputs[f"{spec.score.tensor}_{level}"].shape[3]
         anchors = spec.anchors_per_cell(level)
@@ -106,20 +108,22 @@ def from_decoded(outputs: dict[str, np.ndarray], spec: DenseHead, image: int = 0
 
 def passes(values: np.ndarray, threshold: float, inclusive: bool) -> np.ndarray:
     """Compare float32 values with a threshold, in float32 as torch does."""
-    threshold = np.float32(threshold)
-    return values >= threshold if inclusive else values > threshold
+    border = np.float32(threshold)
+    passed: np.ndarray = values >= border if inclusive else values > border
+    return passed
 
 
 def _read(outputs: dict[str, np.ndarray], part: Part, level: int, anchors: int, image: int) -> np.ndarray:
     """A part of a level's tensor, ``(anchors, channels, cells)``."""
     value = outputs[f"{part.tensor}_{level}"][image]
     channels, height, width = value.shape
-    return value.reshape(anchors, channels // anchors, height * width)[:, part.start : part.stop]
+    rows: np.ndarray = value.reshape(anchors, channels // anchors, height * width)
+    return rows[:, part.start : part.stop]
 
 
-def _all_priors(outputs: dict[str, np.ndarray], spec: DenseHead, image: int) -> np.ndarray:
-    """``(P,)`` factors before their activation, in the order level, anchor, cell."""
-    levels = (_read(outputs, spec.factor, n, spec.anchors_per_cell(n), image) for n in range(spec.levels))
+def _all_priors(outputs: dict[str, np.ndarray], part: Part, spec: DenseHead, image: int) -> np.ndarray:
+    """``(P,)`` values of a part of one channel, in the order level, anchor, cell."""
+    levels = (_read(outputs, part, n, spec.anchors_per_cell(n), image) for n in range(spec.levels))
     return np.concatenate([values.reshape(-1) for values in levels])
 
 
@@ -205,10 +209,12 @@ def _finish(
 
 
 def _sigmoid(logits: np.ndarray) -> np.ndarray:
-    return np.float32(1) / (np.float32(1) + np.exp(-logits))
+    probabilities: np.ndarray = np.float32(1) / (np.float32(1) + np.exp(-logits))
+    return probabilities
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
     """Over axis 1, summed one by one, so that a row does not depend on how many others there are."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / np.add.accumulate(powers, axis=1)[:, -1:]
+    probabilities: np.ndarray = powers / np.add.accumulate(powers, axis=1)[:, -1:]
+    return probabilities

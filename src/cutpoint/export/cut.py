@@ -29,7 +29,7 @@ def write_cut(
     """
     model_spec = read_spec(spec)
     model, head = ir.load(trace), model_spec.head
-    outputs = {value.name: value for value in model.graph.outputs}
+    outputs = outputs_of(model)
     if cut == "decoded" and scores == "fused" and head.has_factor:
         chosen = _fuse(model.graph, outputs, head)
     else:
@@ -46,6 +46,11 @@ def save_cut(model: ir.Model, outputs: list[ir.Value], spec: ModelSpec, out: str
     model.metadata_props[METADATA_KEY] = json.dumps(content, sort_keys=True)
     with replacing(out) as temporary:
         ir.save(model, temporary)
+
+
+def outputs_of(model: ir.Model) -> dict[str, ir.Value]:
+    """A graph's outputs by name."""
+    return {value.name: value for value in model.graph.outputs if value.name is not None}
 
 
 def _fuse(graph: ir.Graph, outputs: dict[str, ir.Value], head: HeadSpec) -> list[ir.Value]:

@@ -5,10 +5,12 @@ from typing import Any
 import onnx_ir as ir
 
 from cutpoint.errors import UserError
-from cutpoint.export import ingraph
-from cutpoint.export.cut import save_cut
+from cutpoint.export.cut import outputs_of, save_cut
 from cutpoint.export.graph import Graph
+from cutpoint.export.graph_rows import sizes_from_input, sizes_from_tensor
+from cutpoint.export.ingraph import append_recipe, check_in_graph
 from cutpoint.recipes.recipe import Recipe, limit_top_k, resolve_recipe
+from cutpoint.recipes.steps.ranks import MaxPerImg
 from cutpoint.records.model import DenseHead, dense_head, read_spec
 
 OUTPUTS = ("boxes", "scores", "labels", "count")
@@ -49,12 +51,11 @@ def write_e2e(
     resolved = resolve_recipe(recipe, head)
     resolved = resolved if topk_limit is None else limit_top_k(resolved, topk_limit)
     try:
-        ingraph.check_in_graph(resolved.steps)
+        check_in_graph(resolved.steps)
     except UserError as error:
         raise UserError(f"recipe {recipe!r}: {error}") from error
     model = ir.load(trace)
-    outputs = {value.name: value for value in model.graph.outputs}
-    chosen = _append(model.graph, outputs, head, clip, resolved, count == "fixed")
+    chosen = _append(model.graph, outputs_of(model), head, clip, resolved, count == "fixed")
     metadata = {"clip": clip, "recipe": recipe, "count": count, "topk_limit": topk_limit}
     save_cut(model, chosen, model_spec, out, cut="e2e", **metadata)
 
@@ -65,27 +66,30 @@ def _append(
     g = Graph(graph)
     decoded = {name: outputs[name] for name in head.decoded_names}
     images = graph.inputs[0]
+    if images.shape is None:
+        raise ValueError("a traced graph whose input has no shape")
+    batch = images.shape[0]
     if clip == "image":
         sizes = ir.Value(
             name="image_sizes",
-            shape=ir.Shape([images.shape[0], 4]),
+            shape=ir.Shape([batch, 4]),
             type=ir.TensorType(ir.DataType.FLOAT),
         )
         graph.inputs.append(sizes)
-        frame = ingraph.frame_from_sizes(g, images, sizes)
+        known = sizes_from_input(g, images, sizes)
     else:
-        frame = ingraph.frame_from_tensor(g, images)
-    results = ingraph.append_recipe(g, decoded, frame, recipe.steps, head, fixed)
+        known = sizes_from_tensor(g, images)
+    results = append_recipe(g, decoded, known, recipe.steps, head, fixed)
     # the graph's decoded outputs give their names to the final ones
     for name, value in decoded.items():
         value.name = f"decoded_{name}"
-    most = recipe.get("max_per_img")
-    rows = most["k"] if most and fixed else "detections"
-    shapes = {"boxes": [images.shape[0], rows, 4], "count": [images.shape[0]]}
+    limit = recipe.get(MaxPerImg)
+    rows = limit.k if limit and fixed else "detections"
+    shapes: dict[str, list[Any]] = {"boxes": [batch, rows, 4], "count": [batch]}
     for name in OUTPUTS:
         value = results[name]
         value.name = name
-        value.shape = ir.Shape(shapes.get(name, [images.shape[0], rows]))
+        value.shape = ir.Shape(shapes.get(name, [batch, rows]))
         floating = name in ("boxes", "scores")
         value.type = ir.TensorType(ir.DataType.FLOAT if floating else ir.DataType.INT64)
     return [results[name] for name in OUTPUTS]

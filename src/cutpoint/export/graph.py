@@ -24,7 +24,7 @@ class Graph:
     def const(self, value: Any, dtype: type = np.float32) -> ir.Value:
         """A constant."""
         self._constants += 1
-        array = np.asarray(value, dtype=dtype)
+        array: np.ndarray = np.asarray(value, dtype=dtype)
         return self._tape.initializer(ir.tensor(array, name=f"postprocess_constant_{self._constants}"))
 
     def ints(self, *values: int) -> ir.Value:

@@ -6,61 +6,64 @@ import numpy as np
 import onnx_ir as ir
 
 from cutpoint.export.graph import Graph
-from cutpoint.export.graph_rows import DROPPED, KEEP_ABOVE, Rows, gather, gather_pairs
+from cutpoint.export.graph_rows import DROPPED, KEEP_ABOVE, Rows, Setting, gather, gather_pairs
+from cutpoint.recipes.steps.overlaps import Nms
 from cutpoint.records.model import DenseHead
 from cutpoint.records.onnx_model import PADDING_LABEL
 
 
-def _shifted_nms(
-    g: Graph, rows: Rows, step: dict, cap: int | None, fixed: bool, spec: DenseHead
-) -> tuple[Rows, ir.Value]:
-    """One NMS over all classes, on class-shifted boxes as ``nms.class_shifted_nms``; rows best first."""
-    rows = _live_pairs(g, rows, spec)
+def emit_nms(g: Graph, rows: Rows, step: Nms, setting: Setting) -> Rows:
+    """Append NMS and the recipe's ``max_per_img``; rows best first."""
+    return (_per_class_nms if step.space == "per_class" else _shifted_nms)(g, rows, step, setting)
+
+
+def _shifted_nms(g: Graph, rows: Rows, step: Nms, setting: Setting) -> Rows:
+    """One NMS over all classes, on class-shifted boxes as ``nms.class_shifted_nms`` unless agnostic."""
+    rows, limit = _live_pairs(g, rows, setting.head), setting.limit
     boxes = rows.boxes
-    if step["space"] == "shifted":
+    if step.space == "shifted":
         live = g.op("Unsqueeze", g.op("Greater", rows.scores, g.const(KEEP_ABOVE)), g.ints(2))
         highest = g.op("Where", live, boxes, g.const(-np.inf))
         highest = g.op("ReduceMax", highest, g.ints(1, 2), keepdims=1)
         labels = g.op("Unsqueeze", g.op("Cast", rows.labels, to=ir.DataType.FLOAT), g.ints(2))
         boxes = g.op("Add", boxes, g.op("Mul", labels, g.op("Add", highest, g.const(1.0))))
-    selected = _select(g, boxes, g.op("Unsqueeze", rows.scores, g.ints(1)), step, cap)
+    selected = _select(g, boxes, g.op("Unsqueeze", rows.scores, g.ints(1)), step, limit)
     image, _, row = (g.op("Gather", selected, g.const(i, np.int64), axis=1) for i in range(3))
     count = _count(g, image, rows)
-    width = g.ints(cap) if cap and fixed else g.op("ReduceMax", count, g.ints(0), keepdims=1)
-    return _pack(g, rows, image, row, row, count, width), count
+    width = g.ints(limit) if limit and setting.fixed else g.op("ReduceMax", count, g.ints(0), keepdims=1)
+    return _pack(g, rows, image, row, row, count, width)
 
 
-def _per_class_nms(
-    g: Graph, rows: Rows, step: dict, cap: int | None, fixed: bool, spec: DenseHead
-) -> tuple[Rows, ir.Value]:
-    """One NMS a class with its own cap, then the best of all classes; rows best first."""
+def _per_class_nms(g: Graph, rows: Rows, step: Nms, setting: Setting) -> Rows:
+    """One NMS a class with its own limit, then the best of all classes."""
+    limit = setting.limit
     if rows.labels:  # the pairs of a class are the rows with its label
-        classes = g.const(np.arange(spec.num_classes).reshape(1, -1, 1), np.int64)
+        classes = g.const(np.arange(setting.head.num_classes).reshape(1, -1, 1), np.int64)
         member = g.op("Equal", g.op("Unsqueeze", rows.labels, g.ints(1)), classes)
         by_class = g.op("Where", member, g.op("Unsqueeze", rows.scores, g.ints(1)), g.const(DROPPED))
     else:
         by_class = g.op("Transpose", rows.scores, perm=[0, 2, 1])
-    selected = _select(g, rows.boxes, by_class, step, step["max_per_class"])
+    selected = _select(g, rows.boxes, by_class, step, step.max_per_class)
     image, label, row = (g.op("Gather", selected, g.const(i, np.int64), axis=1) for i in range(3))
     count = _count(g, image, rows)
     width = g.op("ReduceMax", count, g.ints(0), keepdims=1)
     chosen = replace(rows, scores=by_class, labels=label)
-    if cap is None:
-        found = _pack(g, chosen, image, row, selected, count, width)
+    if limit is None:
+        packed = _pack(g, chosen, image, row, selected, count, width)
         wanted = width
     else:
-        full = g.op("Max", width, g.ints(cap)) if fixed else width
-        found = _pack(g, chosen, image, row, selected, count, full)
-        wanted = g.op("Min", full, g.ints(cap))
-        count = g.op("Min", count, g.ints(cap))
-    _, best = g.ops("TopK", 2, found.scores, wanted, axis=1)
-    return gather(g, found, best), count
+        full = g.op("Max", width, g.ints(limit)) if setting.fixed else width
+        packed = _pack(g, chosen, image, row, selected, count, full)
+        wanted = g.op("Min", full, g.ints(limit))
+        count = g.op("Min", count, g.ints(limit))
+    _, best = g.ops("TopK", 2, packed.scores, wanted, axis=1)
+    return replace(gather(g, packed, best), count=count)
 
 
-def _select(g: Graph, boxes: ir.Value, scores: ir.Value, step: dict, most: int | None) -> ir.Value:
+def _select(g: Graph, boxes: ir.Value, scores: ir.Value, step: Nms, most: int | None) -> ir.Value:
     """NMS of ``(B, K, 4)`` and ``(B, C, K)``: ``(n, 3)`` (image, class, row), by image, class and score."""
     most = np.iinfo(np.int32).max if most is None else most
-    iou_threshold = g.const(step["iou_threshold"])
+    iou_threshold = g.const(step.iou_threshold)
     return g.op(
         "NonMaxSuppression", boxes, scores, g.const(most, np.int64), iou_threshold, g.const(KEEP_ABOVE)
     )
@@ -93,7 +96,7 @@ def _pack(
     )
     shape = g.op("Concat", g.size(rows.boxes, 0), width, axis=0)
 
-    def pack(values: ir.Value, padding: np.ndarray, *tail: int) -> ir.Value:
+    def pack(values: ir.Value | None, padding: np.ndarray, *tail: int) -> ir.Value:
         full = g.op("Concat", shape, g.ints(*tail), axis=0) if tail else shape
         empty = g.op("ConstantOfShape", full, value=ir.tensor(padding))
         return g.op("ScatterND", empty, target, values)
@@ -105,13 +108,11 @@ def _pack(
         scores=pack(scores, np.full(1, DROPPED, np.float32)),
         factors=None,
         labels=pack(labels, np.full(1, PADDING_LABEL, np.int64)),
+        count=count,
     )
 
 
-NMS = {"shifted": _shifted_nms, "agnostic": _shifted_nms, "per_class": _per_class_nms}
-
-
-def _live_pairs(g: Graph, rows: Rows, spec: DenseHead) -> Rows:
+def _live_pairs(g: Graph, rows: Rows, head: DenseHead) -> Rows:
     """One row a pair: where all classes of the locations still stand, the pairs that are not out."""
     if rows.labels:
         return rows
@@ -119,4 +120,4 @@ def _live_pairs(g: Graph, rows: Rows, spec: DenseHead) -> Rows:
     live = g.op("Cast", g.op("Greater", pairs, g.const(KEEP_ABOVE)), to=ir.DataType.INT64)
     most = g.op("ReduceMax", g.op("ReduceSum", live, g.ints(1), keepdims=0), g.ints(0), keepdims=1)
     scores, index = g.ops("TopK", 2, pairs, most, axis=1)
-    return gather_pairs(g, rows, scores, index, spec)
+    return gather_pairs(g, rows, scores, index, head)

@@ -1,4 +1,4 @@
-"""The rows that pass from step to step of a recipe in a graph."""
+"""What passes from step to step of a recipe in a graph: rows, and what is known of the images."""
 
 from dataclasses import dataclass
 
@@ -16,13 +16,64 @@ class Rows:
     """The rows of all images between two steps: ``(B, K)`` each, ``boxes`` ``(B, K, 4)``.
 
     ``scores`` is ``DROPPED`` in rows that are out. Before rows are gathered, ``scores`` is ``(B, N, C)`` and
-    ``labels`` is null: all classes of all locations.
+    ``labels`` is null: all classes of all locations. ``count`` ``(B,)`` int64, of each image how many rows
+    NMS selected, which come first; null before it.
     """
 
     boxes: ir.Value
     scores: ir.Value
     factors: ir.Value | None
     labels: ir.Value | None
+    count: ir.Value | None = None
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The images' sizes.
+
+    ``clip``: ``(B, 4)`` float32 ``x, y, x, y`` limits, ``tensor``: the same of the network input; ``scale``:
+    ``(B, 4)``, null when boxes stay in network pixels.
+    """
+
+    clip: ir.Value
+    tensor: ir.Value
+    scale: ir.Value | None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the steps know beside their rows.
+
+    ``level_counts``: ``(L,)`` int64, locations of each level. ``limit``: the recipe's ``max_per_img``, null
+    without one; ``fixed``: whether NMS gives as many rows as that, or as the largest count of the batch.
+    """
+
+    sizes: Sizes
+    level_counts: ir.Value
+    head: DenseHead
+    limit: int | None
+    fixed: bool
+
+
+def sizes_from_input(g: Graph, images: ir.Value, image_sizes: ir.Value) -> Sizes:
+    """Sizes from ``image_sizes`` ``(B, 4)`` float32: clip height, clip width, scale_y, scale_x."""
+    return Sizes(
+        clip=g.op("Gather", image_sizes, g.ints(1, 0, 1, 0), axis=1),
+        tensor=_tensor_size(g, images),
+        scale=g.op("Gather", image_sizes, g.ints(3, 2, 3, 2), axis=1),
+    )
+
+
+def sizes_from_tensor(g: Graph, images: ir.Value) -> Sizes:
+    """Sizes of the one-input form: clip to the tensor, stay in network pixels."""
+    size = _tensor_size(g, images)
+    return Sizes(clip=size, tensor=size, scale=None)
+
+
+def _tensor_size(g: Graph, images: ir.Value) -> ir.Value:
+    size = g.op("Concat", *[g.size(images, axis) for axis in (3, 2, 3, 2)], axis=0)
+    size = g.op("Cast", size, to=ir.DataType.FLOAT)
+    return g.op("Expand", size, g.op("Concat", g.size(images, 0), g.ints(4), axis=0))
 
 
 def gather(g: Graph, rows: Rows, index: ir.Value) -> Rows:
@@ -36,12 +87,12 @@ def gather(g: Graph, rows: Rows, index: ir.Value) -> Rows:
     )
 
 
-def gather_pairs(g: Graph, rows: Rows, scores: ir.Value, index: ir.Value, spec: DenseHead) -> Rows:
+def gather_pairs(g: Graph, rows: Rows, scores: ir.Value, index: ir.Value, head: DenseHead) -> Rows:
     """Rows of chosen pairs; ``index`` ``(B, K)`` counts classes fastest."""
-    location = g.op("Div", index, g.ints(spec.num_classes))
+    location = g.op("Div", index, g.ints(head.num_classes))
     return Rows(
         boxes=g.op("GatherND", rows.boxes, g.op("Unsqueeze", location, g.ints(2)), batch_dims=1),
         scores=scores,
         factors=rows.factors and g.op("GatherElements", rows.factors, location, axis=1),
-        labels=g.op("Mod", index, g.ints(spec.num_classes)),
+        labels=g.op("Mod", index, g.ints(head.num_classes)),
     )

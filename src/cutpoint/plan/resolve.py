@@ -21,6 +21,7 @@ from cutpoint.plan.variants import (
     differences,
 )
 from cutpoint.recipes.changes import step_changes
+from cutpoint.recipes.schema import read_steps
 
 Thing = TypeVar("Thing")
 
@@ -185,7 +186,7 @@ def _resolve_ladder(where: str, variants: Iterable[Variant]) -> tuple[RunVariant
     for lower, upper in pairwise(ladder):
         changes = differences(lower, upper)
         if changes == ["recipe base"] and lower.recipe.steps and upper.recipe.steps:
-            changes = step_changes(json.loads(lower.recipe.steps), json.loads(upper.recipe.steps))
+            changes = step_changes(*(read_steps(json.loads(v.recipe.steps)) for v in (lower, upper)))
         if len(changes) != 1:
             raise UserError(
                 f"{where}: {lower.name} and {upper.name} must differ in one thing, but differ in "

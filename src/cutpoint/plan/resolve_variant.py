@@ -25,8 +25,8 @@ from cutpoint.plan.variants import (
     Variant,
 )
 from cutpoint.providers import PROVIDERS
-from cutpoint.recipes.checks import check_steps
 from cutpoint.recipes.names import OVERRIDES, RECIPES
+from cutpoint.recipes.schema import read_steps
 
 # Their NMS computes another IoU than ONNX's.
 NOT_IN_GRAPH = ("seed-topk-nms", "seed-per-class")
@@ -102,10 +102,7 @@ def choose_recipe(where: str, entry: str | dict[str, Any], named: dict[str, Any]
     if isinstance(entry, str):
         return RecipeChoice(entry)
     if "steps" in entry:
-        try:
-            check_steps(entry["steps"])
-        except UserError as error:
-            raise UserError(f"{where}: {error}") from error
+        read_steps(entry["steps"], f"{where}: recipe")
         return RecipeChoice.written_out(entry["steps"], name)
     overrides = tuple((key, KINDS[key](entry[key])) for key in OVERRIDES if key in entry)
     return RecipeChoice(entry["base"], overrides)

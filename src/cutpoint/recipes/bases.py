@@ -1,17 +1,23 @@
 """The named recipes as lists of steps, built from a head's own parameters; and what a config may change."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from cutpoint.errors import UserError
-from cutpoint.recipes.checks import Step, check_steps, complete_step, known
+from cutpoint.errors import UserError, suggest
 from cutpoint.recipes.names import OVERRIDES
+from cutpoint.recipes.schema import read_step, read_steps, write_steps
+from cutpoint.recipes.steps.boxes import Clip, Rescale
+from cutpoint.recipes.steps.overlaps import Nms, ScoreVoting
+from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
+from cutpoint.recipes.steps.scores import BestClass, MultiplyFactor, Threshold
+from cutpoint.recipes.steps.step import Kind, Step
 from cutpoint.records.model import HeadSpec
 
 MAX_PER_CLASS, PRE_TOP_K, KEEP_TOP_K = 200, 5000, 100
 
 
-def steps_of(definition: str | Mapping[str, Any], spec: HeadSpec) -> list[Step]:
+def steps_of(definition: str | Mapping[str, Any], spec: HeadSpec) -> tuple[Step, ...]:
     """The steps that a recipe's definition means for a head.
 
     Args:
@@ -28,43 +34,42 @@ def steps_of(definition: str | Mapping[str, Any], spec: HeadSpec) -> list[Step]:
     if "steps" in definition:
         for key in definition.keys() - {"steps"}:
             raise UserError(f"recipe: {key} stands beside `steps`; write it into the steps")
-        check_steps(definition["steps"])
-        return [complete_step(step) for step in definition["steps"]]
+        return read_steps(definition["steps"])
     if "base" not in definition:
         raise UserError("recipe: give a name, `{base: NAME, ...}` or `{steps: [...]}`")
-    known("recipe", definition["base"], BASES)
-    steps = [complete_step(step) for step in BASES[definition["base"]](spec)]
+    base = definition["base"]
+    if base not in BASES:
+        raise UserError(f"recipe {base!r}: unknown{suggest(base, BASES)}")
+    steps = BASES[base](spec)
     for key, value in definition.items():
         if key != "base":
-            known("recipe override", key, OVERRIDES)
             steps = _override(steps, key, value, spec)
-    check_steps(steps)
-    return steps
+    return tuple(steps)
 
 
 def _override(steps: list[Step], key: str, value: Any, spec: HeadSpec) -> list[Step]:
-    if key == "score_voting":
-        if value is not False:
-            raise UserError(f"recipe override score_voting: {value!r}; only false can be given")
-        name, parameter, fits = "score_voting", None, lambda step: True
-    else:
-        name, parameter, fits = OVERRIDDEN[key]
-    index = next((i for i, step in enumerate(steps) if step["step"] == name and fits(step)), None)
-    if index is None:
-        raise UserError(f"recipe override {key}: {spec.head} has no step {name!r} to change in this recipe")
-    if parameter is None:
-        return steps[:index] + steps[index + 1 :]
-    return [*steps[:index], steps[index] | {parameter: value}, *steps[index + 1 :]]
+    where = f"recipe override {key}"
+    if key not in OVERRIDES:
+        raise UserError(f"recipe override {key!r}: unknown{suggest(key, OVERRIDES)}")
+    kind, parameter, fits = OVERRIDDEN[key]
+    if parameter is None and value is not False:
+        raise UserError(f"{where}: {value!r}; only false can be given")
+    number = next((i for i, step in enumerate(steps) if isinstance(step, kind) and fits(step)), None)
+    if number is None:
+        raise UserError(f"{where}: {spec.head} has no step {kind.name!r} to change in this recipe")
+    (written,) = write_steps([steps[number]])
+    changed = [] if parameter is None else [read_step({**written, parameter: value}, where)]
+    return [*steps[:number], *changed, *steps[number + 1 :]]
 
 
 def _mmdet3(spec: HeadSpec) -> list[Step]:
     """What the head's own ``predict`` does in mmdet 3.3.0; see ``detector/heads.py``."""
-    return [dict(step) for step in spec.recipe]
+    return list(read_steps(spec.recipe))
 
 
 def _class_agnostic(spec: HeadSpec) -> list[Step]:
     """``mmdet3`` with one NMS over all classes."""
-    return [step | {"space": "agnostic"} if step["step"] == "nms" else step for step in _mmdet3(spec)]
+    return [replace(step, space="agnostic") if isinstance(step, Nms) else step for step in _mmdet3(spec)]
 
 
 def _mmdet2_onnx(spec: HeadSpec) -> list[Step]:
@@ -87,37 +92,34 @@ def _mmdeploy(spec: HeadSpec) -> list[Step]:
     """
     bare = spec.head.startswith("RTMDet")
     steps = _deployed(spec, root=spec.takes_root, top_k=not bare, clip=not bare)
-    nms = next(i for i, step in enumerate(steps) if step["step"] == "nms")
-    steps.insert(nms, {"step": "top_k", "k": PRE_TOP_K, "unit": "location", "per": "image"})
-    if not any(step["step"] == "max_per_img" for step in steps):
-        steps.insert(nms + 2, {"step": "max_per_img", "k": KEEP_TOP_K})
+    nms = next(i for i, step in enumerate(steps) if isinstance(step, Nms))
+    steps.insert(nms, TopK(PRE_TOP_K, unit="location", per="image"))
+    if not any(isinstance(step, MaxPerImg) for step in steps):
+        steps.insert(nms + 2, MaxPerImg(KEEP_TOP_K))
     return steps
 
 
 def _deployed(spec: HeadSpec, *, root: bool, top_k: bool = True, clip: bool = True) -> list[Step]:
-    own = {step["step"]: complete_step(step) for step in spec.recipe}
-    thresholds = [step for step in spec.recipe if step["step"] == "threshold"]
-    multiply = [{"step": "multiply_factor", "root": root}] if spec.has_factor else []
-    threshold = {"step": "threshold", "quantity": "product", "value": thresholds[-1]["value"]}
-    if thresholds[0]["quantity"] == "factor":  # YOLOv3
-        steps = [*thresholds, own["top_k"], *multiply]
-    elif top_k and own.get("top_k", {"k": -1})["k"] > 0:
-        steps = [*multiply, {"step": "top_k", "k": own["top_k"]["k"], "unit": "location"}, threshold]
+    own = _mmdet3(spec)
+    thresholds, top_ks, clips = _all(own, Threshold), _all(own, TopK), _all(own, Clip)
+    multiply = [MultiplyFactor(root)] if spec.has_factor else []
+    threshold = Threshold("product", thresholds[-1].value)
+    steps: list[Step]
+    if thresholds[0].quantity == "factor":  # YOLOv3
+        steps = [*thresholds, *top_ks, *multiply]
+    elif top_k and top_ks and top_ks[0].k > 0:
+        steps = [*multiply, TopK(top_ks[0].k, unit="location"), threshold]
     else:
         steps = [*multiply, threshold]
-    if clip and "clip" in own:
-        steps.append({"step": "clip", "to": "tensor", "border": own["clip"]["border"]})
-    steps.append(
-        {
-            "step": "nms",
-            "iou_threshold": own["nms"]["iou_threshold"],
-            "space": "per_class",
-            "max_per_class": MAX_PER_CLASS,
-        }
-    )
-    if "max_per_img" in own:
-        steps.append(own["max_per_img"])
-    return [*steps, {"step": "rescale", "operation": "divide"}]
+    if clip and clips:
+        steps.append(Clip("tensor", clips[0].border))
+    (nms,) = _all(own, Nms)
+    steps.append(Nms(nms.iou_threshold, "per_class", MAX_PER_CLASS))
+    return [*steps, *_all(own, MaxPerImg), Rescale("divide")]
+
+
+def _all(steps: list[Step], kind: type[Kind]) -> list[Kind]:
+    return [step for step in steps if isinstance(step, kind)]
 
 
 def _seed_topk_nms(spec: HeadSpec) -> list[Step]:
@@ -126,24 +128,22 @@ def _seed_topk_nms(spec: HeadSpec) -> list[Step]:
     Best class of a location, score above 0.05, the 1000 best, NMS at 0.6 on boxes shifted by class. Its
     intersection is clipped as a product, so that two negative sides count as overlap.
     """
-    nms = {"iou_threshold": 0.6, "reading": "cxcywh", "intersection": "product"}
-    return _seed(spec, 0.05, 1000, nms)
+    return _seed(spec, 0.05, 1000, Nms(0.6, reading="cxcywh", intersection="product"))
 
 
 def _seed_per_class(spec: HeadSpec) -> list[Step]:
     """The seed's ``run_onnx.py``, 2022: best class of a location, above 0.3, the 100 best, the +1 pixel."""
-    return _seed(spec, 0.3, 100, {"iou_threshold": 0.6, "space": "per_class", "offset": 1})
+    return _seed(spec, 0.3, 100, Nms(0.6, "per_class", offset=1))
 
 
-def _seed(spec: HeadSpec, threshold: float, best: int, nms: Step) -> list[Step]:
-    multiply = [{"step": "multiply_factor", "root": spec.takes_root}] if spec.has_factor else []
+def _seed(spec: HeadSpec, threshold: float, best: int, nms: Nms) -> list[Step]:
     return [
-        *multiply,
-        {"step": "best_class"},
-        {"step": "threshold", "quantity": "product", "value": threshold},
-        {"step": "top_k", "k": best, "per": "image"},
-        {"step": "nms", **nms},
-        {"step": "rescale", "operation": "divide"},
+        *([MultiplyFactor(spec.takes_root)] if spec.has_factor else []),
+        BestClass(),
+        Threshold("product", threshold),
+        TopK(best, per="image"),
+        nms,
+        Rescale("divide"),
     ]
 
 
@@ -156,11 +156,14 @@ BASES: dict[str, Callable[[HeadSpec], list[Step]]] = {
     "class-agnostic": _class_agnostic,
 }
 
-# What an override changes: the step, its parameter, and which of the steps of that name.
-OVERRIDDEN: dict[str, tuple[str, str, Callable[[Step], bool]]] = {
-    "score_thr": ("threshold", "value", lambda step: step["quantity"] != "factor"),
+
+# What an override changes: the kind of step, its parameter (null: the step is left out), and which of the
+# steps of that kind, of which the first is changed.
+OVERRIDDEN: dict[str, tuple[type[Step], str | None, Callable[[Any], bool]]] = {
+    "score_thr": (Threshold, "value", lambda step: step.quantity != "factor"),
     # mmdeploy's top-k of locations over all levels is not nms_pre
-    "nms_pre": ("top_k", "k", lambda step: (step["unit"], step["per"]) != ("location", "image")),
-    "iou_threshold": ("nms", "iou_threshold", lambda step: True),
-    "max_per_img": ("max_per_img", "k", lambda step: True),
+    "nms_pre": (TopK, "k", lambda step: (step.unit, step.per) != ("location", "image")),
+    "iou_threshold": (Nms, "iou_threshold", lambda step: True),
+    "max_per_img": (MaxPerImg, "k", lambda step: True),
+    "score_voting": (ScoreVoting, None, lambda step: True),
 }

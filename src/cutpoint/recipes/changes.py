@@ -1,49 +1,50 @@
 """In which steps two recipes differ, in words."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from difflib import SequenceMatcher
 from typing import Any
 
-from cutpoint.recipes.checks import Step, complete_step
+from cutpoint.recipes.steps.step import Step
 
 
-def step_changes(before: list[Step], after: list[Step]) -> list[str]:
+def step_changes(before: Sequence[Step], after: Sequence[Step]) -> list[str]:
     """Name each step that one recipe has and the other has not, or has elsewhere or with other parameters.
 
     Args:
         before, after: the steps in order.
 
     Returns:
-        one entry for each step: ``threshold moved, on class → product``, ``best_class added``, ``cap left
-        out``, ``nms iou_threshold 0.6 → 0.5``. Empty for recipes that are the same.
+        one entry for each step: ``threshold moved, quantity class → product``, ``best_class added``,
+        ``max_per_img left out``, ``nms iou_threshold 0.6 → 0.5``. Empty for recipes that are the same.
     """
-    sides = [[complete_step(step) for step in steps] for steps in (before, after)]
-    # hashable, and 0 as equal to 0.0
-    keys = [[tuple(sorted(step.items())) for step in steps] for steps in sides]
-    blocks = SequenceMatcher(None, *keys, autojunk=False).get_matching_blocks()
+    blocks = SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
     kept = [(block.a + i, block.b + i) for block in blocks for i in range(block.size)]
-    gone, new = (_others(steps, [pair[side] for pair in kept]) for side, steps in enumerate(sides))
-    found = []
+    gone = _others(before, [a for a, _ in kept])
+    new = _others(after, [b for _, b in kept])
+    lines = []
     for step, place in gone:
-        twin = next((other for other in new if other[0]["step"] == step["step"]), None)
+        twin = next((other for other in new if type(other[0]) is type(step)), None)
         if twin is None:
-            found.append(f"{step['step']} left out")
+            lines.append(f"{step.name} left out")
         else:
             new.remove(twin)
-            found.append(_words(step, twin[0], moved=place != twin[1]))
-    return found + [f"{step['step']} added" for step, _ in new]
+            lines.append(_words(step, twin[0], moved=place != twin[1]))
+    return lines + [f"{step.name} added" for step, _ in new]
 
 
-def _others(steps: list[Step], kept: list[int]) -> list[tuple[Step, int]]:
+def _others(steps: Sequence[Step], kept: list[int]) -> list[tuple[Step, int]]:
     """The steps that are not kept, each with the number of kept ones before it."""
     return [(step, sum(k < i for k in kept)) for i, step in enumerate(steps) if i not in kept]
 
 
 def _words(before: Step, after: Step, *, moved: bool) -> str:
     parts = ["moved"] if moved else []
+    ours, theirs = asdict(before), asdict(after)
     parts += [
-        f"{key} {_value(before[key])} → {_value(after[key])}" for key in before if before[key] != after[key]
+        f"{key} {_value(ours[key])} → {_value(theirs[key])}" for key in ours if ours[key] != theirs[key]
     ]
-    return f"{before['step']} {', '.join(parts)}"
+    return f"{before.name} {', '.join(parts)}"
 
 
 def _value(value: Any) -> str:

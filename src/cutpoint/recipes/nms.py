@@ -25,8 +25,8 @@ class Sides(NamedTuple):
     y2: np.ndarray
     areas: np.ndarray
 
-    def take(self, index: np.ndarray) -> "Sides":
-        """The chosen boxes."""
+    def take(self, index: np.ndarray | int) -> "Sides":
+        """The chosen boxes, or one."""
         return Sides(*(side[index] for side in self))
 
 
@@ -69,7 +69,8 @@ class Overlap:
         else:
             shared = np.maximum(width, zero) * np.maximum(height, zero)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return shared / (area + others - shared)
+            iou: np.ndarray = shared / (area + others - shared)
+        return iou
 
 
 def greedy_nms(
@@ -97,7 +98,8 @@ def greedy_nms(
     pairs = None
     if overlap.intersection == "sides" and threshold >= 0:
         pairs = _rival_pairs(sides, threshold, overlap)
-    return order[_one_by_one(sides, threshold, overlap) if pairs is None else _settle(len(order), *pairs)]
+    rows = _one_by_one(sides, threshold, overlap) if pairs is None else _settle(len(order), *pairs)
+    return order.take(rows)
 
 
 def _one_by_one(sides: Sides, threshold: np.float32, overlap: Overlap) -> np.ndarray:
@@ -161,7 +163,8 @@ def _settle(count: int, better: np.ndarray, worse: np.ndarray) -> np.ndarray:
 
 def shift_classes(boxes: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Boxes moved by ``label * (largest coordinate + 1)`` in float32, so that classes lie apart."""
-    return boxes + (labels.astype(np.float32) * (boxes.max() + np.float32(1)))[:, None]
+    shifted: np.ndarray = boxes + (labels.astype(np.float32) * (boxes.max() + np.float32(1)))[:, None]
+    return shifted
 
 
 def class_shifted_nms(
@@ -194,7 +197,7 @@ def class_shifted_nms(
     if len(boxes) < SPLIT_THRESHOLD:
         return greedy_nms(shifted, scores, iou_threshold, overlap)
     kept = np.sort(_by_class(shifted, scores, labels, iou_threshold, overlap, None))
-    return kept[best_first(scores[kept])]
+    return kept.take(best_first(scores[kept]))
 
 
 def per_class_nms(
@@ -217,7 +220,7 @@ def per_class_nms(
     if not len(boxes):
         return np.zeros(0, dtype=np.int64)
     kept = _by_class(boxes, scores, labels, iou_threshold, overlap, max_per_class)
-    return kept[best_first(scores[kept])]
+    return kept.take(best_first(scores[kept]))
 
 
 def _by_class(

@@ -6,18 +6,11 @@ from dataclasses import dataclass
 from cutpoint.records.comparison import StepCounts, read_comparison
 from cutpoint.records.operating_points import OperatingPoints, Point, read_operating_points
 from cutpoint.report.number_table import NumberRow, NumberTable
+from cutpoint.report.steps import removed_by
 from cutpoint.report.words import fixed, signed
 
-# The causes of an autopsy in words.
-STEPS = {
-    "threshold": "below the threshold",
-    "best_class": "another class of its location is better",
-    "top_k": "lost at top-k",
-    "clip": "clipped away",
-    "min_size": "too small",
-    "nms": "suppressed",
-    "max_per_class": "over the limit of its class",
-    "max_per_img": "over the limit of the image",
+# The causes of an autopsy that are no step of a recipe, in words.
+OTHER_CAUSES = {
     "no_candidate": "no candidate: other scores",
     "label_changed": "label changed",
     "drifted": "drifted",
@@ -49,7 +42,8 @@ def autopsy_table(comparisons: list[dict[str, str]]) -> NumberTable | None:
         count.update(sides.variant)
     steps = [step for step, _ in count.most_common()]
     rows = [NumberRow(variant, _autopsy_cells(sides, steps)) for variant, sides in totals.items()]
-    return NumberTable(["in all", *(STEPS[step] for step in steps)], rows) if steps else None
+    heads = ["in all", *(removed_by(step) or OTHER_CAUSES[step] for step in steps)]
+    return NumberTable(heads, rows) if steps else None
 
 
 def _autopsy_cells(sides: StepCounts, steps: list[str]) -> list[str]:

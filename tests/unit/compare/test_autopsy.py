@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from datasets import make_image, save_labels, save_manifest
-from tiny import ATSS_STEPS, atss_head, candidates, geometry, model_spec, raw_outputs, yolox_head
+from tiny import ATSS_STEPS, atss_head, candidates, geometry, model_spec, raw_outputs, recipe_of, yolox_head
 
 from cutpoint.compare.autopsy import Side, autopsy, count_steps, in_graph_form
 from cutpoint.decode.candidates import from_raw
@@ -15,7 +15,9 @@ from cutpoint.errors import UserError
 from cutpoint.files import read_json, write_json
 from cutpoint.matching import find_overlaps, pair_overlaps
 from cutpoint.predict.postprocess import postprocess
-from cutpoint.recipes.recipe import Recipe, apply_recipe, resolve_recipe
+from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.recipes.steps.boxes import Clip
+from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
 from cutpoint.records.detections import make_results
 from cutpoint.records.manifest import Category
 from cutpoint.records.predictions import PredictionWriter
@@ -333,17 +335,17 @@ def test_one_box_for_two(bench):
 
 
 def test_the_tensor_form_clips_and_compares_in_network_pixels():
-    own = Recipe(ATSS_STEPS)
+    own = recipe_of(*ATSS_STEPS)
     assert in_graph_form(own, "image", None) == own
     tensor = in_graph_form(own, "tensor", None)
-    assert [step["step"] for step in tensor.steps] == [
+    assert [step.name for step in tensor.steps] == [
         *("threshold", "top_k", "clip", "multiply_factor", "min_size", "nms", "max_per_img", "rescale")
     ]
-    assert tensor.get("clip")["to"] == "tensor"
+    assert tensor.get(Clip).to == "tensor"
     rows = candidates((0, 0, 0, 0.9, 1, (10, 10, 60, 60)))
     (box,) = apply_recipe(tensor, rows, geometry(padded_width=48, padded_height=48), SPEC).boxes
     assert box.tolist() == [20, 20, 96, 96]
-    assert in_graph_form(own, "image", 2).get("top_k")["k"] == 2
+    assert in_graph_form(own, "image", 2).get(TopK).k == 2
 
 
 @pytest.mark.parametrize("head", [atss_head, yolox_head])
@@ -383,4 +385,4 @@ def test_refusals(bench):
         run(first, replace(first, recipe={"base": "mmdet3", "score_thr": 0.01}))
     with pytest.raises(UserError, match="are of other images"):
         run(first, side("two", {9: [], 7: rows[7]}, "mmdet3"))
-    assert resolve_recipe("mmdet3", SPEC.head).get("max_per_img")["k"] == 2
+    assert resolve_recipe("mmdet3", SPEC.head).get(MaxPerImg).k == 2

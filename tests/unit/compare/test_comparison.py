@@ -5,11 +5,10 @@ import json
 import pytest
 from datasets import make_image, save_manifest
 from scoring import complete_truth
-from tiny import ATSS_STEPS, PAA_STEPS, YOLOV3_STEPS, atss_head, model_spec, yolox_head
+from tiny import ATSS_STEPS, atss_head, model_spec
 
 from cutpoint.compare.bootstrap import sample_ap
-from cutpoint.compare.comparison import common_cuts, compare, least_score
-from cutpoint.recipes.bases import steps_of
+from cutpoint.compare.comparison import compare
 from cutpoint.records.autopsy import AutopsyRow, write_autopsy
 
 CONTRACT = {"reference", "delta_AP", "delta_AP_ci95", "verdict", "agreement", "autopsy"}
@@ -160,37 +159,3 @@ def test_a_tie_at_the_threshold_of_both_recipes_is_no_loss(tmp_path):
     uncapped = {"base": "mmdet3", "max_per_img": 50}
     found = run(tmp_path, detections(), variant, recipes=(uncapped, uncapped))
     assert (found["verdict"], found["lossless"]["unmatched_variant"]) == ("equivalent", 1)
-
-
-@pytest.mark.parametrize(
-    ("recipe", "head", "expected"),
-    [
-        pytest.param("mmdet3", atss_head(), None, id="class score before the factor"),
-        pytest.param("mmdet2-onnx", atss_head(), 0.05, id="product"),
-        pytest.param("mmdet3", atss_head(factor=None, recipe=RETINA), 0.05, id="no factor"),
-        pytest.param("mmdeploy", atss_head(factor=None, recipe=RETINA), 0.05, id="product without factor"),
-        pytest.param("mmdet3", yolox_head(), 0.25, id="product before it is the score"),
-        pytest.param("mmdet3", atss_head(recipe=PAA_STEPS), 0.05, id="root of the product"),
-        pytest.param("mmdet3", atss_head(recipe=YOLOV3_STEPS), None, id="factor and class score"),
-        pytest.param("seed-per-class", atss_head(), 0.3, id="fused"),
-    ],
-)
-def test_the_least_score_of_a_detection(recipe, head, expected):
-    assert least_score(steps_of(recipe, head), head) == expected
-
-
-def test_a_root_after_the_threshold_is_taken_of_it_too():
-    steps = [
-        {"step": "threshold", "quantity": "product", "value": 0.04},
-        {"step": "multiply_factor", "root": True},
-    ]
-    assert least_score(steps_of({"steps": steps}, atss_head()), atss_head()) == pytest.approx(0.2)
-
-
-def test_only_what_both_recipes_share_counts():
-    head = yolox_head()
-    assert common_cuts("mmdet3", "mmdet3", head) == {"score_thr": 0.25, "max_per_img": None}
-    capped = {"base": "mmdeploy"}
-    assert common_cuts(capped, capped, head) == {"score_thr": 0.25, "max_per_img": 100}
-    assert common_cuts("mmdet3", {"base": "mmdet3", "score_thr": 0.3}, head)["score_thr"] is None
-    assert common_cuts(None, "mmdet3", head) == {"score_thr": None, "max_per_img": None}

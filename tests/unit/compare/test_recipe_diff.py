@@ -2,14 +2,25 @@
 
 import numpy as np
 import pytest
-from tiny import ATSS_STEPS, PAA_STEPS, atss_head, candidates, geometry, model_spec, raw_outputs, yolox_head
+from tiny import (
+    ATSS_STEPS,
+    PAA_STEPS,
+    atss_head,
+    candidates,
+    geometry,
+    model_spec,
+    raw_outputs,
+    recipe_of,
+    yolox_head,
+)
 
 from cutpoint.compare.recipe_diff import diff_image, diff_recipes
 from cutpoint.decode.candidates import from_raw
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, write_json
 from cutpoint.recipes.names import RECIPES
-from cutpoint.recipes.recipe import Recipe, apply_recipe, resolve_recipe
+from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.records.json_file import as_content
 from cutpoint.records.model import Floor
 from cutpoint.records.predictions import PredictionWriter
 
@@ -19,10 +30,14 @@ NMS = {"step": "nms", "iou_threshold": 0.6}
 
 
 def diff(first, second, rows, **sizes):
-    found, counts = diff_image(
-        Recipe(tuple(first)), Recipe(tuple(second)), candidates(*rows), geometry(**sizes), SPEC
-    )
-    return found, counts
+    return diff_recipes_of(recipe_of(*first), recipe_of(*second), candidates(*rows), geometry(**sizes), SPEC)
+
+
+def diff_recipes_of(first, second, rows, sizes, spec):
+    """The rows as the file has them."""
+    found, counts = diff_image(first, second, 7, rows, sizes, spec)
+    assert all(row.image_id == 7 for row in found)
+    return [as_content(row) for row in found], counts
 
 
 def test_the_same_recipe_has_no_rows():
@@ -86,7 +101,7 @@ def test_nms_names_the_suppressor_its_iou_and_what_became_of_it_otherwise():
     assert (row["label"], row["by"]["label"], row["by"]["iou"]) == (1, 0, pytest.approx(1.0))
 
 
-def test_the_cap_of_a_class_and_the_cap():
+def test_the_limit_of_a_class_and_the_limit_of_the_image():
     rows = [(0, 0, 0, 0.9, 1, BOX), (0, 1, 0, 0.8, 1, FAR), (0, 2, 1, 0.5, 1, BOX)]
     one = NMS | {"space": "per_class", "max_per_class": 1}
     (row,), _ = diff([NMS], [one], rows)
@@ -126,7 +141,7 @@ def test_voting_changes_boxes_alone():
     spec = model_spec(atss_head(recipe=PAA_STEPS, floor=floor))
     rows = candidates((0, 0, 0, 0.9, 1, BOX), (0, 1, 0, 0.8, 1, SMALLER))
     recipes = [resolve_recipe(d, spec.head) for d in ("mmdet3", {"base": "mmdet3", "score_voting": False})]
-    found, _ = diff_image(*recipes, rows, geometry(), spec)
+    found, _ = diff_recipes_of(*recipes, rows, geometry(), spec)
     assert [(row["kept_by"], row["step"]) for row in found] == [("both", "score_voting")]
 
 
@@ -139,7 +154,7 @@ def test_every_difference_of_the_named_recipes_is_explained(head, other):
     total = 0
     for seed in range(5):
         rows = from_raw(raw_outputs(spec.head, [(6, 6), (3, 3)], seed=seed), spec.head)
-        found, counts = diff_image(*recipes, rows, geometry(), spec)
+        found, counts = diff_recipes_of(*recipes, rows, geometry(), spec)
         sizes = [len(apply_recipe(recipe, rows, geometry(), spec)) for recipe in recipes]
         assert [counts["first"], counts["second"]] == sizes
         sides = [sum(row["kept_by"] == side for row in found) for side in ("first", "second", "both")]

@@ -8,7 +8,7 @@ import yaml
 from cutpoint.errors import UserError
 from cutpoint.plan.config import complete_config
 from cutpoint.plan.old_keys import upgrade_config
-from cutpoint.recipes.checks import check_steps
+from cutpoint.recipes.schema import read_steps
 
 SCHEMA = Path(__file__).parents[3] / "workflow/schemas/config.schema.yaml"
 OLD = """
@@ -38,7 +38,7 @@ def test_older_words_become_todays_with_a_notice_for_each():
     assert True in old["recipes"]["own"]["steps"][0]  # so does YAML read an unquoted `on`
     config, notices = upgrade_config(old)
     assert config == yaml.safe_load(NEW)
-    check_steps(config["recipes"]["own"]["steps"])
+    read_steps(config["recipes"]["own"]["steps"])
     assert notices == [
         "recipes.own.steps[0]: `on: product` is an older word; write `quantity: product`",
         "recipes.own.steps[1]: `per_class_cap: 9` is an older word; write `max_per_class: 9`",
@@ -58,7 +58,7 @@ def test_an_older_word_beside_todays_is_refused():
     config, notices = upgrade_config({"recipes": {"own": {"steps": [step]}}})
     assert notices == []
     with pytest.raises(UserError, match="parameter 'on': unknown"):
-        check_steps(config["recipes"]["own"]["steps"])
+        read_steps(config["recipes"]["own"]["steps"])
 
 
 @pytest.mark.parametrize("wrong", [{"recipes": 3}, {"recipes": {"own": 3}}, {"variants": {"v": [1]}}])

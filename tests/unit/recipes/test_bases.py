@@ -12,15 +12,20 @@ from tiny import (
     geometry,
     model_spec,
     raw_outputs,
+    recipe_of,
     yolox_head,
 )
 
 from cutpoint.decode.candidates import from_raw
 from cutpoint.errors import UserError
 from cutpoint.recipes.bases import BASES, OVERRIDDEN, steps_of
-from cutpoint.recipes.checks import DEFAULTS, PARAMETERS, check_served, check_steps
 from cutpoint.recipes.names import OVERRIDES, RECIPES
-from cutpoint.recipes.recipe import STEPS, Recipe, apply_recipe, floor_of, resolve_recipe
+from cutpoint.recipes.recipe import Recipe, apply_recipe, floor_of, resolve_recipe
+from cutpoint.recipes.schema import read_steps, write_steps
+from cutpoint.recipes.served import check_served
+from cutpoint.recipes.steps.overlaps import Nms
+from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
+from cutpoint.recipes.steps.scores import Threshold
 from cutpoint.records.model import Floor
 
 PAA_FLOOR = Floor("product", 0.05**2 * (1 - 1e-6), True)
@@ -45,37 +50,35 @@ def detect(definition, head, rows, scores="class", **sizes):
 
 
 def kinds(definition, head):
-    return [step["step"] for step in resolve_recipe(definition, head).steps]
+    return [step.name for step in resolve_recipe(definition, head).steps]
 
 
 def test_the_names_are_those_that_the_config_knows():
     assert tuple(BASES) == RECIPES
-    assert (*OVERRIDDEN, "score_voting") == OVERRIDES
-    assert set(PARAMETERS) == set(STEPS)
-    assert all(defaults.keys() <= PARAMETERS[step].keys() for step, defaults in DEFAULTS.items())
+    assert tuple(OVERRIDDEN) == OVERRIDES
 
 
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_is_made_of_known_steps_for_every_head(name, head):
     steps = steps_of(name, HEADS[head])
-    check_steps(steps)
-    assert [step["step"] for step in steps].count("nms") == 1
+    assert read_steps(write_steps(steps)) == steps
+    assert [type(step) for step in steps].count(Nms) == 1
 
 
 def test_mmdet3_is_the_heads_own_recipe():
-    assert resolve_recipe("mmdet3", atss_head()) == Recipe(ATSS_STEPS)
-    assert resolve_recipe({"base": "mmdet3"}, yolox_head()) == Recipe(YOLOX_STEPS)
+    assert resolve_recipe("mmdet3", atss_head()) == recipe_of(*ATSS_STEPS)
+    assert resolve_recipe({"base": "mmdet3"}, yolox_head()) == recipe_of(*YOLOX_STEPS)
 
 
 def test_overrides_change_their_step_alone():
     definition = {"base": "mmdet3", "score_thr": 0.3, "nms_pre": 7, "iou_threshold": 0.5, "max_per_img": 9}
     recipe = resolve_recipe(definition, atss_head())
-    assert recipe.get("threshold")["value"] == 0.3
-    assert recipe.get("top_k") == {"step": "top_k", "k": 7, "unit": "pair", "per": "level"}
-    assert recipe.get("nms")["iou_threshold"] == 0.5
-    assert recipe.get("max_per_img")["k"] == 9
-    assert [step["step"] for step in recipe.steps] == [step["step"] for step in ATSS_STEPS]
+    assert recipe.get(Threshold).value == 0.3
+    assert recipe.get(TopK) == TopK(7, "pair", "level")
+    assert recipe.get(Nms).iou_threshold == 0.5
+    assert recipe.get(MaxPerImg).k == 9
+    assert [step.name for step in recipe.steps] == [step["step"] for step in ATSS_STEPS]
     # neither the head's own recipe nor the definition changed
     assert atss_head().recipe[0]["value"] == 0.05
     assert definition["base"] == "mmdet3"
@@ -87,7 +90,9 @@ def test_an_override_without_its_step_is_refused():
 
 
 def test_an_unknown_base_is_refused():
-    with pytest.raises(UserError, match=r"'mmdet4': unknown; known: mmdet3, .*; did you mean mmdet3\?"):
+    with pytest.raises(
+        UserError, match=r"'mmdet4': unknown; did you mean 'mmdet3'\? known: .*mmdet2-onnx, mmdet3"
+    ):
         resolve_recipe("mmdet4", atss_head())
 
 
@@ -101,7 +106,7 @@ def test_a_threshold_below_the_floor_is_refused_and_the_message_tells_how_to_men
 
 
 def threshold(on, value, inclusive):
-    return Recipe(({"step": "threshold", "quantity": on, "value": value, "inclusive": inclusive},))
+    return Recipe((Threshold(on, value, inclusive),))
 
 
 def test_what_the_candidates_can_serve():
@@ -166,7 +171,7 @@ def test_a_class_gives_at_most_200_boxes_to_the_deployed_recipes():
 
 def test_mmdeploy_takes_5000_locations_of_all_levels_into_nms():
     steps = resolve_recipe("mmdeploy", HEADS["ATSS"]).steps
-    assert [s["step"] for s in steps] == [
+    assert [step.name for step in steps] == [
         "multiply_factor",
         "top_k",
         "threshold",
@@ -176,9 +181,9 @@ def test_mmdeploy_takes_5000_locations_of_all_levels_into_nms():
         "max_per_img",
         "rescale",
     ]
-    assert steps[1] == {"step": "top_k", "k": 3, "unit": "location", "per": "level"}
-    assert steps[4] == {"step": "top_k", "k": 5000, "unit": "location", "per": "image"}
-    assert kinds("mmdet2-onnx", HEADS["ATSS"]) == [s["step"] for s in (*steps[:4], *steps[5:])]
+    assert steps[1] == TopK(3, "location", "level")
+    assert steps[4] == TopK(5000, "location", "image")
+    assert kinds("mmdet2-onnx", HEADS["ATSS"]) == [step.name for step in (*steps[:4], *steps[5:])]
 
 
 def test_mmdeploy_makes_yolox_multi_label_and_keeps_100():
@@ -194,8 +199,8 @@ def test_mmdeploy_makes_yolox_multi_label_and_keeps_100():
 
 def test_mmdeploy_gives_rtmdet_neither_top_k_of_a_level_nor_clip():
     steps = resolve_recipe("mmdeploy", HEADS["RTMDet"]).steps
-    assert [s["step"] for s in steps] == ["threshold", "top_k", "nms", "max_per_img", "rescale"]
-    assert (steps[1]["k"], steps[1]["per"]) == (5000, "image")
+    assert [step.name for step in steps] == ["threshold", "top_k", "nms", "max_per_img", "rescale"]
+    assert (steps[1].k, steps[1].per) == (5000, "image")
     assert "clip" in kinds("mmdet2-onnx", HEADS["RTMDet"])
 
 
@@ -209,7 +214,7 @@ def test_paas_root_is_mmdeploys_not_mmdet2s():
 def test_yolov3_keeps_its_own_thresholds_and_top_k_in_the_deployed_recipes():
     for name in ("mmdet2-onnx", "mmdeploy"):
         steps = resolve_recipe(name, HEADS["YOLOv3"]).steps
-        assert [(s["step"], s.get("quantity")) for s in steps[:3]] == [
+        assert [(step.name, getattr(step, "quantity", None)) for step in steps[:3]] == [
             ("threshold", "factor"),
             ("threshold", "class"),
             ("top_k", None),
@@ -276,19 +281,19 @@ def test_class_agnostic_is_mmdet3_with_one_nms_over_all_classes():
 
 def test_overrides_of_the_other_recipes():
     recipe = resolve_recipe({"base": "mmdeploy", "nms_pre": 7, "score_thr": 0.2}, HEADS["ATSS"])
-    assert [s["k"] for s in recipe.steps if s["step"] == "top_k"] == [7, 5000]
-    assert recipe.get("threshold")["value"] == 0.2
+    assert [step.k for step in recipe.steps if isinstance(step, TopK)] == [7, 5000]
+    assert recipe.get(Threshold).value == 0.2
     recipe = resolve_recipe({"base": "seed-topk-nms", "nms_pre": 7, "score_thr": 0.2}, HEADS["ATSS"])
-    assert (recipe.get("top_k")["k"], recipe.get("threshold")["value"]) == (7, 0.2)
+    assert (recipe.get(TopK).k, recipe.get(Threshold).value) == (7, 0.2)
     recipe = resolve_recipe({"base": "mmdet3", "score_thr": 0.2}, HEADS["YOLOv3"])
-    assert [s["value"] for s in recipe.steps if s["step"] == "threshold"] == [0.3, 0.2]
+    assert [step.value for step in recipe.steps if isinstance(step, Threshold)] == [0.3, 0.2]
     assert "score_voting" not in kinds({"base": "mmdet3", "score_voting": False}, HEADS["PAA"])
     for definition, head, message in (
         ({"base": "mmdeploy", "nms_pre": 7}, "YOLOX", "no step 'top_k' to change"),
         ({"base": "seed-per-class", "max_per_img": 7}, "ATSS", "no step 'max_per_img' to change"),
         ({"base": "mmdet3", "score_voting": False}, "ATSS", "no step 'score_voting'"),
         ({"base": "mmdet3", "score_voting": True}, "PAA", "only false"),
-        ({"base": "mmdet3", "score_tr": 0.3}, "ATSS", "did you mean score_thr"),
+        ({"base": "mmdet3", "score_tr": 0.3}, "ATSS", "did you mean 'score_thr'"),
         ({"base": "mmdet3", "nms_pre": 0.5}, "ATSS", "k 0.5: a whole number is expected"),
         ({"score_thr": 0.3}, "ATSS", "give a name"),
     ):
@@ -314,11 +319,14 @@ def test_a_recipe_of_the_users_own():
     [
         ([], "give a list"),
         ("nms", "give a list"),
-        ([{"step": "nmss", "iou_threshold": 0.5}], r"step 1 'nmss': unknown; .*did you mean nms\?"),
+        (
+            [{"step": "nmss", "iou_threshold": 0.5}],
+            r"step 1 'nmss': unknown; did you mean 'nms'\? known: best_class",
+        ),
         ([{"iou_threshold": 0.5}], "step 1: give `{step: NAME"),
         (
             [{"step": "max_per_img", "k": 1}, {"step": "nms", "iou_treshold": 0.5}],
-            r"step 2 \(nms\): parameter 'iou_treshold': unknown; .*did you mean iou_threshold",
+            r"step 2 \(nms\): parameter 'iou_treshold': unknown; did you mean 'iou_threshold'",
         ),
         ([{"step": "nms"}], "iou_threshold is missing"),
         (
@@ -348,7 +356,7 @@ ON_PRODUCT = {"step": "threshold", "quantity": "product", "value": 0.3}
 
 
 def test_a_rank_by_class_score_before_the_threshold_needs_a_floor_on_the_class_score():
-    by_class, by_product = Recipe((TOP_K, MULTIPLY, ON_PRODUCT)), Recipe((MULTIPLY, TOP_K, ON_PRODUCT))
+    by_class, by_product = recipe_of(TOP_K, MULTIPLY, ON_PRODUCT), recipe_of(MULTIPLY, TOP_K, ON_PRODUCT)
     floors = {on: Floor(on, 0.3, False) for on in ("class", "product")}
     check_served(by_class.steps, floors["class"])
     check_served(by_product.steps, floors["class"])
@@ -361,10 +369,10 @@ def test_a_rank_by_class_score_before_the_threshold_needs_a_floor_on_the_class_s
 
 def test_boxes_that_vote_must_be_among_the_candidates():
     floor = Floor("product", 0.3, False)
-    check_served(Recipe((MULTIPLY, NMS, ON_PRODUCT)).steps, floor)
-    check_served(Recipe((MULTIPLY, ON_PRODUCT, NMS, VOTING)).steps, floor)
+    check_served(recipe_of(MULTIPLY, NMS, ON_PRODUCT).steps, floor)
+    check_served(recipe_of(MULTIPLY, ON_PRODUCT, NMS, VOTING).steps, floor)
     with pytest.raises(UserError, match="without a threshold"):
-        check_served(Recipe((MULTIPLY, NMS, ON_PRODUCT, VOTING)).steps, floor)
+        check_served(recipe_of(MULTIPLY, NMS, ON_PRODUCT, VOTING).steps, floor)
 
 
 @pytest.mark.parametrize(

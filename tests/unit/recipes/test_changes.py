@@ -3,6 +3,7 @@ from tiny import ATSS_STEPS, atss_head
 
 from cutpoint.recipes.bases import steps_of
 from cutpoint.recipes.changes import step_changes
+from cutpoint.recipes.schema import read_steps
 
 STEPS = list(ATSS_STEPS)
 THRESHOLD, TOP_K, CLIP, RESCALE, FACTOR, SIZE, NMS, CAP = STEPS
@@ -35,7 +36,7 @@ THRESHOLD, TOP_K, CLIP, RESCALE, FACTOR, SIZE, NMS, CAP = STEPS
     ],
 )
 def test_each_step_that_differs_is_named_once(after, found):
-    assert step_changes(STEPS, after) == found
+    assert step_changes(read_steps(STEPS), read_steps(after)) == found
 
 
 def test_named_recipes_differ_in_several_steps():

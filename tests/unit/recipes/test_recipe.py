@@ -8,10 +8,14 @@ from tiny import (
     geometry,
     input_recipe,
     model_spec,
+    recipe_of,
 )
 
-from cutpoint.recipes.checks import complete_step
-from cutpoint.recipes.recipe import STEPS, Recipe, apply_recipe, limit_top_k
+from cutpoint.recipes.recipe import apply_recipe, limit_top_k
+from cutpoint.recipes.steps.boxes import Clip
+from cutpoint.recipes.steps.overlaps import Nms
+from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
+from cutpoint.recipes.steps.scores import BestClass
 from cutpoint.records.image import Pad
 from cutpoint.records.model import ModelSpec
 
@@ -21,7 +25,7 @@ FAR = [(i * 100, 0, i * 100 + 8, 8) for i in range(10)]
 
 def run(steps, rows, **sizes):
     """Detections as ``(label, score, box)`` lists."""
-    found = apply_recipe(Recipe(tuple(steps)), candidates(*rows), geometry(**sizes), model_spec(atss_head()))
+    found = apply_recipe(recipe_of(*steps), candidates(*rows), geometry(**sizes), model_spec(atss_head()))
     assert found.boxes.dtype == np.float32
     assert found.scores.dtype == np.float32
     assert found.labels.dtype == np.int64
@@ -180,7 +184,7 @@ def test_clip_takes_the_image_size_not_the_padded_one():
 def test_clip_takes_the_padded_size_after_a_pad_step():
     spec = ModelSpec("m", ("a", "b", "c"), atss_head(), input_recipe(pad=Pad(to_square=True)))
     found = apply_recipe(
-        Recipe(({"step": "clip"},)), candidates((0, 0, 0, 0.5, 1, (-5, -5, 100, 100))), geometry(), spec
+        recipe_of({"step": "clip"}), candidates((0, 0, 0, 0.5, 1, (-5, -5, 100, 100))), geometry(), spec
     )
     assert found.boxes.tolist() == [[0, 0, 40, 40]]
 
@@ -248,24 +252,24 @@ def test_no_candidates_give_no_detections(steps):
 
 
 def test_without_leaves_one_step_out():
-    recipe = Recipe(ATSS_STEPS)
-    assert [s["step"] for s in recipe.without("clip").steps] == [
+    recipe = recipe_of(*ATSS_STEPS)
+    assert [step.name for step in recipe.without(Clip).steps] == [
         s["step"] for s in ATSS_STEPS if s["step"] != "clip"
     ]
     with pytest.raises(ValueError, match="no step 'best_class'"):
-        recipe.without("best_class")
+        recipe.without(BestClass)
 
 
 def test_a_limit_of_top_k_caps_every_count_and_what_goes_into_nms():
-    recipe = limit_top_k(Recipe((*ATSS_STEPS[:-1], {"step": "max_per_img", "k": 100})), 50)
-    assert [(step["step"], step.get("k")) for step in recipe.steps if "k" in step] == [
+    recipe = limit_top_k(recipe_of(*ATSS_STEPS[:-1], {"step": "max_per_img", "k": 100}), 50)
+    assert [(step.name, step.k) for step in recipe.steps if isinstance(step, TopK | MaxPerImg)] == [
         ("top_k", 3),
         ("top_k", 50),
         ("max_per_img", 50),
     ]
-    before_nms = recipe.steps[[step["step"] for step in recipe.steps].index("nms") - 1]
-    assert (before_nms["unit"], before_nms["per"]) == ("pair", "image")
-    assert limit_top_k(Recipe(YOLOX_STEPS), 50).get("max_per_img")["k"] == 50
+    before_nms = recipe.steps[[type(step) for step in recipe.steps].index(Nms) - 1]
+    assert before_nms == TopK(50, "pair", "image")
+    assert limit_top_k(recipe_of(*YOLOX_STEPS), 50).get(MaxPerImg).k == 50
 
 
 def random_candidates(seed, count=200):
@@ -282,9 +286,9 @@ def random_candidates(seed, count=200):
 def best_of_a_group(c, members, step):
     """The ``k`` best of some rows, taken one after the other."""
     order = members[np.argsort(-c.score[members], kind="stable")]
-    if step["unit"] == "pair":
-        return order[: step["k"]]
-    locations = list(dict.fromkeys(c.prior[order].tolist()))[: step["k"]]
+    if step.unit == "pair":
+        return order[: step.k]
+    locations = list(dict.fromkeys(c.prior[order].tolist()))[: step.k]
     return order[np.isin(c.prior[order], locations)]
 
 
@@ -292,14 +296,14 @@ def best_of_a_group(c, members, step):
 @pytest.mark.parametrize("per", ["level", "image"])
 @pytest.mark.parametrize("unit", ["pair", "location"])
 def test_top_k_equals_a_loop_over_the_groups(unit, per, k):
-    step = complete_step({"step": "top_k", "k": k, "unit": unit, "per": per})
+    step = TopK(k, unit, per)
     for seed in range(3):
         c = random_candidates(seed)
         groups = [np.flatnonzero(c.level == level) for level in range(3)]
         if per == "image":
             groups = [np.arange(len(c))]
         expected = c.take(np.concatenate([best_of_a_group(c, group, step) for group in groups]))
-        found = STEPS["top_k"](c, step, None)
+        found = step.apply(c, None)
         for name, value in vars(expected).items():
             np.testing.assert_array_equal(getattr(found, name), value, err_msg=name)
         if k != 40:  # more than a level has locations, fewer than it has pairs
@@ -309,7 +313,7 @@ def test_top_k_equals_a_loop_over_the_groups(unit, per, k):
 def test_best_class_of_rows_in_any_order():
     for seed in range(3):
         c = random_candidates(seed)
-        found = STEPS["best_class"](c, {}, None)
+        found = BestClass().apply(c, None)
         ranks = sorted(range(len(c)), key=lambda i: (c.prior[i], -c.score[i], c.label[i]))
         expected = [i for n, i in enumerate(ranks) if not n or c.prior[i] != c.prior[ranks[n - 1]]]
         assert found.prior.tolist() == c.prior[expected].tolist()

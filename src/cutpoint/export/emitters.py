@@ -1,0 +1,155 @@
+"""What each step of a recipe becomes in a graph: a sibling table of ``recipes.steps.STEPS``."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from cutpoint.export.graph import Graph
+from cutpoint.export.graph_nms import emit_nms
+from cutpoint.export.graph_rows import DROPPED, KEEP_ABOVE, Rows, Setting, gather, gather_pairs
+from cutpoint.recipes.steps.boxes import Clip, MinSize, Rescale
+from cutpoint.recipes.steps.overlaps import Nms, ScoreVoting
+from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
+from cutpoint.recipes.steps.scores import BestClass, MultiplyFactor, Threshold
+from cutpoint.recipes.steps.step import Step
+
+
+def _always(step: Any) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Emitter:
+    """How a step is built.
+
+    ``emit``: appends the step to a graph and returns the rows behind it. ``refuse``: why a step with such
+    parameters cannot be built; null where it can. ``after_nms``: whether it may follow NMS.
+    """
+
+    emit: Callable[[Graph, Rows, Any, Setting], Rows]
+    refuse: Callable[[Any], str | None] = _always
+    after_nms: bool = False
+
+
+def _best_class(g: Graph, rows: Rows, step: BestClass, setting: Setting) -> Rows:
+    return replace(
+        rows,
+        scores=g.op("ReduceMax", rows.scores, g.ints(2), keepdims=0),
+        labels=g.op("ArgMax", rows.scores, axis=2, keepdims=0),
+    )
+
+
+def _threshold(g: Graph, rows: Rows, step: Threshold, setting: Setting) -> Rows:
+    value = rows.scores
+    if step.quantity != "class" and rows.factors:
+        factors = _like(g, rows.factors, rows)
+        value = factors if step.quantity == "factor" else g.op("Mul", value, factors)
+    passed = g.op("GreaterOrEqual" if step.inclusive else "Greater", value, g.const(step.value))
+    return replace(rows, scores=g.op("Where", passed, rows.scores, g.const(DROPPED)))
+
+
+def _multiply_factor(g: Graph, rows: Rows, step: MultiplyFactor, setting: Setting) -> Rows:
+    live = g.op("Greater", rows.scores, g.const(KEEP_ABOVE))
+    score = g.op("Mul", rows.scores, _like(g, rows.factors, rows)) if rows.factors else rows.scores
+    if step.root:
+        # of a row that is out the root is NaN, and not chosen
+        score = g.op("Sqrt", score)
+    return replace(rows, scores=g.op("Where", live, score, g.const(DROPPED)), factors=None)
+
+
+def _like(g: Graph, factors: ir.Value, rows: Rows) -> ir.Value:
+    """Factors ``(B, N)`` in a shape that goes with the scores."""
+    return factors if rows.labels else g.op("Unsqueeze", factors, g.ints(2))
+
+
+def _top_k(g: Graph, rows: Rows, step: TopK, setting: Setting) -> Rows:
+    """The ``k`` best pairs or locations, of each level or of the image, gathered."""
+    head, by_pair = setting.head, step.unit == "pair"
+    each = head.num_classes if by_pair and not rows.labels else 1
+    values = rows.scores
+    if not rows.labels and by_pair:
+        values = g.op("Reshape", values, g.op("Concat", g.size(values, 0), g.ints(-1), axis=0))
+    elif not rows.labels:
+        values = g.op("ReduceMax", values, g.ints(2), keepdims=0)
+    if step.per == "image":
+        wanted = g.op("Min", g.ints(step.k), g.size(values, 1))
+        scores, index = g.ops("TopK", 2, values, wanted, axis=1)
+    else:
+        sizes = g.op("Mul", setting.level_counts, g.ints(each))
+        starts = g.op("CumSum", sizes, g.const(0, np.int64), exclusive=1)
+        parts = []
+        for level in range(head.levels):
+            start, size = (g.op("Gather", borders, g.ints(level), axis=0) for borders in (starts, sizes))
+            part = g.op("Slice", values, start, g.op("Add", start, size), g.ints(1))
+            wanted = g.op("Min", g.ints(step.k), size)
+            best, where = g.ops("TopK", 2, part, wanted, axis=1)
+            parts.append((best, g.op("Add", where, start)))
+        scores, index = (g.op("Concat", *side, axis=1) for side in zip(*parts, strict=True))
+    if by_pair and not rows.labels:
+        return gather_pairs(g, rows, scores, index, head)
+    return gather(g, rows, index)
+
+
+def _max_per_img(g: Graph, rows: Rows, step: MaxPerImg, setting: Setting) -> Rows:
+    """Part of NMS, whose rows are ranked: see ``Setting.limit``."""
+    return rows
+
+
+def _refuse_count(step: TopK | MaxPerImg) -> str | None:
+    if step.k >= 1:
+        return None
+    return (
+        f"the {step.name} of {step.k} cannot be built into a graph; "
+        "set nms_pre and max_per_img to at least 1 for the cut e2e"
+    )
+
+
+def _clip(g: Graph, rows: Rows, step: Clip, setting: Setting) -> Rows:
+    sizes = setting.sizes
+    limit = g.op("Unsqueeze", sizes.clip if step.to == "image" else sizes.tensor, g.ints(1))
+    if step.border:
+        limit = g.op("Sub", limit, g.const(step.border))
+    return replace(rows, boxes=g.op("Min", g.op("Max", rows.boxes, g.const(0.0)), limit))
+
+
+def _rescale(g: Graph, rows: Rows, step: Rescale, setting: Setting) -> Rows:
+    scale = setting.sizes.scale
+    if scale is None:
+        return rows
+    return replace(rows, boxes=g.op("Div", rows.boxes, g.op("Unsqueeze", scale, g.ints(1))))
+
+
+def _min_size(g: Graph, rows: Rows, step: MinSize, setting: Setting) -> Rows:
+    low = g.op("Slice", rows.boxes, g.ints(0), g.ints(2), g.ints(2))
+    high = g.op("Slice", rows.boxes, g.ints(2), g.ints(4), g.ints(2))
+    shortest = g.op("ReduceMin", g.op("Sub", high, low), g.ints(2), keepdims=0)
+    large = g.op("Greater", shortest, g.const(step.value))
+    large = large if rows.labels else g.op("Unsqueeze", large, g.ints(2))
+    return replace(rows, scores=g.op("Where", large, rows.scores, g.const(DROPPED)))
+
+
+def _refuse_overlap(step: Nms) -> str | None:
+    if (step.offset, step.reading, step.intersection) == (0, "xyxy", "sides"):
+        return None
+    return "ONNX has no NMS with such an IoU; use cut raw or decoded for this recipe"
+
+
+# Of each kind of step how it is built, or why no graph can have it.
+EMITTERS: dict[type[Step], Emitter | str] = {
+    BestClass: Emitter(_best_class),
+    Threshold: Emitter(_threshold),
+    MultiplyFactor: Emitter(_multiply_factor),
+    TopK: Emitter(_top_k, _refuse_count),
+    MaxPerImg: Emitter(_max_per_img, _refuse_count, after_nms=True),
+    Clip: Emitter(_clip, after_nms=True),
+    Rescale: Emitter(_rescale, after_nms=True),
+    MinSize: Emitter(_min_size),
+    Nms: Emitter(emit_nms, _refuse_overlap),
+    ScoreVoting: (
+        "score voting cannot be built into a graph; give the cut e2e the recipe "
+        "{base: mmdet3, score_voting: false}"
+    ),
+}

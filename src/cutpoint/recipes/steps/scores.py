@@ -1,0 +1,110 @@
+"""Steps that look at a pair's scores."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from cutpoint.decode.candidates import passes
+from cutpoint.ordering import ascending, best_first
+from cutpoint.recipes.steps.step import (
+    Changing,
+    Demands,
+    Frame,
+    LeastScore,
+    Reason,
+    Removing,
+    Step,
+    replace_columns,
+    rival,
+)
+from cutpoint.records.candidates import Candidates
+from cutpoint.records.model import Floor
+
+
+@dataclass(frozen=True)
+class BestClass(Removing):
+    """Keep the best class of each location; the lowest label among equals.
+
+    It demands nothing: class score and product rank a location's classes alike, the factor is the location's.
+    """
+
+    name: ClassVar[str] = "best_class"
+
+    def apply(self, candidates: Candidates, frame: Frame) -> Candidates:
+        order = np.argsort(candidates.label, kind="stable")
+        order = order[best_first(candidates.score[order])]
+        order = order[ascending(candidates.prior[order])]
+        prior = candidates.prior[order]
+        first = np.ones(len(candidates), dtype=bool)
+        first[1:] = prior[1:] != prior[:-1]
+        return candidates.take(order[first])
+
+    def why(self, before: Candidates, row: int, after: Candidates) -> Reason:
+        by = rival(after, int(np.flatnonzero(after.prior == before.prior[row])[0]))
+        return Reason(self.name, by.score - float(before.score[row]), by)
+
+
+@dataclass(frozen=True)
+class Threshold(Removing):
+    """Keep what is above a value, with ``inclusive`` also what equals it; in float32, as torch compares."""
+
+    name: ClassVar[str] = "threshold"
+    quantity: Literal["class", "factor", "product"]
+    value: float
+    inclusive: bool = False
+
+    def apply(self, candidates: Candidates, frame: Frame) -> Candidates:
+        return candidates.take(passes(self._compared(candidates), self.value, self.inclusive))
+
+    def _compared(self, candidates: Candidates) -> np.ndarray:
+        if self.quantity == "class":
+            return candidates.score
+        return candidates.factor if self.quantity == "factor" else candidates.score * candidates.factor
+
+    def demand(self, so_far: Demands) -> Demands:
+        if self.quantity == "factor" or so_far.complete:
+            return so_far
+        of_product = (so_far.multiplied or self.quantity == "product") and not so_far.by_class
+        quantity: Literal["class", "product"] = "product" if of_product else "class"
+        if so_far.root:
+            # on the root of the product, whose rounding must not lose a pair
+            floor = Floor(quantity, self.value**2 * (1 - 1e-6), inclusive=True)
+        else:
+            floor = Floor(quantity, self.value, self.inclusive)
+        return replace(so_far, floors=(*so_far.floors, floor))
+
+    def least_score(self, so_far: LeastScore) -> LeastScore:
+        if self.quantity == "factor":
+            return so_far
+        if self.quantity == "product" and not so_far.multiplied:
+            return replace(so_far, product=self.value)
+        return replace(so_far, score=max(self.value, so_far.score or 0))
+
+    def why(self, before: Candidates, row: int, after: Candidates) -> Reason:
+        return Reason(self.name, self.value - float(self._compared(before)[row]))
+
+
+@dataclass(frozen=True)
+class MultiplyFactor(Changing):
+    """The score becomes class score x factor, or its root; the factor is used up."""
+
+    name: ClassVar[str] = "multiply_factor"
+    root: bool = False
+
+    def apply(self, candidates: Candidates, frame: Frame) -> Candidates:
+        score = candidates.score * candidates.factor
+        score = np.sqrt(score) if self.root else score
+        return replace_columns(candidates, score=score, factor=np.ones_like(candidates.factor))
+
+    def demand(self, so_far: Demands) -> Demands:
+        return replace(so_far, multiplied=True, root=self.root)
+
+    def least_score(self, so_far: LeastScore) -> LeastScore:
+        product = so_far.product
+        # a threshold on the class score says nothing of the product
+        return LeastScore(True, math.sqrt(product) if self.root and product else product, product)
+
+
+STEPS: tuple[type[Step], ...] = (BestClass, Threshold, MultiplyFactor)

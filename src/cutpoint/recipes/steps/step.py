@@ -1,0 +1,143 @@
+"""What every step of a recipe says of itself."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+import numpy as np
+
+from cutpoint.records.candidates import Candidates
+from cutpoint.records.image import Geometry
+from cutpoint.records.model import Floor
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the steps know of an image: sizes, the clip's height and width, the rows that NMS chose from."""
+
+    geometry: Geometry
+    clip: tuple[int, int]
+    before_nms: Candidates
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The candidate that took another one's place; ``iou`` with it where that is why."""
+
+    prior: int
+    label: int
+    score: float
+    iou: float | None = None
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a step removed a candidate.
+
+    ``cause``: one of the step's ``causes``. ``margin``: how far the candidate was from staying, in the unit
+    of what the step compares; null where nothing of its kind stayed.
+    """
+
+    cause: str
+    margin: float | None
+    by: Rival | None = None
+
+
+@dataclass(frozen=True)
+class Demands:
+    """What the steps so far demand of a pair's class score, or product with the factor, before it can matter.
+
+    ``floors``: the demands in order; ``multiplied``: the score is the product by now, with ``root`` its root;
+    ``by_class``: pairs were ranked by class score alone; ``into_nms``: the demands on what the last NMS chose
+    from; ``complete``: whatever follows demands nothing more.
+    """
+
+    floors: tuple[Floor, ...] = ()
+    multiplied: bool = False
+    root: bool = False
+    by_class: bool = False
+    into_nms: tuple[Floor, ...] = ()
+    complete: bool = False
+
+
+@dataclass(frozen=True)
+class LeastScore:
+    """The score above which the steps so far keep a box; null where they do not say.
+
+    ``multiplied``: the score is the product by now; ``product``: what they demand of it before that.
+    """
+
+    multiplied: bool
+    score: float | None = None
+    product: float | None = None
+
+
+@dataclass(frozen=True)
+class Step(ABC):
+    """One step: a frozen dataclass whose fields are its parameters.
+
+    ``name`` is what configs and files call it. The type of a field says which values it takes (``float``,
+    ``int``, ``bool``, ``int | None`` or a ``Literal``), and a field without a default must be given.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def apply(self, candidates: Candidates, frame: Frame) -> Candidates:
+        """The candidates behind this step; those given stay as they are."""
+
+    @classmethod
+    @abstractmethod
+    def causes(cls) -> tuple[str, ...]:
+        """The words that a removed box may be put down to; those of its ``why``, where it has one."""
+
+    def problem(self) -> str | None:
+        """Why parameters that are each allowed mean nothing together; null where they do."""
+        return None
+
+    def demand(self, so_far: Demands) -> Demands:
+        """What a recipe demands of a pair up to and with this step.
+
+        A pair below a demand changes nothing of the result: what ranks pairs ranks it below all that pass.
+        """
+        return so_far
+
+    def least_score(self, so_far: LeastScore) -> LeastScore:
+        """The score above which a recipe keeps boxes up to and with this step."""
+        return so_far
+
+
+Kind = TypeVar("Kind", bound=Step)
+
+
+@dataclass(frozen=True)
+class Removing(Step):
+    """A step that removes candidates and leaves those that stay as they are."""
+
+    @classmethod
+    def causes(cls) -> tuple[str, ...]:
+        return (cls.name,)
+
+    @abstractmethod
+    def why(self, before: Candidates, row: int, after: Candidates) -> Reason:
+        """Why a candidate of the state before this step, given by its row, is not in the state after it."""
+
+
+@dataclass(frozen=True)
+class Changing(Step):
+    """A step that changes boxes or scores and removes none."""
+
+    @classmethod
+    def causes(cls) -> tuple[str, ...]:
+        return ()
+
+
+def rival(candidates: Candidates, row: int, iou: float | None = None) -> Rival:
+    """One candidate as the one that took another's place."""
+    prior, label, score = (column[row] for column in (candidates.prior, candidates.label, candidates.score))
+    return Rival(int(prior), int(label), float(score), iou)
+
+
+def replace_columns(candidates: Candidates, **columns: np.ndarray) -> Candidates:
+    """The same candidates with some columns replaced; faster than ``dataclasses.replace``."""
+    return Candidates(**{**vars(candidates), **columns})

@@ -1,0 +1,29 @@
+"""The steps of recipes in words for the page: a sibling table of ``recipes.steps.STEPS``.
+
+It stands apart from what the steps do, so that another word makes the page anew and no detection.
+"""
+
+from cutpoint.recipes.steps.boxes import Clip, MinSize, Rescale
+from cutpoint.recipes.steps.overlaps import Nms, ScoreVoting
+from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
+from cutpoint.recipes.steps.scores import BestClass, MultiplyFactor, Threshold
+from cutpoint.recipes.steps.step import Step
+
+# Of each kind of step: what became of a box that was removed for it, by cause.
+WORDS: dict[type[Step], dict[str, str]] = {
+    BestClass: {"best_class": "another class of its location is better"},
+    Threshold: {"threshold": "below the threshold"},
+    MultiplyFactor: {},
+    TopK: {"top_k": "lost at top-k"},
+    MaxPerImg: {"max_per_img": "over the limit of the image"},
+    Clip: {"clip": "clipped away"},
+    Rescale: {},
+    MinSize: {"min_size": "too small"},
+    Nms: {"nms": "suppressed", "max_per_class": "over the limit of its class"},
+    ScoreVoting: {},
+}
+
+
+def removed_by(cause: str) -> str | None:
+    """What became of a box, in words; null for what is no step's cause."""
+    return next((words[cause] for words in WORDS.values() if cause in words), None)
