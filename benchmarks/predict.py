@@ -182,7 +182,15 @@ def measure(folder: Path, name: str, options: argparse.Namespace) -> dict[str, A
             bare[threads].append(float(np.median(taken["bare"])))
         began = time.perf_counter()
         write_predictions(
-            pipeline, manifest, 0, 1, 1, job["out"], job["out_images"], {}, workers=workers, runs=runs
+            pipeline,
+            manifest=manifest,
+            shard=0,
+            shards=1,
+            input="mmdet",
+            workers=workers,
+            runs=runs,
+            out=job["out"],
+            out_images=job["out_images"],
         )
         predict.append((time.perf_counter() - began) / options.images * 1000)
         runner.test()

@@ -159,14 +159,14 @@ def test_predictions_of_batches_say_how_they_were_padded(atss, atss_exports, pho
     predict_onnx(model=str(atss.folder / "rawimage.onnx"), shard=0, shards=1, batch=2, **common)
     padded = padded_sizes(files)
     assert padded == [(256, 256), (256, 256), (192, 256), (192, 256), (256, 160)]
-    assert read_metadata(files["out"])["input"] == "mmdet"
+    assert read_metadata(files["out"]).input == "mmdet"
     model = {"config": atss.config_name, "checkpoint": atss.checkpoint, "spec": atss.spec_file}
     predict_pytorch(**model, cut="raw", shard=1, shards=2, batch=2, input="seed-225", **common)
     # the second of two shards: images 2 to 4, each alone or beside the next, at their own size
     own = [tuple(math.ceil(side / 32) * 32 for side in SIZES[number]) for number in (2, 3, 4)]
     pair = tuple(map(max, zip(*own[:2], strict=True)))
     assert padded_sizes(files) == [pair, pair, own[2]]
-    assert read_metadata(files["out"])["input"] == "seed-225"
+    assert read_metadata(files["out"]).input == "seed-225"
 
 
 @pytest.mark.parametrize(("cut", "batch"), [("raw", 1), ("raw", 2), ("e2e", 1), ("e2e", 2), ("pytorch", 1)])
@@ -183,7 +183,8 @@ def test_files_are_byte_equal_to_a_plain_loops_for_any_number_of_threads(
         files = make_paths(tmp_path, threads)
         if cut == "pytorch":
             # torch's own threads stay, since its results depend on them
-            write_predictions(own, manifest, 0, 1, batch, *files, {"input": "mmdet"}, workers=threads)
+            part = {"manifest": manifest, "shard": 0, "shards": 1, "input": "mmdet", "batch": batch}
+            write_predictions(own, **part, workers=threads, out=files[0], out_images=files[1])
         else:
             common = {"model": model, "manifest": manifest, "provider": "cpu", "shard": 0, "shards": 1}
             predict_onnx(**common, threads=threads, batch=batch, out=files[0], out_images=files[1])

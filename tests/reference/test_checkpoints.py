@@ -94,13 +94,13 @@ OLD = torch_bytes({"state_dict": {"w": torch.ones(1000)}}, False)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is empty; copy or download it again"),
+        (b"", "it is empty; copy or download it again"),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 123\n",
-            "is a Git LFS pointer.*pull",
+            "it is a Git LFS pointer.*pull",
         ),
-        (b"<html>404</html>", "is a web page"),
-        (b"\n <!DOCTYPE html>", "is a web page"),
+        (b"<html>404</html>", "it is a web page"),
+        (b"\n <!DOCTYPE html>", "it is a web page"),
         (
             b'{"error": "not found"}',
             r".*not written by torch\.save, or is damaged \(Unsupported operand 123\)",
@@ -251,7 +251,7 @@ def test_weights_of_another_size_are_one_message(tmp_path, layer):
 
 
 def test_an_unknown_shipped_config_gets_a_suggestion():
-    with pytest.raises(UserError, match=r"did you mean mmdet::yolox/yolox_nano_8xb8-300e_coco\.py"):
+    with pytest.raises(UserError, match=r"did you mean 'mmdet::yolox/yolox_nano_8xb8-300e_coco\.py"):
         load_config("mmdet::yolox/yolox_nano_8x8_300e_coco.py")
     with pytest.raises(UserError, match=r"has none$"):
         load_config("mmdet::qqqqqqqq")

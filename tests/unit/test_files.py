@@ -3,7 +3,7 @@ import stat
 
 import pytest
 
-from cutpoint.files import read_json, replacing, write_json, write_text
+from cutpoint.files import name_substitute, read_json, replacing, write_json, write_text
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path):
@@ -50,3 +50,26 @@ def test_json_keeps_floats_exactly_and_refuses_nan(tmp_path):
     with pytest.raises(ValueError, match="JSON compliant"):
         write_json(tmp_path / "nan.json", {"a": float("nan")})
     assert os.listdir(tmp_path) == ["v.json"]
+
+
+@pytest.mark.parametrize(
+    ("start", "text"),
+    [
+        (b"", "it is empty"),
+        (b" \n\t", "it is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "it is a Git LFS pointer"),
+        (b"<html>404</html>", "it is a web page"),
+        (b"\n <!DOCTYPE html>", "it is a web page"),
+        (b"<?xml version='1.0'?><Error>", "it is a web page"),
+        (b"\xef\xbb\xbf<HTML>", "it is a web page"),
+    ],
+)
+def test_what_lies_in_place_of_a_file_is_named(start, text):
+    assert name_substitute(start).startswith(text)
+
+
+@pytest.mark.parametrize(
+    "start", [b"PK\x03\x04", b"\x08\x0a", b'{"images": []}', b"\x80\x02", b"< 5", b"version 2"]
+)
+def test_what_may_be_the_file_is_no_substitute(start):
+    assert name_substitute(start) is None

@@ -15,6 +15,7 @@ from cutpoint.recipes.schema import read_step
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.image import Geometry, InputRecipe
 from cutpoint.records.model import METADATA_KEY, DenseHead, Floor, HeadSpec, ModelSpec, Part
+from cutpoint.records.predictions import RunMetadata
 
 ATSS_STEPS = (
     {"step": "threshold", "quantity": "class", "value": 0.05, "inclusive": False},
@@ -168,6 +169,17 @@ def input_recipe(**changes: Any) -> InputRecipe:
         "pad_value": 0.0,
     }
     return InputRecipe(**(values | changes))
+
+
+def run_metadata(model: ModelSpec, /, **changes: Any) -> RunMetadata:
+    """Of a run of this model on the CPU; cut ``raw``."""
+    values: dict[str, Any] = {
+        "cut": "raw",
+        "provider": "cpu",
+        "floor": model.head.floor,
+        "spec": model.digest,
+    }
+    return RunMetadata(**(values | {"input": "mmdet", "scores": None} | changes))
 
 
 def model_spec(head: DenseHead, classes: tuple[str, ...] = ("car", "bus", "person")) -> ModelSpec:

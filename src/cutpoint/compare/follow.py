@@ -41,11 +41,11 @@ def open_candidates(predictions: list[str], spec: str) -> tuple[ModelSpec, str]:
     reason = find_refusal(predictions)
     if reason is not None:
         raise Refused(reason)
-    if made["cut"] == "e2e":
+    if made.cut == "e2e":
         raise UserError(
             f"{predictions[0]} holds detections, not candidates; a recipe runs on raw or decoded only"
         )
-    return model, made["scores"] or "class"
+    return model, made.scores or "class"
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def _faults(
         shown = json.dumps(annotations[int(np.argmax(unread))].get("bbox"))
         shown = shown if len(shown) <= 60 else f"{shown[:60]}..."
         yield f"bbox that is not four finite numbers ({shown})", "write x, y, width, height in pixels", unread
-    flat = (boxes[:, 2:] <= 0).any(axis=1)
+    flat = (boxes[:, 2] <= 0) | (boxes[:, 3] <= 0)
     yield "width or height of the bbox is 0 or negative", "correct them", flat
     area = boxes[:, 2] * boxes[:, 3]
     inside = _inside(boxes, sizes)
@@ -152,7 +152,8 @@ def _faults(
 def _inside(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """``(N,)``: area (px^2) of each box's part in its image."""
     low, high = np.maximum(boxes[:, :2], 0), np.minimum(boxes[:, :2] + boxes[:, 2:], sizes)
-    return np.clip(high - low, 0, None).prod(axis=1)
+    area: np.ndarray = np.clip(high - low, 0, None).prod(axis=1)
+    return area
 
 
 def _again(annotations: list[dict[str, Any]], boxes: np.ndarray) -> np.ndarray:

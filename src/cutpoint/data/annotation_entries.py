@@ -71,7 +71,7 @@ def _check_lists(where: str, content: dict[str, Any]) -> None:
     first = annotations[0] if isinstance(annotations, list) and annotations else None
     if isinstance(first, dict) and "bbox" not in first:
         for key, task in TASKS.items():
-            if key in first and not any(isinstance(a, dict) and "bbox" in a for a in annotations):
+            if key in first and not any(isinstance(a, dict) and "bbox" in a for a in annotations or ()):
                 raise UserError(f"{where}: has {task} and no boxes; give the file of the boxes (bbox)")
     for key in ("images", "annotations", "categories"):
         if not isinstance(content.get(key), list):

@@ -134,4 +134,6 @@ def _field_notes(content: dict[str, Any], kept: list[int], clean: CleanAnnotatio
 def _odd_areas(clean: CleanAnnotations) -> np.ndarray:
     """``(N,)`` bool: much larger than its box, or a fraction of the image's; a mask may be much smaller."""
     _, _, width, height = clean.bbox.T
-    return (clean.area > 1.5 * width * height + 10) | ((clean.area <= 1) & (width * height / 100 > 1))
+    fraction = (clean.area <= 1) & (width * height / 100 > 1)
+    odd: np.ndarray = (clean.area > 1.5 * width * height + 10) | fraction
+    return odd

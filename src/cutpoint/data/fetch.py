@@ -72,9 +72,12 @@ def _download(url: str, part: Path, size: int | None) -> None:
                     file.write(chunk)
                     progress.update(len(chunk))
     except requests.HTTPError as error:
+        answer = (
+            str(error) if error.response is None else f"{error.response.status_code} {error.response.reason}"
+        )
         raise UserError(
-            f"{url}: the server answers {error.response.status_code} {error.response.reason}; check the row "
-            "of data/sources.tsv, or put the file there by hand"
+            f"{url}: the server answers {answer}; check the row of data/sources.tsv, or put the file there "
+            "by hand"
         ) from error
     except (requests.RequestException, OSError) as error:
         raise UserError(

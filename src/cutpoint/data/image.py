@@ -202,8 +202,9 @@ def _pad_size(height: int, width: int, pad: Pad) -> tuple[int, int]:
 
 
 def _pad_pixels(image: np.ndarray, pad: Pad) -> np.ndarray:
-    height, width = _pad_size(*image.shape[:2], pad)
-    bottom, right = height - image.shape[0], width - image.shape[1]
+    inner_height, inner_width = image.shape[:2]
+    height, width = _pad_size(inner_height, inner_width, pad)
+    bottom, right = height - inner_height, width - inner_width
     return cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_CONSTANT, value=pad.value)
 
 

@@ -95,7 +95,8 @@ def repeats(results: Results) -> str | None:
 
 def looks_like_fractions(boxes: np.ndarray) -> np.ndarray:
     """``(N,)``: which of ``(N, 4)`` boxes have no number above what fractions of an image have."""
-    return np.abs(boxes).max(axis=1, initial=0) <= LARGEST_FRACTION
+    tiny: np.ndarray = np.abs(boxes).max(axis=1, initial=0) <= LARGEST_FRACTION
+    return tiny
 
 
 def _odd(results: Results) -> list[str]:
@@ -104,7 +105,7 @@ def _odd(results: Results) -> list[str]:
         return []
     masks = {
         "entries have a score outside 0 to 1": (results.score < 0) | (results.score > 1),
-        "boxes have a negative width or height": (results.bbox[:, 2:] < 0).any(axis=1),
+        "boxes have a negative width or height": (results.bbox[:, 2] < 0) | (results.bbox[:, 3] < 0),
     }
     tiny = looks_like_fractions(results.bbox)
     if 2 * tiny.sum() > len(tiny):

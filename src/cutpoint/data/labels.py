@@ -1,12 +1,11 @@
 """Labels of a model, category ids of a data set: which is which, and what is scored."""
 
-import difflib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from cutpoint.data.annotations import CleanAnnotations
-from cutpoint.errors import UserError
+from cutpoint.errors import UserError, did_you_mean
 from cutpoint.records.manifest import Category, Manifest
 from cutpoint.records.truth import LeftOut
 
@@ -62,8 +61,8 @@ def label_map(
     if not in_file:
         first = next(iter(ids))
         raise UserError(
-            f"{key}.classes is null, but the model has no class {first!r}{_near(first, classes)}, nor any "
-            f"other category's of {path}; map the model's class names to category names"
+            f"{key}.classes is null, but the model has no class for any category of {path} (the first: "
+            f"{first!r}); map the model's class names to category names{did_you_mean(first, classes)}"
         )
     if order is None:
         _check_order(key, path, classes, in_file, trained_order)
@@ -122,8 +121,8 @@ def scored_categories(
         total = len(annotations.categories)
         raise UserError(
             f"{where}: {len(without)} of {total} categories have boxes ({count}) and no model class: "
-            f"{_show(names, names)}{_near(names[0], classes)}; set it to leave_out (not scored, as in mmdet) "
-            "or count (scored, AP 0), or map classes to them"
+            f"{_show(names, names)}; set it to leave_out (not scored, as in mmdet) or count (scored, AP 0), "
+            f"or map classes to them{did_you_mean(names[0], classes)}"
         )
     counted = {category.id for category in without} if choice == "count" else set()
     left = [category for category in without if category.id not in counted]
@@ -137,9 +136,11 @@ def _check_mapping(
 ) -> None:
     for name, category in mapping.items():
         if name not in classes:
-            raise UserError(f"{key}.classes: the model has no class {name!r}{_near(name, classes)}")
+            raise UserError(f"{key}.classes: the model has no class {name!r}{did_you_mean(name, classes)}")
         if category not in ids:
-            raise UserError(f"{key}.classes: {path} has no category {category!r}{_near(category, ids)}")
+            raise UserError(
+                f"{key}.classes: {path} has no category {category!r}{did_you_mean(category, ids)}"
+            )
 
 
 def _check_order(
@@ -148,13 +149,13 @@ def _check_order(
     by_name = [name for name in classes if name in set(in_file)]
     trained = [name for name in trained_order or classes if name in set(classes)]
     if in_file != by_name:
-        place = _first_difference(classes, in_file)
+        first = _first_difference(classes, in_file) or 0
         known = f"; the training annotations have {_show(trained, classes)}" if trained_order else ""
         raise UserError(
             f"{key}.label_order: {path} lists the categories in the order {_show(in_file, by_name)}, and the "
             f"model its classes in the order {_show(by_name, in_file)}{known}. mmdet numbers labels by the "
-            f"file. Set it to names (label {place} is {classes[place]!r}, as the model's classes say) or to "
-            f"file (label {place} is {in_file[place]!r}, as in mmdet's own test)"
+            f"file. Set it to names (label {first} is {classes[first]!r}, as the model's classes say) or to "
+            f"file (label {first} is {in_file[first]!r}, as in mmdet's own test)"
         )
     place = _first_difference(classes, trained)
     if place is not None:
@@ -180,8 +181,3 @@ def _show(names: Sequence[str], other: Sequence[str]) -> str:
     parts += map(repr, shown)
     rest = len(names) - start - len(shown)
     return ", ".join(parts + ([f"({rest} more)"] if rest else []))
-
-
-def _near(name: str, names: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(names), 1)
-    return f"; did you mean {near[0]!r}" if near else ""

@@ -1,7 +1,6 @@
 """mmdet's own config and checkpoint in, a detector in eval mode out."""
 
 import copy
-import difflib
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from torch import nn
 from cutpoint.detector import patches
 from cutpoint.detector.checkpoint import load_weights
 from cutpoint.detector.typenames import type_name
-from cutpoint.errors import UserError
+from cutpoint.errors import UserError, did_you_mean
 
 
 def load_config(name: str) -> Config:
@@ -32,10 +31,8 @@ def load_config(name: str) -> Config:
         package, _, relative = name.partition("::")
         configs = Path(get_installed_path("mmdet")) / ".mim" / "configs"
         if package != "mmdet" or not (configs / relative).is_file():
-            near = difflib.get_close_matches(
-                relative, [str(p.relative_to(configs)) for p in configs.glob("*/*.py")], 1
-            )
-            hint = f"; did you mean mmdet::{near[0]}" if near else ""
+            known = (f"mmdet::{path.relative_to(configs)}" for path in configs.glob("*/*.py"))
+            hint = did_you_mean(name, known)
             raise UserError(f"model config {name!r}: mmdet {mmdet.__version__} has none{hint}")
         config = get_config(name)
     else:

@@ -18,14 +18,11 @@ from mmengine.logging import HistoryBuffer
 from torch import nn
 
 from cutpoint.errors import UserError
+from cutpoint.files import START_BYTES, name_substitute
 
 # Beginnings of keys that wrappers of a model add: nn.parallel and torch.compile.
 WRAPPERS = re.compile(r"^(module\.|_orig_mod\.)+")
 RUNNING = ("running_mean", "running_var")
-BEGINNINGS = {
-    b"version https://git-lfs": "is a Git LFS pointer, not the weights; run `git lfs pull`",
-    b"<": "is a web page (HTML or XML), not the weights; download it again from its own address",
-}
 
 
 def load_weights(model: nn.Module, checkpoint: str) -> None:
@@ -94,14 +91,11 @@ def read_checkpoint(path: str) -> dict[str, Any]:
 def _check_kind(path: str) -> None:
     try:
         with open(path, "rb") as file:
-            head = file.read(64)
+            substitute = name_substitute(file.read(START_BYTES))
     except OSError as error:
         raise UserError(f"checkpoint {path}: cannot be read ({error.strerror})") from error
-    if not head:
-        raise UserError(f"checkpoint {path}: is empty; copy or download it again")
-    for beginning, what in BEGINNINGS.items():
-        if head.lstrip().lower().startswith(beginning):
-            raise UserError(f"checkpoint {path}: {what}")
+    if substitute:
+        raise UserError(f"checkpoint {path}: {substitute}")
 
 
 def _reason(path: str, error: Exception) -> str:

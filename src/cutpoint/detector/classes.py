@@ -1,7 +1,6 @@
 """Class names of a detector, and the order of the categories that it was trained with."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config, ConfigDict
 
 from cutpoint.detector.checkpoint import read_checkpoint
-from cutpoint.detector.testset import find_test_dataset
+from cutpoint.detector.testset import find_test_dataset, walk_datasets
 from cutpoint.detector.typenames import find_type, type_name
 from cutpoint.errors import UserError
 from cutpoint.records.annotations import read_category_names
@@ -82,13 +81,15 @@ def trained_order(config: Config, classes: list[str]) -> list[str] | None:
         null where label i is ``classes[i]`` in every training file, or no such file is on this machine. Of
         several files the first that differs.
     """
+    # A plan does not hash these files: only mmengine, which runs the config, knows their paths, and a plan
+    # runs no code of the user. After an edit of them: --forcerun describe_model.
     loader = config.get("train_dataloader") or {}
-    for dataset in _leaves(loader.get("dataset") if isinstance(loader, dict) else None):
+    for dataset, _ in walk_datasets(loader.get("dataset") if isinstance(loader, dict) else None):
         kind = find_type(dataset.get("type"), DATASETS)
         if not kind or getattr(kind, "load_data_list", None) is not CocoDataset.load_data_list:
             continue
         path = os.path.join(dataset.get("data_root") or "", dataset.get("ann_file") or "")
-        named = set(_configured(dataset) or kind.METAINFO.get("classes", ()))
+        named = set(_configured(dataset) or getattr(kind, "METAINFO", {}).get("classes", ()))
         order = [name for name in _trained_categories(path) if name in named]
         if order != classes[: len(order)]:
             return order
@@ -132,17 +133,6 @@ def _default(dataset: ConfigDict, where: str) -> list[str]:
             f"{where} is not set, and neither {type_name(dataset.type)} nor the checkpoint names the classes"
         )
     return [names] if isinstance(names, str) else list(names)
-
-
-def _leaves(dataset: Any) -> Iterator[ConfigDict]:
-    """The data sets inside wrappers (Repeat, Concat, ClassBalanced, MultiImageMix)."""
-    if isinstance(dataset, list | tuple):
-        for part in dataset:
-            yield from _leaves(part)
-    elif isinstance(dataset, dict) and ("datasets" in dataset or "dataset" in dataset):
-        yield from _leaves(dataset.get("datasets", dataset.get("dataset")))
-    elif isinstance(dataset, dict):
-        yield dataset
 
 
 def _trained_categories(path: str) -> list[str]:

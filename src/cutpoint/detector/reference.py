@@ -253,7 +253,14 @@ def predict_pytorch(
     """
     model_spec = read_spec(spec)
     pipeline = open_pytorch(config, checkpoint, model_spec, cut, provider, threads, input, tf32)
-    metadata = {"input": input, "scores": None}
     write_predictions(
-        pipeline, manifest, shard, shards, batch, out, out_images, metadata, workers=threads, runs=1
+        pipeline,
+        manifest=manifest,
+        shard=shard,
+        shards=shards,
+        input=input,
+        batch=batch,
+        workers=threads,
+        out=out,
+        out_images=out_images,
     )

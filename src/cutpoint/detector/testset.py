@@ -1,5 +1,6 @@
-"""The data set of a config's ``test_dataloader``, below its wrappers."""
+"""The data sets of a config's loaders, below their wrappers."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from mmdet.registry import DATASETS
@@ -8,13 +9,27 @@ from mmengine.config import Config, ConfigDict
 from cutpoint.detector.typenames import own_name, type_name
 from cutpoint.errors import UserError
 
-# Data sets that pass the images of others on as they are; the key that holds those.
-WRAPPERS = {
-    "ConcatDataset": "datasets",
-    "RepeatDataset": "dataset",
-    "ClassBalancedDataset": "dataset",
-    "MultiImageMixDataset": "dataset",
-}
+# Data sets that pass the images of others on as they are.
+WRAPPERS = ("ConcatDataset", "RepeatDataset", "ClassBalancedDataset", "MultiImageMixDataset")
+# the keys under which a data set holds others
+INNER = ("datasets", "dataset")
+
+
+def walk_datasets(dataset: Any) -> Iterator[tuple[ConfigDict, list[ConfigDict]]]:
+    """Every plain data set of a loader, and the data sets that wrap it, the outermost first.
+
+    Args:
+        dataset: a loader's ``dataset``, or a list of them; anything else yields nothing.
+    """
+    if isinstance(dataset, list | tuple):
+        for part in dataset:
+            yield from walk_datasets(part)
+    elif isinstance(dataset, dict):
+        inner = next((dataset[key] for key in INNER if key in dataset), None)
+        if inner is None:
+            yield dataset, []
+        for plain, wrappers in walk_datasets(inner):
+            yield plain, [dataset, *wrappers]
 
 
 def list_test_datasets(config: Config) -> list[ConfigDict]:
@@ -27,14 +42,17 @@ def list_test_datasets(config: Config) -> list[ConfigDict]:
         UserError: a loader without a data set, or a wrapper that changes images.
     """
     loaders = config.get("test_dataloader")
-    found: list[ConfigDict] = []
+    datasets: list[ConfigDict] = []
     for loader in loaders if isinstance(loaders, list | tuple) else [loaders]:
         if not loader or not loader.get("dataset"):
             raise UserError("test_dataloader: it has no dataset; give it one with a pipeline")
-        found += _unwrapped(loader["dataset"])
-    if not found:
+        for dataset, wrappers in walk_datasets(loader["dataset"]):
+            for wrapper in wrappers:
+                _check_wrapper(wrapper)
+            datasets.append(dataset)
+    if not datasets:
         raise UserError("test_dataloader: it has no dataset; give it one with a pipeline")
-    return found
+    return datasets
 
 
 def find_test_dataset(config: Config) -> ConfigDict:
@@ -64,21 +82,15 @@ def find_test_pipeline(config: Config) -> list[dict[str, Any]]:
     return pipeline
 
 
-def _unwrapped(dataset: ConfigDict) -> list[ConfigDict]:
+def _check_wrapper(dataset: ConfigDict) -> None:
     kind = dataset.get("type")
-    key = WRAPPERS.get(own_name(kind, DATASETS) or "")
-    if key is None:
-        inner = next((name for name in ("dataset", "datasets") if name in dataset), None)
-        if inner:
-            raise UserError(
-                f"test_dataloader: data set {type_name(kind)} holds others under `{inner}`, and what it does "
-                f"with their images is unknown; known: {', '.join(WRAPPERS)}"
-            )
-        return [dataset]
+    if own_name(kind, DATASETS) not in WRAPPERS:
+        inner = next(key for key in INNER if key in dataset)
+        raise UserError(
+            f"test_dataloader: data set {type_name(kind)} holds others under `{inner}`, and what it does "
+            f"with their images is unknown; known: {', '.join(WRAPPERS)}"
+        )
     if dataset.get("pipeline"):
         raise UserError(
             f"test_dataloader: {type_name(kind)} has a pipeline of its own; keep that of the data set in it"
         )
-    inner = dataset.get(key) or []
-    parts = inner if isinstance(inner, list | tuple) else [inner]
-    return [leaf for part in parts for leaf in _unwrapped(part)]

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cutpoint.errors import UserError
+from cutpoint.files import START_BYTES, name_substitute
 
 if TYPE_CHECKING:
     import onnx
 
-START_BYTES = 512
 # the key under which a tensor names the file that holds it
 LOCATION = b"location"
 
@@ -41,12 +41,9 @@ def _name_other_kind(path: str | Path) -> str | None:
             start = file.read(START_BYTES)
     except OSError as error:
         return error.strerror
-    if not start:
-        return "it is empty; make or download it again"
-    if start.startswith(b"version https://git-lfs.github.com/"):
-        return "it is a Git LFS pointer, not the file itself; run `git lfs pull`"
-    if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "it is a page of HTML or XML; download the file itself"
+    substitute = name_substitute(start)
+    if substitute:
+        return substitute
     if start.startswith(b"PK\x03\x04"):
         return "it is a zip archive, as PyTorch's checkpoints are; export the model to ONNX"
     try:

@@ -48,7 +48,7 @@ def postprocess(
     if reason is not None:
         write_refusal(out, reason)
         return
-    scores = made["scores"] or "class"
+    scores = made.scores or "class"
     resolved = resolve_recipe(recipe, model_spec.head, scores) if cut in READERS else None
     categories = read_labels(labels).labels
     lines = []

@@ -3,8 +3,6 @@
 import hashlib
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict
-from typing import Any
 
 from tqdm import tqdm
 
@@ -13,7 +11,7 @@ from cutpoint.predict.runtime import Session
 from cutpoint.predict.stream import share_threads, stream
 from cutpoint.records.detections import Refused
 from cutpoint.records.manifest import Image, read_manifest
-from cutpoint.records.predictions import PredictionWriter
+from cutpoint.records.predictions import PredictionWriter, RunMetadata
 
 
 def predict_onnx(
@@ -51,38 +49,49 @@ def predict_onnx(
     pipeline = OnnxPipeline(session, input)
     with open(model, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    metadata = {"onnx_sha256": digest, "input": input, "scores": session.scores}
     write_predictions(
-        pipeline, manifest, shard, shards, batch, out, out_images, metadata, workers=workers, runs=runs
+        pipeline,
+        manifest=manifest,
+        shard=shard,
+        shards=shards,
+        input=input,
+        scores=session.scores,
+        onnx_sha256=digest,
+        batch=batch,
+        workers=workers,
+        runs=runs,
+        out=out,
+        out_images=out_images,
     )
 
 
 def write_predictions(
     pipeline: Pipeline,
+    *,
     manifest: str,
     shard: int,
     shards: int,
-    batch: int,
-    out: str,
-    out_images: str,
-    metadata: dict[str, Any],
-    *,
+    input: str,
+    scores: str | None = None,
+    onnx_sha256: str | None = None,
+    batch: int = 1,
     workers: int = 1,
     runs: int = 1,
+    out: str,
+    out_images: str,
 ) -> None:
-    """Run any pipeline over one shard; see ``predict_onnx`` and, for ``workers`` and ``runs``, ``stream``.
+    """Run any pipeline over one shard.
 
-    ``metadata`` goes into the files. Outputs of which no number may be made end the run: the files then
-    hold the images before, and why (``store.find_refusal``).
+    Arguments as of ``predict_onnx``, ``stream`` (``workers``, ``runs``) and ``predictions.RunMetadata``
+    (``scores``, ``onnx_sha256``). Outputs of which no number may be made end the run: the files then hold the
+    images before, and why (``predictions.find_refusal``).
     """
     data = read_manifest(manifest)
     images = shard_images(data.images, shard, shards, batch)
-    metadata |= {
-        "cut": pipeline.cut,
-        "provider": pipeline.provider,
-        "floor": asdict(pipeline.spec.head.floor),
-        "spec": pipeline.spec.digest,
-    }
+    spec = pipeline.spec
+    metadata = RunMetadata(
+        pipeline.cut, pipeline.provider, spec.head.floor, spec.digest, input, scores, onnx_sha256
+    )
     writer = PredictionWriter(out, out_images, candidates=pipeline.cut in READERS, metadata=metadata)
     results = stream(pipeline, images, batch=batch, workers=workers, runs=runs, check=True)
     with closing(results), writer:

@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from cutpoint.data.image import named_input
 from cutpoint.errors import UserError
-from cutpoint.records.model import ModelSpec, read_spec
-from cutpoint.records.predictions import read_metadata
+from cutpoint.records.json_file import read_content
+from cutpoint.records.model import ModelSpec, as_spec, spec_digest
+from cutpoint.records.predictions import RunMetadata, read_metadata
 
 
-def open_run(predictions: Sequence[str], spec: str) -> tuple[ModelSpec, dict[str, Any]]:
+def open_run(predictions: Sequence[str], spec: str) -> tuple[ModelSpec, RunMetadata]:
     """The specification that a run's files are read with, and their metadata.
 
     Args:
-        predictions: the run's shards.
+        predictions: the run's shards, one or more.
         spec: ``spec.json``.
 
     Returns:
@@ -23,9 +23,13 @@ def open_run(predictions: Sequence[str], spec: str) -> tuple[ModelSpec, dict[str
     Raises:
         UserError: a file made with another specification.
     """
-    model, made = read_spec(spec), {}
-    for path in predictions:
-        made = read_metadata(path)
-        if made["spec"] != model.digest:
+    content = read_content(spec)
+    model = as_spec(content, spec)
+    # of predictions that are as old as the specification's file: by the names that both have
+    digests = model.digest, spec_digest(content)
+    shards = {path: read_metadata(path) for path in predictions}
+    for path, made in shards.items():
+        if made.spec not in digests:
             raise UserError(f"{path} was made with another model specification than {spec}; rerun predict")
-    return replace(model, input=named_input(made["input"], model.input, None)), made
+    *_, last = shards.values()
+    return replace(model, input=named_input(last.input, model.input, None)), last

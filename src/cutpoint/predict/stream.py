@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -51,7 +51,7 @@ def stream(
     workers: int = 1,
     runs: int = 1,
     check: bool = False,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Take every image from its file to what the network says of it, ``decode`` to ``read``.
 
     Each worker takes a batch through all stages, so images overlap where the stages leave Python: in OpenCV,

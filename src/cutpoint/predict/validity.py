@@ -49,6 +49,7 @@ def find_misshapen(cut: str, outputs: dict[str, np.ndarray], spec: ModelSpec, im
         image: index into the batch, which must be there.
     """
     wanted: dict[str, tuple[int | None, ...]] = {}
+    rows: int | None = None
     if cut == "raw":
         head = dense_head(spec, "the cut raw")
         for name in head.raw_names:
@@ -57,17 +58,19 @@ def find_misshapen(cut: str, outputs: dict[str, np.ndarray], spec: ModelSpec, im
             wanted[name] = (None, each * head.anchors_per_cell(int(level)), None, None)
     else:
         rows = outputs["boxes"].shape[1] if outputs["boxes"].ndim > 1 else None
-        wanted = {"boxes": (None, rows, 4)}
+        wanted["boxes"] = (None, rows, 4)
         if cut == "decoded":
             wanted |= {"scores": (None, rows, spec.head.num_classes), "factors": (None, rows)}
         else:
             wanted |= {"scores": (None, rows), "labels": (None, rows), "count": (None,)}
     for name, sides in wanted.items():
-        shape = outputs[name].shape if name in outputs else sides
+        if name not in outputs:
+            continue
+        shape = outputs[name].shape
         if len(shape) != len(sides) or any(w not in (None, got) for w, got in zip(sides, shape, strict=True)):
             text = ", ".join("any" if side is None else str(side) for side in sides)
             return f"output {name} has shape {shape}, ({text}) is needed: it is not as outputs describes it"
-        if name in outputs and image >= shape[0]:
+        if image >= shape[0]:
             return f"output {name} has shape {shape} for {image + 1} images or more; use batch 1"
     if cut == "decoded" and outputs["level_counts"].sum() != rows:
         return (

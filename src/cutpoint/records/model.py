@@ -158,8 +158,7 @@ class ModelSpec:
     @property
     def digest(self) -> str:
         """Twelve hex digits that change with the specification."""
-        text = json.dumps(self.to_dict(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return spec_digest(self.to_dict())
 
 
 @dataclass(frozen=True)
@@ -216,6 +215,12 @@ def as_spec(content: Any, where: str) -> ModelSpec:
         )
     head = as_record(_upgrade(record.head), KINDS[name], f"{where}: head")
     return ModelSpec(record.model, record.classes, head, record.input)
+
+
+def spec_digest(content: dict[str, Any]) -> str:
+    """The digest of a specification as a file has it: with the names of the file's own format."""
+    own = {key: content[key] for key in ("model", "classes", "head", "input")}
+    return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def read_spec(path: str | Path) -> ModelSpec:

@@ -2,19 +2,23 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import fields
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cutpoint.errors import UserError
 from cutpoint.files import replacing
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
 from cutpoint.records.image import Geometry
+from cutpoint.records.json_file import FORMAT, KEY, as_content, as_record
+from cutpoint.records.model import Floor
 
 METADATA = b"cutpoint"
 REFUSED = b"cutpoint_refused"
@@ -33,14 +37,32 @@ IMAGE_COLUMNS = {f.name: "float64" if f.name.startswith("scale") else "int32" fo
 GROUP_ROWS = 100_000
 
 
+@dataclass(frozen=True)
+class RunMetadata:
+    """With what the predictions of a run were made; both files of a shard hold it.
+
+    ``provider``: the one that ran. ``floor``: of the candidates. ``spec``: digest of the model's
+    specification. ``input``: name of the input recipe. ``scores``: ``class`` or ``fused``, of an export of
+    the cut ``decoded``; else null. ``onnx_sha256``: of the export; null for PyTorch.
+    """
+
+    cut: str
+    provider: str
+    floor: Floor
+    spec: str
+    input: str
+    scores: str | None
+    onnx_sha256: str | None = None
+
+
 class PredictionWriter:
     """Writes one shard, image by image; both files appear when the block ends well.
 
     Use as a context manager; ``add`` once per image, also for images without predictions.
     """
 
-    def __init__(self, out: str, out_images: str, *, candidates: bool, metadata: dict[str, Any]) -> None:
-        """``candidates`` chooses the columns; ``metadata`` goes into both files as JSON."""
+    def __init__(self, out: str, out_images: str, *, candidates: bool, metadata: RunMetadata) -> None:
+        """``candidates`` chooses the columns; ``metadata`` goes into both files."""
         self._columns = CANDIDATE_COLUMNS if candidates else DETECTION_COLUMNS
         self._schema = _schema({**self._columns, **dict.fromkeys(BOX_COLUMNS, "float32")}, metadata)
         self._image_schema = _schema(IMAGE_COLUMNS, metadata)
@@ -67,7 +89,9 @@ class PredictionWriter:
         for file in (self._file, self._image_file):
             file.add_key_value_metadata({REFUSED: reason.encode()})
 
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if error is not None:
             self._stack.__exit__(kind, error, trace)
             return
@@ -103,9 +127,12 @@ def read_predictions(
     Args:
         predictions: ``{shard}.parquet`` files.
         images: their ``{shard}.images.parquet`` files, in the same order.
+
+    Raises:
+        UserError: one of them is no such file.
     """
     for path, image_path in zip(predictions, images, strict=True):
-        with pq.ParquetFile(path) as file, pq.ParquetFile(image_path) as image_file:
+        with _reading(path) as file, _reading(image_path) as image_file:
             for group in range(image_file.num_row_groups):
                 yield from _split(file.read_row_group(group), image_file.read_row_group(group))
 
@@ -127,29 +154,62 @@ def _split(table: pa.Table, images: pa.Table) -> Iterator[tuple[int, Geometry, C
         yield image_id, Geometry(**row), rows
 
 
-def read_metadata(path: str | Path) -> dict[str, Any]:
-    """The JSON metadata of a prediction file."""
-    return json.loads(pq.read_schema(path).metadata[METADATA])
+def read_metadata(path: str | Path) -> RunMetadata:
+    """With what a prediction file was made.
+
+    Raises:
+        UserError: the file is not one of predictions.
+    """
+    with _reading(path) as file:
+        content = json.loads(file.metadata.metadata[METADATA])
+    return as_record(content, RunMetadata, str(path), _upgrade)
 
 
 def find_refusal(predictions: Sequence[str]) -> str | None:
-    """Why a run was refused, by the first of its prediction files that says so; null where none does."""
+    """Why a run was refused, by the first of its prediction files that says so; null where none does.
+
+    Raises:
+        UserError: a file is not one of predictions.
+    """
     for path in predictions:
-        reason = pq.read_metadata(path).metadata.get(REFUSED)
+        with _reading(path) as file:
+            reason: bytes | None = file.metadata.metadata.get(REFUSED)
         if reason is not None:
             return reason.decode()
     return None
 
 
+@contextmanager
+def _reading(path: str | Path) -> Iterator[pq.ParquetFile]:
+    mend = "remove it, and it is made again"
+    try:
+        with pq.ParquetFile(path) as file:
+            if METADATA not in (file.metadata.metadata or {}):
+                raise UserError(f"{path}: not a file of predictions: it does not say how it was made; {mend}")
+            yield file
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(f"{path}: not a file of predictions ({error}); {mend}") from error
+
+
+def _upgrade(content: dict[str, Any], number: int) -> dict[str, Any]:
+    """The floor of format 1 calls the quantity ``on``."""
+    floor = content.get("floor")
+    if not isinstance(floor, dict) or "on" not in floor:
+        return content
+    return content | {"floor": {"quantity": floor["on"], **floor}}
+
+
 def _column(rows: Candidates | Detections, name: str) -> np.ndarray:
     if isinstance(rows, Detections):
         return {"label": rows.labels, "score": rows.scores}[name]
-    return getattr(rows, name)
+    column: np.ndarray = getattr(rows, name)
+    return column
 
 
-def _schema(columns: dict[str, str], metadata: dict[str, Any]) -> pa.Schema:
+def _schema(columns: dict[str, str], metadata: RunMetadata) -> pa.Schema:
     types = {"image_id": "int64", **columns}
+    content = {KEY: FORMAT, **as_content(metadata)}
     return pa.schema(
         [(name, pa.type_for_alias(kind)) for name, kind in types.items()],
-        metadata={METADATA: json.dumps(metadata, sort_keys=True).encode()},
+        metadata={METADATA: json.dumps(content, sort_keys=True).encode()},
     )

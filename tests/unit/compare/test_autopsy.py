@@ -7,7 +7,17 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from datasets import make_image, save_labels, save_manifest
-from tiny import ATSS_STEPS, atss_head, candidates, geometry, model_spec, raw_outputs, recipe_of, yolox_head
+from tiny import (
+    ATSS_STEPS,
+    atss_head,
+    candidates,
+    geometry,
+    model_spec,
+    raw_outputs,
+    recipe_of,
+    run_metadata,
+    yolox_head,
+)
 
 from cutpoint.compare.autopsy import Side, autopsy, count_steps, in_graph_form
 from cutpoint.decode.candidates import from_raw
@@ -41,7 +51,7 @@ def bench(tmp_path):
     def side(name, images, recipe, sizes=None, spec=SPEC, kept=None, scores=None):
         write_json(paths["spec"], spec.to_dict())
         files = [str(tmp_path / f"{name}.{ending}") for ending in ("parquet", "images.parquet", "json")]
-        metadata = {"spec": spec.digest, "cut": "raw", "input": "mmdet", "scores": scores}
+        metadata = run_metadata(spec, scores=scores)
         with PredictionWriter(*files[:2], candidates=True, metadata=metadata) as writer:
             for image_id, rows in images.items():
                 rows = candidates(*rows) if isinstance(rows, list) else rows

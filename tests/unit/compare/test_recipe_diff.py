@@ -11,6 +11,7 @@ from tiny import (
     model_spec,
     raw_outputs,
     recipe_of,
+    run_metadata,
     yolox_head,
 )
 
@@ -176,7 +177,7 @@ def store(tmp_path):
     write_json(paths["spec.json"], SPEC.to_dict())
 
     def write(**metadata):
-        metadata = {"spec": SPEC.digest, "cut": "decoded", "input": "mmdet", "scores": None} | metadata
+        metadata = run_metadata(SPEC, **{"cut": "decoded"} | metadata)
         with PredictionWriter(
             paths["0.parquet"], paths["0.images.parquet"], candidates=True, metadata=metadata
         ) as w:

@@ -96,7 +96,7 @@ assert not {{"onnx", "torch", "numpy"}} & set(sys.modules)
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "it is a Git LFS pointer"),
         (b"", "it is empty"),
-        (b"\n <!DOCTYPE html><html>", "it is a page of HTML"),
+        (b"\n <!DOCTYPE html><html>", "it is a web page"),
         (b"PK\x03\x04rest", "it is a zip archive"),
         (b"to do: export the model\n", "it is text"),
     ],

@@ -21,8 +21,8 @@ from cutpoint.recipes.recipe import detect, floor_of, resolve_recipe
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
 from cutpoint.records.image import Pad
-from cutpoint.records.model import ModelSpec
-from cutpoint.records.predictions import read_metadata, read_predictions
+from cutpoint.records.model import Floor, ModelSpec
+from cutpoint.records.predictions import RunMetadata, read_metadata, read_predictions
 
 E2E = {
     "boxes": np.float32([[[1, 2, 3, 4], [5, 6, 7, 8], [0, 0, 0, 0]]]),
@@ -179,8 +179,9 @@ def predict(tmp_path):
         images = [make_image(10 + n, path, height, 20) for n, (path, height) in enumerate(entries)]
         manifest = save_manifest(tmp_path / "m.json", images)
         out = str(tmp_path / f"{shard}.parquet"), str(tmp_path / f"{shard}.images.parquet")
-        pipeline = pipeline or StubPipeline()
-        write_predictions(pipeline, manifest, shard, shards, batch, *out, {"onnx_sha256": "ab"})
+        made = {"input": "stretch", "scores": "fused", "onnx_sha256": "ab"}
+        settings = {"manifest": manifest, "shard": shard, "shards": shards, "batch": batch} | made
+        write_predictions(pipeline or StubPipeline(), **settings, out=out[0], out_images=out[1])
         return out
 
     return run
@@ -227,13 +228,15 @@ def test_batches_follow_the_order_of_the_manifest_and_the_last_may_be_smaller(pr
 def test_prediction_files_say_what_they_were_made_with(predict):
     path, image_path = predict([("1.jpg", 10)])
     for file in (path, image_path):
-        assert read_metadata(file) == {
-            "onnx_sha256": "ab",
-            "cut": "raw",
-            "provider": "cpu",
-            "floor": {"quantity": "class", "value": 0.05, "inclusive": False},
-            "spec": StubPipeline.spec.digest,
-        }
+        assert read_metadata(file) == RunMetadata(
+            cut="raw",
+            provider="cpu",
+            floor=Floor("class", 0.05, False),
+            spec=StubPipeline.spec.digest,
+            input="stretch",
+            scores="fused",
+            onnx_sha256="ab",
+        )
     assert pq.read_table(image_path)["height"].to_pylist() == [10]
     assert isinstance(next(iter(read_predictions([path], [image_path])))[2], Candidates)
 

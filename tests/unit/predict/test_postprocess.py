@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from datasets import save_labels
-from tiny import atss_head, candidates, geometry, input_recipe, model_spec, raw_outputs
+from tiny import atss_head, candidates, geometry, input_recipe, model_spec, raw_outputs, run_metadata
 
 from cutpoint.decode.candidates import from_raw
 from cutpoint.errors import UserError
@@ -23,7 +23,7 @@ def files(tmp_path):
     """Writes a spec, a manifest and shards; returns the arguments of ``postprocess``."""
 
     def write(shards, cut="raw", labels=(30, 30, 10), digest=SPEC.digest, spec=SPEC, sizes=None, **made):
-        made = {"spec": digest, "input": "mmdet", "scores": None, **made}
+        made = run_metadata(spec, spec=digest, **made)
         (tmp_path / "spec.json").write_text(json.dumps(spec.to_dict()))
         save_labels(tmp_path / "labels.json", labels)
         paths = []

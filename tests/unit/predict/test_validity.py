@@ -181,8 +181,9 @@ def run(tmp_path, monkeypatch):
         files = []
         for shard in range(shards):
             files.append([str(tmp_path / f"{shard}.parquet"), str(tmp_path / f"{shard}.images.parquet")])
-            metadata = {"input": "mmdet", "scores": None}
-            write_predictions(pipeline, str(tmp_path / "m.json"), shard, shards, 1, *files[-1], metadata)
+            out = {"out": files[-1][0], "out_images": files[-1][1]}
+            part = {"manifest": str(tmp_path / "m.json"), "shard": shard, "shards": shards}
+            write_predictions(pipeline, **part, input="mmdet", **out)
         predictions, images = (list(side) for side in zip(*files, strict=True))
         arguments = {"spec": str(tmp_path / "spec.json"), "labels": str(tmp_path / "labels.json")}
         arguments |= {"cut": pipeline.cut, "recipe": "mmdet3"} | settings

@@ -1,16 +1,22 @@
+import json
 import os
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tiny import candidates, geometry
+from tiny import atss_head, candidates, geometry, model_spec, run_metadata
 
+from cutpoint.errors import UserError
 from cutpoint.records import predictions
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
-from cutpoint.records.predictions import PredictionWriter, read_metadata, read_predictions
+from cutpoint.records.predictions import PredictionWriter, find_refusal, read_metadata, read_predictions
 
 BOX = (0.1, 0.2, 30.3, 40.4)
+
+SPEC = model_spec(atss_head())
+METADATA = run_metadata(SPEC)
 
 
 def some_candidates(seed, count):
@@ -25,7 +31,7 @@ def some_candidates(seed, count):
 
 def write(folder, images, as_candidates=True, metadata=None, name="0"):
     paths = str(folder / f"{name}.parquet"), str(folder / f"{name}.images.parquet")
-    with PredictionWriter(*paths, candidates=as_candidates, metadata=metadata or {}) as writer:
+    with PredictionWriter(*paths, candidates=as_candidates, metadata=metadata or METADATA) as writer:
         for image_id, rows in images:
             writer.add(image_id, geometry(height=image_id % 1000, scale_x=image_id / 3), rows)
     return paths
@@ -114,15 +120,44 @@ def test_columns_and_types_are_the_contract(tmp_path):
 
 
 def test_metadata_is_in_both_files(tmp_path):
-    metadata = {"floor": {"quantity": "class", "value": 0.05}, "spec": "abc"}
+    metadata = run_metadata(SPEC, scores="fused", onnx_sha256="ab", provider="cuda")
     for path in write(tmp_path, [(1, candidates())], metadata=metadata):
         assert read_metadata(path) == metadata
+        content = json.loads(pq.read_schema(path).metadata[predictions.METADATA])
+        assert (content["format"], content["floor"]) == (
+            2,
+            {"quantity": "class", "value": 0.05, "inclusive": False},
+        )
+
+
+def test_a_file_that_is_none_of_predictions_is_refused(tmp_path):
+    path = tmp_path / "0.parquet"
+    for content in (b"", b"PAR1", b"{}"):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"0\.parquet: not a file of predictions .*; remove it"):
+            read_metadata(path)
+        with pytest.raises(UserError, match="not a file of predictions"):
+            next(read_predictions([str(path)], [str(path)]))
+        with pytest.raises(UserError, match="not a file of predictions"):
+            find_refusal([str(path)])
+    with pytest.raises(UserError, match="not a file of predictions"):
+        read_metadata(tmp_path / "none.parquet")
+    pq.write_table(pa.table({"image_id": [1]}), path)
+    with pytest.raises(UserError, match="it does not say how it was made"):
+        read_metadata(path)
+    table = pa.table({"image_id": [1]}).replace_schema_metadata({predictions.METADATA: b'{"cut": 5}'})
+    pq.write_table(table, path)
+    with pytest.raises(UserError, match=r"0\.parquet: "):
+        read_metadata(path)
 
 
 def test_an_exception_leaves_nothing(tmp_path):
     def fail_half_way():
         with PredictionWriter(
-            str(tmp_path / "0.parquet"), str(tmp_path / "0.images.parquet"), candidates=True, metadata={}
+            str(tmp_path / "0.parquet"),
+            str(tmp_path / "0.images.parquet"),
+            candidates=True,
+            metadata=METADATA,
         ) as writer:
             writer.add(1, geometry(), some_candidates(0, 3))
             raise RuntimeError("stopped")
