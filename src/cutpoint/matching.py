@@ -175,8 +175,9 @@ def pair_best(results: Results, others: Results) -> Pairs:
     for own, scores in ((group[:n], results.score), (group[n:], others.score)):
         order = np.lexsort((-scores, own))
         sides.append(order[np.unique(own[order], return_index=True)[1]])
-    (left, right), groups = sides, [group[sides[0]], group[n + sides[1]]]
-    return Pairs(left[np.isin(*groups)], right[np.isin(*groups[::-1])])
+    left, right = sides
+    here, there = group[left], group[n + right]
+    return Pairs(left[np.isin(here, there)], right[np.isin(there, here)])
 
 
 def pair_nearest(distance: np.ndarray, near: np.ndarray) -> Pairs:

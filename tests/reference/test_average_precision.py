@@ -59,7 +59,7 @@ def many_boxes(seed):
     results = detect(truth, seed + 1)
     random = np.random.default_rng(seed)
     for _ in range(130):
-        box = [*random.uniform(0, 400, 2), *random.uniform(5, 150, 2)]
+        box = [*random.uniform(0, 400, 2).tolist(), *random.uniform(5, 150, 2).tolist()]
         results.append({"image_id": 3, "category_id": 7, "bbox": box, "score": random.random()})
     return truth, results
 
@@ -98,7 +98,7 @@ def test_intervals_cover_the_population(monkeypatch):
     )
     assert truth[0] < -0.01
     # of 60 intervals at 95 %, fewer than 52 hold the truth once in a hundred times
-    assert simulation.coverage(found, truth, 200, "delta_AP_ci95")[0] >= 52 / 60
+    assert simulation.coverage(found, truth, 200, "ci95")[0] >= 52 / 60
     errors = found[:, 1:, 0].std(axis=1)
     assert errors.mean() == pytest.approx(found[:, 0, 0].std(), rel=0.25)
     # sqrt((1 - 0.632) / 0.632) = 0.763 of the right width

@@ -130,7 +130,7 @@ def in_graph_form(recipe: Recipe, clip: str, topk_limit: int | None) -> Recipe:
 
 def _open(side: Side, spec: str) -> tuple[ModelSpec, Recipe, Floor] | None:
     """How to read a side's candidates: specification, recipe, floor."""
-    if not side.predictions:
+    if not side.predictions or side.recipe is None:
         return None
     model, scores = open_candidates(list(side.predictions), spec)
     recipe = in_graph_form(resolve_recipe(side.recipe, model.head, scores), side.clip, side.topk_limit)

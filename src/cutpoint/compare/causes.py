@@ -1,5 +1,6 @@
 """Why a box of one variant is not among the other's: its cause, image by image."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -35,8 +36,8 @@ class View:
     categories: np.ndarray
     paired: np.ndarray
     followed: Followed | None
-    keys: list[Key | None]
-    labels: list[int | None]
+    keys: Sequence[Key | None]
+    labels: Sequence[int | None]
     floor: Floor | None
 
 
@@ -59,7 +60,7 @@ def identify(
     scores: np.ndarray,
     categories: np.ndarray,
     followed: Followed,
-    labels: list[int | None],
+    labels: Sequence[int | None],
 ) -> list[Key | None]:
     """The candidate of each detection, one to one, nearest first; null where none is near.
 

@@ -128,10 +128,10 @@ def _sums(reference: Boxes, variant: Boxes, image: Image) -> dict[str, float]:
         inside = (area >= low) & (area < high)
         sums |= {f"boxes_{name}": inside.sum(), f"partners_{name}": (inside & has).sum()}
 
-    step, drift, low = other_labels - labels[has], other_scores - scores[has], scores[has] < 0.6
+    step, drift, unsure = other_labels - labels[has], other_scores - scores[has], scores[has] < 0.6
     sums |= {f"step_{name}": (step == by).sum() for name, by in (("same", 0), ("plus", 1), ("minus", -1))}
-    sums |= {"low": low.sum(), "high": (~low).sum(), "drift_low": drift[low].sum()}
-    sums |= {"drift_high": drift[~low].sum(), "drift": np.abs(drift).sum()}
+    sums |= {"low": unsure.sum(), "high": (~unsure).sum(), "drift_low": drift[unsure].sum()}
+    sums |= {"drift_high": drift[~unsure].sum(), "drift": np.abs(drift).sum()}
     frame = np.array([image.width, image.height])
     move = _centre(there) - _centre(here)
     change = np.hstack([move / size[has], _log_size(there) - _log_size(here)])

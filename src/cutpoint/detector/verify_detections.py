@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,13 +12,14 @@ from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.pictures import Picture, load_pictures
 from cutpoint.detector.reference import MmdetPipeline
 from cutpoint.detector.tolerance import Tolerance, invalid, of_pytorch
-from cutpoint.matching import match
-from cutpoint.predict.pipeline import OnnxPipeline
+from cutpoint.matching import match, matched_fraction
+from cutpoint.predict.pipeline import OnnxPipeline, Pipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import find_invalid, read_valid
 from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
 from cutpoint.records.detections import Detections, Refused
 from cutpoint.records.image import Geometry
+from cutpoint.records.model import dense_head
 from cutpoint.records.verification import TensorCheck
 
 
@@ -55,14 +57,14 @@ def compare_detections(
             except Refused as refused:
                 return inputs, _invalid_checks(f"{of_pytorch(refused.reason)} on {picture.name}")
             try:
-                ours = read_valid(pipeline, outputs, geometry, number)
+                ours = _read(pipeline, outputs, geometry, number)
             except Refused as refused:
                 return inputs, _invalid_checks(f"{refused.reason} on {picture.name}")
             total += len(ours) + len(theirs)
             for box, score in _matches(theirs, ours, tolerance):
                 matched += 1
                 worst_box, worst_score = max(worst_box, box), max(worst_score, score)
-    agreement = 2 * matched / total if total else 1.0
+    agreement = matched_fraction(matched, total)
     passed = agreement >= tolerance.agreement or not judged
     least = f"{tolerance.agreement:.0%} at IoU {tolerance.iou:g}, score within {tolerance.score:g}"
 
@@ -98,7 +100,8 @@ def _open_theirs(
     recipe = resolve_recipe(session.recipe or "mmdet3", head)
     if recipe == resolve_recipe("mmdet3", head) and session.shape is None:
         data, _ = load_pictures(mmdet, pictures)
-        return partial(read_valid, mmdet, mmdet.infer(data, *geometries))
+        return partial(_read, mmdet, mmdet.infer(data, *geometries))
+    dense = dense_head(session.spec, "verifying a recipe on the head's tensors")
     with torch.no_grad():
         values = [value.numpy() for value in cuts(torch.from_numpy(tensor))]
     found = dict(zip([*head.raw_names, *head.decoded_names], values, strict=True))
@@ -107,9 +110,17 @@ def _open_theirs(
         problem = find_invalid((name, found[name][number]) for name in head.raw_names)
         if problem:
             raise Refused(problem)
-        return apply_recipe(recipe, from_decoded(found, head, number), geometry, session.spec)
+        return apply_recipe(recipe, from_decoded(found, dense, number), geometry, session.spec)
 
     return read
+
+
+def _read(pipeline: Pipeline, outputs: Any, geometry: Geometry, image: int) -> Detections:
+    """``validity.read_valid`` of a cut that ends in detections."""
+    rows = read_valid(pipeline, outputs, geometry, image)
+    if not isinstance(rows, Detections):
+        raise TypeError(f"the cut {pipeline.cut} ends in candidates")
+    return rows
 
 
 def _matches(a: Detections, b: Detections, tolerance: Tolerance) -> Iterable[tuple[float, float]]:

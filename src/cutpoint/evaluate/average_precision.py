@@ -10,6 +10,7 @@ from pycocotools.cocoeval import COCOeval
 from scipy.sparse import csr_array
 
 from cutpoint.evaluate.coco import results_as_coco, truth_as_coco
+from cutpoint.matching import group_rows
 from cutpoint.records.detections import Results
 from cutpoint.records.truth import GroundTruth
 
@@ -98,11 +99,10 @@ def _near_truth(
     known = np.unique(np.concatenate([category, truth.category_id]))
     keys = image * np.int64(len(known)) + np.searchsorted(known, category)
     places = np.searchsorted(images, truth.image_id) * len(known) + np.searchsorted(known, truth.category_id)
-    order = np.argsort(places, kind="stable")
-    wanted, first = np.unique(places[order], return_index=True)
-    ends = [np.searchsorted(keys, wanted, side=side).tolist() for side in ("left", "right")]
+    boxes_of = group_rows(places)
+    ends = [np.searchsorted(keys, list(boxes_of), side=side).tolist() for side in ("left", "right")]
     near = [np.zeros(0, dtype=np.int64)]
-    for start, end, rows in zip(*ends, np.split(order, first)[1:], strict=True):
+    for start, end, rows in zip(*ends, boxes_of.values(), strict=True):
         if start < end:
             iou = mask.iou(bbox[start:end], truth.bbox[rows], truth.iscrowd[rows].astype(np.uint8))
             near.append(start + np.flatnonzero(iou.max(axis=1) >= LEAST_IOU))

@@ -105,11 +105,10 @@ def truth_as_coco(truth: GroundTruth) -> COCO:
 
 def results_as_coco(truth: GroundTruth, results: Results) -> COCO:
     """Detections as ``COCO.loadRes`` makes them, which fails without detections; their ids are 1, 2, ..."""
+    boxes = results.to_coco()
     area = (results.bbox[:, 2] * results.bbox[:, 3]).tolist()
-    boxes = [
-        {**entry, "id": number, "area": size, "iscrowd": 0}
-        for number, (entry, size) in enumerate(zip(results.to_coco(), area, strict=True), start=1)
-    ]
+    for number, (box, size) in enumerate(zip(boxes, area, strict=True), start=1):
+        box |= {"id": number, "area": size, "iscrowd": 0}
     return _index({**truth.to_coco(rows=np.zeros(0, dtype=np.int64)), "annotations": boxes})
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from cutpoint.errors import UserError
 from cutpoint.files import write_json
 from cutpoint.records.json_file import FORMAT, KEY, read_record
 from cutpoint.records.manifest import Category
@@ -130,7 +131,14 @@ def read_truth(path: str | Path) -> GroundTruth:
     Raises:
         UserError: the file is not one of ``build_truth``.
     """
-    return _as_truth(read_record(path, _File))
+    truth = _as_truth(read_record(path, _File))
+    stray = np.flatnonzero(~np.isin(truth.image_id, truth.image_ids))
+    if len(stray):
+        raise UserError(
+            f"{path}: annotations[{stray[0]}].image_id: {truth.image_id[stray[0]]} is not among the images; "
+            "remove the file, and it is made again"
+        )
+    return truth
 
 
 def make_truth(content: dict[str, Any]) -> GroundTruth:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import matplotlib
@@ -243,7 +244,7 @@ def _compose(
 def _annotate(picture: np.ndarray, items: list[Item], names: dict[int, str], scale: float) -> np.ndarray:
     """Draw the boxes; crowd regions are tinted with corners only, thick ones stand out."""
     order = {category: index for index, category in enumerate(sorted(names))}
-    annotators = {
+    annotators: dict[str, list[Any]] = {
         "crowd": [
             sv.ColorAnnotator(BACKGROUNDS, opacity=0.3),
             sv.BoxCornerAnnotator(BACKGROUNDS, thickness=3, corner_length=14),

@@ -31,6 +31,14 @@ def test_rows_are_taken_by_mask_index_and_image():
     assert results.of_images({7, 8}).to_coco() == ENTRIES[1:]
 
 
+def test_the_same_detections_in_the_same_order_are_the_same():
+    results = make_results(ENTRIES)
+    assert results.is_same_as(make_results(ENTRIES))
+    others = ENTRIES[::-1], ENTRIES[:1], [], [ENTRIES[0], ENTRIES[1] | {"score": 0.99}]
+    assert not any(results.is_same_as(make_results(entries)) for entries in others)
+    assert make_results([]).is_same_as(make_results([]))
+
+
 def test_no_detections_are_columns_too(tmp_path):
     path = tmp_path / "detections.json"
     write_json(path, [])

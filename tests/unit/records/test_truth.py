@@ -44,6 +44,21 @@ def test_chosen_boxes_as_coco():
     assert truth.to_coco(np.array([], dtype=int))["annotations"] == []
 
 
+def test_images_are_taken_with_their_boxes():
+    truth = make_truth(CONTENT)
+    with_boxes, without = truth.of_images([9]), truth.of_images({5, 77})
+    assert with_boxes.to_coco() == {**truth.to_coco(), "images": CONTENT["images"][1:]}
+    assert (without.image_ids, len(without)) == ([5], 0)
+    assert without.categories == truth.categories
+
+
+def test_a_box_of_an_image_that_is_not_listed_is_refused(tmp_path):
+    path = tmp_path / "truth.json"
+    write_json(path, CONTENT | {"images": CONTENT["images"][:1]})
+    with pytest.raises(UserError, match=r"truth.json: annotations\[0\].image_id: 9 is not among the images"):
+        read_truth(path)
+
+
 def test_a_box_that_is_none_is_refused_with_its_place(tmp_path):
     path = tmp_path / "truth.json"
     broken = [CONTENT["annotations"][0], CONTENT["annotations"][1] | {"bbox": None}]
