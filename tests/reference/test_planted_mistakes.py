@@ -203,5 +203,5 @@ def test_a_change_that_is_no_mistake_of_the_list_is_not_given_its_name(bed):
 
 
 def summary(name, said):
-    near = (f"{line['names'][0]} {line['distance']:.2f} {line['same']}" for line in said["ranking"][:3])
+    near = (f"{line['names'][0]} {line['distance']:.2f} {line['match_rate']}" for line in said["ranking"][:3])
     return f"{name}: {', '.join(near)}; limit {said['limit']:.2f}; {said['text']}"

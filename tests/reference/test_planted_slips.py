@@ -145,5 +145,5 @@ def test_what_is_no_slip_is_not_called_one(bed, results):
 
 
 def summary(name, said):
-    near = (f"{line['names'][0]} {line['distance']:.2f} {line['same']}" for line in said["ranking"][:3])
+    near = (f"{line['names'][0]} {line['distance']:.2f} {line['match_rate']}" for line in said["ranking"][:3])
     return f"{name}: {', '.join(near)}; limit {said['limit']:.2f}; {said['text']}"

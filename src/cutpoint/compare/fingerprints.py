@@ -1,8 +1,7 @@
 """Make typical mistakes on purpose, on a subsample of a data set, and keep what each looks like."""
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from tqdm import tqdm
@@ -10,14 +9,15 @@ from tqdm import tqdm
 from cutpoint.compare.bootstrap import MIN_IMAGES, draw_multiplicities
 from cutpoint.compare.mistakes import Mistake, mistakes_of
 from cutpoint.compare.signature import Signatures
-from cutpoint.data.image import decode, prepare
+from cutpoint.data.image import decode
 from cutpoint.data.selection import name_order
-from cutpoint.files import write_json
+from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.postprocess import coco_results
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import find_invalid
 from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.records.detections import Refused, Results, make_results, read_results
+from cutpoint.records.fingerprints import Fingerprint, Fingerprints, write_fingerprints
 from cutpoint.records.image import InputRecipe
 from cutpoint.records.labels import read_labels
 from cutpoint.records.manifest import Image, Manifest, read_manifest
@@ -52,42 +52,63 @@ def fingerprint(
         images: the subsample's number of images; at most half of the data set, so that others are left.
         labels: JSON of ``truth.map_labels``.
         truth: JSON of ``truth.build_truth``; null without annotations.
-        out: JSON file to write. ``images``, ids of the subsample; ``limit``: the ``distance`` within which
-            two halves of the subsample with the same mistake are from each other in 99 % of the cases;
-            ``mistakes``: ``names``, ``texts`` (several where the detections are the
-            same), ``features`` (of ``signature.Signatures``), ``deviations`` (of 100 resamples), ``grains``
-            (one box). None, and a limit of null, with fewer than 10 images or
-            where the reference or the file itself is refused; ``refused`` says why, else null.
+        out: JSON file to write, see ``records.fingerprints.Fingerprints``. There are no mistakes with fewer
+            than 10 images, or if the reference or the file itself is refused.
     """
     chosen, _ = split_images(read_manifest(manifest), images)
-    nothing = {"images": [image.id for image in chosen], "limit": None, "mistakes": [], "refused": None}
-    if len(chosen) < MIN_IMAGES:
-        write_json(out, nothing)
-        return
+    limit: float | None = None
+    mistakes: tuple[Fingerprint, ...] = ()
+    reason = None
+    if len(chosen) >= MIN_IMAGES:
+        try:
+            results = _read_reference(reference)
+            limit, mistakes = _measure(
+                Session(model, provider, threads), model, results, chosen, read_labels(labels).labels, truth
+            )
+        except Refused as refused:
+            reason = refused.reason
+    ids = tuple(image.id for image in chosen)
+    write_fingerprints(out, Fingerprints(ids, limit, mistakes, reason))
+
+
+def _read_reference(path: str) -> Results:
     try:
-        theirs = read_results(reference)
+        return read_results(path)
     except Refused as refused:
-        write_json(out, nothing | {"refused": f"the reference is refused: {refused.reason}"})
-        return
-    session = Session(model, provider, threads)
-    categories = read_labels(labels).labels
+        raise Refused(f"the reference is refused: {refused.reason}") from refused
+
+
+def _measure(
+    session: Session,
+    model: str,
+    reference: Results,
+    images: Sequence[Image],
+    categories: Sequence[int | None],
+    truth: str | None,
+) -> tuple[float, tuple[Fingerprint, ...]]:
+    """The limit, and each mistake; the arguments are those of ``fingerprint``, read."""
     mistakes = {mistake.name: mistake for mistake in mistakes_of(session.spec)}
     try:
-        made = run_mistakes(session, mistakes.values(), chosen, categories)
+        made = run_mistakes(session, mistakes.values(), images, categories)
     except Refused as refused:
-        write_json(out, nothing | {"refused": f"{model}: {refused.reason}"})
-        return
+        raise Refused(f"{model}: {refused.reason}") from refused
     annotated = read_truth(truth) if truth else None
     known = [category for category in categories if category is not None]
-    measure = Signatures(theirs, chosen, known, annotated, _weights(len(chosen))).measure
+    measure = Signatures(reference, images, known, annotated, _weights(len(images))).measure
     lines, apart = [], []
     for names in _alike(made):
         features, grains = measure(made[names[0]])
-        line, own = _line(features, grains)
-        lines.append({"names": names, "texts": [mistakes[name].text for name in names], **line})
+        deviations, own = _spread(features, grains)
+        fingerprint = Fingerprint(
+            names=tuple(names),
+            texts=tuple(mistakes[name].text for name in names),
+            features={name: float(values[0]) for name, values in features.items()},
+            deviations=dict(zip(features, deviations.tolist(), strict=True)),
+            grains=grains,
+        )
+        lines.append(fingerprint)
         apart.append(own)
-    limit = float(np.quantile(np.concatenate(apart), WITHIN))
-    write_json(out, nothing | {"limit": limit, "mistakes": lines})
+    return float(np.quantile(np.concatenate(apart), WITHIN)), tuple(lines)
 
 
 def split_images(manifest: Manifest, images: int) -> tuple[list[Image], list[Image]]:
@@ -121,13 +142,14 @@ def run_mistakes(
     by_input: dict[InputRecipe, list[Mistake]] = {}
     for mistake in mistakes:
         by_input.setdefault(mistake.input, []).append(mistake)
+    pipelines = [(OnnxPipeline(session, recipe), group) for recipe, group in by_input.items()]
     lines: dict[str, list[str]] = {mistake.name: [] for group in by_input.values() for mistake in group}
     for image in tqdm(images, desc="mistakes", unit="image", mininterval=1):
         pixels = decode(image.path)
-        for made, group in by_input.items():
-            tensor, geometry = prepare(pixels, made, session.shape)
-            outputs = session.run({"images": tensor})
-            problem = find_invalid(outputs.items())
+        for pipeline, group in pipelines:
+            tensor, geometry = pipeline.prepare(pixels)
+            outputs = pipeline.infer(tensor, geometry)
+            problem = find_invalid(pipeline.tensors(outputs, 0))
             if problem:
                 raise Refused(f"{problem} on image id {image.id} ({image.path})")
             for mistake in group:
@@ -147,7 +169,8 @@ def distance(ours: np.ndarray, theirs: np.ndarray, variance: np.ndarray) -> np.n
         ``(...)``, 0 to ``FARTHEST``.
     """
     apart = np.clip((ours - theirs) / np.sqrt(variance), -FARTHEST, FARTHEST)
-    return np.sqrt((apart**2).mean(axis=-1))
+    together: np.ndarray = np.sqrt((apart**2).mean(axis=-1))
+    return together
 
 
 def _weights(images: int) -> np.ndarray:
@@ -158,19 +181,14 @@ def _weights(images: int) -> np.ndarray:
     return np.hstack([once, draw_multiplicities(images, RESAMPLES, SEED), halves, 1 - halves])
 
 
-def _line(features: dict[str, np.ndarray], grains: dict[str, float]) -> tuple[dict[str, Any], np.ndarray]:
-    """Signature with its deviations, and the distances of its halves ``(HALVES,)``."""
+def _spread(features: Mapping[str, np.ndarray], grains: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Deviation of each feature over the resamples ``(F,)``, and the halves' distances ``(HALVES,)``."""
     values = np.array(list(features.values()))
     resamples, halves = values[:, 1 : 1 + RESAMPLES], values[:, 1 + RESAMPLES :].T
     deviations, least = resamples.std(axis=1), np.array(list(grains.values()))
     # a half has twice the variance of the whole, and half as many boxes
     variance = 2 * (2 * deviations**2 + (2 * least) ** 2)
-    line = {
-        "features": dict(zip(features, values[:, 0].tolist(), strict=True)),
-        "deviations": dict(zip(features, deviations.tolist(), strict=True)),
-        "grains": grains,
-    }
-    return line, distance(halves[:HALVES], halves[HALVES:], variance)
+    return deviations, distance(halves[:HALVES], halves[HALVES:], variance)
 
 
 def _alike(made: dict[str, Results]) -> list[list[str]]:

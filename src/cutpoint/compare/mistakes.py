@@ -75,7 +75,7 @@ def _input_mistakes(own: InputRecipe) -> list[tuple[str, str, InputRecipe]]:
         bare = replace(own, mean=None, std=None)
         unit = replace(bare, divide_by=255.0)
         found.append(("no_mean_std", "mean and std left out: pixels of 0 to 255", bare))
-        if set(own.mean) != {0.0} or set(own.std) != {255.0}:
+        if set(own.mean) != {0.0} or set(own.std or ()) != {255.0}:
             found.append(("unit_range", "pixels divided by 255, mean and std left out", unit))
         # mean and std are of 0..255: dividing by 225 in place of 255 enlarges the pixels by 255 / 225
         found.append(("divided_by_225", "divided by 225, not 255", replace(own, divide_by=225 / 255)))

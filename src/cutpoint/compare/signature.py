@@ -3,8 +3,7 @@
 Sums add up over images, so that any subset or resample of the images has its features at once.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -95,7 +94,7 @@ class Signatures:
             ratio = self._mean_ap(self._truth, variant) / np.maximum(self._ap, LEAST_AP)
             found |= {name: ratio[:, index] for index, name in enumerate(AP_NAMES)}
             counted |= AP_NAMES
-        return found, {name: max(1 / (once[count] + 1), HARMLESS) for name, count in counted.items()}
+        return found, {name: max(float(1 / (once[count] + 1)), HARMLESS) for name, count in counted.items()}
 
     def _mean_ap(self, truth: GroundTruth, results: Results) -> np.ndarray:
         """``(R, 4)``: AP over the classes that have objects, 0 without any."""
@@ -160,14 +159,14 @@ def _log_size(boxes: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(boxes[:, 2:] - boxes[:, :2], 1))
 
 
-def _features(sums: dict[str, Any]) -> dict[str, tuple[Any, str]]:
+def _features(sums: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, str]]:
     """Of sums every feature, and the name of the sum that counts the boxes behind it."""
 
-    def share(part: str, whole: str) -> tuple[Any, str]:
+    def share(part: str, whole: str) -> tuple[np.ndarray, str]:
         # one more in the denominator: without any, 0
         return sums[part] / (sums[whole] + 1), whole
 
-    def difference(part: str, whole: str) -> tuple[Any, str]:
+    def difference(part: str, whole: str) -> tuple[np.ndarray, str]:
         ours, theirs = share(f"other_{part}", f"other_{whole}"), share(f"own_{part}", f"own_{whole}")
         return ours[0] - theirs[0], f"own_{whole}"
 

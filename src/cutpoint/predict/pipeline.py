@@ -59,10 +59,12 @@ class Pipeline(Protocol):
 class OnnxPipeline(Pipeline):
     """The stages of an ONNX export."""
 
-    def __init__(self, session: Session, input_name: str = "mmdet") -> None:
-        """``input_name``: the input recipe, see ``image.named_input``."""
+    def __init__(self, session: Session, made_by: str | InputRecipe = "mmdet") -> None:
+        """``made_by``: the input recipe, or its name, see ``image.named_input``."""
         self._session = session
-        self._input = named_input(input_name, session.spec.input, session.shape)
+        if isinstance(made_by, str):
+            made_by = named_input(made_by, session.spec.input, session.shape)
+        self._input = made_by
         self.spec = session.spec
         self.cut = session.cut
         self.provider = session.provider

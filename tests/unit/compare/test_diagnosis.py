@@ -9,6 +9,8 @@ from cutpoint.compare.diagnosis import diagnose, judge, rank
 from cutpoint.compare.fingerprints import distance, split_images
 from cutpoint.files import read_json, write_json
 from cutpoint.records.detections import make_results, write_refusal
+from cutpoint.records.diagnosis import Candidate
+from cutpoint.records.fingerprints import Fingerprint
 
 
 def test_the_distance_is_in_standard_deviations():
@@ -20,19 +22,18 @@ def test_the_distance_is_in_standard_deviations():
 
 
 def mistake(name, value, deviation=0.03, grain=0.04):
-    features = {"names": [name], "texts": [f"the {name}"], "features": {"a": value}}
-    return features | {"deviations": {"a": deviation}, "grains": {"a": grain}}
+    return Fingerprint((name,), (f"the {name}",), {"a": value}, {"a": deviation}, {"a": grain})
 
 
 def test_the_nearest_comes_first():
     lines = rank([mistake("far", 1.0), mistake("near", 0.2)], {"a": np.array([0.1])}, {"a": 0.0})
-    assert [line["names"] for line in lines] == [["near"], ["far"]]
+    assert [line.names for line in lines] == [("near",), ("far",)]
     # 2 x 0.03 ** 2 + 0.04 ** 2 = 0.0034: of both sides the images' chance, and one box
-    assert lines[0]["distance"] == pytest.approx(0.1 / np.sqrt(0.0034))
+    assert lines[0].distance == pytest.approx(0.1 / np.sqrt(0.0034))
 
 
-def line(name, distance, same=None, slip=False):
-    return {"names": [name], "texts": [f"the {name}"], "distance": distance, "same": same, "slip": slip}
+def line(name, distance, match_rate=None, slip=False):
+    return Candidate((name,), (f"the {name}",), distance, match_rate, slip)
 
 
 @pytest.mark.parametrize(
@@ -57,26 +58,26 @@ def line(name, distance, same=None, slip=False):
 )
 def test_what_may_be_said(ranking, verdict, names):
     found = judge(ranking, 1.2)
-    assert (found["verdict"], found["names"]) == (verdict, names)
-    assert all(f"the {name}" in found["text"] for name in names)
+    assert (found.verdict, found.names) == (verdict, tuple(names))
+    assert all(f"the {name}" in found.text for name in names)
 
 
 def detection(score=0.5, x=10.0, image=1):
     return {"image_id": image, "category_id": 1, "bbox": [x, 10.0, 100.0, 100.0], "score": score}
 
 
-def same_share(made, own):
-    return diagnosis.same_share(make_results(made), make_results(own))
+def match_rate(made, own):
+    return diagnosis.match_rate(make_results(made), make_results(own))
 
 
-def test_the_share_of_the_same_detections():
+def test_the_fraction_of_the_same_detections():
     made = [detection(), detection(x=500.0)]
-    assert same_share(made, made) == 1
-    assert same_share([], []) == 1
-    assert same_share(made, []) == 0
+    assert match_rate(made, made) == 1
+    assert match_rate([], []) == 1
+    assert match_rate(made, []) == 0
     # one of two, in score and place
-    assert same_share(made, [detection(0.515), detection(0.6, x=500.0)]) == 0.5
-    assert same_share(made, [detection(x=12.0), detection(x=540.0)]) == 0.5
+    assert match_rate(made, [detection(0.515), detection(0.6, x=500.0)]) == 0.5
+    assert match_rate(made, [detection(x=12.0), detection(x=540.0)]) == 0.5
 
 
 def test_no_image_is_in_both_parts():
