@@ -194,7 +194,7 @@ def photograph(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         ``(H, W, 3)`` uint8, BGR.
     """
     height, width = image.shape[:2]
-    picture = image.astype(np.float32)
+    picture: np.ndarray = image.astype(np.float32)
     cloud = rng.normal(1.0, 0.1, (6, 8)).astype(np.float32)
     picture *= cv2.resize(cloud, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
     picture *= rng.uniform(0.9, 1.1, 3).astype(np.float32)

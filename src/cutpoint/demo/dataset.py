@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -59,7 +60,7 @@ def write_dataset(
         images: folder, replaced as a whole.
         annotations: JSON file; None for a set without annotations.
     """
-    content = {
+    content: dict[str, Any] = {
         "info": {
             "description": f"Cutpoint demo, {style} scenes, generated with seed {seed}",
             "license": "Apache-2.0",

@@ -130,9 +130,11 @@ class Pen:
 
 def blend(colour: Colour, haze: Colour, fade: float) -> Colour:
     """A BGR colour seen through haze: ``fade`` 0 is the colour itself, 1 the haze."""
-    return tuple(float(c * (1 - fade) + h * fade) for c, h in zip(colour, haze, strict=True))
+    blue, green, red = (float(c * (1 - fade) + h * fade) for c, h in zip(colour, haze, strict=True))
+    return blue, green, red
 
 
 def shade(colour: Colour, factor: float) -> Colour:
     """A lighter or darker version of a BGR colour."""
-    return tuple(float(min(255, max(0, c * factor))) for c in colour)
+    blue, green, red = (float(min(255, max(0, c * factor))) for c in colour)
+    return blue, green, red

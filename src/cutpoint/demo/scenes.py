@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -178,7 +179,7 @@ def _rider(pen: Pen, rng) -> None:
 
 
 def _place_people(place, rng) -> None:
-    parts = [("person", sprites.person, 0.0, 0.0)]
+    parts: list[tuple[str, Any, float, float]] = [("person", sprites.person, 0.0, 0.0)]
     if rng.random() < 0.12:
         parts.append(("umbrella", sprites.umbrella, 0.0, 0.0))
     elif rng.random() < 0.3:
@@ -222,7 +223,8 @@ def _draw_items(canvas: Canvas, view: View, items: list[_Item], rng) -> list[dic
 
 
 def _visible_objects(canvas: Canvas, drawn: list[dict], visible: float) -> list[SceneObject]:
-    objects, groups = [], {}
+    objects: list[SceneObject] = []
+    groups: dict[tuple[Any, str], list[np.ndarray]] = {}
     for thing in drawn:
         box, seen = _visible_box(canvas, thing)
         if box is None:
@@ -231,8 +233,8 @@ def _visible_objects(canvas: Canvas, drawn: list[dict], visible: float) -> list[
             groups.setdefault((thing["group"], thing["name"]), []).append(box)
         elif seen >= visible and min(box[2:] - box[:2]) >= MIN_SIDE:
             objects.append(SceneObject(thing["name"], _xywh(box)))
-    for (_, name), boxes in groups.items():
-        boxes = np.array(boxes)
+    for (_, name), members in groups.items():
+        boxes = np.array(members)
         box = np.concatenate([boxes[:, :2].min(0), boxes[:, 2:].max(0)])
         if len(boxes) >= 3 and min(box[2:] - box[:2]) >= MIN_SIDE:
             objects.append(SceneObject(name, _xywh(box), crowd=True))

@@ -29,7 +29,8 @@ PAINTS: list[Colour] = [
 def any_paint(rng: np.random.Generator) -> Colour:
     """A paint with a random tint."""
     paint = np.array(PAINTS[rng.integers(len(PAINTS))], dtype=float)
-    return tuple(float(c) for c in np.clip(paint + rng.normal(0, 18, 3), 15, 245))
+    blue, green, red = (float(c) for c in np.clip(paint + rng.normal(0, 18, 3), 15, 245))
+    return blue, green, red
 
 
 def _wheel(pen: Pen, u: float, radius: float) -> None:

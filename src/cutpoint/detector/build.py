@@ -10,10 +10,10 @@ from mmdet.utils import register_all_modules
 from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
 from mmengine.utils import get_installed_path
-from torch import nn
 
 from cutpoint.detector import patches
 from cutpoint.detector.checkpoint import load_weights
+from cutpoint.detector.mmdet_types import Detector
 from cutpoint.detector.typenames import type_name
 from cutpoint.errors import UserError, did_you_mean
 
@@ -47,7 +47,7 @@ def load_config(name: str) -> Config:
     return config
 
 
-def build_detector(config: Config, checkpoint: str | None) -> nn.Module:
+def build_detector(config: Config, checkpoint: str | None) -> Detector:
     """Build the detector in eval mode on the CPU, gradients off.
 
     Args:

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from mmengine.config import ConfigDict
 from mmengine.logging import HistoryBuffer
-from torch import nn
+from numpy._core import multiarray
+from torch import Tensor, nn
 
 from cutpoint.errors import UserError
 from cutpoint.files import START_BYTES, name_substitute
@@ -146,7 +147,7 @@ def _prefixes(missing: list[str], unexpected: list[str]) -> str:
 
 
 def _say_infinite(model: nn.Module, checkpoint: str) -> None:
-    tensors = dict(model.named_parameters())
+    tensors: dict[str, Tensor] = dict(model.named_parameters())
     tensors |= {name: value for name, value in model.named_buffers() if name.endswith(RUNNING)}
     counts = {name: int((~torch.isfinite(value)).sum()) for name, value in tensors.items()}
     bad = [name for name, count in counts.items() if count]
@@ -172,7 +173,6 @@ def _safe_globals() -> list[Any]:
         for name in (pure.__name__, pure.__name__.removeprefix("Pure"))
         for module in ("pathlib", "pathlib._local")  # the latter in files of Python 3.13
     ]
-    multiarray = np._core.multiarray
     functions = [
         (getattr(multiarray, name), f"{module}.multiarray.{name}")
         for name in ("scalar", "_reconstruct")

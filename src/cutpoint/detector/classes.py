@@ -85,7 +85,7 @@ def trained_order(config: Config, classes: list[str]) -> list[str] | None:
     # runs no code of the user. After an edit of them: --forcerun describe_model.
     loader = config.get("train_dataloader") or {}
     for dataset, _ in walk_datasets(loader.get("dataset") if isinstance(loader, dict) else None):
-        kind = find_type(dataset.get("type"), DATASETS)
+        kind: Any = find_type(dataset.get("type"), DATASETS)
         if not kind or getattr(kind, "load_data_list", None) is not CocoDataset.load_data_list:
             continue
         path = os.path.join(dataset.get("data_root") or "", dataset.get("ann_file") or "")

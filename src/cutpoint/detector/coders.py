@@ -6,12 +6,11 @@ Sources: mmdet/models/task_modules/coders/ and the heads' decoding, mmdet/models
 import math
 from typing import Any
 
-from torch import nn
-
+from cutpoint.detector.mmdet_types import Head
 from cutpoint.errors import UserError
 
 
-def delta(head: nn.Module) -> dict[str, Any]:
+def delta(head: Head) -> dict[str, Any]:
     coder = _expect(head, "DeltaXYWHBBoxCoder")
     return {
         "type": "delta_xywh",
@@ -23,18 +22,18 @@ def delta(head: nn.Module) -> dict[str, Any]:
     }
 
 
-def distance(head: nn.Module) -> dict[str, Any]:
+def distance(head: Head) -> dict[str, Any]:
     _expect(head, "DistancePointBBoxCoder")
     units = [1.0] * len(head.prior_generator.strides)
     return {"type": "distance", "bins": None, "exp": False, "unit": units}
 
 
-def integral(head: nn.Module) -> dict[str, Any]:
+def integral(head: Head) -> dict[str, Any]:
     units = [float(stride[0]) for stride in head.prior_generator.strides]
     return {**distance(head), "bins": head.reg_max + 1, "unit": units}
 
 
-def fovea(head: nn.Module) -> dict[str, Any]:
+def fovea(head: Head) -> dict[str, Any]:
     return {
         "type": "distance",
         "bins": None,
@@ -43,7 +42,7 @@ def fovea(head: nn.Module) -> dict[str, Any]:
     }
 
 
-def tblr(head: nn.Module) -> dict[str, Any]:
+def tblr(head: Head) -> dict[str, Any]:
     normalizer = _expect(head, "TBLRBBoxCoder").normalizer
     values = (
         [float(normalizer)] * 4 if isinstance(normalizer, int | float) else [float(v) for v in normalizer]
@@ -51,29 +50,29 @@ def tblr(head: nn.Module) -> dict[str, Any]:
     return {"type": "tblr", "normalizer": values}
 
 
-def buckets(head: nn.Module) -> dict[str, Any]:
+def buckets(head: Head) -> dict[str, Any]:
     coder = _expect(head, "BucketingBBoxCoder")
     return {"type": "buckets", "buckets": int(coder.num_buckets), "scale": float(coder.scale_factor)}
 
 
-def corners(head: nn.Module) -> dict[str, Any]:
+def corners(head: Head) -> dict[str, Any]:
     return {"type": "corners", "from_point": False}
 
 
-def points(head: nn.Module) -> dict[str, Any]:
+def points(head: Head) -> dict[str, Any]:
     return {"type": "corners", "from_point": True}
 
 
-def centre_size(head: nn.Module) -> dict[str, Any]:
+def centre_size(head: Head) -> dict[str, Any]:
     return {"type": "centre_size"}
 
 
-def yolov3(head: nn.Module) -> dict[str, Any]:
+def yolov3(head: Head) -> dict[str, Any]:
     _expect(head, "YOLOBBoxCoder")
     return {"type": "yolov3"}
 
 
-def _expect(head: nn.Module, coder: str) -> Any:
+def _expect(head: Head, coder: str) -> Any:
     got = type(head.bbox_coder).__name__
     if got != coder:
         raise UserError(f"{type(head).__name__} with {got}: only {coder} is supported there")

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from cutpoint.decode.boxes import decode_boxes
+from cutpoint.detector.mmdet_types import Detector
 from cutpoint.records.model import DenseHead, Part
 
 
@@ -17,12 +18,12 @@ class Cuts(nn.Module):
     not taken from mmdet: during an export, mmdet's coders ask for a package that mmdet 3 does not have.
     """
 
-    def __init__(self, detector: nn.Module, spec: DenseHead) -> None:
+    def __init__(self, detector: Detector, spec: DenseHead) -> None:
         super().__init__()
         self.detector = detector
         self.spec = spec
-        for level in range(spec.levels if spec.anchors else 0):
-            self.register_buffer(f"anchors_{level}", torch.tensor(spec.anchors[level]), persistent=False)
+        for level, anchors in enumerate(spec.anchors or ()):
+            self.register_buffer(f"anchors_{level}", torch.tensor(anchors), persistent=False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Run the detector.
@@ -49,7 +50,7 @@ class Cuts(nn.Module):
             if spec.factor:
                 factor = _read(named, spec.factor, level, spec)[..., 0]
                 factors.append(ACTIVATIONS[spec.factor_activation](factor))
-            elif spec.has_factor:
+            elif confidence is not None:
                 factors.append(confidence)
             counts.append(torch.full((1,), priors.shape[0], dtype=torch.int64))
         outputs = [torch.cat(boxes, 1), torch.cat(scores, 1)]
@@ -70,7 +71,7 @@ class Cuts(nn.Module):
         return (torch.stack([x, y, x, y], 1).unsqueeze(1) + anchors).reshape(-1, 4)
 
 
-def head_tensors(detector: nn.Module, images: Tensor) -> list[Tensor]:
+def head_tensors(detector: Detector, images: Tensor) -> list[Tensor]:
     """The head's forward for ``(B, 3, H, W)`` float32 images, with nested lists flattened."""
     return pytree.tree_leaves(detector(images, mode="tensor"))
 

@@ -154,7 +154,7 @@ def _read_pad(pad: Any) -> Pad:
         to_square=bool(pad.pad_to_square),
         size=(size[1], size[0]) if size is not None else None,
         divisor=pad.size_divisor,
-        value=tuple(float(v) for v in value),
+        value=_three([float(v) for v in value]),
     )
 
 
@@ -188,4 +188,10 @@ def _channels(values: Sequence[float] | None) -> tuple[float, float, float] | No
     """A single value holds for all three channels."""
     if values is None:
         return None
-    return tuple(float(value) for value in (values * 3 if len(values) == 1 else values))
+    numbers = [float(value) for value in values]
+    return _three(numbers * 3 if len(numbers) == 1 else numbers)
+
+
+def _three(values: list[float]) -> tuple[float, float, float]:
+    first, second, third = values
+    return first, second, third

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmcv.ops import nms as mmcv_nms
-from torch import nn
 
 from cutpoint.detector import coders
 from cutpoint.detector.imports import head_name
+from cutpoint.detector.mmdet_types import Head
 from cutpoint.errors import UserError
 from cutpoint.records.model import DenseHead, Floor, Part
 from cutpoint.records.recipe import Step
@@ -29,13 +29,13 @@ class Reading:
     scores, null where the head's loss decides between sigmoid and softmax.
     """
 
-    coder: Callable[[nn.Module], dict[str, Any]]
+    coder: Callable[[Head], dict[str, Any]]
     factor: str | None = None
-    recipe: Callable[[nn.Module, "Reading"], list[Step]] | None = None
+    recipe: Callable[[Head, "Reading"], list[Step]] | None = None
     activation: str | None = None
 
 
-def describe_head(head: nn.Module, candidate_floor: float | None) -> DenseHead:
+def describe_head(head: Head, candidate_floor: float | None) -> DenseHead:
     """Describe a built mmdet dense head.
 
     Args:
@@ -71,7 +71,7 @@ def describe_head(head: nn.Module, candidate_floor: float | None) -> DenseHead:
     )
 
 
-def _prior_generator(head: nn.Module) -> Any:
+def _prior_generator(head: Head) -> Any:
     """SABL has two; the boxes are decoded from the square one."""
     return getattr(head, "square_anchor_generator", None) or head.prior_generator
 
@@ -91,9 +91,9 @@ def _tensors(
     classes = [f"cls_{level}" for level in range(levels)]
     if coder == "buckets":  # the head returns the two box tensors as one pair per level
         size = 4 * -(-settings["buckets"] // 2)
-        kinds = ("bucket_cls", "bucket_reg")
-        names = classes + [f"{kind}_{level}" for level in range(levels) for kind in kinds]
-        box = tuple(Part(kind, 0, size) for kind in kinds)
+        both = ("bucket_cls", "bucket_reg")
+        names = classes + [f"{kind}_{level}" for level in range(levels) for kind in both]
+        box = tuple(Part(kind, 0, size) for kind in both)
         return names, {"box": box, "factor": None, "score": score}
     width = 4 * (settings.get("bins") or 1)
     kinds = ["box", *([factor] if factor else [])]
@@ -101,7 +101,7 @@ def _tensors(
     return names, {"box": (Part("box", 0, width),), "factor": factor and Part(factor, 0, 1), "score": score}
 
 
-def _base_recipe(head: nn.Module, reading: Reading, border: int = 0, clip: bool | None = None) -> list[Step]:
+def _base_recipe(head: Head, reading: Reading, border: int = 0, clip: bool | None = None) -> list[Step]:
     """``BaseDenseHead._predict_by_feat_single`` and ``_bbox_post_process``, base_dense_head.py."""
     config = head.test_cfg
     steps = [
@@ -118,7 +118,7 @@ def _base_recipe(head: nn.Module, reading: Reading, border: int = 0, clip: bool 
     return steps + _base_post_process(head, reading.factor is not None)
 
 
-def _base_post_process(head: nn.Module, has_factor: bool) -> list[Step]:
+def _base_post_process(head: Head, has_factor: bool) -> list[Step]:
     config = head.test_cfg
     steps: list[Step] = [{"step": "rescale", "operation": "multiply"}]
     if has_factor:
@@ -128,12 +128,12 @@ def _base_post_process(head: nn.Module, has_factor: bool) -> list[Step]:
     return [*steps, _nms(config), {"step": "max_per_img", "k": int(config.max_per_img)}]
 
 
-def _fovea_recipe(head: nn.Module, reading: Reading) -> list[Step]:
+def _fovea_recipe(head: Head, reading: Reading) -> list[Step]:
     """``FoveaHead._bbox_decode`` clips to the last pixel, fovea_head.py."""
     return _base_recipe(head, reading, border=1, clip=True)
 
 
-def _sabl_recipe(head: nn.Module, reading: Reading) -> list[Step]:
+def _sabl_recipe(head: Head, reading: Reading) -> list[Step]:
     """``SABLRetinaHead._predict_by_feat_single``, sabl_retina_head.py; its coder clips to the last pixel."""
     steps = _base_recipe(head, reading, border=1)
     where = next(i for i, step in enumerate(steps) if step["step"] == "rescale")
@@ -141,7 +141,7 @@ def _sabl_recipe(head: nn.Module, reading: Reading) -> list[Step]:
     return steps
 
 
-def _yolox_recipe(head: nn.Module, reading: Reading) -> list[Step]:
+def _yolox_recipe(head: Head, reading: Reading) -> list[Step]:
     """``YOLOXHead.predict_by_feat``, yolox_head.py: one label per location; no top-k, clip or maximum."""
     threshold = float(head.test_cfg.score_thr)
     return [
@@ -153,7 +153,7 @@ def _yolox_recipe(head: nn.Module, reading: Reading) -> list[Step]:
     ]
 
 
-def _yolov3_recipe(head: nn.Module, reading: Reading) -> list[Step]:
+def _yolov3_recipe(head: Head, reading: Reading) -> list[Step]:
     """``YOLOV3Head.predict_by_feat``, yolo_head.py: one top-k over all levels, no clip."""
     config = head.test_cfg
     steps: list[Step] = []
@@ -168,7 +168,7 @@ def _yolov3_recipe(head: nn.Module, reading: Reading) -> list[Step]:
     return steps + _base_post_process(head, has_factor=True)
 
 
-def _paa_recipe(head: nn.Module, reading: Reading) -> list[Step]:
+def _paa_recipe(head: Head, reading: Reading) -> list[Step]:
     """``PAAHead._predict_by_feat_single``, ``_bbox_post_process`` and ``score_voting``, paa_head.py."""
     config = head.test_cfg
     steps: list[Step] = [{"step": "multiply_factor", "root": True}]

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import torch
 from mmengine.dataset import Compose, pseudo_collate
-from torch import nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 from cutpoint.data.image import decode, named_input, prepare, resized_size
@@ -17,6 +16,7 @@ from cutpoint.decode.candidates import from_raw
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import head_tensors
 from cutpoint.detector.describe_input import image_steps
+from cutpoint.detector.mmdet_types import Detector
 from cutpoint.detector.testset import find_test_pipeline
 from cutpoint.errors import UserError
 from cutpoint.predict.pipeline import Pipeline, padded_together, stack
@@ -36,7 +36,7 @@ class MmdetPipeline(Pipeline):
 
     cut = "e2e"
 
-    def __init__(self, detector: nn.Module, pipeline: list[dict], spec: ModelSpec, device: str) -> None:
+    def __init__(self, detector: Detector, pipeline: list[dict], spec: ModelSpec, device: str) -> None:
         self.spec = spec
         self.provider = device
         self._detector = detector
@@ -65,10 +65,10 @@ class MmdetPipeline(Pipeline):
         Raises:
             UserError: the image is so thin that one side is 0 after the resize.
         """
-        resized_size(*image["ori_shape"], self.spec.input)
+        height, width = image["ori_shape"]
+        resized_size(height, width, self.spec.input)
         data = self._transform(image)
         meta = data["data_samples"].metainfo
-        height, width = meta["ori_shape"]
         scale_x, scale_y = meta["scale_factor"]
         divisor = self.spec.input.divisor
         padded = [-(-side // divisor) * divisor for side in data["inputs"].shape[1:]]
@@ -134,7 +134,7 @@ class HeadTensorPipeline(Pipeline):
 
     cut = "raw"
 
-    def __init__(self, detector: nn.Module, spec: ModelSpec, device: str, input_name: str = "mmdet") -> None:
+    def __init__(self, detector: Detector, spec: ModelSpec, device: str, input_name: str = "mmdet") -> None:
         """``input_name``: the input recipe, see ``image.named_input``."""
         self.spec = spec
         self.provider = device

@@ -58,15 +58,15 @@ def trace_model(
     head = dense_head(model_spec, "the trace")
     detector = build_detector(load_config(config), checkpoint)
     cuts = Cuts(detector, head).eval()
-    dynamic = shape == "dynamic"
-    height, width = _example_size(head, model_spec.input.divisor) if dynamic else shape
+    dynamic = isinstance(shape, str)
+    height, width = _example_size(head, model_spec.input.divisor) if isinstance(shape, str) else shape
     # with an example batch of 1 the exporter may bake it in
     example = torch.zeros(2 if dynamic else 1, 3, height, width)
     multiple = max(model_spec.input.divisor, 1) if dynamic else None
     export = _by_dynamo if exporter == "dynamo" else _by_torchscript
     with _quiet(), torch.no_grad(), deform.exporting():
         try:
-            model = export(cuts, example, _names(head), multiple, opset)
+            model = export(cuts, example, [*head.raw_names, *head.decoded_names], multiple, opset)
         except torch.onnx.errors.UnsupportedOperatorError as error:
             raise UserError(f"exporter {exporter}, opset {opset}: {str(error).splitlines()[0]}") from error
         except RuntimeError as error:
@@ -86,13 +86,14 @@ def trace_model(
 
 
 def _by_dynamo(
-    cuts: Cuts, example: torch.Tensor, names: dict[str, list[str]], multiple: int | None, opset: int
+    cuts: Cuts, example: torch.Tensor, outputs: list[str], multiple: int | None, opset: int
 ) -> ir.Model:
     sides = {2: _side("height", multiple), 3: _side("width", multiple)} if multiple else {}
-    program = torch.onnx.export(
+    program: Any = torch.onnx.export(
         cuts,
         (example,),
-        **names,
+        input_names=["images"],
+        output_names=outputs,
         dynamic_shapes={"images": {0: torch.export.Dim("batch"), **sides}} if multiple else None,
         opset_version=opset,
         custom_translation_table=deform.TRANSLATIONS,
@@ -104,14 +105,14 @@ def _by_dynamo(
 
 
 def _by_torchscript(
-    cuts: Cuts, example: torch.Tensor, names: dict[str, list[str]], multiple: int | None, opset: int
+    cuts: Cuts, example: torch.Tensor, outputs: list[str], multiple: int | None, opset: int
 ) -> ir.Model:
     """This exporter gives the sides of all levels the same names, so ONNX Runtime shares buffers wrongly."""
     written = BytesIO()
     axes: dict[str, Any] = {"images": {0: "batch", 2: "height", 3: "width"}} if multiple else {}
-    torch.onnx.export(
-        cuts, (example,), written, **names, dynamic_axes=axes, opset_version=opset, dynamo=False
-    )
+    settings: dict[str, Any] = {"dynamic_axes": axes, "opset_version": opset, "dynamo": False}
+    file: Any = written
+    torch.onnx.export(cuts, (example,), file, input_names=["images"], output_names=outputs, **settings)
     model = onnx.load_from_string(written.getvalue())
     _forget_names(model)
     model = onnx.shape_inference.infer_shapes(model)
@@ -119,8 +120,9 @@ def _by_torchscript(
     result = ir.from_proto(model)
     for node in list(result.graph):
         # a weight that several levels share is behind Identity nodes
-        if node.op_type == "Identity" and node.inputs[0].is_initializer():
-            node.outputs[0].replace_all_uses_with(node.inputs[0])
+        source = node.inputs[0] if node.op_type == "Identity" else None
+        if source is not None and source.is_initializer():
+            node.outputs[0].replace_all_uses_with(source)
             result.graph.remove(node, safe=True)
     return result
 
@@ -129,10 +131,6 @@ def _forget_names(model: onnx.ModelProto) -> None:
     for value in [*model.graph.output, *model.graph.value_info]:
         for side in value.type.tensor_type.shape.dim:
             side.ClearField("dim_param")
-
-
-def _names(head: DenseHead) -> dict[str, list[str]]:
-    return {"input_names": ["images"], "output_names": [*head.raw_names, *head.decoded_names]}
 
 
 def _example_size(head: DenseHead, divisor: int) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from tqdm import trange
 from cutpoint.demo.categories import TABLES
 from cutpoint.demo.dataset import annotate, draw_scenes
 from cutpoint.detector.build import build_detector, load_config
+from cutpoint.detector.mmdet_types import Detector
 from cutpoint.files import replacing
 
 WARM_UP = 150
@@ -106,7 +108,7 @@ def draw_examples(seed: int, style: str, count: int, side: int) -> list[Example]
 
 
 def run_steps(
-    model: nn.Module,
+    model: Detector,
     examples: list[Example],
     seed: int,
     iterations: int,
@@ -129,7 +131,8 @@ def run_steps(
         chosen = [examples[order.pop()] for _ in range(batch)]
         data = model.data_preprocessor(collate(chosen, rng), training=True)
         losses = model.loss(data["inputs"], data["data_samples"])
-        total = sum(sum(value) if isinstance(value, list) else value for value in losses.values())
+        terms: list[Any] = [sum(value) if isinstance(value, list) else value for value in losses.values()]
+        total: Any = sum(terms)
         if not torch.isfinite(total):
             raise RuntimeError(f"training diverged at batch {step}: the loss is {total.item()}")
         optimizer.zero_grad(set_to_none=True)

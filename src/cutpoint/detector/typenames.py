@@ -32,8 +32,9 @@ def own_name(value: Any, registry: Registry) -> str | None:
     A class of the user or of another scope may have the same name as mmdet's and do something else.
     """
     found = find_type(value, registry)
-    module = getattr(found, "__module__", "").partition(".")[0]
-    return found.__name__ if module in OPENMMLAB else None
+    if found is None or found.__module__.partition(".")[0] not in OPENMMLAB:
+        return None
+    return found.__name__
 
 
 def full_name(value: Any, registry: Registry) -> str:

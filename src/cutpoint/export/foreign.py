@@ -65,7 +65,8 @@ def import_onnx(*, onnx: str, outputs: dict[str, Any], spec: str, cut: str, out:
     model.metadata_props[METADATA_KEY] = json.dumps(content, sort_keys=True)
     model.metadata_props[PRECISION_KEY] = precision
     # protobuf holds no more in one file
-    large = sum(value.const_value.nbytes for value in model.graph.initializers.values()) > LARGEST
+    tensors = (value.const_value for value in model.graph.initializers.values())
+    large = sum(tensor.nbytes for tensor in tensors if tensor is not None) > LARGEST
     with replacing(out) as temporary:
         ir.save(model, temporary, external_data=f"{Path(out).name}.data" if large else None)
 
@@ -91,7 +92,9 @@ def _raw(file: ForeignFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
     head, sides = file.head, file.sides()
     counts = file.counts(sides)
     boxes = as_list(file.description("box", "raw"))
-    described = list(zip(head.box, boxes, [None] * len(boxes), strict=True))
+    described: list[tuple[Part, dict[str, Any], str | None]] = [
+        (part, text, None) for part, text in zip(head.box, boxes, strict=True)
+    ]
     described.append((head.score, file.description("score", "raw"), head.score_activation))
     if head.factor:
         described.append((head.factor, file.description("factor", "raw"), head.factor_activation))

@@ -7,6 +7,7 @@ import numpy as np
 import onnx_ir as ir
 
 from cutpoint.errors import UserError
+from cutpoint.export.cut import outputs_of
 from cutpoint.records.model import DenseHead
 
 OLDEST_OPSET = 11
@@ -30,7 +31,7 @@ class ForeignFile:
         if self.opset < OLDEST_OPSET:
             raise self.error(f"opset {self.opset}; {OLDEST_OPSET} or later is needed; convert it")
         self._tape = ir.tape.Tape(model.graph)
-        self._outputs = {value.name: value for value in model.graph.outputs}
+        self._outputs = outputs_of(model)
         self._constants = 0
         inputs = [v for v in model.graph.inputs if v.name not in model.graph.initializers]
         if len(inputs) != 1 or inputs[0].dtype != ir.DataType.FLOAT:
@@ -101,7 +102,7 @@ class ForeignFile:
     def const(self, value: Any, dtype: type = np.int64) -> ir.Value:
         """A constant."""
         self._constants += 1
-        array = np.asarray(value, dtype=dtype)
+        array: np.ndarray = np.asarray(value, dtype=dtype)
         return self._tape.initializer(ir.tensor(array, name=f"cutpoint_constant_{self._constants}"))
 
     def size(self, value: ir.Value, axis: int) -> ir.Value:
@@ -145,12 +146,13 @@ class ForeignFile:
         found = []
         for level, value in enumerate(self.tensors(described)):
             self._check_channels(value, described, layout, level, channels)
-            rank = len(value.shape) if value.shape is not None else None
+            shape = None if value.shape is None else tuple(value.shape)
+            rank = None if shape is None else len(shape)
             if layout == "maps":
-                anchors = self.head.anchors_per_cell(level)
-                if rank != 4 or not isinstance(value.shape[1], int):
+                channel = shape[1] if shape is not None and rank == 4 else None
+                if not isinstance(channel, int):
                     raise self.error(f"output {value.name}: a map is (B, channels, H, W), not {value.shape}")
-                width = value.shape[1] // anchors
+                width = channel // self.head.anchors_per_cell(level)
                 value = self.op("Transpose", value, perm=[0, 2, 3, 1])
                 value = self.op("Reshape", value, self.const([0, -1, width]))
             elif rank == 2:
@@ -168,20 +170,20 @@ class ForeignFile:
     ) -> None:
         """Check the channels of a described tensor against the head, as far as its shape is known."""
         start, stop = described.get("channels") or (None, None)
-        if start is not None and (stop - start != channels or start < 0):
+        if start is not None and stop is not None and (stop - start != channels or start < 0):
             raise self.error(
                 f"channels [{start}, {stop}] of {described['tensor']!r}: {self.head.head} has {channels}"
             )
-        rank = len(value.shape) if value.shape is not None else None
-        axis = {("maps", 4): 1, ("columns", 3): 1, ("rows", 3): 2}.get((layout, rank))
-        width = 1 if rank == 2 else value.shape[axis] if axis else None
+        shape = () if value.shape is None else tuple(value.shape)
+        axis = {("maps", 4): 1, ("columns", 3): 1, ("rows", 3): 2}.get((layout, len(shape)))
+        width = 1 if len(shape) == 2 else shape[axis] if axis else None
         if not isinstance(width, int):
             return
         anchors = self.head.anchors_per_cell(level) if layout == "maps" else 1
         wanted = f"{channels * anchors}" + (f" ({anchors} anchors x {channels})" if anchors > 1 else "")
         if start is None and width != channels * anchors:
             raise self.error(f"output {value.name} has {width} channels; {self.head.head} has {wanted}")
-        if start is not None and (width % anchors or stop > width // anchors):
+        if stop is not None and (width % anchors or stop > width // anchors):
             raise self.error(f"output {value.name} has {width} channels, not [{start}, {stop}] of each prior")
 
     def sides(self) -> list[tuple[ir.Value, ir.Value]]:
@@ -192,16 +194,14 @@ class ForeignFile:
                 raise self.error(f"outputs.layout maps: one output a level is needed: {self.head.levels}")
             return [(self.size(value, 2), self.size(value, 3)) for value in maps]
         sides = [self.size(self.images, axis) for axis in (2, 3)]
-        found = []
+        cells = []
         for stride in self.head.strides:
-            pairs = zip(sides, stride[::-1], strict=True)
-            found.append(
-                tuple(
-                    self.op("Div", self.op("Add", side, self.const([step - 1])), self.const([step]))
-                    for side, step in pairs
-                )
+            height, width = (
+                self.op("Div", self.op("Add", side, self.const([step - 1])), self.const([step]))
+                for side, step in zip(sides, stride[::-1], strict=True)
             )
-        return found
+            cells.append((height, width))
+        return cells
 
     def counts(self, sides: list[tuple[ir.Value, ir.Value]]) -> list[ir.Value]:
         """Number of priors of each level, ``(1,)`` int64."""
@@ -213,9 +213,9 @@ class ForeignFile:
 
     def check_rows(self, value: ir.Value, axis: int) -> None:
         """Check that a static file has as many rows as the head has priors at that size."""
-        height, width = self.images.shape[2:]
+        height, width = tuple(self.images.shape)[2:] if self.images.shape is not None else (None, None)
         rows = value.shape[axis] if value.shape is not None else None
-        if not all(isinstance(number, int) for number in (height, width, rows)):
+        if not isinstance(height, int) or not isinstance(width, int) or not isinstance(rows, int):
             return
         priors = sum(
             math.ceil(height / y) * math.ceil(width / x) * self.head.anchors_per_cell(level)

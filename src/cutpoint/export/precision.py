@@ -113,7 +113,8 @@ def to_int8(*, trace: str, spec: str, manifest: str, images: int, out: str, repo
     convolutions = [node for node in inner.graph.node if node.op_type == "Conv"]
     first, depthwise = convolutions[:1], [n for n in convolutions[1:] if _is_depthwise(n, inner)]
     if _is_spoilt(inner, convolutions, _feeds(calibration, model, model_spec)):
-        kept, limits = {"NaN or infinity in a convolution": network}, {}
+        kept = {"NaN or infinity in a convolution": network}
+        limits: dict[str, tuple[float, float]] = {}
         _save(join(inner, model, [*last, *rest]), "fp32", out)
     else:
         kept = {"first convolution": first, "depthwise convolution": depthwise}
@@ -205,7 +206,7 @@ def _measure(
             helper.make_tensor(f"{at}{side}", TensorProto.FLOAT, [], [limit])
             for side, limit in (("low", low), ("high", high))
         )
-        steps = [
+        steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
             ("Less", [name, f"{at}low"], "below", {}),
             ("Greater", [name, f"{at}high"], "above", {}),
             ("Or", [f"{at}below", f"{at}above"], "outside", {}),

@@ -11,7 +11,7 @@ def split(
     model: onnx.ModelProto, raw_names: tuple[str, ...]
 ) -> tuple[list[onnx.NodeProto], list[onnx.NodeProto], list[onnx.NodeProto]]:
     """The head's last nodes with weights, the nodes before them, and the nodes after them."""
-    needed, wanted = set(raw_names), set()
+    needed, wanted = set(raw_names), set[str]()
     last, network, rest = [], [], []
     for node in reversed(model.graph.node):
         in_head = bool(needed.intersection(node.output))

@@ -185,8 +185,9 @@ def _resolve_ladder(where: str, variants: Iterable[Variant]) -> tuple[RunVariant
         ladder.append(variant)
     for lower, upper in pairwise(ladder):
         changes = differences(lower, upper)
-        if changes == ["recipe base"] and lower.recipe.steps and upper.recipe.steps:
-            changes = step_changes(*(read_steps(json.loads(v.recipe.steps)) for v in (lower, upper)))
+        before, after = lower.recipe.steps, upper.recipe.steps
+        if changes == ["recipe base"] and before and after:
+            changes = step_changes(*(read_steps(json.loads(steps)) for steps in (before, after)))
         if len(changes) != 1:
             raise UserError(
                 f"{where}: {lower.name} and {upper.name} must differ in one thing, but differ in "

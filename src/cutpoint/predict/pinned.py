@@ -6,6 +6,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class PinnedPool:
         needed = max(count * np.dtype(dtype).itemsize, 1)
         self._size = max(self._size, needed)
         block = self._block(needed)
-        memory = (ctypes.c_char * block[1]).from_address(block[0])
+        memory: Any = (ctypes.c_char * block[1]).from_address(block[0])
         # lives as long as the array, its views and theirs
         weakref.finalize(memory, self._free.append, block).atexit = False
         return np.frombuffer(memory, dtype, count).reshape(shape)
@@ -61,7 +62,7 @@ def cuda_pool() -> PinnedPool:
     def lock(size: int) -> int:
         address = ctypes.c_void_p()
         code = runtime.cudaHostAlloc(ctypes.byref(address), ctypes.c_size_t(size), ctypes.c_uint(0))
-        if code:
+        if code or address.value is None:
             raise OSError(f"cudaHostAlloc of {size} bytes: CUDA error {code}")
         return address.value
 
