@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cutpoint.gate.rules import resolve_gate
 from cutpoint.plan.config import complete_config
+from cutpoint.plan.gate_rules import resolve_gate
 from cutpoint.plan.resolve import build_plan
 from cutpoint.recipes.steps import STEPS
 

@@ -17,11 +17,13 @@ from cutpoint.evaluate.coco import SUMMARY, evaluate
 from cutpoint.files import read_json
 from cutpoint.gate.check import evaluate_gate
 from cutpoint.records.detections import write_refusal
+from cutpoint.records.per_class import read_per_class
+from cutpoint.records.summary import read_summary
 from cutpoint.report import plots
 from cutpoint.report.operating_plots import plot_calibration, plot_operating_points
 from cutpoint.report.page import render_report
 from cutpoint.report.samples import draw_samples
-from cutpoint.report.tables import read_per_class, read_summary, summarize
+from cutpoint.summary.build import summarize
 
 REASON = "cls_0 has NaN on image id 2 (a.jpg)"
 VARIANTS = ("pytorch", "raw", "theirs")
@@ -162,8 +164,8 @@ def said_by(figure):
     return "\n".join(re.findall(r"<!--(.*?)-->", open(figure).read(), re.S))
 
 
-def rows_of(path, **types):
-    return {row["variant"]: row for row in read_summary(path).to_dict("records")}
+def rows_of(path):
+    return {row.variant: row for row in read_summary(path)}
 
 
 @pytest.mark.parametrize("labelled", [True, False])
@@ -172,12 +174,13 @@ def test_a_refused_variant_has_no_numbers_and_the_others_keep_theirs(tmp_path, t
     made = run(tmp_path / "refused", ("theirs",), labelled, timing)
     out, base = report(tmp_path / "refused", made), report(tmp_path / "alone", alone)
     rows, before = rows_of(out["csv"]), rows_of(base["csv"])
-    assert rows["raw"] == pytest.approx(before["raw"], nan_ok=True)
+    assert rows["raw"] == before["raw"]
     theirs = rows["theirs"]
-    assert theirs["verdict"] == "inconclusive"
-    assert theirs["notes"].split("; ")[0] == f"refused: {REASON}"
+    assert theirs.verdict == "inconclusive"
+    assert theirs.notes.split("; ")[0] == f"refused: {REASON}"
     empty = ("AP", "AP50", "AP75", "delta_AP", "delta_AP_lo", "delta_AP_hi", "agreement")
-    assert read_summary(out["csv"]).set_index("variant").loc["theirs", list(empty)].isna().all()
+    assert {getattr(theirs, column) for column in empty} == {None}
+    assert (theirs.refused, theirs.reference_refused) == (REASON, False)
     compared = read_json(made["comparisons"][-1]["path"])
     assert (compared["refused"], compared["agreement"], compared["boxes"]) == (REASON, None, None)
     assert compared["autopsy"] == {"reference": {}, "variant": {}}
@@ -188,7 +191,7 @@ def test_a_refused_variant_has_no_numbers_and_the_others_keep_theirs(tmp_path, t
         assert content["images"] == IMAGES
         assert [row["ground_truths"] for row in content["per_class"]] == [IMAGES, IMAGES, IMAGES - 1]
         classes = read_per_class(out["per_class"])
-        assert classes[classes["variant"] == "theirs"]["AP"].isna().all()
+        assert {line.AP for line in classes if line.variant == "theirs"} == {None}
     ladder = read_json(out["ladder"])["rungs"]
     assert [rung["refused"] for rung in ladder] == [None, None, REASON]
     assert (ladder[2]["delta_to_previous"], ladder[2]["agreement_to_previous"]) == (None, None)
@@ -216,11 +219,11 @@ def test_beside_a_refused_reference_nothing_is_compared_and_that_is_said_first(t
     made = run(tmp_path, ("pytorch",), labelled, timing)
     out = report(tmp_path, made)
     rows = rows_of(out["csv"])
-    assert rows["raw"]["verdict"] == rows["theirs"]["verdict"] == "inconclusive"
-    assert rows["raw"]["notes"].split("; ")[0] == "reference refused"
-    assert rows["pytorch"]["notes"].split("; ")[0] == f"refused: {REASON}"
+    assert rows["raw"].verdict == rows["theirs"].verdict == "inconclusive"
+    assert rows["raw"].notes.split("; ")[0] == "reference refused"
+    assert rows["pytorch"].notes.split("; ")[0] == f"refused: {REASON}"
     if labelled:
-        assert rows["raw"]["AP"] > 0.5
+        assert rows["raw"].AP > 0.5
     first = first_words(out["page"])
     assert first.startswith(
         f"The reference pytorch is refused, so that nothing is compared with it: {REASON}."
@@ -237,6 +240,6 @@ def test_beside_a_refused_reference_nothing_is_compared_and_that_is_said_first(t
 @pytest.mark.parametrize("labelled", [True, False])
 def test_where_all_are_refused_the_page_is_finished(tmp_path, timing, labelled):
     out = report(tmp_path, run(tmp_path, VARIANTS, labelled, timing))
-    assert read_summary(out["csv"])["AP"].isna().all()
+    assert {row.AP for row in read_summary(out["csv"])} == {None}
     assert first_words(out["page"]).count("refused") == 3
     assert "(refused)" in said_by(out["figures"]["ap"])

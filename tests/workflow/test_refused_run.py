@@ -1,15 +1,16 @@
 """A file or a checkpoint that gives NaN: its rows are refused, the others and the page are finished."""
 
+import re
+
 import numpy as np
 import onnx
-import pandas as pd
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from snake import ROOT, run_snakemake
 
 from cutpoint.files import read_json
-from cutpoint.report.tables import read_summary
+from cutpoint.records.summary import read_summary
 
 CHANNELS = {"cls": 4, "box": 4, "centerness": 1}
 LEVELS = range(5)
@@ -87,15 +88,17 @@ def test_what_gives_nan_is_refused_and_the_rest_is_finished(project):
     (project / "config/config.yaml").write_text(CONFIG)
     result = run_snakemake(project, "--cores", "2", timeout=900)
     assert result.code == 0, result.text[-3000:]
-    every = read_summary(project / "results/tables/summary.csv").set_index(["model", "variant"])
-    rows = every.loc["demo"]
-    refused = rows.loc["theirs"]
-    reason = r"refused: cls_0 has NaN on image id \d+ \(data/demo/traffic/images/\d+\.jpg\)"
-    assert pd.Series([refused["notes"].split("; ")[0]]).str.fullmatch(reason).all()
-    assert refused[["AP", "AP50", "delta_AP", "delta_AP_lo", "agreement"]].isna().all()
-    assert refused["verdict"] == "inconclusive"
-    assert rows.loc["raw", "verdict"] == "lossless"
-    assert rows.loc["raw", "AP"] == pytest.approx(rows.loc["pytorch", "AP"], abs=1e-6)
+    every = read_summary(project / "results/tables/summary.csv")
+    rows = {row.variant: row for row in every if row.model == "demo"}
+    refused = rows["theirs"]
+    reason = r"cls_0 has NaN on image id \d+ \(data/demo/traffic/images/\d+\.jpg\)"
+    assert re.fullmatch(reason, refused.refused)
+    assert refused.notes.split("; ")[0] == f"refused: {refused.refused}"
+    empty = ("AP", "AP50", "delta_AP", "delta_AP_lo", "agreement")
+    assert {getattr(refused, column) for column in empty} == {None}
+    assert refused.verdict == "inconclusive"
+    assert rows["raw"].verdict == "lossless"
+    assert pytest.approx(rows["pytorch"].AP, abs=1e-6) == rows["raw"].AP
     verified = read_json(project / "results/models/demo/raw-foreign-theirs.verify.json")
     assert not verified["passed"]
     checks = read_json(project / "results/gate.json")["checks"]
@@ -105,11 +108,11 @@ def test_what_gives_nan_is_refused_and_the_rest_is_finished(project):
     page = (project / "results/report.html").read_text()
     assert "theirs is refused: cls_0 has NaN" in page
 
-    diverged = every.loc["diverged"]
-    assert diverged["AP"].isna().all()
+    diverged = {row.variant: row for row in every if row.model == "diverged"}
+    assert {row.AP for row in diverged.values()} == {None}
     for variant in ("pytorch", "raw"):
-        assert diverged.loc[variant, "notes"].startswith("refused: cls_0 has NaN on image id ")
-    assert diverged.loc["raw", "verdict"] == "inconclusive"
+        assert diverged[variant].refused.startswith("cls_0 has NaN on image id ")
+    assert diverged["raw"].verdict == "inconclusive"
     assert "The reference pytorch is refused, so that nothing is compared with it: cls_0 has NaN" in page
     said = (project / "logs/describe_model/diverged.log").read_text()
     assert "diverged.pth: 2304 weights in 1 tensors are NaN or infinite" in said

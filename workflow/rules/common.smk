@@ -9,7 +9,7 @@ import atexit
 import sys
 
 from cutpoint.errors import UserError
-from cutpoint.gate.rules import resolve_gate
+from cutpoint.plan.gate_rules import resolve_gate
 from cutpoint.plan.checks import check_files
 from cutpoint.plan.closure import config_files, module_files
 from cutpoint.plan.code_digests import CodeDigests

@@ -22,7 +22,7 @@ rule summarize:
         "logs/benchmarks/summarize.tsv"
     localrule: True
     params:
-        code=get_code("cutpoint.report.tables"),
+        code=get_code("cutpoint.summary.build"),
         settings=get_table_settings,
     script:
         "../scripts/report/summarize.py"

@@ -29,8 +29,11 @@ def disturbances(foreign_cores: float, throttled: Iterable[str]) -> list[str]:
         foreign_cores: cores that other processes kept busy, on average.
         throttled: why GPUs lowered their clocks.
     """
-    notes = []
-    if foreign_cores > FOREIGN_CORES:
-        notes.append(f"disturbed (other processes kept {foreign_cores:.1f} cores busy)")
+    notes = [busy(f"{foreign_cores:.1f}")] if foreign_cores > FOREIGN_CORES else []
     reasons = ", ".join(throttled)
     return notes + ([f"disturbed (GPU: {reasons})"] if reasons else [])
+
+
+def busy(cores: str) -> str:
+    """Say how many cores other processes kept busy."""
+    return f"disturbed (other processes kept {cores} cores busy)"

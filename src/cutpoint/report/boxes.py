@@ -7,7 +7,7 @@ from cutpoint.records.comparison import StepCounts, read_comparison
 from cutpoint.records.operating_points import OperatingPoints, Point, read_operating_points
 from cutpoint.report.number_table import NumberRow, NumberTable
 from cutpoint.report.steps import removed_by
-from cutpoint.report.words import fixed, signed
+from cutpoint.summary.words import fixed, signed
 
 # The causes of an autopsy that are no step of a recipe, in words.
 OTHER_CAUSES = {

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cutpoint.records.comparison import Agreement, SizeDelta, ThresholdAgreement, read_comparison
 from cutpoint.report.number_table import NumberRow, NumberTable
-from cutpoint.report.words import fixed, interval, signed
+from cutpoint.summary.words import fixed, interval, signed
 
 
 def agreement_table(comparisons: list[dict[str, str]]) -> NumberTable | None:

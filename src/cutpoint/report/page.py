@@ -7,26 +7,33 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from cutpoint.files import read_json, write_text
-from cutpoint.gate.check import shown, title
+from cutpoint.files import write_text
+from cutpoint.records.gate import read_gate
 from cutpoint.records.ladder import read_ladder
 from cutpoint.records.latency import Latency
+from cutpoint.records.per_class import ClassRow, read_per_class
 from cutpoint.records.precision import Overflow, Saturation, read_precision
 from cutpoint.records.samples import read_pictures
+from cutpoint.records.summary import (
+    OF_TIMES,
+    SummaryRow,
+    by_evaluation,
+    read_summary,
+)
 from cutpoint.records.verification import read_verification
 from cutpoint.report.boxes import autopsy_table, drift_table, operating_table
 from cutpoint.report.comparisons import agreement_table, size_table
-from cutpoint.report.doubts import OF_TIMES, doubts, split_notes, warnings
 from cutpoint.report.mistakes import mistakes_table
-from cutpoint.report.tables import read_per_class, read_summary
 from cutpoint.report.timings import TimedVariant, conditions, proof_table, read_timings, stage_table
 from cutpoint.report.variant_table import variant_table
-from cutpoint.report.words import fixed, interval, signed, verdict
+from cutpoint.report.verdict import verdict
+from cutpoint.summary.flags import doubts
+from cutpoint.summary.warnings import warnings
+from cutpoint.summary.words import fixed, interval, signed
 
 FIGURES = {
     "ap": "Distance to the reference, per variant: difference in AP with its 95 % interval, or agreement of "
@@ -105,14 +112,14 @@ def render_report(
                 "drift": drift_table(_of(points, rows)),
                 "mistakes": mistakes_table(_of(diagnoses, rows)),
             }
-            for number, (_, rows) in enumerate(table.groupby(["dataset", "model"], sort=False))
+            for number, rows in enumerate(by_evaluation(table))
         ],
         figures=[
             {"svg": _inline_svg(figures[name], name, text), "caption": text}
             for name, text in FIGURES.items()
             if name in figures
         ],
-        gate=gate and _gate(read_json(gate)),
+        gate=read_gate(gate) if gate else None,
         exports=[(entry["model"], read_verification(entry["path"])) for entry in verifies],
         precisions=[_precision(entry) for entry in precisions],
         timing={
@@ -127,37 +134,33 @@ def render_report(
     write_text(out, page)
 
 
-def _same(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    first = rows.iloc[0]
-    return frame[(frame["dataset"] == first["dataset"]) & (frame["model"] == first["model"])]
+def _same(classes: list[ClassRow], rows: list[SummaryRow]) -> list[ClassRow]:
+    return [line for line in classes if (line.dataset, line.model) == (rows[0].dataset, rows[0].model)]
 
 
-def _of(entries: list[dict[str, str]], rows: pd.DataFrame) -> list[dict[str, str]]:
-    key = (rows["dataset"].iloc[0], rows["model"].iloc[0])
+def _of(entries: list[dict[str, str]], rows: list[SummaryRow]) -> list[dict[str, str]]:
+    key = rows[0].dataset, rows[0].model
     return [entry for entry in entries if (entry["dataset"], entry["model"]) == key]
 
 
 def _group(
     number: int,
-    rows: pd.DataFrame,
-    classes: pd.DataFrame,
+    rows: list[SummaryRow],
+    classes: list[ClassRow],
     ladders: list[dict[str, str]],
     samples: list[dict[str, str]],
 ) -> dict[str, Any]:
     """Everything the page says about one data set and model."""
     return {
         "id": f"set-{number}",
-        "dataset": rows["dataset"].iloc[0],
-        "model": rows["model"].iloc[0],
-        "images": rows["images"].iloc[0],
+        "dataset": rows[0].dataset,
+        "model": rows[0].model,
+        "images": rows[0].images,
         # a class is listed where there is ground truth of it, also of a refused variant
-        "labelled": bool(rows["AP"].notna().any() or len(classes)),
+        "labelled": bool(any(row.AP is not None for row in rows) or classes),
         "verdict": verdict(rows),
         "warnings": warnings(rows),
-        "doubtful_times": {
-            row["variant"]: ", ".join(doubts(split_notes(row["notes"]), OF_TIMES))
-            for _, row in rows.iterrows()
-        },
+        "doubtful_times": {row.variant: ", ".join(doubts(row, OF_TIMES)) for row in rows},
         **variant_table(rows),
         "classes": _largest(classes),
         "ladders": [read_ladder(entry["path"]) for entry in ladders],
@@ -165,18 +168,18 @@ def _group(
     }
 
 
-def _largest(classes: pd.DataFrame) -> list[dict[str, Any]]:
+def _largest(classes: list[ClassRow]) -> list[ClassRow]:
     """The classes that moved most, none that moved by less than the four decimals shown."""
-    moved = classes[(classes["delta_AP"].abs() >= 5e-5).fillna(False)]
-    order = moved["delta_AP"].abs().sort_values(ascending=False, kind="stable").index
-    return moved.loc[order].head(CLASSES_SHOWN).to_dict("records")
+    moved = [line for line in classes if abs(line.delta_AP or 0.0) >= 5e-5]
+    return sorted(moved, key=lambda line: -abs(line.delta_AP or 0.0))[:CLASSES_SHOWN]
 
 
-def _different(row: dict[str, Any]) -> str:
+def _different(line: ClassRow) -> str:
     """Of a class: whether it is different from the reference, and if so whether for the better."""
-    if pd.isna(row["different"]):
+    if line.different is None:
         return ""
-    return f"yes{', better: suspicious' if row['delta_AP'] > 0 else ''}" if row["different"] else "no"
+    better = (line.delta_AP or 0.0) > 0
+    return f"yes{', better: suspicious' if better else ''}" if line.different else "no"
 
 
 def _gallery(entry: dict[str, str]) -> dict[str, Any]:
@@ -186,11 +189,6 @@ def _gallery(entry: dict[str, str]) -> dict[str, Any]:
         data = base64.b64encode((folder / picture.file).read_bytes()).decode()
         pictures.append({"caption": picture.caption, "uri": f"data:image/jpeg;base64,{data}"})
     return {"variant": entry["variant"], "pictures": pictures}
-
-
-def _gate(content: dict[str, Any]) -> dict[str, Any]:
-    lines = [{**check, "title": title(check), "value": shown(check["value"])} for check in content["checks"]]
-    return {**content, "checks": lines}
 
 
 def _precision(entry: dict[str, str]) -> dict[str, Any]:

@@ -4,22 +4,22 @@ Every figure has one panel per data set and model, one line per variant in table
 numbers beside the marks.
 """
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from cutpoint.files import read_json
 from cutpoint.records.ladder import Ladder, Rung, read_ladder
+from cutpoint.records.latency import IN_ORDER, Latency, read_latency
+from cutpoint.records.summary import OF_DETECTIONS, OF_TIMES, SummaryRow, by_evaluation, read_summary
 from cutpoint.report.canvas import canvas, panel_title
-from cutpoint.report.doubts import OF_DETECTIONS, OF_TIMES, REFUSED, doubts, is_reference, noted, split_notes
-from cutpoint.report.tables import read_summary
-from cutpoint.report.words import fixed, signed
+from cutpoint.summary.flags import REFUSED, doubts, latency_doubts
+from cutpoint.summary.words import fixed, signed
 
 ELSEWHERE = ("#666666", "x")  # detections that were made elsewhere have no cut
 CUTS = {"raw": ("#0072B2", "s"), "decoded": ("#009E73", "D"), "e2e": ("#D55E00", "o")}
@@ -35,6 +35,7 @@ LINE_IN, PANEL_IN, LEGEND_IN = 0.34, 0.95, 0.45
 # A panel whose differences are all below this many AP shows them as small, not blown up.
 SMALLEST_AP_RANGE = 0.002
 LOSS, GAIN = "#D55E00", "#0072B2"
+Rows = Sequence[SummaryRow]
 
 
 def plot_ap(*, summary: str, out: str) -> None:
@@ -56,10 +57,10 @@ def plot_ap(*, summary: str, out: str) -> None:
     ]
     with _figure(out, [len(rows) for _, rows in panels], handles) as axes:
         for ax, (title, rows) in zip(axes, panels, strict=True):
-            if rows["AP"].notna().any():
+            if any(row.AP is not None for row in rows):
                 xlabel = _delta_panel(ax, rows)
             else:
-                title += f" ({REFUSED if _refused(rows).all() else 'no ground truth'})"
+                title += f" ({REFUSED if all(row.refused for row in rows) else 'no ground truth'})"
                 xlabel = _agreement_panel(ax, rows)
             _finish(ax, title, _names(rows, OF_DETECTIONS), xlabel)
 
@@ -96,22 +97,21 @@ def plot_latency(*, summary: str, out: str) -> None:
         summary: path of summary.csv.
         out: path of the SVG.
     """
-    table = read_summary(summary)
-    panels = _panels(table[table["latency_p50_ms"].notna()])
+    panels = _panels(row for row in read_summary(summary) if row.latency_p50_ms is not None)
     handles = [Patch(color=colour, label=cut) for cut, (colour, _) in CUTS.items()]
     handles.append(Patch(fc="white", ec="#444444", hatch="////", label="hatched: PyTorch"))
     handles.append(Line2D([], [], color="#222222", marker="|", label="to p99"))
     with _figure(out, [len(rows) for _, rows in panels], handles) as axes:
         for ax, (title, rows) in zip(axes, panels, strict=True):
-            for y, row in enumerate(rows.itertuples()):
-                p50, p99 = row.latency_p50_ms, row.latency_p99_ms
-                colour, torch = CUTS[row.cut][0], row.runtime == "pytorch"
+            p50s = [row.latency_p50_ms or 0.0 for row in rows]
+            p99s = [row.latency_p99_ms or 0.0 for row in rows]
+            for y, (row, p50, p99) in enumerate(zip(rows, p50s, p99s, strict=True)):
+                colour, torch = CUTS[row.cut or ""][0], row.runtime == "pytorch"
                 face = {"fc": "white", "hatch": "////"} if torch else {"fc": colour}
                 ax.barh(y, p50, height=0.58, ec=colour, lw=1, **face)
                 ax.plot([p50, p99], [y, y], color="#222222", lw=1.2)
                 ax.plot([p99], [y], marker="|", ms=8, color="#222222")
-            ax.set_xlim(0, rows["latency_p99_ms"].max() * 1.04)
-            p50s, p99s = rows["latency_p50_ms"], rows["latency_p99_ms"]
+            ax.set_xlim(0, max(p99s) * 1.04)
             _column(ax, 46, "p50 [ms]", map(fixed(2), p50s), bold=True)
             _column(ax, 96, "p99 [ms]", map(fixed(2), p99s))
             _finish(ax, title, _names(rows, OF_TIMES), "latency, file to detections [ms]")
@@ -125,42 +125,42 @@ def plot_stages(*, rows: list[dict[str, Any]], out: str) -> None:
             the path of its latency JSON.
         out: path of the SVG.
     """
-    panels: dict[str, list[dict[str, Any]]] = {}
+    panels: dict[str, list[Latency]] = {}
     for row in rows:
-        panels.setdefault(panel_title(row["dataset"], row["model"]), []).append(row)
-    timed = {id(row): read_json(row["latency"]) for row in rows}
-    used = [name for name in STAGES if any(name in t["stages"] for t in timed.values())]
-    handles = [Patch(color=STAGES[name], label=name.replace("_", " ")) for name in used]
+        title = panel_title(row["dataset"], row["model"])
+        panels.setdefault(title, []).append(read_latency(row["latency"]))
+    had = {name for group in panels.values() for latency in group for name in latency.stages.in_order()}
+    used = [name for name in IN_ORDER if name in had]
+    handles: list[Any] = [Patch(color=STAGES[name], label=name.replace("_", " ")) for name in used]
     handles.append(Line2D([], [], ls="", marker="|", ms=9, mew=1.8, color="#111111"))
     handles[-1].set_label("p50 of the total")
     with _figure(out, [len(group) for group in panels.values()], handles) as axes:
         for ax, (title, group) in zip(axes, panels.items(), strict=True):
-            names, totals = [], []
-            for y, row in enumerate(group):
-                latency, left = timed[id(row)], 0.0
-                for stage in used:
-                    p50 = latency["stages"].get(stage, {"p50": 0})["p50"]
-                    ax.barh(y, p50, left=left, height=0.58, fc=STAGES[stage], ec="white", lw=0.5)
-                    left += p50
-                totals.append(latency["stages"]["total"]["p50"])
-                ax.plot([totals[-1]], [y], marker="|", ms=15, mew=1.8, color="#111111")
-                names.append(_doubted(row["variant"], doubts(latency["notes"], OF_TIMES)))
+            for y, latency in enumerate(group):
+                left = 0.0
+                for name, stage in latency.stages.in_order().items():
+                    ax.barh(y, stage.p50, left=left, height=0.58, fc=STAGES[name], ec="white", lw=0.5)
+                    left += stage.p50
+                ax.plot([latency.stages.total.p50], [y], marker="|", ms=15, mew=1.8, color="#111111")
             ax.set_xlim(0)
+            totals = [latency.stages.total.p50 for latency in group]
             _column(ax, 46, "total [ms]", map(fixed(2), totals), bold=True)
+            names = [_doubted(latency.variant, latency_doubts(latency)) for latency in group]
             _finish(ax, title, names, "median of each stage [ms]")
 
 
-def _delta_panel(ax: Axes, rows: pd.DataFrame) -> str:
-    deltas = _placed(rows, "delta_AP", 0.0)
-    lows, highs = (rows[f"delta_AP_{end}"].astype(float).fillna(deltas) for end in ("lo", "hi"))
+def _delta_panel(ax: Axes, rows: Rows) -> str:
+    deltas = _placed(rows, [row.delta_AP for row in rows], 0.0)
+    lows = [d if row.delta_AP_lo is None else row.delta_AP_lo for row, d in zip(rows, deltas, strict=True)]
+    highs = [d if row.delta_AP_hi is None else row.delta_AP_hi for row, d in zip(rows, deltas, strict=True)]
     ax.axvline(0, color="#444444", lw=1)
     for y, (delta, low, high) in enumerate(zip(deltas, lows, highs, strict=True)):
         ax.plot([0, delta], [y, y], color="#bbbbbb", lw=1.2, zorder=1)
         ax.plot([low, high], [y, y], color="#222222", lw=1.2, marker="|", ms=7, zorder=2)
     _dots(ax, rows, deltas)
-    _ap_limits(ax, [*lows.dropna(), *highs.dropna()])
-    _column(ax, 46, "AP", map(fixed(4), rows["AP"]), bold=True)
-    _column(ax, 96, "delta AP", map(signed, rows["delta_AP"]))
+    _ap_limits(ax, [limit for limit in (*lows, *highs) if not math.isnan(limit)])
+    _column(ax, 46, "AP", [fixed(4)(row.AP) for row in rows], bold=True)
+    _column(ax, 96, "delta AP", [signed(row.delta_AP) for row in rows])
     return "AP of the variant - AP of the reference (fraction), 95 % interval"
 
 
@@ -210,45 +210,40 @@ def _matches_panel(ax: Axes, ladder: Ladder) -> str:
     return "agreement with the rung before (1 = all matched)"
 
 
-def _agreement_panel(ax: Axes, rows: pd.DataFrame) -> str:
-    values = _placed(rows, "agreement", 1.0)
+def _agreement_panel(ax: Axes, rows: Rows) -> str:
+    values = _placed(rows, [row.agreement for row in rows], 1.0)
     ax.axvline(1, color="#444444", lw=1)
     for y, value in enumerate(values):
         ax.plot([1, value], [y, y], color="#bbbbbb", lw=1.2, zorder=1)
     _dots(ax, rows, values)
-    span = max(1 - values.min(skipna=True), 0.005) if values.notna().any() else 0.005
+    span = max(1 - min((value for value in values if not math.isnan(value)), default=1.0), 0.005)
     ax.set_xlim(1 - 1.15 * span, 1 + 0.1 * span)
-    _column(ax, 96, "agreement", map(fixed(4), rows["agreement"]), bold=True)
+    _column(ax, 96, "agreement", [fixed(4)(row.agreement) for row in rows], bold=True)
     return "agreement with the reference's detections (1 = all matched)"
 
 
-def _placed(rows: pd.DataFrame, column: str, reference: float) -> pd.Series:
+def _placed(rows: Rows, values: Sequence[float | None], reference: float) -> list[float]:
     """Where each variant stands; the reference by definition, and NaN, drawn by nothing, what is refused."""
-    return rows[column].astype(float).mask(is_reference(rows) & ~_refused(rows), reference)
+    return [
+        reference if row.is_reference and not row.refused else math.nan if value is None else value
+        for row, value in zip(rows, values, strict=True)
+    ]
 
 
-def _refused(rows: pd.DataFrame) -> pd.Series:
-    return noted(rows, f"{REFUSED}: ")
-
-
-def _dots(ax: Axes, rows: pd.DataFrame, values: pd.Series) -> None:
-    for y, (value, cut, runtime) in enumerate(zip(values, rows["cut"], rows["runtime"], strict=True)):
-        colour, marker = CUTS.get(cut, ELSEWHERE)
-        face = "white" if runtime == "pytorch" else colour
+def _dots(ax: Axes, rows: Rows, values: Sequence[float]) -> None:
+    for y, (row, value) in enumerate(zip(rows, values, strict=True)):
+        colour, marker = CUTS.get(row.cut or "", ELSEWHERE)
+        face = "white" if row.runtime == "pytorch" else colour
         ax.plot([value], [y], marker=marker, ms=7, mew=1.6, mec=colour, mfc=face, ls="", zorder=3)
 
 
-def _panels(summary: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    groups = summary.groupby(["dataset", "model"], sort=False)
-    return [(panel_title(*key), rows) for key, rows in groups]
+def _panels(summary: Iterable[SummaryRow]) -> list[tuple[str, list[SummaryRow]]]:
+    return [(panel_title(rows[0].dataset, rows[0].model), rows) for rows in by_evaluation(summary)]
 
 
-def _names(rows: pd.DataFrame, about: tuple[str, ...]) -> list[str]:
-    """Variant names; below, what makes the numbers doubtful, see ``doubts.doubts``."""
-    return [
-        _doubted(name + " (reference)" * reference, doubts(split_notes(notes), about))
-        for name, reference, notes in zip(rows["variant"], is_reference(rows), rows["notes"], strict=True)
-    ]
+def _names(rows: Rows, about: tuple[str, ...]) -> list[str]:
+    """Variant names; below, what makes the numbers doubtful, see ``flags.doubts``."""
+    return [_doubted(row.variant + " (reference)" * row.is_reference, doubts(row, about)) for row in rows]
 
 
 def _doubted(name: str, found: list[str]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from cutpoint.records.latency import IN_ORDER, Difference, Latency, read_latency
 from cutpoint.records.timing import NodePlacement
-from cutpoint.report.words import fixed
+from cutpoint.summary.words import fixed
 
 SHOWN = ("p90", "p95", "p99", "mean")
 

@@ -2,6 +2,7 @@ import inspect
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,15 +12,24 @@ from report_fixtures import CLASSES, DATASETS, write_autopsy, write_detections, 
 
 from cutpoint.compare import causes, follow
 from cutpoint.gate.check import evaluate_gate
+from cutpoint.latency.notes import busy
+from cutpoint.records.latency import read_latency, write_latency
+from cutpoint.records.summary import read_summary, write_summary
+from cutpoint.records.timing import Load
 from cutpoint.report.boxes import OTHER_CAUSES
 from cutpoint.report.operating_plots import plot_calibration, plot_operating_points
 from cutpoint.report.page import FIGURES, render_report
 from cutpoint.report.plots import plot_ap, plot_ladder, plot_latency, plot_stages
 from cutpoint.report.samples import draw_samples
-from cutpoint.report.tables import read_summary, summarize
-from cutpoint.report.words import verdict
+from cutpoint.report.verdict import verdict
+from cutpoint.summary.build import summarize
 
 VOID = {"meta", "img", "br"}
+GATE_CHECKS = [
+    {"dataset": "street", "model": "det", "variant": variant, "column": column}
+    | {"bound": "min", "limit": limit}
+    for variant, column, limit in (("raw", "agreement", 0.99), ("raw-int8", "delta_AP_lo", -0.005))
+]
 
 
 class Page(HTMLParser):
@@ -83,13 +93,8 @@ def arguments(tmp_path_factory):
         )
         path = str(folder / "index.json")
         drawn.append({"dataset": dataset, "model": "det", "variant": "raw", "path": path})
-    checks = [
-        {"dataset": "street", "model": "det", "variant": variant, "column": column}
-        | {"bound": "min", "limit": limit}
-        for variant, column, limit in (("raw", "agreement", 0.99), ("raw-int8", "delta_AP_lo", -0.005))
-    ]
     gate = {f"out_{kind}": str(root / f"gate.{kind}") for kind in ("json", "xml")}
-    evaluate_gate(summary=outs["out_csv"], checks=checks, **gate)
+    evaluate_gate(summary=outs["out_csv"], checks=GATE_CHECKS, **gate)
     return {
         "gate": gate["out_json"],
         "summary": outs["out_csv"],
@@ -200,23 +205,26 @@ def test_what_ran_without_compiled_nms_is_not_compared_in_speed(page):
     assert "Median latency, file to detections: 21.5 ms (raw-int8) to 35.8 ms (raw)." in short
 
 
-DISTURBED = "disturbed (other processes kept 1.0 cores busy)"
+def disturbed(cores=1.0):
+    return {"disturbed": True, "foreign_cores": cores}
 
 
-def with_notes(arguments, folder, dataset, **notes):
-    """The arguments with other notes of a data set's variants, in the summary and in their latencies."""
-    table = read_summary(arguments["summary"])
-    for variant, text in notes.items():
-        table.loc[(table["dataset"] == dataset) & (table["variant"] == variant), "notes"] = text
-    table.to_csv(folder / "summary.csv", index=False)
+def with_flags(arguments, folder, dataset, **flags):
+    """The arguments with other flags of a data set's variants, in the summary and in their latencies."""
+    rows = [
+        replace(row, **flags.get(row.variant, {}) if row.dataset == dataset else {})
+        for row in read_summary(arguments["summary"])
+    ]
+    write_summary(folder / "summary.csv", rows)
     latencies = []
     for number, entry in enumerate(arguments["latencies"]):
-        timing = json.loads(Path(entry["path"]).read_text())
-        if entry["dataset"] == dataset and timing["variant"] in notes:
-            timing["notes"] = notes[timing["variant"]].split("; ")
-        path = folder / f"latency-{number}.json"
-        path.write_text(json.dumps(timing))
-        latencies.append(entry | {"path": str(path)})
+        timing = read_latency(entry["path"])
+        cores = flags.get(timing.variant, {}).get("foreign_cores")
+        if entry["dataset"] == dataset and cores:
+            load = Load(5.0, 5.0 * cores, cores)
+            timing = replace(timing, load=load, disturbed=True, notes=(busy(f"{cores:.1f}"),))
+        write_latency(folder / f"latency-{number}.json", timing)
+        latencies.append(entry | {"path": str(folder / f"latency-{number}.json")})
     return arguments | {"summary": str(folder / "summary.csv"), "latencies": latencies}
 
 
@@ -227,61 +235,59 @@ def read_page(arguments, folder):
 
 
 def test_disturbed_times_are_said_first_and_in_every_table_of_times(arguments, tmp_path):
-    page, html = read_page(with_notes(arguments, tmp_path, "street", raw=DISTURBED, e2e=DISTURBED), tmp_path)
-    assert f"Times of raw and e2e: {DISTURBED}." in page.text["short"]
+    flagged = with_flags(arguments, tmp_path, "street", raw=disturbed(), e2e=disturbed())
+    page, html = read_page(flagged, tmp_path)
+    assert f"Times of raw and e2e: {busy('1.0')}." in page.text["short"]
     assert page.text["short"].index("Times of raw") < page.text["short"].index("The reference pytorch")
-    assert f'<strong class="bad">Times of raw and e2e: {DISTURBED}.</strong>' in html
+    assert f'<strong class="bad">Times of raw and e2e: {busy("1.0")}.</strong>' in html
     rows = page.text["set-0"]
     # the cells of the main table, and the ladder's
     assert "35.75 disturbed 53.62 disturbed 80.2 disturbed" in rows
     assert "35.75 disturbed" in rows.split("Ladder")[1]
-    assert page.text["timing"].count(DISTURBED) == 2
+    assert page.text["timing"].count(busy("1.0")) == 2
     assert "disturbed" not in page.text["set-1"]
 
 
 def test_all_times_may_be_disturbed(arguments, tmp_path):
-    every = dict.fromkeys(("pytorch", "raw", "e2e", "raw-int8"), DISTURBED)
-    page, _ = read_page(with_notes(arguments, tmp_path, "street", **every), tmp_path)
-    assert f"Times of all variants: {DISTURBED}." in page.text["short"]
+    every = dict.fromkeys(("pytorch", "raw", "e2e", "raw-int8"), disturbed())
+    page, _ = read_page(with_flags(arguments, tmp_path, "street", **every), tmp_path)
+    assert f"Times of all variants: {busy('1.0')}." in page.text["short"]
 
 
 def test_times_that_are_disturbed_alike_are_said_together(arguments, tmp_path):
-    cores = {"raw": 1.0, "e2e": 2.4, "raw-int8": 0.9}
-    notes = {name: f"disturbed (other processes kept {n} cores busy)" for name, n in cores.items()}
-    page, _ = read_page(with_notes(arguments, tmp_path, "street", **notes), tmp_path)
+    flags = {"raw": disturbed(1.0), "e2e": disturbed(2.4), "raw-int8": disturbed(0.9)}
+    throttled = {"disturbed": True, "throttled": ("hardware slowdown",)}
+    page, _ = read_page(with_flags(arguments, tmp_path, "street", **flags, pytorch=throttled), tmp_path)
     said = "Times of raw, e2e and raw-int8: disturbed (other processes kept 0.9 to 2.4 cores busy)."
-    assert said in page.text["short"]
+    assert f"Times of pytorch: disturbed (GPU: hardware slowdown). {said}" in page.text["short"]
 
 
 @pytest.mark.parametrize(
-    ("note", "word", "said"),
+    ("flags", "word", "said"),
     [
         (
-            "doubtful: 60 of 80 images have no detection, the reference has on 58 of them",
+            {"doubtful": ("60 of 80 images have no detection, the reference has on 58 of them",)},
             "doubtful",
             "e2e is doubtful: 60 of 80 images have no detection, the reference has on 58 of them.",
         ),
-        ("refused: NaN in boxes on image id 3", "refused", "e2e is refused: NaN in boxes on image id 3."),
-        ("failed: cls_0, max abs 3", "failed", "Export verification failed for e2e and raw-int8."),
-        ("suspicious: better than the reference", "suspicious", None),
+        ({"refused": "NaN in boxes on image id 3"}, "refused", "e2e is refused: NaN in boxes on image id 3."),
+        ({"export_failed": True}, "failed", "Export verification failed for e2e and raw-int8."),
+        ({"suspicious": True}, "suspicious", None),
     ],
 )
-def test_what_makes_detections_doubtful_is_said_first_and_in_the_cells(arguments, tmp_path, note, word, said):
-    page, html = read_page(with_notes(arguments, tmp_path, "street", e2e=note), tmp_path)
+def test_what_makes_detections_doubtful_is_said_first_and_in_the_cells(
+    arguments, tmp_path, flags, word, said
+):
+    page, html = read_page(with_flags(arguments, tmp_path, "street", e2e=flags), tmp_path)
     if said:
         assert f'<strong class="bad">{said}</strong>' in html
     assert f"0.5798 {word} 0.8000" in page.text["set-0"]
 
 
 def test_a_weak_reference_is_said_first_and_nothing_is_judged_by_it(arguments, tmp_path):
-    notes = {"pytorch": "weak reference: AP 0.0000 is under 0.01"}
-    notes |= dict.fromkeys(("raw", "e2e", "raw-int8"), "weak reference")
-    table = with_notes(arguments, tmp_path, "street", **notes)
-    summary = pd.read_csv(table["summary"], keep_default_na=False)
-    compared = (summary["dataset"] == "street") & (summary["variant"] != "pytorch")
-    summary.loc[compared, "verdict"] = "inconclusive"
-    summary.to_csv(table["summary"], index=False)
-    page, html = read_page(table, tmp_path)
+    weak = {"weak_reference": "AP 0.0000 is under 0.01"}
+    compared = dict.fromkeys(("raw", "e2e", "raw-int8"), weak | {"verdict": "inconclusive"})
+    page, html = read_page(with_flags(arguments, tmp_path, "street", pytorch=weak, **compared), tmp_path)
     said = "The reference pytorch is weak: AP 0.0000 is under 0.01. No difference from it has a verdict."
     assert html.split('<div class="verdict">')[1].split("<p>")[1].startswith(f'<strong class="bad">{said}')
     assert "The reference is too weak to judge raw (0.0000" in page.text["short"]
@@ -289,10 +295,8 @@ def test_a_weak_reference_is_said_first_and_nothing_is_judged_by_it(arguments, t
 
 
 def test_images_without_detections_are_a_column_where_there_are_some(arguments, page, tmp_path):
-    table = read_summary(arguments["summary"])
-    table.loc[1, "images_without_detections"] = 3
-    table.to_csv(tmp_path / "summary.csv", index=False)
-    other, _ = read_page(arguments | {"summary": str(tmp_path / "summary.csv")}, tmp_path)
+    flags = {"raw": {"images_without_detections": 3}}
+    other, _ = read_page(with_flags(arguments, tmp_path, "street", **flags), tmp_path)
     assert "images without detections AP" in other.text["set-0"]
     assert "raw onnxruntime raw fp32 3 0.5800" in other.text["set-0"]
     assert "images without detections AP" not in page.text["set-0"]
@@ -456,10 +460,11 @@ def test_without_a_ladder_there_is_no_figure_of_it(arguments, tmp_path):
 
 
 def said_of(arguments, changes):
-    rows = read_summary(arguments["summary"])
-    rows = rows[(rows["dataset"] == "street") & rows["variant"].isin(["pytorch", *changes])].copy()
-    for variant, cells in changes.items():
-        rows.loc[rows["variant"] == variant, list(cells)] = list(cells.values())
+    rows = [
+        replace(row, **changes.get(row.variant, {}))
+        for row in read_summary(arguments["summary"])
+        if row.dataset == "street" and row.variant in ("pytorch", *changes)
+    ]
     return " ".join(verdict(rows))
 
 
@@ -500,8 +505,8 @@ def test_verdict(arguments, word, delta, low, high, said):
 
 
 def test_an_inconclusive_verdict_says_how_many_images_would_decide(arguments):
-    cells = {"verdict": "inconclusive", "delta_AP": -0.003, "delta_AP_lo": pd.NA, "delta_AP_hi": pd.NA}
-    cells["notes"] = "opset 19; about 1200 images would decide"
+    cells = {"verdict": "inconclusive", "delta_AP": -0.003, "delta_AP_lo": None, "delta_AP_hi": None}
+    cells["images_to_decide"] = 1200
     said = said_of(arguments, {"e2e": cells})
     assert "Too few images to judge e2e (-0.0030; about 1200 images would decide)." in said
 
@@ -514,6 +519,64 @@ def test_an_inconclusive_verdict_says_how_many_images_would_decide(arguments):
     ],
 )
 def test_verdict_names_the_largest_difference_first(arguments, deltas, said):
-    cells = {"verdict": "different", "delta_AP_lo": pd.NA, "delta_AP_hi": pd.NA}
+    cells = {"verdict": "different", "delta_AP_lo": None, "delta_AP_hi": None}
     changes = {name: cells | {"delta_AP": d} for name, d in zip(("e2e", "raw-int8"), deltas, strict=True)}
     assert said in said_of(arguments, changes)
+
+
+# what code once read out of notes
+CRIED = (
+    "refused: a; reference refused; weak reference: b; baseline off: AP 0.1, published 0.2; doubtful: c; "
+    "suspicious: better than the reference; about 9 images would decide; failed: d; without compiled NMS; "
+    "warm-up not steady at 8x8; disturbed (other processes kept 9.0 cores busy); latency at batch 7"
+)
+SILENT = "what a marvellous day"
+
+
+def with_notes(arguments, folder, text):
+    """The arguments with one text for every note of the summary and the latencies."""
+    folder.mkdir()
+    rows = [replace(row, notes=text) for row in read_summary(arguments["summary"])]
+    write_summary(folder / "summary.csv", rows)
+    latencies = []
+    for number, entry in enumerate(arguments["latencies"]):
+        path = str(folder / f"{number}.json")
+        write_latency(path, replace(read_latency(entry["path"]), notes=(text,)))
+        latencies.append(entry | {"path": path})
+    return arguments | {"summary": str(folder / "summary.csv"), "latencies": latencies}
+
+
+def files_of(arguments, folder, text):
+    """Page, gate and figures with one text for every note, in which ``NOTE`` stands in its place."""
+    noted = with_notes(arguments, folder, text)
+    evaluate_gate(
+        summary=noted["summary"],
+        checks=GATE_CHECKS,
+        out_json=str(folder / "gate.json"),
+        out_xml=str(folder / "gate.xml"),
+    )
+    plot_ap(summary=noted["summary"], out=str(folder / "ap.svg"))
+    plot_latency(summary=noted["summary"], out=str(folder / "latency.svg"))
+    plot_stages(
+        rows=[entry | {"latency": entry["path"]} for entry in noted["latencies"]],
+        out=str(folder / "stages.svg"),
+    )
+    render_report(**noted, out=str(folder / "report.html"))
+    names = ("gate.json", "gate.xml", "ap.svg", "latency.svg", "stages.svg", "report.html")
+    return {name: (folder / name).read_text(encoding="utf-8").replace(text, "NOTE") for name in names}
+
+
+def test_no_code_reads_notes(arguments, tmp_path):
+    flags = {
+        "raw": disturbed() | {"refused": "NaN in boxes", "without_compiled_nms": True},
+        "e2e": {"doubtful": ("2 of 4",), "suspicious": True, "images_to_decide": 1200},
+    }
+    for chosen in ({}, flags):
+        (tmp_path / f"{len(chosen)}").mkdir()
+        flagged = with_flags(arguments, tmp_path / f"{len(chosen)}", "street", **chosen)
+        cried = files_of(flagged, tmp_path / f"{len(chosen)}/cried", CRIED)
+        silent = files_of(flagged, tmp_path / f"{len(chosen)}/silent", SILENT)
+        # 12 rows of tables, and as many of times
+        assert cried["report.html"].count("NOTE") == 24
+        for name, text in cried.items():
+            assert text == silent[name], name

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
-        from cutpoint.report.tables import summarize
+        from cutpoint.summary.build import summarize
 
         summarize(
             **snakemake.params.settings,

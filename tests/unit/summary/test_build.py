@@ -3,20 +3,23 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from report_fixtures import VARIANTS, write_detections, write_results
 from scoring import truth_of
 
 from cutpoint.errors import UserError
+from cutpoint.records.per_class import read_per_class
+from cutpoint.records.summary import read_summary
 from cutpoint.records.truth import LeftOut, write_truth
-from cutpoint.report.tables import read_per_class, read_summary, summarize
+from cutpoint.summary.build import summarize
 
 CONTRACT = (
     "dataset, model, variant, runtime, cut, precision, provider, input, recipe, images, "
     "images_without_detections, categories_left_out, boxes_left_out, AP, AP50, AP75, delta_AP, delta_AP_lo, "
     "delta_AP_hi, verdict, agreement, latency_p50_ms, latency_p99_ms, images_per_s, model_mb, shape, batch, "
-    "tf32, notes"
+    "tf32, is_reference, refused, reference_refused, weak_reference, baseline_off, published_ap, suspicious, "
+    "doubtful, images_to_decide, export_failed, export_failures, without_compiled_nms, unsteady, disturbed, "
+    "foreign_cores, throttled, timed_batch, timed_recipe, notes"
 )
 
 
@@ -101,7 +104,9 @@ def test_every_failed_tensor_is_a_note_of_its_own(out):
 
 
 def test_tensors_that_overflow_are_noted(made, tmp_path):
-    report = {"overflows": [{"tensor": "reg", "max_abs": 123456.0}, {"tensor": "x", "max_abs": 7e4}]}
+    report = {"precision": "fp16", "bytes": {"before": 9, "after": 5}, "images": 8}
+    report |= {"kept_fp32": {"operators": {}, "nodes": {}}}
+    report |= {"overflows": [{"tensor": "reg", "max_abs": 123456.0}, {"tensor": "x", "max_abs": 7e4}]}
     path = tmp_path / "p.json"
     path.write_text(json.dumps(report))
     rows = [made["rows"][0], dict(made["rows"][1], precision_report=str(path))]
@@ -163,7 +168,7 @@ def test_without_annotations_ap_is_empty_and_agreement_stays(out):
     row = cells(out, "unlabelled", "e2e")
     assert [row[key] for key in ("AP", "AP50", "AP75", "delta_AP")] == [""] * 4
     assert float(row["agreement"]) == 1.0
-    assert "unlabelled" not in set(read_per_class(out["out_per_class"])["dataset"])
+    assert "unlabelled" not in {line.dataset for line in read_per_class(out["out_per_class"])}
 
 
 def test_an_interval_a_fixed_shape_and_tf32_are_written(made, tmp_path):
@@ -171,21 +176,25 @@ def test_an_interval_a_fixed_shape_and_tf32_are_written(made, tmp_path):
     compared = json.loads(Path(row["comparison"]).read_text()) | {"delta_AP_ci95": [-0.002, 0.001]}
     row["comparison"] = str(tmp_path / "c.json")
     Path(row["comparison"]).write_text(json.dumps(compared))
-    row |= {"shape": [608, 416], "tf32": False}
+    row |= {"shape": [608, 416], "tf32": "off"}
     text = cells(run([made["rows"][0], row], tmp_path), "street", "e2e")
     assert (text["delta_AP_lo"], text["delta_AP_hi"]) == ("-0.002", "0.001")
-    assert (text["shape"], text["tf32"]) == ("608x416", "False")
+    assert (text["shape"], text["tf32"]) == ("608x416", "off")
+
+
+def class_rows(out, variant):
+    rows = read_per_class(out["out_per_class"])
+    return [row for row in rows if (row.dataset, row.variant) == ("street", variant)]
 
 
 def test_per_class_lists_only_classes_with_ground_truth(out):
-    table = read_per_class(out["out_per_class"])
-    rows = table[(table["dataset"] == "street") & (table["variant"] == "raw-int8")]
-    assert list(rows["name"]) == ["pedestrian", "car", "traffic <light>"]
-    assert list(rows["ground_truths"]) == [12, 30, 4]
-    assert rows["delta_AP"].iloc[0] == pytest.approx(-0.0213)
-    assert rows["AP"].isna().tolist() == [False, False, True]
-    assert rows["delta_AP"].isna().tolist() == [False, False, True]
-    assert table[table["variant"] == "pytorch"]["delta_AP"].isna().all()
+    rows = class_rows(out, "raw-int8")
+    assert [row.name for row in rows] == ["pedestrian", "car", "traffic <light>"]
+    assert [row.ground_truths for row in rows] == [12, 30, 4]
+    assert rows[0].delta_AP == pytest.approx(-0.0213)
+    assert [row.AP is None for row in rows] == [False, False, True]
+    assert [row.delta_AP is None for row in rows] == [False, False, True]
+    assert {row.delta_AP for row in class_rows(out, "pytorch")} == {None}
 
 
 def test_intervals_and_verdicts_are_written(out):
@@ -259,19 +268,17 @@ def test_a_reference_alone_is_said_to_be_weak_as_well(made, tmp_path):
 
 
 def test_classes_have_intervals_of_their_own(out):
-    table = read_per_class(out["out_per_class"])
-    rows = table[(table["dataset"] == "street") & (table["variant"] == "raw-int8")]
-    assert rows["delta_AP_lo"].fillna(9).tolist() == [-0.03, 9, 9]
-    assert rows["different"].iloc[0]
-    assert rows["different"].isna().tolist() == [False, True, True]
-    assert table[table["variant"] == "pytorch"]["different"].isna().all()
+    rows = class_rows(out, "raw-int8")
+    assert [row.delta_AP_lo for row in rows] == [-0.03, None, None]
+    assert [row.different for row in rows] == [True, None, None]
+    assert {row.different for row in class_rows(out, "pytorch")} == {None}
 
 
 def test_reading_back_keeps_a_variant_called_none(made, tmp_path):
     rows = [dict(made["rows"][0], variant="none"), dict(made["rows"][4], variant="007")]
     summary = read_summary(run(rows, tmp_path)["out_csv"])
-    assert list(summary["variant"]) == ["none", "007"]
-    assert pd.isna(summary["delta_AP"].iloc[0])
+    assert [row.variant for row in summary] == ["none", "007"]
+    assert summary[0].delta_AP is None
 
 
 def test_markdown_has_a_table_per_set_four_decimals_and_units(out):

@@ -6,8 +6,8 @@ from typing import Any
 from cutpoint.errors import UserError, suggest
 from cutpoint.plan.evaluations import Evaluation
 from cutpoint.plan.variants import RunVariant, Variant
+from cutpoint.records.gate import VERIFIED
 
-VERIFIED = "export verified"
 SCOPE = ("variants", "model", "dataset")
 
 # column, min or max, limit

@@ -1,0 +1,56 @@
+"""What came of a gate as JUnit XML, which CI reads."""
+
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+from cutpoint.records.gate import FAILED, PASSED, SKIPPED, VERIFIED, WORDS, JudgedCheck
+
+
+def as_junit(
+    checks: Sequence[JudgedCheck], nothing: str | None
+) -> "ElementTree.ElementTree[ElementTree.Element]":
+    """One suite per data set and model, one case per check.
+
+    Args:
+        checks: judged.
+        nothing: where no bound was checked, what a case of its own that fails says.
+    """
+    root = ElementTree.Element("testsuites", name="cutpoint gate")
+    suites: dict[str, ElementTree.Element] = {}
+    for check in checks:
+        name = f"{check.dataset}, {check.model}"
+        if name not in suites:
+            suites[name] = ElementTree.SubElement(root, "testsuite", name=name)
+        case = _add_case(suites[name], f"{check.dataset}.{check.model}.{check.variant}", check.title)
+        if check.status == SKIPPED:
+            ElementTree.SubElement(case, "skipped", message=check.reason or "")
+        elif check.status != PASSED:
+            _add_failure(case, check.status, _message(check), f"{check.variant} ({name}): ")
+    if nothing is not None:
+        suite = ElementTree.SubElement(root, "testsuite", name="gate")
+        _add_failure(_add_case(suite, "gate", "a bound was checked"), FAILED, nothing)
+    for node in (*root, root):
+        failures, skipped = (len(list(node.iter(kind))) for kind in ("failure", "skipped"))
+        numbers = {"failures": failures, "errors": 0, "skipped": skipped, "time": 0}
+        numbers["tests"] = len(list(node.iter("testcase")))
+        node.attrib |= {key: str(number) for key, number in numbers.items()}
+    ElementTree.indent(root)
+    return ElementTree.ElementTree(root)
+
+
+def _add_case(suite: ElementTree.Element, classname: str, name: str) -> ElementTree.Element:
+    return ElementTree.SubElement(suite, "testcase", classname=classname, name=name, time="0")
+
+
+def _add_failure(case: ElementTree.Element, kind: str, message: str, prefix: str = "") -> None:
+    ElementTree.SubElement(case, "failure", type=kind, message=message).text = prefix + message
+
+
+def _message(check: JudgedCheck) -> str:
+    """What a check that does not pass says by itself."""
+    if check.column == VERIFIED or check.bound is None:
+        return f"export verification failed: {check.reason}"
+    wanted = f"must be {WORDS[check.bound][1]} {check.limit:g}"
+    value = f"is {check.shown_value}" if check.value is not None else "has no value"
+    reason = f" ({check.reason})" if check.reason else ""
+    return f"{check.column} {value}, {wanted}{reason}"

@@ -1,0 +1,99 @@
+"""CSV files as dataclasses, one a line, the fields as columns in their order.
+
+A field is text, a number, ``True`` or ``False``, and may be null (the empty cell). A list of text is
+one cell, with ``"; "`` between its parts.
+"""
+
+import csv
+import typing
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from types import NoneType
+from typing import Any, TypeVar
+
+from cutpoint.errors import UserError
+from cutpoint.files import replacing
+
+SEPARATOR = "; "
+Row = TypeVar("Row")
+Cells = dict[str, str]
+UpgradeRow = Callable[[Cells], Cells]
+
+
+@cache
+def kind_of(kind: type, column: str) -> type:
+    """``str, int, float, bool`` or ``tuple`` of a dataclass's field, whether it may be null or not."""
+    hint = typing.get_type_hints(kind)[column]
+    (found,) = {part for part in (typing.get_args(hint) or (hint,)) if part not in (NoneType, Ellipsis)}
+    return tuple if typing.get_origin(hint) is tuple else found
+
+
+def may_be_null(kind: type, column: str) -> bool:
+    """Whether a dataclass's field may be null."""
+    return NoneType in typing.get_args(typing.get_type_hints(kind)[column])
+
+
+def write_rows(path: str | Path, kind: type[Row], rows: Iterable[Row]) -> None:
+    """Write dataclasses as CSV, whole or not at all; numbers in full precision.
+
+    Raises:
+        ValueError: a part of a list with the separator in it.
+    """
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
+
+
+def read_rows(path: str | Path, kind: type[Row], upgrade: UpgradeRow | None = None) -> list[Row]:
+    """Read a CSV file as dataclasses. Columns that the dataclass does not have are left out.
+
+    Args:
+        path: the file.
+        kind: the dataclass.
+        upgrade: turns the cells of a line as an older version wrote it into today's; it leaves others as they
+            are.
+
+    Raises:
+        UserError: no file, a column that is missing, or a cell of another kind.
+    """
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            lines = list(csv.DictReader(file))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); make it again") from error
+    return [
+        _as_row(f"{path}: line {number}", kind, upgrade(cells) if upgrade else cells)
+        for number, cells in enumerate(lines, start=2)
+    ]
+
+
+def _as_row(where: str, kind: type[Row], cells: Cells) -> Row:
+    return kind(**{field.name: _value(where, kind, field.name, cells) for field in fields(kind)})  # type: ignore[arg-type]
+
+
+def _value(where: str, kind: type, column: str, cells: Cells) -> Any:
+    text, wanted = cells.get(column), kind_of(kind, column)
+    if text is None:
+        raise UserError(f"{where}: column {column} is missing; remove the file to make it again")
+    if wanted is tuple:
+        return tuple(text.split(SEPARATOR)) if text else ()
+    if not text and may_be_null(kind, column):
+        return None
+    try:
+        return {"True": True, "False": False}[text] if wanted is bool else wanted(text)
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"{where}: {column}: expected {wanted.__name__}, got {text!r}; remove the file to make it again"
+        ) from error
+
+
+def _cell(value: Any) -> Any:
+    if not isinstance(value, tuple):
+        return value
+    if any(SEPARATOR in part for part in value):
+        raise ValueError(f"a part of {value} has {SEPARATOR!r} in it")
+    return SEPARATOR.join(value)

@@ -1,0 +1,283 @@
+"""The summary, one row a variant. The fields of ``SummaryRow`` are the one table of its columns.
+
+CSV, Markdown, page and gate follow that table. A column that is a value of a variant's files says which
+(``source``) and needs nothing else.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from cutpoint.records.comparison import Comparison
+from cutpoint.records.csv_table import read_rows, write_rows
+from cutpoint.records.latency import Latency
+from cutpoint.records.manifest import Manifest
+from cutpoint.records.metrics import Metrics
+from cutpoint.records.precision import PrecisionReport
+from cutpoint.records.summary_upgrade import upgrade
+from cutpoint.records.truth import GroundTruth
+from cutpoint.records.verification import Verification
+
+# Columns that make the numbers of others doubtful: of detections and all that is made of them, of times.
+OF_DETECTIONS = (
+    *("refused", "reference_refused", "weak_reference", "baseline_off", "suspicious", "doubtful"),
+    "export_failed",
+)
+OF_TIMES = (
+    *("refused", "without_compiled_nms", "unsteady", "disturbed"),
+    *("timed_batch", "timed_recipe"),
+)
+
+
+@dataclass(frozen=True)
+class PlannedRow:
+    """What a plan says of a variant: resolved cells, and paths of files (null: it has none).
+
+    ``shape``: ``dynamic``, or height and width in pixels. ``published_ap``: a fraction. ``remarks``: notes
+    that are known before. The reference is the row without a comparison.
+    """
+
+    dataset: str
+    model: str
+    variant: str
+    runtime: str | None
+    cut: str | None
+    precision: str | None
+    provider: str | None
+    input: str | None
+    recipe: str | None
+    shape: str | tuple[int, int] | None
+    batch: int | None
+    tf32: str | None
+    manifest: str
+    detections: str
+    truth: str | None
+    metrics: str | None
+    latency: str | None
+    comparison: str | None
+    verify: str | None
+    onnx: str | None
+    precision_report: str | None
+    published_ap: float | None
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class VariantRecords:
+    """The files behind a variant's row; null where it has none. ``model_mb``: size of the ONNX file, MB."""
+
+    planned: PlannedRow
+    manifest: Manifest
+    truth: GroundTruth | None
+    metrics: Metrics | None
+    latency: Latency | None
+    comparison: Comparison | None
+    verification: Verification | None
+    precision: PrecisionReport | None
+    model_mb: float | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name, and what its field in ``SummaryRow`` says.
+
+    Attributes:
+        source: the value in ``VariantRecords``, such as ``latency.stages.total.p50``; null on the way there
+            is an empty cell. Empty: the column is computed where the summary is built.
+        markdown, page: heading in the Markdown table and in the page's; empty: not shown there.
+        after: the column that it stands behind in both; empty: in the order of the CSV.
+        style: a format of a number such as ``.4f``, or the name of one in ``summary.words``; empty: text.
+        page_style: the page's, where it is another.
+        below: the column that the page shows below this one's cells.
+        only_where_some: shown only where a value is not 0.
+        doubted_by: flags that make its numbers doubtful; ``marked``: whether the page says so in its cells.
+        bound: ``min`` or ``max``: which bound the gate holds it to; empty: none.
+        compared: whether it is about the reference too.
+    """
+
+    name: str
+    source: str = ""
+    markdown: str = ""
+    page: str = ""
+    after: str = ""
+    style: str = ""
+    page_style: str = ""
+    below: str = ""
+    only_where_some: bool = False
+    doubted_by: tuple[str, ...] = ()
+    marked: bool = False
+    bound: str = ""
+    compared: bool = False
+
+    def look_up(self, records: VariantRecords) -> Any:
+        """The value of ``source``."""
+        value: Any = records
+        for part in self.source.split("."):
+            if value is None:
+                return None
+            value = value[int(part)] if part.isdigit() else getattr(value, part)
+        return value
+
+
+def column(*, heading: str = "", **settings: Any) -> Any:
+    """The field of a column; ``heading`` is that of Markdown and page, the rest as of ``Column``."""
+    return field(metadata={"markdown": heading, "page": heading} | settings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SummaryRow:
+    """A line of ``results/tables/summary.csv``: one variant on one data set.
+
+    AP and its kin are fractions, latency is of the whole path from file to detections. Null: it does not
+    apply. The columns from ``is_reference`` on are flags, which say why a number is doubtful, and what they
+    are about; ``notes`` are words for people.
+    """
+
+    dataset: str = column(source="planned.dataset")
+    model: str = column(source="planned.model")
+    variant: str = column(source="planned.variant", markdown="variant")
+    runtime: str | None = column(source="planned.runtime", heading="runtime")
+    cut: str | None = column(source="planned.cut", heading="cut", after="provider")
+    precision: str | None = column(heading="precision", after="cut")
+    provider: str | None = column(source="planned.provider", heading="provider")
+    input: str | None = column(source="planned.input", heading="input")
+    recipe: str | None = column(source="planned.recipe", heading="recipe")
+    images: int = column()
+    images_without_detections: int | None = column(
+        heading="images without detections", style=".0f", page_style="count"
+    )
+    categories_left_out: int | None = column(
+        source="truth.left_out.categories",
+        heading="categories left out",
+        style=".0f",
+        page_style="count",
+        only_where_some=True,
+    )
+    boxes_left_out: int | None = column(
+        source="truth.left_out.boxes",
+        heading="boxes left out",
+        style=".0f",
+        page_style="count",
+        only_where_some=True,
+    )
+    AP: float | None = column(
+        source="metrics.AP", heading="AP", style=".4f", doubted_by=OF_DETECTIONS, marked=True, bound="min"
+    )
+    AP50: float | None = column(source="metrics.AP50", heading="AP50", style=".4f", doubted_by=OF_DETECTIONS)
+    AP75: float | None = column(source="metrics.AP75", heading="AP75", style=".4f", doubted_by=OF_DETECTIONS)
+    delta_AP: float | None = column(
+        source="comparison.delta_AP",
+        markdown="delta AP",
+        page="ΔAP",
+        style="signed",
+        below="delta_AP_lo",
+        doubted_by=OF_DETECTIONS,
+        bound="min",
+        compared=True,
+    )
+    delta_AP_lo: float | None = column(
+        source="comparison.delta_AP_ci95.0",
+        markdown="95 % interval",
+        style="interval",
+        doubted_by=OF_DETECTIONS,
+        bound="min",
+        compared=True,
+    )
+    delta_AP_hi: float | None = column(
+        source="comparison.delta_AP_ci95.1", doubted_by=OF_DETECTIONS, compared=True
+    )
+    verdict: str | None = column(
+        source="comparison.verdict", heading="verdict", doubted_by=OF_DETECTIONS, marked=True, compared=True
+    )
+    agreement: float | None = column(
+        source="comparison.agreement",
+        heading="agreement",
+        style=".4f",
+        doubted_by=OF_DETECTIONS,
+        marked=True,
+        bound="min",
+        compared=True,
+    )
+    latency_p50_ms: float | None = column(
+        source="latency.stages.total.p50",
+        heading="p50 [ms]",
+        style=".2f",
+        doubted_by=OF_TIMES,
+        marked=True,
+        bound="max",
+    )
+    latency_p99_ms: float | None = column(
+        source="latency.stages.total.p99",
+        heading="p99 [ms]",
+        style=".2f",
+        doubted_by=OF_TIMES,
+        marked=True,
+        bound="max",
+    )
+    images_per_s: float | None = column(
+        source="latency.throughput.images_per_s",
+        page="images/s",
+        style=".1f",
+        doubted_by=OF_TIMES,
+        marked=True,
+    )
+    model_mb: float | None = column(source="model_mb", heading="model [MB]", style=".1f", bound="max")
+    shape: str | None = column(heading="shape", after="recipe")
+    batch: int | None = column(source="planned.batch", page="batch", after="shape")
+    tf32: str | None = column(source="planned.tf32", page="tf32", after="batch")
+    is_reference: bool = column()
+    refused: str | None = column()
+    reference_refused: bool = column()
+    weak_reference: str | None = column()
+    baseline_off: bool | None = column()
+    published_ap: float | None = column(source="planned.published_ap")
+    suspicious: bool | None = column(source="comparison.suspicious")
+    doubtful: tuple[str, ...] = column()
+    images_to_decide: int | None = column(source="comparison.images_to_decide")
+    export_failed: bool | None = column()
+    export_failures: tuple[str, ...] = column(source="verification.failures")
+    without_compiled_nms: bool | None = column(source="latency.without_compiled_nms")
+    unsteady: tuple[str, ...] = column(source="latency.unsteady")
+    disturbed: bool | None = column(source="latency.disturbed")
+    foreign_cores: float | None = column(source="latency.load.foreign_cores")
+    throttled: tuple[str, ...] = column(source="latency.watch.throttled")
+    timed_batch: int | None = column(source="latency.batch")
+    timed_recipe: str | None = column(source="latency.recipe")
+    notes: str | None = column(markdown="notes")
+
+
+COLUMNS = {item.name: Column(item.name, **item.metadata) for item in fields(SummaryRow)}
+
+
+def shown_columns(where: str) -> list[Column]:
+    """The columns of a table for people, in its order; ``where``: ``markdown`` or ``page``."""
+    order = [item.name for item in COLUMNS.values() if not item.after]
+    waiting = [item for item in COLUMNS.values() if item.after]
+    while waiting:
+        item = next(item for item in waiting if item.after in order)
+        order.insert(order.index(item.after) + 1, item.name)
+        waiting.remove(item)
+    return [COLUMNS[name] for name in order if getattr(COLUMNS[name], where)]
+
+
+def by_evaluation(rows: Iterable[SummaryRow]) -> list[list[SummaryRow]]:
+    """The rows of each data set and model together, in the order of the file."""
+    groups: dict[tuple[str, str], list[SummaryRow]] = {}
+    for row in rows:
+        groups.setdefault((row.dataset, row.model), []).append(row)
+    return list(groups.values())
+
+
+def read_summary(path: str | Path) -> list[SummaryRow]:
+    """Read summary.csv, also one from before the flags were columns.
+
+    Raises:
+        UserError: the file is not one.
+    """
+    return read_rows(path, SummaryRow, upgrade)
+
+
+def write_summary(path: str | Path, rows: list[SummaryRow]) -> None:
+    """Write summary.csv, whole or not at all."""
+    write_rows(path, SummaryRow, rows)

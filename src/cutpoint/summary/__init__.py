@@ -1,0 +1,1 @@
+"""The summary of all variants: cells from their files, flags, words, tables."""

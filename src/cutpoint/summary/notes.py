@@ -1,0 +1,52 @@
+"""The notes of a row: what its flags say, and what no column has. For people; no code reads them."""
+
+from cutpoint.records.precision import PrecisionReport
+from cutpoint.records.summary import OF_DETECTIONS, OF_TIMES, SummaryRow, VariantRecords
+from cutpoint.records.truth import GroundTruth
+from cutpoint.summary.flags import said
+
+
+def notes_of(row: SummaryRow, records: VariantRecords) -> str | None:
+    """``;``-separated; a refusal, a weak reference and the baseline first: all else depends on them.
+
+    Args:
+        row: complete but for its notes.
+        records: what the row was made from.
+    """
+    notes = said(row, [flag for flag in OF_DETECTIONS if flag != "export_failed"])
+    notes += [images_note(row.images_to_decide)] if row.images_to_decide else []
+    notes += said(row, ["export_failed"])
+    notes += records.planned.remarks
+    # once for a data set and model, at its reference
+    notes += _truth_notes(records.truth) if row.is_reference and records.truth is not None else []
+    notes += _precision_notes(records.precision) if records.precision else []
+    notes += said(row, [flag for flag in OF_TIMES if flag != "refused"])
+    return "; ".join(dict.fromkeys(note.replace(";", ",") for note in notes)) or None
+
+
+def images_note(images: int) -> str:
+    """How many images an inconclusive variant needs."""
+    return f"about {images} images would decide"
+
+
+def _truth_notes(truth: GroundTruth) -> list[str]:
+    """What was filled in or left out of the annotations."""
+    names = truth.left_out.names
+    return [f"annotations: {note}" for note in truth.notes] + (
+        [f"not scored, no class of the model: {', '.join(names)}"] if names else []
+    )
+
+
+def _precision_notes(report: PrecisionReport) -> list[str]:
+    """Which tensors a reduced precision breaks; the page lists more of each."""
+    notes = []
+    if report.overflows:
+        most = report.overflows[0]
+        notes.append(f"{len(report.overflows)} tensors overflow, most {most.tensor} ({most.max_abs:.3g})")
+    if report.saturated:
+        worst = max(report.saturated, key=lambda tensor: tensor.share_outside)
+        notes.append(
+            f"{len(report.saturated)} of {report.quantised_tensors} tensors saturate, most "
+            f"{worst.tensor} ({worst.share_outside:.2%})"
+        )
+    return notes

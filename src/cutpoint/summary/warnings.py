@@ -1,0 +1,77 @@
+"""What must be said of a data set and model before any of its numbers, in sentences."""
+
+from collections.abc import Sequence
+
+from cutpoint.latency.notes import FOREIGN_CORES, busy, disturbances
+from cutpoint.records.summary import SummaryRow
+from cutpoint.summary.baseline import PUBLISHED_TOLERANCE
+from cutpoint.summary.flags import DISTURBED, said
+from cutpoint.summary.words import join
+
+# stands for the number of cores where several variants were disturbed alike
+SPAN = "{}"
+
+
+def warnings(rows: Sequence[SummaryRow]) -> list[str]:
+    """Refusals, a weak reference and the baseline first.
+
+    Args:
+        rows: of one data set and model.
+    """
+    references = [row for row in rows if row.is_reference]
+    sentences = _refusals(rows)
+    sentences += [
+        f"The reference {row.variant} is weak: {row.weak_reference}. No difference from it has a verdict."
+        for row in references
+        if row.weak_reference
+    ]
+    sentences += [
+        f"B{note[1:]}, more than {PUBLISHED_TOLERANCE} apart: nothing below is about the published model."
+        for row in references
+        for note in said(row, ["baseline_off"])
+    ]
+    sentences += [f"{row.variant} is doubtful: {reason}." for row in rows for reason in row.doubtful]
+    failed = [row.variant for row in rows if row.export_failed]
+    if failed:
+        sentences.append(f"Export verification failed for {join(failed)}.")
+    return sentences + _time_warnings(rows)
+
+
+def _refusals(rows: Sequence[SummaryRow]) -> list[str]:
+    """Which variants have no numbers, and why; the reference's comes first."""
+    sentences = [
+        f"The reference {row.variant} is refused, so that nothing is compared with it: {row.refused}."
+        for row in rows
+        if row.is_reference and row.refused
+    ]
+    return sentences + [
+        f"{row.variant} is refused: {row.refused}." for row in rows if row.refused and not row.is_reference
+    ]
+
+
+def _time_warnings(rows: Sequence[SummaryRow]) -> list[str]:
+    """Whose times are doubtful and why, those with the same reason together."""
+    alike: dict[str, list[SummaryRow]] = {}
+    for row in rows:
+        for reason in _time_reasons(row):
+            alike.setdefault(reason, []).append(row)
+    sentences = []
+    for reason, found in alike.items():
+        names = "all variants" if len(found) == len(rows) > 1 else join(row.variant for row in found)
+        text = busy(_span([row.foreign_cores or 0.0 for row in found])) if reason == busy(SPAN) else reason
+        sentences.append(f"Times of {names}: {text}.")
+    return sentences
+
+
+def _time_reasons(row: SummaryRow) -> list[str]:
+    """The notes on a row's times, without numbers that differ from variant to variant."""
+    reasons = said(row, ["unsteady"])
+    if row.disturbed:
+        others = [busy(SPAN)] if (row.foreign_cores or 0.0) > FOREIGN_CORES else []
+        reasons += [*others, *disturbances(0.0, row.throttled)] or [DISTURBED]
+    return reasons + said(row, ["timed_batch", "timed_recipe"])
+
+
+def _span(cores: list[float]) -> str:
+    low, high = f"{min(cores):.1f}", f"{max(cores):.1f}"
+    return low if low == high else f"{low} to {high}"
