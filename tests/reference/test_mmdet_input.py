@@ -11,7 +11,8 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from PIL import Image
 
-from cutpoint.data.image import clip_size, decode, named_input, prepare
+from cutpoint.data.image import clip_size, decode, prepare
+from cutpoint.data.inputs import named_input
 from cutpoint.detector import build
 from cutpoint.detector.describe import describe_input
 from cutpoint.errors import UserError

@@ -6,7 +6,6 @@ bit-equal tensors (a test holds it).
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -22,53 +21,6 @@ INTERPOLATIONS = {
     "area": cv2.INTER_AREA,
     "lanczos": cv2.INTER_LANCZOS4,
 }
-
-
-def named_input(name: str, own: InputRecipe, shape: tuple[int, int] | None) -> InputRecipe:
-    """An input recipe by its name in the config.
-
-    Args:
-        name: ``mmdet``, the model's own; ``stretch``, resized to the export's shape whatever its ratio, then
-            normalised as the model's own; ``seed-225``, the image's own size, RGB, divided by 225 (a slip for
-            255), then ImageNet's mean and deviation of the 0..1 scale; ``seed-unit``, stretched to 608x608
-            (or the export's shape), RGB, divided by 255, without mean and deviation.
-        own: the model's own input recipe.
-        shape: height and width of a static export, else null: ``stretch`` then takes the target of ``own``.
-
-    Source:
-        The seed's scripts, 2022. They padded nothing; the padding of ``own`` to multiples of ``divisor``
-        stays, since an exported graph takes no other sizes.
-
-    Raises:
-        UserError: an unknown name.
-    """
-    if name not in INPUTS:
-        raise UserError(f"input {name!r}: unknown; known: {', '.join(INPUTS)}")
-    return INPUTS[name](own, shape)
-
-
-def _own(own: InputRecipe, shape: tuple[int, int] | None) -> InputRecipe:
-    return own
-
-
-def _stretch(own: InputRecipe, shape: tuple[int, int] | None) -> InputRecipe:
-    return replace(own, scale=shape or own.scale, keep_ratio=False, pad=None)
-
-
-def _seed_225(own: InputRecipe, shape: tuple[int, int] | None) -> InputRecipe:
-    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    return replace(
-        own, scale=None, keep_ratio=False, pad=None, bgr_to_rgb=True, divide_by=225.0, mean=mean, std=std
-    )
-
-
-def _seed_unit(own: InputRecipe, shape: tuple[int, int] | None) -> InputRecipe:
-    stretched = _stretch(own, shape or (608, 608))
-    return replace(stretched, bgr_to_rgb=True, divide_by=255.0, mean=None, std=None)
-
-
-# what a config may name
-INPUTS = {"mmdet": _own, "stretch": _stretch, "seed-225": _seed_225, "seed-unit": _seed_unit}
 
 
 def decode(path: str | Path) -> np.ndarray:

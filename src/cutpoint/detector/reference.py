@@ -11,7 +11,8 @@ import torch
 from mmengine.dataset import Compose, pseudo_collate
 from torch.utils._pytree import tree_leaves, tree_map
 
-from cutpoint.data.image import decode, named_input, prepare, resized_size
+from cutpoint.data.image import decode, prepare, resized_size
+from cutpoint.data.inputs import named_input
 from cutpoint.decode.candidates import from_raw
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import head_tensors
@@ -135,7 +136,7 @@ class HeadTensorPipeline(Pipeline):
     cut = "raw"
 
     def __init__(self, detector: Detector, spec: ModelSpec, device: str, input_name: str = "mmdet") -> None:
-        """``input_name``: the input recipe, see ``image.named_input``."""
+        """``input_name``: the input recipe, see ``inputs.named_input``."""
         self.spec = spec
         self.provider = device
         self._detector = detector
@@ -204,7 +205,7 @@ def open_pytorch(
         cut: ``e2e`` or ``raw``.
         provider: name of a provider; the model runs on PyTorch's device for it.
         threads: threads of one operator; null leaves torch's default.
-        input_name: the input recipe, see ``image.named_input``; ``e2e`` has only ``mmdet``.
+        input_name: the input recipe, see ``inputs.named_input``; ``e2e`` has only ``mmdet``.
         tf32: let CUDA round the factors of fp32 products to 10 bits; torch's own default does so in
             convolutions.
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from cutpoint.data.image import named_input
+from cutpoint.data.inputs import named_input
 from cutpoint.predict.pipeline import Pipeline
 from cutpoint.recipes.recipe import Recipe, apply_recipe, floor_of, resolve_recipe
 from cutpoint.records.candidates import Candidates
@@ -26,7 +26,7 @@ def open_recipe(
     Args:
         pipeline: of a ``raw`` or ``decoded`` cut; its specification is changed.
         recipe, scores: as of ``recipe.resolve_recipe``.
-        input_name: the input recipe of the run, see ``image.named_input``.
+        input_name: the input recipe of the run, see ``inputs.named_input``.
     """
     resolved = resolve_recipe(recipe, pipeline.spec.head, scores)
     spec = pipeline.spec.with_floor(floor_of(resolved))

@@ -4,6 +4,7 @@ import json
 import os
 from typing import Any
 
+from cutpoint.data.inputs import keeps_size
 from cutpoint.errors import UserError, suggest
 from cutpoint.plan.variants import (
     CLIP,
@@ -69,8 +70,8 @@ def resolve_variant(
         export = None
     else:
         export = _resolve_export(where, entry, recipe, datasets)
-    if entry["input"] == "seed-225" and entry["shape"] != SHAPE:
-        raise UserError(f"{where}.input: seed-225 keeps each image's own size; use shape dynamic")
+    if keeps_size(entry["input"]) and entry["shape"] != SHAPE:
+        raise UserError(f"{where}.input: {entry['input']} keeps each image's own size; use shape dynamic")
     provider = _provider(runtime, entry["provider"] or device)
     if entry["tf32"] and not PROVIDERS[provider].has_tf32:
         having = ", ".join(name for name, row in PROVIDERS.items() if row.has_tf32)

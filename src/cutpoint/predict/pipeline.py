@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cutpoint.data.image import clip_size, decode, named_input, prepare
+from cutpoint.data.image import clip_size, decode, prepare
+from cutpoint.data.inputs import named_input
 from cutpoint.decode.boxes import scale_to_original
 from cutpoint.decode.candidates import from_decoded, from_raw
 from cutpoint.errors import UserError
@@ -60,7 +61,7 @@ class OnnxPipeline(Pipeline):
     """The stages of an ONNX export."""
 
     def __init__(self, session: Session, made_by: str | InputRecipe = "mmdet") -> None:
-        """``made_by``: the input recipe, or its name, see ``image.named_input``."""
+        """``made_by``: the input recipe, or its name, see ``inputs.named_input``."""
         self._session = session
         if isinstance(made_by, str):
             made_by = named_input(made_by, session.spec.input, session.shape)

@@ -36,7 +36,7 @@ def predict_onnx(
         provider: ``cpu``, ``cuda`` or ``tensorrt``.
         threads: cores to use; see ``stream.share_threads``.
         shard, shards: which part of the images to run on; see ``shard_images``.
-        input: name of the input recipe; see ``image.named_input``.
+        input: name of the input recipe; see ``inputs.named_input``.
         batch: number of images of one run of the network, in the order of the manifest.
         tf32: as in ``runtime.Session``.
         out, out_images: Parquet files to write.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cutpoint.data.image import named_input
+from cutpoint.data.inputs import named_input
 from cutpoint.errors import UserError
 from cutpoint.records.json_file import read_content
 from cutpoint.records.model import ModelSpec, as_spec, spec_digest

@@ -1,14 +1,11 @@
-import json
-
 import cv2
 import numpy as np
 import pytest
 from tiny import geometry, input_recipe
 
-from cutpoint.data.image import INPUTS, clip_size, decode, named_input, prepare, resized_size
+from cutpoint.data.image import clip_size, decode, prepare, resized_size
 from cutpoint.errors import UserError
-from cutpoint.records.image import InputRecipe, Pad
-from cutpoint.records.json_file import as_record
+from cutpoint.records.image import Pad
 
 
 def noise(height, width, seed=0):
@@ -168,57 +165,3 @@ def test_decode_names_the_file_that_it_cannot_read(tmp_path, content, message):
         path.write_bytes(content)
     with pytest.raises(UserError, match=f"photo.jpg: {message}"):
         decode(path)
-
-
-OWN = input_recipe(
-    pad=Pad(to_square=True), mean=(10.0, 20.0, 30.0), std=(2.0, 4.0, 8.0), divisor=32, interpolation="area"
-)
-
-
-def test_mmdet_is_the_models_own_input():
-    assert named_input("mmdet", OWN, (64, 64)) is OWN
-
-
-def test_stretch_takes_the_shape_of_the_export_and_the_models_normalisation():
-    for shape, size in (((64, 96), (64, 96)), (None, (32, 48))):
-        recipe = named_input("stretch", OWN, shape)
-        image = np.full((100, 40, 3), (30, 60, 110), np.uint8)
-        tensor, found = prepare(image, recipe, shape)
-        assert (found.resized_height, found.resized_width) == size
-        assert (found.scale_y, found.scale_x) == (size[0] / 100, size[1] / 40)
-        assert tensor[0, :, 0, 0].tolist() == [10.0, 10.0, 10.0]
-        assert clip_size(found, recipe) == size
-    assert tensor.shape == (1, 3, 32, 64)  # the divisor's padding, after normalisation
-    assert (tensor[0, :, :, 48:] == 0).all()
-
-
-def test_seed_225_keeps_the_size_and_divides_by_225():
-    image = np.full((32, 64, 3), (0, 45, 225), np.uint8)  # blue, green, red
-    tensor, found = prepare(image, named_input("seed-225", OWN, None))
-    assert tensor.shape == (1, 3, 32, 64)
-    assert (found.scale_x, found.scale_y) == (1.0, 1.0)
-    expected = [(1 - 0.485) / 0.229, (0.2 - 0.456) / 0.224, (0 - 0.406) / 0.225]
-    np.testing.assert_allclose(tensor[0, :, 5, 7], expected, rtol=1e-6)
-
-
-def test_seed_unit_stretches_to_608_and_divides_by_255_alone():
-    image = np.full((100, 40, 3), (0, 51, 255), np.uint8)
-    tensor, found = prepare(image, named_input("seed-unit", OWN, None))
-    assert tensor.shape == (1, 3, 608, 608)
-    assert (found.scale_x, found.scale_y) == (608 / 40, 608 / 100)
-    np.testing.assert_allclose(tensor[0, :, 300, 300], [1, 0.2, 0], rtol=1e-6)
-    assert named_input("seed-unit", OWN, (64, 96)).scale == (64, 96)
-
-
-def test_every_named_input_is_another_and_survives_json():
-    recipes = [named_input(name, OWN, None) for name in INPUTS]
-    assert len(set(recipes)) == len(INPUTS)
-    for recipe in recipes:
-        assert as_record(json.loads(json.dumps(recipe.to_dict())), InputRecipe, "a file") == recipe
-
-
-def test_an_unknown_input_is_refused():
-    with pytest.raises(
-        UserError, match="input 'squeeze': unknown; known: mmdet, stretch, seed-225, seed-unit"
-    ):
-        named_input("squeeze", OWN, None)

@@ -8,7 +8,7 @@ import pytest
 from datasets import make_image
 from tiny import FakeSession, atss_head, geometry, model_spec, raw_outputs
 
-from cutpoint.data.image import named_input
+from cutpoint.data.inputs import named_input
 from cutpoint.latency import worker
 from cutpoint.latency.worker import MOST, Opened, is_stable, open_variant, time_images
 from cutpoint.predict.pipeline import OnnxPipeline, Pipeline

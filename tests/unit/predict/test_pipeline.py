@@ -13,7 +13,7 @@ from tiny import (
     yolox_head,
 )
 
-from cutpoint.data.image import named_input
+from cutpoint.data.inputs import named_input
 from cutpoint.errors import UserError
 from cutpoint.predict.pipeline import OnnxPipeline, image_sizes, stack
 from cutpoint.predict.shard import write_predictions
