@@ -1,7 +1,7 @@
 """Priors and box coders. float32 in, float32 out.
 
 The coders are written once for numpy and torch: ``xp`` is the module whose functions they call. The source of
-each is mmdet 3.3.0 (folders under mmdet/models/), its order of operations kept.
+each coder is mmdet 3.3.0 (folders under mmdet/models/), with the same order of operations.
 """
 
 from functools import lru_cache
@@ -21,7 +21,7 @@ def level_priors(
 
     Args:
         spec: the head specification.
-        level: feature level, or ``(N,)`` integers, that of each cell.
+        level: feature level, or ``(N,)`` integers, the level of each cell.
         y, x, anchor: ``(N,)`` integers, cell row, cell column, prior within the cell.
 
     Returns:
@@ -46,14 +46,14 @@ def level_priors(
 def decode_boxes(
     spec: DenseHead, level: int | np.ndarray, priors: Any, values: Any, xp: ModuleType = np
 ) -> tuple[Any, Any | None]:
-    """Turn what the box branch emits into boxes, not clipped.
+    """Turn the output of the box branch into boxes, not clipped.
 
     Args:
         spec: the head specification; its coder says how to read ``values``.
-        level: feature level; with numpy also ``(N,)`` integers, that of each prior.
+        level: feature level; with numpy also ``(N,)`` integers, the level of each prior.
         priors: ``(..., N, 4)`` anchors or ``(..., N, 2)`` points, float32 network pixels.
         values: ``(..., N, channels)`` float32 as the head emits them.
-        xp: ``numpy`` or ``torch``, whichever the arrays belong to.
+        xp: ``numpy`` or ``torch``, to match the arrays.
 
     Returns:
         ``(..., N, 4)`` float32, ``x1, y1, x2, y2``, network pixels; and ``(..., N)`` float32, the factor that
@@ -127,7 +127,7 @@ def _centre_size(priors: Any, values: Any, stride: Any, level: Any, coder: dict,
 
 
 def _distance(priors: Any, values: Any, stride: Any, level: Any, coder: dict, xp: ModuleType) -> Any:
-    """``distance2bbox``, mmdet/structures/bbox/transforms.py; ``unit`` is what one value stands for.
+    """``distance2bbox``, mmdet/structures/bbox/transforms.py; ``unit`` is the length of one value.
 
     With ``bins`` each side is the mean of a distribution over 0 .. bins - 1: ``Integral``,
     dense_heads/gfl_head.py, whose distances start at the anchor's centre. ``exp`` and ``unit``
@@ -184,7 +184,7 @@ def _buckets(
     second = xp.argmax(rest, axis=-1)
     zero = xp.asarray(0.0, dtype=xp.float32)
     middle = xp.arange(side, dtype=xp.float32) + 0.5
-    # in bucket widths from the prior's edge inwards; an offset moves every edge towards the origin
+    # in bucket widths from the prior's edge to the inside; an offset moves every edge towards the origin
     from_low, from_high = (
         xp.sum(xp.where(is_best, steps, zero), axis=-1) for steps in (middle - offsets, middle + offsets)
     )

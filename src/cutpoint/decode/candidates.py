@@ -10,12 +10,12 @@ from cutpoint.ordering import ascending
 from cutpoint.records.candidates import Candidates, take_boxes
 from cutpoint.records.model import DenseHead, Floor, Part
 
-# How far below logit(floor) the cheap comparison of logits starts, so that rounding in the sigmoid cannot
-# lose a pair; the exact comparison follows on the few that pass. Close to 1 the sigmoid is too flat for that
-# margin, so the border stays below.
+# The cheap comparison of logits starts this far below logit(floor), so that rounding in the sigmoid cannot
+# lose a pair. The exact comparison follows for the few pairs that pass. Close to 1 the sigmoid is too flat
+# for this margin, so the border stays below.
 LOGIT_MARGIN = 1e-3
 HIGHEST_BORDER = 0.999
-# Fewer cells than one in this many are gathered; reading all in order is faster than gathering more.
+# If fewer than one cell in this many is needed, cells are gathered. Otherwise reading all in order is faster.
 SPARSE = 12
 SMALLEST = np.finfo(np.float32).tiny
 
@@ -45,7 +45,7 @@ def from_raw(outputs: dict[str, np.ndarray], spec: DenseHead, image: int = 0) ->
         for anchor in range(anchors):
             border = borders if borders.ndim == 0 else borders[start : start + cells]
             label, cell, score = _reaching(scores[anchor], border, gather, spec.score_activation)
-            if len(cell) or not found:  # one in any case: it gives the shapes where nothing is found
+            if len(cell) or not found:  # at least one: it gives the shapes if there is no pair
                 found.append((label, cell, score, *(part[anchor].take(cell, axis=1) for part in parts)))
                 places.append((level, anchor, width, anchors, start, start - anchor * cells))
             start += cells
@@ -74,14 +74,14 @@ def from_decoded(outputs: dict[str, np.ndarray], spec: DenseHead, image: int = 0
     Args:
         outputs: ``boxes`` ``(B, N, 4)`` float32 network pixels, ``scores`` ``(B, N, C)`` float32 activated,
             ``factors`` ``(B, N)`` float32 for heads that have one, ``level_counts`` ``(L,)`` int64. Without
-            ``factors`` a head that has one gives fused scores: class x factor, or its root where the head's
-            own recipe takes it.
+            ``factors``, a head with a factor gives fused scores: class x factor, or its root if the head's
+            own recipe takes the root.
         spec: the head specification.
         image: index into the batch.
 
     Returns:
-        the image's candidates. From fused scores ``score`` is the product and ``factor`` 1 (of the root both
-        are the root, so that their product is the product), and the floor is on the product.
+        the image's candidates. With fused scores, ``score`` is the product and ``factor`` is 1 (with the root
+        both are the root, so that their product is the product), and the floor applies to the product.
     """
     scores = outputs["scores"][image]
     fused = spec.has_factor and "factors" not in outputs
@@ -89,7 +89,7 @@ def from_decoded(outputs: dict[str, np.ndarray], spec: DenseHead, image: int = 0
     floor = np.float32(spec.floor.value)
     rows = None
     if factors is not None and spec.floor.quantity == "product":
-        # the pair's product cannot reach the floor unless both its parts do
+        # the product of a pair reaches the floor only if both parts do
         rows = np.flatnonzero(factors >= floor)
         scores = scores[rows]
     # flat, since numpy finds the few true ones of a flat array much faster
@@ -130,16 +130,16 @@ def _all_priors(outputs: dict[str, np.ndarray], part: Part, spec: DenseHead, ima
 def _reaching(
     scores: np.ndarray, border: np.ndarray, gather: bool, activation: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Label, cell and score before its activation of the pairs of one anchor that reach the border.
+    """Label, cell and score before the activation, for the pairs of one anchor that reach the border.
 
-    ``scores`` is ``(C, cells)``, before the activation; ``border`` one number, or one a cell, where infinity
-    excludes the cell; with ``gather`` only the other cells are read.
+    ``scores`` is ``(C, cells)``, before the activation. ``border`` is one number, or one per cell; infinity
+    excludes the cell. With ``gather`` only the other cells are read.
     """
     cells = None
     if gather:
         cells = np.flatnonzero(border < np.inf)
         scores, border = scores.take(cells, axis=1), border.take(cells)
-    # after a softmax a class has at most what it has against the background alone
+    # after a softmax a class has at most the score that it has against the background only
     most = scores[:-1] - scores[-1] if activation == "softmax" else scores
     # flat, since numpy finds the few true ones of a flat array much faster
     index = np.flatnonzero(most >= border)
@@ -153,15 +153,15 @@ def _reaching(
 
 
 def _borders(spec: DenseHead, factors: np.ndarray | None) -> tuple[np.ndarray, bool]:
-    """What a class score before its activation must reach lest its pair stay below the floor, float32.
+    """The class score before its activation that a pair needs to reach the floor, float32.
 
-    One number, or ``(P,)``, infinity where the factor alone is too small; and whether those are so many that
-    the rest is better gathered. ``factors`` ``(P,)`` are before their activation.
+    One number, or ``(P,)`` with infinity if the factor is already too small; and whether there are so many of
+    these that the rest is better gathered. ``factors`` ``(P,)`` are before their activation.
     """
     floor = spec.floor.value
     if spec.floor.quantity != "product" or factors is None:
         return _border(floor, spec.score_activation), False
-    # neither part of the product can be below the floor; and the factor is known
+    # both parts of the product must reach the floor, and the factor is known
     borders = np.full(factors.shape, np.inf, np.float32)
     inside = np.flatnonzero(factors >= _border(floor, spec.factor_activation))
     factor = factors.take(inside)
@@ -172,12 +172,12 @@ def _borders(spec: DenseHead, factors: np.ndarray | None) -> tuple[np.ndarray, b
 
 @lru_cache
 def _border(floor: float, activation: str) -> np.ndarray:
-    """``_before`` of one floor."""
+    """``_before`` for one floor."""
     return _before(np.array(floor), activation)
 
 
 def _before(floors: np.ndarray, activation: str) -> np.ndarray:
-    """Values before an activation that are surely not above the floors after it, float32."""
+    """Values before an activation that are certainly not above the floors after it, float32."""
     if activation == "none":
         return np.asarray(floors * (1 - 1e-6), np.float32)
     floors = np.minimum(floors, HIGHEST_BORDER)
@@ -194,7 +194,7 @@ def _finish(
     boxes: np.ndarray,
     floor: Floor,
 ) -> Candidates:
-    """Apply the exact floor and put the rows in order; equal priors come with ascending labels."""
+    """Apply the exact floor and sort the rows; equal priors have ascending labels."""
     value = score * factor if floor.quantity == "product" else score
     index = np.flatnonzero(passes(value, floor.value, floor.inclusive))
     index = index[ascending(prior[index])]
@@ -214,7 +214,7 @@ def _sigmoid(logits: np.ndarray) -> np.ndarray:
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
-    """Over axis 1, summed one by one, so that a row does not depend on how many others there are."""
+    """Sum over axis 1 one by one, so that a row does not depend on the number of other rows."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities: np.ndarray = powers / np.add.accumulate(powers, axis=1)[:, -1:]
     return probabilities

@@ -15,17 +15,17 @@ from cutpoint.records.model import METADATA_KEY, HeadSpec, ModelSpec, read_spec
 def write_cut(
     *, trace: str, spec: str, cut: Literal["raw", "decoded"], out: str, scores: str = "class"
 ) -> None:
-    """Write the ONNX file of one cut, extracted from the trace: the weights are the trace's.
+    """Write the ONNX file of one cut, extracted from the trace with the trace's weights.
 
-    ``metadata_props["cutpoint"]`` holds cut, model specification and, of ``decoded``, ``scores`` as JSON.
+    ``metadata_props["cutpoint"]`` has cut, model specification and, for ``decoded``, ``scores`` as JSON.
 
     Args:
         trace: ONNX file of ``trace_model``.
         spec: ``spec.json``.
         cut: where the graph ends.
         out: ONNX file to write.
-        scores: ``class``, or ``fused``: class x factor (its root where the head takes it) as ``scores``, and
-            no ``factors``; only for ``decoded``.
+        scores: ``class``, or ``fused``: ``scores`` is class x factor (its root if the head takes the root),
+            without ``factors``; only for ``decoded``.
     """
     model_spec = read_spec(spec)
     model, head = ir.load(trace), model_spec.head
@@ -38,7 +38,7 @@ def write_cut(
 
 
 def save_cut(model: ir.Model, outputs: list[ir.Value], spec: ModelSpec, out: str, **metadata: Any) -> None:
-    """Write a graph that ends at chosen outputs; ``metadata`` goes into the file beside the specification."""
+    """Write a graph that ends at chosen outputs, with ``metadata`` and the specification in the file."""
     model.graph.outputs[:] = outputs
     passes.RemoveUnusedNodesPass()(model)
     model.producer_name, model.producer_version = "cutpoint", None

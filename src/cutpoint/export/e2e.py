@@ -26,9 +26,9 @@ def write_e2e(
     count: str = "fixed",
     topk_limit: int | None = None,
 ) -> None:
-    """Write the ONNX file that ends after the post-processing, appended to the trace with its weights.
+    """Write the ONNX file that ends after the post-processing: the trace with its weights, and the recipe.
 
-    ``metadata_props["cutpoint"]`` holds cut, model specification and ``clip, recipe, count, topk_limit`` as
+    ``metadata_props["cutpoint"]`` has cut, model specification and ``clip, recipe, count, topk_limit`` as
     JSON.
 
     Args:
@@ -38,13 +38,13 @@ def write_e2e(
         clip: ``image`` (a second input ``image_sizes``, boxes in original-image pixels) or ``tensor``
             (one input, boxes in network-input pixels).
         recipe: definition of the recipe in the graph.
-        count: ``fixed``, as many rows as the recipe's ``max_per_img``, or ``free``, as the image with the
-            most. A recipe without ``max_per_img`` is always ``free``.
-        topk_limit: the most rows that a TopK gives and that go into NMS, for TensorRT 3840; see
+        count: ``fixed``: as many rows as the recipe's ``max_per_img``; ``free``: as many as the fullest image
+            has. A recipe without ``max_per_img`` is always ``free``.
+        topk_limit: the most rows that a TopK gives and that go into NMS, 3840 for TensorRT; see
             ``recipes.limit_top_k``.
 
     Raises:
-        UserError: a recipe that the head cannot serve, or that no graph can have.
+        UserError: the recipe does not fit the head, or cannot be built in a graph.
     """
     model_spec = read_spec(spec)
     head = dense_head(model_spec, "an export of the cut e2e")
@@ -80,7 +80,7 @@ def _append(
     else:
         known = sizes_from_tensor(g, images)
     results = append_recipe(g, decoded, known, recipe.steps, head, fixed)
-    # the graph's decoded outputs give their names to the final ones
+    # the final outputs take the names of the graph's decoded outputs
     for name, value in decoded.items():
         value.name = f"decoded_{name}"
     limit = recipe.get(MaxPerImg)

@@ -1,4 +1,4 @@
-"""What each step of a recipe becomes in a graph: a sibling table of ``recipes.steps.STEPS``."""
+"""How each step of a recipe is built in a graph: a sibling table of ``recipes.steps.STEPS``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,8 +25,8 @@ def _always(step: Any) -> None:
 class Emitter:
     """How a step is built.
 
-    ``emit``: appends the step to a graph and returns the rows behind it. ``refuse``: why a step with such
-    parameters cannot be built; null where it can. ``after_nms``: whether it may follow NMS.
+    ``emit``: appends the step to a graph and returns the rows after it. ``refuse``: why a step with such
+    parameters cannot be built; null if it can. ``after_nms``: whether it may follow NMS.
     """
 
     emit: Callable[[Graph, Rows, Any, Setting], Rows]
@@ -55,13 +55,13 @@ def _multiply_factor(g: Graph, rows: Rows, step: MultiplyFactor, setting: Settin
     live = g.op("Greater", rows.scores, g.const(KEEP_ABOVE))
     score = g.op("Mul", rows.scores, _like(g, rows.factors, rows)) if rows.factors else rows.scores
     if step.root:
-        # of a row that is out the root is NaN, and not chosen
+        # the root of a dropped row is NaN and is not chosen
         score = g.op("Sqrt", score)
     return replace(rows, scores=g.op("Where", live, score, g.const(DROPPED)), factors=None)
 
 
 def _like(g: Graph, factors: ir.Value, rows: Rows) -> ir.Value:
-    """Factors ``(B, N)`` in a shape that goes with the scores."""
+    """Factors ``(B, N)`` in a shape that fits the scores."""
     return factors if rows.labels else g.op("Unsqueeze", factors, g.ints(2))
 
 
@@ -137,7 +137,7 @@ def _refuse_overlap(step: Nms) -> str | None:
     return "ONNX has no NMS with such an IoU; use cut raw or decoded for this recipe"
 
 
-# Of each kind of step how it is built, or why no graph can have it.
+# For each kind of step: how it is built, or why a graph cannot have it.
 EMITTERS: dict[type[Step], Emitter | str] = {
     BestClass: Emitter(_best_class),
     Threshold: Emitter(_threshold),

@@ -1,4 +1,4 @@
-"""NMS in the graph, of ONNX's ``NonMaxSuppression``, and the packing of what it selects."""
+"""NMS in the graph with ONNX's ``NonMaxSuppression``, and the packing of the selected rows."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ def emit_nms(g: Graph, rows: Rows, step: Nms, setting: Setting) -> Rows:
 
 
 def _shifted_nms(g: Graph, rows: Rows, step: Nms, setting: Setting) -> Rows:
-    """One NMS over all classes, on class-shifted boxes as ``nms.class_shifted_nms`` unless agnostic."""
+    """One NMS over all classes; unless agnostic, on class-shifted boxes as in ``nms.class_shifted_nms``."""
     rows, limit = _live_pairs(g, rows, setting.head), setting.limit
     boxes = rows.boxes
     if step.space == "shifted":
@@ -35,9 +35,9 @@ def _shifted_nms(g: Graph, rows: Rows, step: Nms, setting: Setting) -> Rows:
 
 
 def _per_class_nms(g: Graph, rows: Rows, step: Nms, setting: Setting) -> Rows:
-    """One NMS a class with its own limit, then the best of all classes."""
+    """One NMS per class with its own limit, then the best of all classes."""
     limit = setting.limit
-    if rows.labels:  # the pairs of a class are the rows with its label
+    if rows.labels:  # the pairs of a class are the rows with this label
         classes = g.const(np.arange(setting.head.num_classes).reshape(1, -1, 1), np.int64)
         member = g.op("Equal", g.op("Unsqueeze", rows.labels, g.ints(1)), classes)
         by_class = g.op("Where", member, g.op("Unsqueeze", rows.scores, g.ints(1)), g.const(DROPPED))
@@ -70,7 +70,7 @@ def _select(g: Graph, boxes: ir.Value, scores: ir.Value, step: Nms, most: int | 
 
 
 def _count(g: Graph, image: ir.Value, rows: Rows) -> ir.Value:
-    """How many of the selected belong to each image, ``(B,)`` int64."""
+    """How many of the selected rows belong to each image, ``(B,)`` int64."""
     batch = g.op("Squeeze", g.size(rows.boxes, 0))
     images = g.op("Range", g.const(0, np.int64), batch, g.const(1, np.int64))
     member = g.op("Equal", g.op("Unsqueeze", image, g.ints(1)), images)
@@ -82,8 +82,8 @@ def _pack(
 ) -> Rows:
     """Selected rows, grouped by image, as ``(B, width)``; padding has the score ``DROPPED``.
 
-    ``scored``: where the scores stand, ``row`` or for scores ``(B, C, K)`` the full index; ``rows.labels``:
-    those of the rows, or where the scores are by class those of the selected.
+    ``scored``: the index of the scores, ``row`` or the full index for scores ``(B, C, K)``. ``rows.labels``:
+    the labels of the rows, or of the selected rows if the scores are by class.
     """
     by_class = scored is not row
     first = g.op("CumSum", count, g.const(0, np.int64), exclusive=1)
@@ -113,7 +113,7 @@ def _pack(
 
 
 def _live_pairs(g: Graph, rows: Rows, head: DenseHead) -> Rows:
-    """One row a pair: where all classes of the locations still stand, the pairs that are not out."""
+    """One row per pair: if the rows still have all classes of a location, the pairs that are not dropped."""
     if rows.labels:
         return rows
     pairs = g.op("Reshape", rows.scores, g.op("Concat", g.size(rows.scores, 0), g.ints(-1), axis=0))

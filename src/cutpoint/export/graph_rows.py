@@ -1,4 +1,4 @@
-"""What passes from step to step of a recipe in a graph: rows, and what is known of the images."""
+"""What the steps of a recipe pass on in a graph: rows, and the images' sizes."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import onnx_ir as ir
 from cutpoint.export.graph import Graph
 from cutpoint.records.model import DenseHead
 
-DROPPED = -1.0  # the score of a row that is out; live scores are products of sigmoids, above KEEP_ABOVE
+DROPPED = -1.0  # the score of a dropped row; other scores are products of sigmoids, above KEEP_ABOVE
 KEEP_ABOVE = -0.5
 
 
@@ -15,9 +15,9 @@ KEEP_ABOVE = -0.5
 class Rows:
     """The rows of all images between two steps: ``(B, K)`` each, ``boxes`` ``(B, K, 4)``.
 
-    ``scores`` is ``DROPPED`` in rows that are out. Before rows are gathered, ``scores`` is ``(B, N, C)`` and
-    ``labels`` is null: all classes of all locations. ``count`` ``(B,)`` int64, of each image how many rows
-    NMS selected, which come first; null before it.
+    ``scores`` is ``DROPPED`` in dropped rows. Before rows are gathered, ``scores`` is ``(B, N, C)`` and
+    ``labels`` is null: all classes of all locations. ``count`` ``(B,)`` int64: the number of rows that NMS
+    selected for each image, which come first; null before NMS.
     """
 
     boxes: ir.Value
@@ -42,10 +42,10 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Setting:
-    """What the steps know beside their rows.
+    """What the steps know besides their rows.
 
     ``level_counts``: ``(L,)`` int64, locations of each level. ``limit``: the recipe's ``max_per_img``, null
-    without one; ``fixed``: whether NMS gives as many rows as that, or as the largest count of the batch.
+    without one. ``fixed``: NMS gives ``limit`` rows; otherwise as many as the largest count of the batch.
     """
 
     sizes: Sizes
@@ -65,7 +65,7 @@ def sizes_from_input(g: Graph, images: ir.Value, image_sizes: ir.Value) -> Sizes
 
 
 def sizes_from_tensor(g: Graph, images: ir.Value) -> Sizes:
-    """Sizes of the one-input form: clip to the tensor, stay in network pixels."""
+    """Sizes for the file with one input: clip to the tensor, stay in network pixels."""
     size = _tensor_size(g, images)
     return Sizes(clip=size, tensor=size, scale=None)
 

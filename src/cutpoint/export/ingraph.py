@@ -1,7 +1,7 @@
-"""A recipe built into the graph, of standard ONNX operators: the cut ``e2e``.
+"""A recipe built into the graph with standard ONNX operators: the cut ``e2e``.
 
-The same steps as in ``recipes``, for a batch. Every image keeps a fixed number of rows until NMS, and rows
-that a step drops get ``DROPPED`` as score, so padding is never mistaken for a box.
+The steps are those of ``recipes``, for a batch. Every image keeps a fixed number of rows until NMS. Rows that
+a step drops get the score ``DROPPED``, so padding is never taken for a box.
 """
 
 from collections.abc import Sequence
@@ -26,16 +26,16 @@ def append_recipe(
     head: DenseHead,
     fixed: bool,
 ) -> dict[str, ir.Value]:
-    """Append a recipe behind the ``decoded`` outputs.
+    """Append a recipe after the ``decoded`` outputs.
 
     Args:
         g: the graph.
         decoded: ``boxes``, ``scores``, ``factors`` (heads with one), ``level_counts``.
         sizes: the images' sizes.
-        steps: the recipe's steps in order, as ``check_in_graph`` allows them.
+        steps: the recipe's steps in order; ``check_in_graph`` must allow them.
         head: the head specification.
-        fixed: whether K is the recipe's ``max_per_img`` (where it has one), else the largest count of the
-            batch.
+        fixed: whether K is the recipe's ``max_per_img`` (if it has one); otherwise it is the largest count
+            of the batch.
 
     Returns:
         ``boxes`` ``(B, K, 4)``, ``scores`` ``(B, K)``, ``labels`` ``(B, K)`` int64, ``count`` ``(B,)`` int64.
@@ -58,7 +58,7 @@ def check_in_graph(steps: Sequence[Step]) -> None:
     """Refuse a recipe that cannot be built into a graph.
 
     Raises:
-        UserError: says which step, and what to do.
+        UserError: names the step, and what to do.
     """
     kinds = [type(step) for step in steps]
     if kinds.count(Nms) != 1:
@@ -77,7 +77,7 @@ def check_in_graph(steps: Sequence[Step]) -> None:
             raise UserError(refused)
     ranks = [step for step in steps if isinstance(step, TopK)]
     if any(step.per == "level" for step in ranks[1:]):
-        raise UserError("a top_k per level behind another top_k cannot be built into a graph")
+        raise UserError("a top_k per level after another top_k cannot be built into a graph")
 
 
 def _emitter(step: Step) -> Emitter:

@@ -1,4 +1,4 @@
-"""Older words of a config in today's, each with a notice."""
+"""Replace older words of a config with today's words, and give a notice for each."""
 
 from typing import Any
 
@@ -9,16 +9,16 @@ def upgrade_config(config: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Write the steps of a config's recipes in today's words.
 
     Args:
-        config: as it was read, not checked yet; YAML makes ``True`` of an unquoted ``on``.
+        config: as it was read, not checked yet; YAML turns an unquoted ``on`` into ``True``.
 
     Returns:
-        a copy with today's words; and of each place with an older one a line that says what to write there.
+        a copy with today's words, and for each older word a line that says what to write instead.
     """
     changed, notices = dict(config), list[str]()
     for where, section, name, definition in _definitions(config):
         steps = definition.get("steps")
         if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
-            continue  # refused later, by its place
+            continue  # refused later, with its place
         notices += [line for n, step in enumerate(steps) for line in _notices(f"{where}.steps[{n}]", step)]
         upgraded = upgrade_definition(definition)
         entries = dict(changed[section])

@@ -1,4 +1,4 @@
-"""The named recipes as lists of steps, built from a head's own parameters; and what a config may change."""
+"""The named recipes as lists of steps, built from a head's own parameters, and what a config may change."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -22,18 +22,18 @@ def steps_of(definition: str | Mapping[str, Any], spec: HeadSpec) -> tuple[Step,
 
     Args:
         definition: a name of ``BASES``; ``{"base": NAME, ...}`` with overrides ``score_thr``, ``nms_pre``,
-            ``iou_threshold``, ``max_per_img``, ``score_voting: false``; or ``{"steps": [...]}``, a recipe of
-            the user's own.
+            ``iou_threshold``, ``max_per_img``, ``score_voting: false``; or ``{"steps": [...]}``, the user's
+            own recipe.
         spec: the head.
 
     Raises:
-        UserError: an unknown name, step, parameter or key, or an override that this recipe has no step for.
+        UserError: an unknown name, step, parameter or key, or an override without a step in this recipe.
     """
     if isinstance(definition, str):
         definition = {"base": definition}
     if "steps" in definition:
         for key in definition.keys() - {"steps"}:
-            raise UserError(f"recipe: {key} stands beside `steps`; write it into the steps")
+            raise UserError(f"recipe: {key} is given in addition to `steps`; write it into the steps")
         return read_steps(definition["steps"])
     if "base" not in definition:
         raise UserError("recipe: give a name, `{base: NAME, ...}` or `{steps: [...]}`")
@@ -63,7 +63,7 @@ def _override(steps: list[Step], key: str, value: Any, spec: HeadSpec) -> list[S
 
 
 def _mmdet3(spec: HeadSpec) -> list[Step]:
-    """What the head's own ``predict`` does in mmdet 3.3.0; see ``detector/heads.py``."""
+    """The head's own ``predict`` in mmdet 3.3.0; see ``detector/heads.py``."""
     return list(read_steps(spec.recipe))
 
 
@@ -75,10 +75,10 @@ def _class_agnostic(spec: HeadSpec) -> list[Step]:
 def _mmdet2_onnx(spec: HeadSpec) -> list[Step]:
     """``BaseDenseHead.onnx_export`` and ``add_dummy_nms_for_onnx`` of mmdet 2.24.1, ``deploy_nms_pre`` off.
 
-    Top-k of locations of each level by the best class x factor, without a threshold before it; no root, also
-    for PAA; boxes clipped to the tensor; threshold inside a NMS per class in network pixels, at most 200 of a
-    class; the boxes scaled back afterwards. For heads that mmdet 2 could not export or exported in their own
-    way (YOLOX, RTMDet; YOLOv3, which keeps its own thresholds and top-k here) it is this algorithm applied.
+    Top-k of the locations of each level by the best class x factor, without a threshold before it; no root,
+    not even for PAA; boxes clipped to the tensor; threshold inside an NMS per class in network pixels, at
+    most 200 boxes per class; then the boxes are scaled back. Heads that mmdet 2 could not export, or exported
+    in another way, get the same algorithm (YOLOX, RTMDet; YOLOv3 keeps its own thresholds and top-k here).
     """
     return _deployed(spec, root=False)
 
@@ -86,9 +86,9 @@ def _mmdet2_onnx(spec: HeadSpec) -> list[Step]:
 def _mmdeploy(spec: HeadSpec) -> list[Step]:
     """``base_dense_head__predict_by_feat`` and ``multiclass_nms`` of mmdeploy 1.x for ONNX Runtime.
 
-    As ``mmdet2-onnx``, but with PAA's root, and the 5000 best locations of all levels before NMS
-    (``pre_top_k``). ``yolox_head__predict_by_feat``: several classes a location, and 100 boxes where mmdet
-    has no limit (``keep_top_k``). ``rtmdet_head__predict_by_feat``: neither top-k of a level nor clip.
+    As ``mmdet2-onnx``, but with PAA's root, and with the 5000 best locations of all levels before NMS
+    (``pre_top_k``). ``yolox_head__predict_by_feat``: several classes per location, and 100 boxes although
+    mmdet has no limit (``keep_top_k``). ``rtmdet_head__predict_by_feat``: no top-k per level and no clip.
     """
     bare = spec.head.startswith("RTMDet")
     steps = _deployed(spec, root=spec.takes_root, top_k=not bare, clip=not bare)
@@ -125,14 +125,14 @@ def _all(steps: list[Step], kind: type[Kind]) -> list[Kind]:
 def _seed_topk_nms(spec: HeadSpec) -> list[Step]:
     """The seed's ``onnx_no_topk_nms.py``, 2022: an IoU that reads corners as centre and size.
 
-    Best class of a location, score above 0.05, the 1000 best, NMS at 0.6 on boxes shifted by class. Its
-    intersection is clipped as a product, so that two negative sides count as overlap.
+    Best class of each location, score above 0.05, the 1000 best, NMS at 0.6 on boxes shifted by class. The
+    product of the intersection's sides is clipped, so that two negative sides count as overlap.
     """
     return _seed(spec, 0.05, 1000, Nms(0.6, reading="cxcywh", intersection="product"))
 
 
 def _seed_per_class(spec: HeadSpec) -> list[Step]:
-    """The seed's ``run_onnx.py``, 2022: best class of a location, above 0.3, the 100 best, the +1 pixel."""
+    """The seed's ``run_onnx.py``, 2022: best class per location, above 0.3, the 100 best, the +1 pixel."""
     return _seed(spec, 0.3, 100, Nms(0.6, "per_class", offset=1))
 
 
@@ -157,8 +157,8 @@ BASES: dict[str, Callable[[HeadSpec], list[Step]]] = {
 }
 
 
-# What an override changes: the kind of step, its parameter (null: the step is left out), and which of the
-# steps of that kind, of which the first is changed.
+# What an override changes: the kind of step, its parameter (null: the step is left out), and a test for the
+# right step of this kind. The first such step is changed.
 OVERRIDDEN: dict[str, tuple[type[Step], str | None, Callable[[Any], bool]]] = {
     "score_thr": (Threshold, "value", lambda step: step.quantity != "factor"),
     # mmdeploy's top-k of locations over all levels is not nms_pre

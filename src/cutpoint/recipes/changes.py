@@ -1,4 +1,4 @@
-"""In which steps two recipes differ, in words."""
+"""The steps in which two recipes differ, in words."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,7 +9,7 @@ from cutpoint.recipes.steps.step import Step
 
 
 def step_changes(before: Sequence[Step], after: Sequence[Step]) -> list[str]:
-    """Name each step that one recipe has and the other has not, or has elsewhere or with other parameters.
+    """Name each step that only one recipe has, or that both have at another place or with other parameters.
 
     Args:
         before, after: the steps in order.
@@ -34,7 +34,7 @@ def step_changes(before: Sequence[Step], after: Sequence[Step]) -> list[str]:
 
 
 def _others(steps: Sequence[Step], kept: list[int]) -> list[tuple[Step, int]]:
-    """The steps that are not kept, each with the number of kept ones before it."""
+    """The steps that are not kept, each with the number of kept steps before it."""
     return [(step, sum(k < i for k in kept)) for i, step in enumerate(steps) if i not in kept]
 
 

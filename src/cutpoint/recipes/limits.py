@@ -1,4 +1,4 @@
-"""Where a recipe ends what it keeps: its least score, and its number of detections."""
+"""The limits of what a recipe keeps: the lowest score, and the number of detections."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
@@ -12,17 +12,17 @@ Definition = str | Mapping[str, Any]
 
 
 class Limits(TypedDict):
-    """The score above which detections are kept, and the most of an image; null where it is not known."""
+    """The score above which detections are kept, and the most detections per image; null if unknown."""
 
     score_thr: float | None
     max_per_img: int | None
 
 
 def common_limits(first: Definition | None, second: Definition | None, head: HeadSpec) -> Limits:
-    """Where two recipes end a head's detections alike; what differs is null.
+    """The limits that two recipes share for a head; a limit that differs is null.
 
     Args:
-        first, second: as ``bases.steps_of`` takes it; null where it is not known.
+        first, second: as ``bases.steps_of`` takes it; null if unknown.
         head: the head specification.
     """
     ours, theirs = (_limits(definition, head) for definition in (first, second))
@@ -39,9 +39,9 @@ def _limits(definition: Definition | None, head: HeadSpec) -> Limits:
 
 
 def least_score(steps: Iterable[Step], head: HeadSpec) -> float | None:
-    """The score above which a recipe keeps detections; null where it thresholds another quantity.
+    """The score above which a recipe keeps detections; null if it thresholds another quantity.
 
-    A threshold on the class score says nothing about class score x factor, which the score becomes later.
+    A threshold on the class score gives no limit for class score x factor, which the score becomes later.
     """
     least = LeastScore(multiplied=not head.has_factor)
     for step in steps:

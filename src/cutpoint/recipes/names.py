@@ -1,4 +1,4 @@
-"""Names of recipes; imports nothing, so that a plan is quick to make."""
+"""Names of recipes. It has no imports, so that a plan is quick to make."""
 
 # what a config may name
 RECIPES = (

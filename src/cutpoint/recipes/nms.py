@@ -1,4 +1,4 @@
-"""Greedy non-maximum suppression in numpy, bit-faithful to mmcv's; and the readings of others."""
+"""Greedy non-maximum suppression in numpy, equal to mmcv's bit by bit, and other ways to compute the IoU."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,11 +8,11 @@ import numpy as np
 from cutpoint.ordering import best_first
 from cutpoint.records.candidates import take_boxes
 
-# From here on mmcv runs one NMS a class, on the same shifted boxes.
+# From this number of boxes on, mmcv runs one NMS per class, on the same shifted boxes.
 SPLIT_THRESHOLD = 10000
-# Beyond so many pairs of boxes a list of them takes more memory and time than a loop over the kept boxes.
+# With more pairs of boxes, a list of pairs takes more memory and time than a loop over the kept boxes.
 MOST_PAIRS = 4_000_000
-# Smaller areas, px², are rounded too coarsely to reckon with.
+# Smaller areas, px², are rounded too coarsely for this test.
 TINY = np.float32(1e-30)
 
 
@@ -35,8 +35,8 @@ class Overlap:
     """How the IoU of two boxes is computed; the defaults are correct, everything else is for recipes.
 
     ``offset``: 1 is the old convention that a box from 0 to 9 is ten pixels wide. ``reading``: ``cxcywh``
-    takes the four numbers for a centre and a size, whatever they are. ``intersection``: ``product`` clips the
-    product of the overlap's sides at 0, by which two negative sides count as overlap; ``sides`` clips each.
+    reads the four numbers as a centre and a size. ``intersection``: ``product`` clips the
+    product of the overlap's sides at 0, so that two negative sides count as overlap; ``sides`` clips each.
     """
 
     offset: int = 0
@@ -62,7 +62,7 @@ class Overlap:
     def iou_of(
         self, width: np.ndarray, height: np.ndarray, area: np.ndarray, others: np.ndarray
     ) -> np.ndarray:
-        """IoU of boxes whose overlap has these sides, negative where they are apart, and of these areas."""
+        """IoU from the sides of the overlap (negative for boxes that are apart) and the boxes' areas."""
         zero = np.float32(0)
         if self.intersection == "product":
             shared = np.maximum(width * height, zero)
@@ -81,7 +81,7 @@ def greedy_nms(
     Args:
         boxes: ``(N, 4)`` float32, ``x1, y1, x2, y2``, any one frame.
         scores: ``(N,)`` float32. Equal scores keep their order.
-        iou_threshold: a box goes when its IoU with a kept one is strictly greater.
+        iou_threshold: a box is dropped if its IoU with a kept one is strictly greater.
         overlap: how the IoU is computed; null is mmcv's way.
 
     Returns:
@@ -103,7 +103,7 @@ def greedy_nms(
 
 
 def _one_by_one(sides: Sides, threshold: np.float32, overlap: Overlap) -> np.ndarray:
-    """Kept rows of boxes in order, best first: each kept box against all that are left."""
+    """Kept rows of boxes in order, best first: each kept box is compared with all boxes that are left."""
     rest = np.arange(len(sides.x1))
     kept = []
     while rest.size:
@@ -116,15 +116,15 @@ def _one_by_one(sides: Sides, threshold: np.float32, overlap: Overlap) -> np.nda
 def _rival_pairs(
     sides: Sides, threshold: np.float32, overlap: Overlap
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """The better and the worse row of each pair whose IoU is above the threshold, of boxes best first.
+    """The better and the worse row of each pair with an IoU above the threshold, for boxes best first.
 
-    Only pairs whose widths overlap enough for it are computed, as ``Overlap.iou`` does; the IoU of the
-    others is too small. Null where the pairs are very many.
+    Only pairs whose widths overlap enough are computed, as ``Overlap.iou`` does; the IoU of other pairs is
+    too small. Null if there are very many pairs.
     """
     by_x1 = np.argsort(sides.x1)
     s = sides.take(by_x1)
     offset = np.float32(overlap.offset)
-    # the overlap's width must be this share of the first box's; 0.99 and TINY leave room for rounding
+    # the overlap must have this fraction of the first box's width; 0.99 and TINY leave room for rounding
     share = (s.areas > TINY) * (np.float32(0.99) * threshold)
     # the old convention: boxes 1 px apart touch; twice the offset leaves room for rounding
     reach = s.x2 + np.float32(2) * offset - share * (s.x2 - s.x1)
@@ -133,7 +133,7 @@ def _rival_pairs(
     ends, total = counts.cumsum(), int(counts.sum())
     if total > MOST_PAIRS:
         return None
-    # the partners of row i are i + 1, i + 2, ...; x1 is in order, so theirs is the greater
+    # the partners of row i are i + 1, i + 2, ...; x1 is in order, so the partners have the greater x1
     second = np.arange(total)
     second += (after - ends + counts).repeat(counts)
     width = np.minimum(s.x2.repeat(counts), s.x2.take(second)) - s.x1.take(second) + offset
@@ -146,10 +146,10 @@ def _rival_pairs(
 
 
 def _settle(count: int, better: np.ndarray, worse: np.ndarray) -> np.ndarray:
-    """Kept rows of boxes in order, best first, from all pairs of which only one may stay.
+    """Kept rows of boxes in order, best first, from the pairs in which only one box may stay.
 
-    A box without a better partner stays, and its partners go; that may free others, so again until no pair
-    is left.
+    A box without a better partner stays, and its partners are dropped. This may free other boxes, so it is
+    repeated until no pair is left.
     """
     gone = np.zeros(count, dtype=bool)
     while better.size:
@@ -162,7 +162,7 @@ def _settle(count: int, better: np.ndarray, worse: np.ndarray) -> np.ndarray:
 
 
 def shift_classes(boxes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Boxes moved by ``label * (largest coordinate + 1)`` in float32, so that classes lie apart."""
+    """Boxes shifted by ``label * (largest coordinate + 1)`` in float32, so that classes do not overlap."""
     shifted: np.ndarray = boxes + (labels.astype(np.float32) * (boxes.max() + np.float32(1)))[:, None]
     return shifted
 
@@ -176,8 +176,8 @@ def class_shifted_nms(
 ) -> np.ndarray:
     """NMS per class by one NMS on boxes shifted by ``label * (largest coordinate + 1)`` in float32.
 
-    The shift costs precision (a spacing of 0.008 px at 1e5), by which pairs close to the threshold fall
-    otherwise than in a NMS per class; mmdet's results have that, so this has it.
+    The shift costs precision (a spacing of 0.008 px at 1e5), so pairs close to the threshold can be decided
+    in another way than in an NMS per class. mmdet's results have this property, and so have these.
 
     Args:
         boxes: ``(N, 4)`` float32.
@@ -208,11 +208,11 @@ def per_class_nms(
     overlap: Overlap | None = None,
     max_per_class: int | None = None,
 ) -> np.ndarray:
-    """One NMS a class on the boxes as they are; arguments and result as in ``class_shifted_nms``.
+    """One NMS per class on the boxes as they are; arguments and result as in ``class_shifted_nms``.
 
     Args:
-        boxes, scores, labels, iou_threshold, overlap: as there.
-        max_per_class: keep no more of a class; null keeps all. Equal scores stay in the order of classes.
+        boxes, scores, labels, iou_threshold, overlap: see there.
+        max_per_class: the most boxes per class; null keeps all. Equal scores stay in the order of classes.
 
     Source:
         ``NonMaxSuppression`` of ONNX with ``max_output_boxes_per_class``, then a top-k over the classes.

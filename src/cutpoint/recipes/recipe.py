@@ -46,11 +46,11 @@ def resolve_recipe(definition: str | Mapping[str, Any], spec: HeadSpec, scores: 
     Args:
         definition: see ``bases.steps_of``.
         spec: the head that the candidates come from; ``mmdet3`` is its own.
-        scores: ``fused`` for candidates of a ``decoded`` cut that gives class score x factor alone.
+        scores: ``fused`` for candidates of a ``decoded`` cut that gives only class score x factor.
 
     Raises:
-        UserError: an unknown name, step or parameter, an override that this head's recipe has no step for, or
-            a recipe that the candidates cannot serve.
+        UserError: an unknown name, step or parameter; an override without a matching step in this head's
+            recipe; or a recipe that the candidates are not enough for.
     """
     recipe = Recipe(steps_of(definition, spec))
     check_served(recipe.steps, spec.floor, scores if spec.has_factor else "class")
@@ -60,8 +60,8 @@ def resolve_recipe(definition: str | Mapping[str, Any], spec: HeadSpec, scores: 
 def limit_top_k(recipe: Recipe, limit: int) -> Recipe:
     """A recipe that ranks no more than ``limit`` of anything, for TensorRT's limit of a TopK.
 
-    Every count is at most ``limit``; the ``limit`` best pairs of the image (locations, where NMS is per
-    class) go into NMS, and as many come out. Detections differ only where more would pass.
+    Every count is at most ``limit``. The ``limit`` best pairs of the image (locations if NMS is per class) go
+    into NMS, and as many come out. Detections differ only if more would pass.
     """
     steps: list[Step] = [
         replace(step, k=min(step.k, limit)) if isinstance(step, TopK | MaxPerImg) else step
@@ -75,7 +75,7 @@ def limit_top_k(recipe: Recipe, limit: int) -> Recipe:
 
 
 def floor_of(recipe: Recipe) -> Floor:
-    """The floor that loses nothing of this recipe: its own first threshold."""
+    """The highest floor that is enough for this recipe: its own first threshold."""
     return pair_demands(recipe.steps)[0]
 
 
@@ -96,7 +96,7 @@ def apply_recipe(recipe: Recipe, candidates: Candidates, geometry: Geometry, spe
 def detect(
     read: Candidates | Detections, recipe: Recipe | None, geometry: Geometry, spec: ModelSpec
 ) -> Detections:
-    """Finish an image: candidates go through the recipe, detections are done already (``recipe`` is null)."""
+    """Finish an image: candidates go through the recipe; detections are final (``recipe`` is null)."""
     if isinstance(read, Detections):
         return read
     assert recipe is not None
@@ -106,7 +106,7 @@ def detect(
 def run_steps(
     recipe: Recipe, candidates: Candidates, geometry: Geometry, spec: ModelSpec
 ) -> Iterator[Candidates]:
-    """The state behind each step of a recipe, in order."""
+    """The state after each step of a recipe, in order."""
     state, frame = candidates, Frame(geometry, clip_size(geometry, spec.input), candidates)
     for step in recipe.steps:
         if isinstance(step, Nms):

@@ -1,4 +1,4 @@
-"""Steps read from what configs and files hold, ``{"step": name, parameter: value}``, and written back."""
+"""Read steps from configs and files, ``{"step": name, parameter: value}``, and write them back."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, fields
@@ -10,7 +10,7 @@ from cutpoint.recipes.steps import STEPS
 from cutpoint.recipes.steps.step import Step
 from cutpoint.records import recipe as written
 
-# What a field of each type takes, in words.
+# The values that a field of each type takes, in words.
 WORDS: dict[Any, str] = {
     float: "a number",
     int: "a whole number",
@@ -27,7 +27,7 @@ def read_steps(content: Any, where: str = "recipe") -> tuple[Step, ...]:
         where: begins the message of an error.
 
     Raises:
-        UserError: names the step and the parameter, and what was perhaps meant.
+        UserError: names the step and the parameter, and a similar name that exists.
     """
     if not isinstance(content, list | tuple) or not content:
         raise UserError(f"{where} steps: give a list of `{{step: NAME, parameter: value}}`")
@@ -35,7 +35,7 @@ def read_steps(content: Any, where: str = "recipe") -> tuple[Step, ...]:
 
 
 def read_step(content: Any, where: str) -> Step:
-    """Read one step; arguments and errors as of ``read_steps``."""
+    """Read one step; arguments and errors as in ``read_steps``."""
     if not isinstance(content, Mapping) or not isinstance(content.get("step"), str):
         raise UserError(f"{where}: give `{{step: NAME, parameter: value}}`, not {content!r}")
     name = content["step"]
@@ -58,7 +58,7 @@ def read_step(content: Any, where: str) -> Step:
 
 
 def write_steps(steps: Iterable[Step]) -> list[written.Step]:
-    """The inverse of ``read_steps``; with every parameter."""
+    """The inverse of ``read_steps``, with every parameter."""
     return [{"step": step.name, **asdict(step)} for step in steps]
 
 

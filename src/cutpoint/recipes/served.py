@@ -1,4 +1,4 @@
-"""What a recipe demands of candidates, and whether a store of them can serve it."""
+"""What a recipe demands of candidates, and whether the kept candidates are enough for it."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -10,16 +10,16 @@ from cutpoint.records.model import Floor
 
 
 def check_served(steps: Iterable[Step], floor: Floor, scores: str = "class") -> None:
-    """Refuse a recipe that could keep pairs which are not among the candidates.
+    """Refuse a recipe that could keep pairs that are not among the candidates.
 
     Args:
         steps: the recipe's steps.
         floor: the candidates' floor.
-        scores: ``fused`` where the candidates hold class score x factor alone.
+        scores: ``fused`` if the candidates have only class score x factor.
 
     Raises:
-        UserError: the recipe's threshold is missing, on another quantity, or below the floor; or the recipe
-            asks for a factor that a fused store has not.
+        UserError: the recipe's threshold is missing, applies to another quantity, or is below the floor; or
+            the recipe needs a factor that fused candidates do not have.
     """
     steps = list(steps)
     if scores == "fused":
@@ -31,7 +31,7 @@ def check_served(steps: Iterable[Step], floor: Floor, scores: str = "class") -> 
     demands = pair_demands(steps)
     if not demands:
         raise UserError(f"recipe without a threshold: {floor_text}; {mend}")
-    # product <= class score: a threshold on the product is at least as strict as one on the class score
+    # product <= class score, so a threshold on the product is at least as strict as one on the class score
     usable = [demand for demand in demands if floor.quantity == "class" or demand.quantity == "product"]
     if not usable:
         if scores == "fused":

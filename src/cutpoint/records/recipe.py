@@ -5,7 +5,7 @@ from typing import Any
 
 Step = dict[str, Any]
 
-# What files of format 1 and the configs of that time say. YAML reads an unquoted ``on`` as true.
+# The words of format 1 and of its configs. YAML reads an unquoted ``on`` as true.
 OLD_STEPS = {"cap": "max_per_img"}
 OLD_PARAMETERS: dict[str, dict[str | bool, str]] = {
     "threshold": {"on": "quantity", True: "quantity"},
@@ -14,27 +14,27 @@ OLD_PARAMETERS: dict[str, dict[str | bool, str]] = {
 
 
 def upgrade_step(step: Mapping[Any, Any]) -> Step:
-    """A step with today's names in the place of older ones."""
+    """A step with today's names instead of older ones."""
     parameters = old_parameters(step)
     upgraded = {parameters.get(key, key): value for key, value in step.items()}
     return upgraded | {"step": OLD_STEPS[step["step"]]} if has_old_name(step) else upgraded
 
 
 def has_old_name(step: Mapping[Any, Any]) -> bool:
-    """Whether the step itself is called by an older name."""
+    """Whether the step itself has an older name."""
     name = step.get("step")
     return isinstance(name, str) and name in OLD_STEPS
 
 
 def old_parameters(step: Mapping[Any, Any]) -> dict[str | bool, str]:
-    """The older names among a step's parameters, each with today's; not those that stand beside it."""
+    """The older names among a step's parameters, each with today's name, unless both are given."""
     name = step.get("step")
     old = OLD_PARAMETERS.get(name, {}) if isinstance(name, str) else {}
     return {key: new for key, new in old.items() if key in step and new not in step}
 
 
 def upgrade_definition(definition: Any) -> Any:
-    """A definition, a name or ``{base: ...}`` or ``{steps: [...]}``, with today's names in its steps."""
+    """A definition (a name, ``{base: ...}`` or ``{steps: [...]}``) with today's names in its steps."""
     if isinstance(definition, Mapping) and "steps" in definition:
         return {**definition, "steps": [upgrade_step(step) for step in definition["steps"]]}
     return definition

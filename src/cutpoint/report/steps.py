@@ -1,6 +1,6 @@
 """The steps of recipes in words for the page: a sibling table of ``recipes.steps.STEPS``.
 
-It stands apart from what the steps do, so that another word makes the page anew and no detection.
+It is separate from the steps, so that a new word remakes the page and not the detections.
 """
 
 from cutpoint.recipes.steps.boxes import Clip, MinSize, Rescale
@@ -9,7 +9,7 @@ from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
 from cutpoint.recipes.steps.scores import BestClass, MultiplyFactor, Threshold
 from cutpoint.recipes.steps.step import Step
 
-# Of each kind of step: what became of a box that was removed for it, by cause.
+# For each kind of step: what happened to a box that it removed, by cause.
 WORDS: dict[type[Step], dict[str, str]] = {
     BestClass: {"best_class": "another class of its location is better"},
     Threshold: {"threshold": "below the threshold"},
@@ -25,5 +25,5 @@ WORDS: dict[type[Step], dict[str, str]] = {
 
 
 def removed_by(cause: str) -> str | None:
-    """What became of a box, in words; null for what is no step's cause."""
+    """What happened to a box, in words; null if it is not the cause of a step."""
     return next((words[cause] for words in WORDS.values() if cause in words), None)

@@ -140,7 +140,7 @@ TOP_K = {"step": "top_k", "k": 5}
         ([CAP, NMS], "no max_per_img may precede it"),
         ([NMS, {"step": "min_size", "value": 1.0}], "one max_per_img, clip and rescale may follow NMS"),
         ([NMS, {"step": "score_voting"}], "score_voting: false"),
-        ([TOP_K, TOP_K, NMS], "per level behind another top_k"),
+        ([TOP_K, TOP_K, NMS], "per level after another top_k"),
         ([TOP_K | {"k": 0}, NMS], "top_k of 0 cannot be built"),
         ([NMS | {"offset": 1}], "no NMS with such an IoU"),
         ([NMS | {"reading": "cxcywh"}], "no NMS with such an IoU"),

@@ -346,7 +346,7 @@ def test_steps_that_mean_nothing_are_refused_with_a_suggestion(steps, message):
 
 
 def test_overrides_beside_steps_are_refused():
-    with pytest.raises(UserError, match="score_thr stands beside `steps`"):
+    with pytest.raises(UserError, match="score_thr is given in addition to `steps`"):
         resolve_recipe({"steps": list(ATSS_STEPS), "score_thr": 0.3}, HEADS["ATSS"])
 
 

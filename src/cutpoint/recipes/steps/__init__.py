@@ -3,7 +3,7 @@
 from cutpoint.recipes.steps import boxes, overlaps, ranks, scores
 from cutpoint.recipes.steps.step import Step
 
-# Of two recipes that keep one box otherwise, the first changing step in this order is named.
+# If two recipes keep a box in different ways, the first changing step in this order is named.
 STEPS: dict[str, type[Step]] = {
     step.name: step for module in (scores, ranks, boxes, overlaps) for step in module.STEPS
 }

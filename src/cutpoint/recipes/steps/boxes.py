@@ -1,4 +1,4 @@
-"""Steps that look at a box by itself."""
+"""Steps that look at each box on its own."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -14,7 +14,7 @@ from cutpoint.records.candidates import Candidates
 class Clip(Changing):
     """Clip boxes to the image (mmdet's ``img_shape``) or the padded tensor, less ``border`` pixels.
 
-    It is the cause where a box is too small for ``min_size`` only since it was clipped.
+    It is the cause if a box is too small for ``min_size`` only because it was clipped.
     """
 
     name: ClassVar[str] = "clip"
@@ -34,7 +34,7 @@ class Clip(Changing):
 
 @dataclass(frozen=True)
 class Rescale(Changing):
-    """Boxes from network to original-image pixels; ``operation``: how mmdet's head rounds."""
+    """Turn boxes from network into original-image pixels; ``operation`` decides the rounding."""
 
     name: ClassVar[str] = "rescale"
     operation: Literal["multiply", "divide"] = "multiply"
@@ -47,7 +47,7 @@ class Rescale(Changing):
 
 @dataclass(frozen=True)
 class MinSize(Removing):
-    """Keep boxes both of whose sides are above ``value`` pixels, in the frame that they are in."""
+    """Keep boxes whose width and height are above ``value`` pixels, in their current frame."""
 
     name: ClassVar[str] = "min_size"
     value: float

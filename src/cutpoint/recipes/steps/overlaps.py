@@ -1,4 +1,4 @@
-"""Steps that look at the boxes which a box overlaps."""
+"""Steps that look at the boxes that a box overlaps."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
@@ -25,8 +25,8 @@ from cutpoint.records.candidates import Candidates
 class Nms(Removing):
     """Keep the best box, drop those whose IoU with it is above the threshold, repeat.
 
-    ``space``: boxes of other classes are ``shifted`` out of reach (mmcv's way, which costs precision), left
-    out of it (``per_class``) or count as well (``agnostic``). ``max_per_class``: of each class keep no more.
+    ``space``: boxes of other classes are ``shifted`` away (mmcv's way, which costs precision), ignored
+    (``per_class``), or count too (``agnostic``). ``max_per_class``: the most boxes kept per class.
     ``offset``, ``reading``, ``intersection``: how the IoU is computed, see ``nms.Overlap``.
     """
 
@@ -65,7 +65,7 @@ class Nms(Removing):
         return replace(ranked(so_far), into_nms=so_far.floors)
 
     def why(self, before: Candidates, row: int, after: Candidates) -> Reason:
-        """The best kept box that overlaps too much, by the step's own arithmetic; else its class is full."""
+        """The best kept box that overlaps too much, by the step's arithmetic; else its class is full."""
         overlap = self.overlap
         boxes = shift_classes(before.boxes, before.label) if self.space == "shifted" else before.boxes
         kept = np.flatnonzero(np.isin(_codes(before), _codes(after)))
@@ -84,7 +84,7 @@ class Nms(Removing):
 
 @dataclass(frozen=True)
 class ScoreVoting(Changing):
-    """Every box becomes the weighted mean of the boxes of its class that overlap it before NMS.
+    """Replace every box by the weighted mean of the boxes of its class that overlap it before NMS.
 
     Source:
         ``PAAHead.score_voting``, mmdet/models/dense_heads/paa_head.py, mmdet 3.3.0; the order stays.
@@ -108,7 +108,7 @@ class ScoreVoting(Changing):
         return replace_columns(c, boxes=boxes)
 
     def demand(self, so_far: Demands) -> Demands:
-        """Pairs that NMS removed count: what is demanded behind it is not demanded of them."""
+        """Pairs that NMS removed count too, and they need not fulfil the demands after NMS."""
         return replace(so_far, floors=so_far.into_nms, complete=True)
 
 

@@ -1,4 +1,4 @@
-"""Steps that keep the best of what they rank."""
+"""Steps that rank pairs and keep the best."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
@@ -11,10 +11,10 @@ from cutpoint.records.candidates import Candidates
 
 
 def ranked(so_far: Demands) -> Demands:
-    """The demands behind a step that ranks pairs by their score.
+    """The demands after a step that ranks pairs by their score.
 
-    Where that is the class score, a later threshold on the product demands that much of the class score
-    alone: a pair with a small product may have pushed out another one.
+    If it ranks by the class score, a later threshold on the product becomes a demand on the class score only,
+    because a pair with a small product may have pushed out another pair.
     """
     return replace(so_far, by_class=so_far.by_class or not so_far.multiplied)
 

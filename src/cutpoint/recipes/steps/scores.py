@@ -1,4 +1,4 @@
-"""Steps that look at a pair's scores."""
+"""Steps that look at the scores of a pair."""
 
 import math
 from dataclasses import dataclass, replace
@@ -27,7 +27,8 @@ from cutpoint.records.model import Floor
 class BestClass(Removing):
     """Keep the best class of each location; the lowest label among equals.
 
-    It demands nothing: class score and product rank a location's classes alike, the factor is the location's.
+    It has no demand: class score and product rank the classes of a location in the same order, because they
+    share one factor.
     """
 
     name: ClassVar[str] = "best_class"
@@ -48,7 +49,7 @@ class BestClass(Removing):
 
 @dataclass(frozen=True)
 class Threshold(Removing):
-    """Keep what is above a value, with ``inclusive`` also what equals it; in float32, as torch compares."""
+    """Keep pairs above a value, with ``inclusive`` also pairs that equal it; in float32, as torch does."""
 
     name: ClassVar[str] = "threshold"
     quantity: Literal["class", "factor", "product"]
@@ -69,7 +70,7 @@ class Threshold(Removing):
         of_product = (so_far.multiplied or self.quantity == "product") and not so_far.by_class
         quantity: Literal["class", "product"] = "product" if of_product else "class"
         if so_far.root:
-            # on the root of the product, whose rounding must not lose a pair
+            # the threshold applies to the root of the product; its rounding must not lose a pair
             floor = Floor(quantity, self.value**2 * (1 - 1e-6), inclusive=True)
         else:
             floor = Floor(quantity, self.value, self.inclusive)
@@ -88,7 +89,7 @@ class Threshold(Removing):
 
 @dataclass(frozen=True)
 class MultiplyFactor(Changing):
-    """The score becomes class score x factor, or its root; the factor is used up."""
+    """The score becomes class score x factor, or its root; the factor becomes 1."""
 
     name: ClassVar[str] = "multiply_factor"
     root: bool = False
@@ -103,7 +104,7 @@ class MultiplyFactor(Changing):
 
     def least_score(self, so_far: LeastScore) -> LeastScore:
         product = so_far.product
-        # a threshold on the class score says nothing of the product
+        # a threshold on the class score gives no limit for the product
         return LeastScore(True, math.sqrt(product) if self.root and product else product, product)
 
 

@@ -1,4 +1,4 @@
-"""What every step of a recipe says of itself."""
+"""The interface of a recipe's steps."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Rival:
-    """The candidate that took another one's place; ``iou`` with it where that is why."""
+    """The candidate that took another one's place; ``iou`` between the two if that is the reason."""
 
     prior: int
     label: int
@@ -35,7 +35,7 @@ class Reason:
     """Why a step removed a candidate.
 
     ``cause``: one of the step's ``causes``. ``margin``: how far the candidate was from staying, in the unit
-    of what the step compares; null where nothing of its kind stayed.
+    of what the step compares; null if no candidate of its kind stayed.
     """
 
     cause: str
@@ -47,9 +47,9 @@ class Reason:
 class Demands:
     """What the steps so far demand of a pair's class score, or product with the factor, before it can matter.
 
-    ``floors``: the demands in order; ``multiplied``: the score is the product by now, with ``root`` its root;
-    ``by_class``: pairs were ranked by class score alone; ``into_nms``: the demands on what the last NMS chose
-    from; ``complete``: whatever follows demands nothing more.
+    ``floors``: the demands in order. ``multiplied``: the score is the product by now, with ``root`` its root.
+    ``by_class``: pairs were ranked by class score only. ``into_nms``: the demands on the input of the last
+    NMS. ``complete``: later steps add no demand.
     """
 
     floors: tuple[Floor, ...] = ()
@@ -62,9 +62,9 @@ class Demands:
 
 @dataclass(frozen=True)
 class LeastScore:
-    """The score above which the steps so far keep a box; null where they do not say.
+    """The score above which the steps so far keep a box; null if they have no such limit.
 
-    ``multiplied``: the score is the product by now; ``product``: what they demand of it before that.
+    ``multiplied``: the score is the product by now. ``product``: the limit on the product before that.
     """
 
     multiplied: bool
@@ -76,29 +76,29 @@ class LeastScore:
 class Step(ABC):
     """One step: a frozen dataclass whose fields are its parameters.
 
-    ``name`` is what configs and files call it. The type of a field says which values it takes (``float``,
-    ``int``, ``bool``, ``int | None`` or a ``Literal``), and a field without a default must be given.
+    ``name`` is its name in configs and files. The type of a field says which values it takes (``float``,
+    ``int``, ``bool``, ``int | None`` or a ``Literal``). A field without a default is required.
     """
 
     name: ClassVar[str]
 
     @abstractmethod
     def apply(self, candidates: Candidates, frame: Frame) -> Candidates:
-        """The candidates behind this step; those given stay as they are."""
+        """The candidates after this step; the given candidates stay as they are."""
 
     @classmethod
     @abstractmethod
     def causes(cls) -> tuple[str, ...]:
-        """The words that a removed box may be put down to; those of its ``why``, where it has one."""
+        """The causes that this step can give for a removed box: those of its ``why``, if it has one."""
 
     def problem(self) -> str | None:
-        """Why parameters that are each allowed mean nothing together; null where they do."""
+        """Why parameters that are allowed one by one cannot be combined; null if they can."""
         return None
 
     def demand(self, so_far: Demands) -> Demands:
         """What a recipe demands of a pair up to and with this step.
 
-        A pair below a demand changes nothing of the result: what ranks pairs ranks it below all that pass.
+        A pair below a demand does not change the result: steps that rank pairs rank it below all that pass.
         """
         return so_far
 
@@ -112,7 +112,7 @@ Kind = TypeVar("Kind", bound=Step)
 
 @dataclass(frozen=True)
 class Removing(Step):
-    """A step that removes candidates and leaves those that stay as they are."""
+    """A step that removes candidates and does not change the others."""
 
     @classmethod
     def causes(cls) -> tuple[str, ...]:
@@ -120,12 +120,12 @@ class Removing(Step):
 
     @abstractmethod
     def why(self, before: Candidates, row: int, after: Candidates) -> Reason:
-        """Why a candidate of the state before this step, given by its row, is not in the state after it."""
+        """Why a candidate, given by its row before this step, is missing after it."""
 
 
 @dataclass(frozen=True)
 class Changing(Step):
-    """A step that changes boxes or scores and removes none."""
+    """A step that changes boxes or scores and does not remove candidates."""
 
     @classmethod
     def causes(cls) -> tuple[str, ...]:
@@ -133,11 +133,11 @@ class Changing(Step):
 
 
 def rival(candidates: Candidates, row: int, iou: float | None = None) -> Rival:
-    """One candidate as the one that took another's place."""
+    """A candidate as the one that took another one's place."""
     prior, label, score = (column[row] for column in (candidates.prior, candidates.label, candidates.score))
     return Rival(int(prior), int(label), float(score), iou)
 
 
 def replace_columns(candidates: Candidates, **columns: np.ndarray) -> Candidates:
-    """The same candidates with some columns replaced; faster than ``dataclasses.replace``."""
+    """The candidates with some columns replaced; faster than ``dataclasses.replace``."""
     return Candidates(**{**vars(candidates), **columns})
