@@ -23,12 +23,14 @@ def log_to(path: str | Path) -> Iterator[None]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     saved = os.dup(1), os.dup(2)
-    tee = subprocess.Popen(["tee", str(path)], stdin=subprocess.PIPE, stdout=saved[1])
+    source, sink = os.pipe()
+    tee = subprocess.Popen(["tee", str(path)], stdin=source, stdout=saved[1])
+    os.close(source)
     failed = False
     try:
         for descriptor in (1, 2):
-            os.dup2(tee.stdin.fileno(), descriptor)
-        tee.stdin.close()
+            os.dup2(sink, descriptor)
+        os.close(sink)
         yield
     except UserError as error:
         failed = True

@@ -12,7 +12,7 @@ from cutpoint.detector.typenames import find_type, type_name
 from cutpoint.errors import UserError, located
 from cutpoint.records.model import ModelSpec, write_spec
 
-# What no dense head is part of, by the class that a detector inherits from.
+# Detectors without one dense head, by the class that they inherit from.
 UNSUPPORTED = {TwoStageDetector: "a two-stage detector", DetectionTransformer: "a transformer detector"}
 ONLY_DENSE = "Cutpoint cuts detectors whose boxes come from one dense head, such as ATSS or YOLOX"
 
