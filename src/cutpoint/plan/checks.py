@@ -125,12 +125,12 @@ def _is_val2017(path: Path) -> bool:
 
 
 def _check_path(where: str, path: str, kind: str, sources: Collection[str]) -> None:
-    found = Path(path)
-    if (found.is_dir() if kind == "folder" else found.is_file()) or (path in sources and not found.exists()):
+    place = Path(path)
+    if (place.is_dir() if kind == "folder" else place.is_file()) or (path in sources and not place.exists()):
         return
-    if found.exists():
+    if place.exists():
         raise UserError(f"{where}: {path} is not a {kind}")
-    upper = found.parent
+    upper = place.parent
     beside = [str(upper / name) for name in os.listdir(upper)] if upper.is_dir() else []
     raise UserError(
         f"{where}: no {kind} {path} (looked from {Path.cwd()}, beside the Snakefile, and among the paths "

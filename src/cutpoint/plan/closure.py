@@ -61,21 +61,21 @@ def config_files(config: str) -> list[str]:
     """
     if "::" in config:
         return []
-    found: dict[str, None] = {}
+    reached: dict[str, None] = {}
     modules: list[str] = []
     waiting = [config]
     while waiting:
         path = waiting.pop(0)
-        if path in found:
+        if path in reached:
             continue
-        found[path] = None
+        reached[path] = None
         reach = _read(path, True)
         for base in reach.configs:
             if not Path(base).is_file():
                 raise UserError(f"model config {path}: it inherits from {base}, and there is no such file")
         waiting += reach.configs + [name for name in reach.named if name.endswith(".py")]
         modules += _imported(path, reach) + reach.named
-    return list(dict.fromkeys([*found, *_follow(modules)]))
+    return list(dict.fromkeys([*reached, *_follow(modules)]))
 
 
 def module_files(modules: Iterable[str]) -> list[str]:
@@ -88,7 +88,7 @@ def module_files(modules: Iterable[str]) -> list[str]:
         paths in the order in which they are reached, the packages that a module lies in with it.
 
     Raises:
-        UserError: a module that is found neither there nor among the installed ones.
+        UserError: a module that is neither there nor installed.
     """
     files: list[str] = []
     for module in modules:
@@ -96,7 +96,7 @@ def module_files(modules: Iterable[str]) -> list[str]:
         local = [path for root in _roots() for path in _locate(root, parts)]
         ends = os.path.join(*parts)
         whole = any(path.endswith((f"{ends}.py", os.path.join(ends, "__init__.py"))) for path in local)
-        # of an installed one the top package is found without running anything
+        # find_spec of the top package runs nothing
         if not whole and (local or importlib.util.find_spec(parts[0]) is None):
             raise UserError(f"imports: no module {module!r} below {Path.cwd()} or among the installed ones")
         files += local
@@ -104,15 +104,15 @@ def module_files(modules: Iterable[str]) -> list[str]:
 
 
 def _follow(files: Iterable[str]) -> list[str]:
-    found: dict[str, None] = {}
+    reached: dict[str, None] = {}
     waiting = list(files)
     while waiting:
         path = waiting.pop(0)
-        if path not in found:
-            found[path] = None
+        if path not in reached:
+            reached[path] = None
             reach = _read(path, False) if path.endswith(".py") else Reach()
             waiting += _imported(path, reach) + reach.named
-    return list(found)
+    return list(reached)
 
 
 def _imported(path: str, reach: Reach) -> list[str]:
@@ -127,18 +127,18 @@ def _imported(path: str, reach: Reach) -> list[str]:
 
 
 def _roots() -> list[str]:
-    """Where local modules are found: the search path with its editable installs, without installed packages.
+    """Where local modules are roots: the search path with its editable installs, without installed packages.
 
     An installed module does not change without its version.
     """
     here = os.getcwd()
     fixed = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
-    found = [""]
+    roots = [""]
     for entry in map(os.path.abspath, filter(None, sys.path)):
         installed = {"site-packages", "dist-packages", "lib-dynload"} & set(Path(entry).parts)
         if os.path.isdir(entry) and entry not in fixed and not installed and entry != here:
-            found.append(os.path.relpath(entry, here) if entry.startswith(here + os.sep) else entry)
-    return list(dict.fromkeys(found))
+            roots.append(os.path.relpath(entry, here) if entry.startswith(here + os.sep) else entry)
+    return list(dict.fromkeys(roots))
 
 
 def _locate(root: str, parts: tuple[str, ...]) -> list[str]:
@@ -160,10 +160,10 @@ def _locate(root: str, parts: tuple[str, ...]) -> list[str]:
 
 def _read(path: str, is_config: bool) -> Reach:
     try:
-        found = os.stat(path)
+        state = os.stat(path)
     except OSError as error:
         raise UserError(f"model config {path}: cannot be read ({error.strerror})") from error
-    return _read_once(path, is_config, found.st_mtime_ns, found.st_size)
+    return _read_once(path, is_config, state.st_mtime_ns, state.st_size)
 
 
 @cache

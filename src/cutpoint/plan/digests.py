@@ -160,8 +160,8 @@ class Digests:
 
 
 def _sign(path: str) -> list[int]:
-    found = os.stat(path)
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    state = os.stat(path)
+    return [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
 
 
 def _signed_hash(path: str) -> tuple[list[int], str]:

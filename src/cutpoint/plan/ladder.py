@@ -11,12 +11,12 @@ from cutpoint.plan.variants import ResultsVariant, RunVariant, differences
 
 def rungs(evaluation: Evaluation) -> list[dict[str, Any]]:
     """What ``build_ladder`` needs for each rung: files, and what differs from the rung before."""
-    found: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     keys = ("variant", "metrics", "samples", "comparison", "latency", "verify")
     for index, variant in enumerate(evaluation.ladder):
         row = table_row(evaluation, variant)
         lower = evaluation.ladder[index - 1] if index else variant
-        found.append(
+        entries.append(
             {key: row[key] for key in keys}
             | {
                 "detections": detections_file(evaluation, variant),
@@ -25,7 +25,7 @@ def rungs(evaluation: Evaluation) -> list[dict[str, Any]]:
                 "alone": _alone(evaluation, lower, variant),
             }
         )
-    return found
+    return entries
 
 
 def ladder_files(evaluation: Evaluation) -> list[str]:
@@ -54,17 +54,17 @@ def _alone(evaluation: Evaluation, lower: RunVariant, upper: RunVariant) -> dict
 
 def _changes(lower: RunVariant, upper: RunVariant) -> list[str]:
     """``cut raw → decoded``."""
-    found: list[str] = []
+    changes: list[str] = []
     before, after = lower.aspects, upper.aspects
     for key in differences(lower, upper):
         if key.startswith("recipe "):
-            found.append(f"recipe {lower.recipe_text} → {upper.recipe_text}")
+            changes.append(f"recipe {lower.recipe_text} → {upper.recipe_text}")
         elif key == "calibration":
             names = (f"{side[key].images} of {side[key].dataset.name}" for side in (before, after))
-            found.append("calibration " + " → ".join(names))
+            changes.append("calibration " + " → ".join(names))
         elif key == "onnx":
             names = (side[key].path if side[key] else "Cutpoint's own" for side in (before, after))
-            found.append("file " + " → ".join(names))
+            changes.append("file " + " → ".join(names))
         else:
-            found.append(f"{key} {before[key]} → {after[key]}")
-    return found
+            changes.append(f"{key} {before[key]} → {after[key]}")
+    return changes

@@ -273,14 +273,14 @@ Variant = RunVariant | ResultsVariant
 def differences(one: RunVariant, other: RunVariant) -> list[str]:
     """Name the things in which two variants differ, with each override of the recipe as one thing."""
     ours, theirs = one.aspects, other.aspects
-    found = [key for key in ours if ours[key] != theirs[key]]
+    names = [key for key in ours if ours[key] != theirs[key]]
     # PyTorch does not have the other providers of a device, so that is not a separate difference
-    if "runtime" in found and PROVIDERS[one.run.provider].device == PROVIDERS[other.run.provider].device:
-        found = [key for key in found if key != "provider"]
+    if "runtime" in names and PROVIDERS[one.run.provider].device == PROVIDERS[other.run.provider].device:
+        names = [key for key in names if key != "provider"]
     # the calibration belongs to int8
-    if "precision" in found and "calibration" in found:
-        found.remove("calibration")
-    return found
+    if "precision" in names and "calibration" in names:
+        names.remove("calibration")
+    return names
 
 
 def shape_value(text: str) -> str | list[int]:
