@@ -12,6 +12,8 @@ from cutpoint.plan.config import complete_config
 from cutpoint.plan.gate_rules import resolve_gate
 from cutpoint.plan.resolve import build_plan
 from cutpoint.recipes.steps import STEPS
+from cutpoint.records.per_class import ClassRow
+from cutpoint.records.summary import SummaryRow
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "workflow/schemas/config.schema.yaml"
@@ -104,6 +106,15 @@ def test_the_config_page_explains_every_step_with_its_parameters():
     for step, kind in STEPS.items():
         missing = [field.name for field in fields(kind) if f"`{field.name}`" not in rows[step]]
         assert missing == [], step
+
+
+@pytest.mark.parametrize(("kind", "file"), [(SummaryRow, "summary.csv"), (ClassRow, "per_class.csv")])
+def test_the_page_of_files_names_every_column(kind, file):
+    text = (ROOT / "docs/files.md").read_text()
+    section = text.partition(f"### Columns of {file}\n")[2].partition("\n### ")[0]
+    firsts = [line.split("|")[1] for line in section.splitlines() if line.startswith("|")]
+    explained = {name for cell in firsts for name in re.findall(r"`(\w+)`", cell)}
+    assert explained == {field.name for field in fields(kind)}
 
 
 def test_commands_of_the_readme_name_what_exists():
