@@ -41,7 +41,7 @@ def write_e2e(
         count: ``fixed``: as many rows as the recipe's ``max_per_img``; ``free``: as many as the fullest image
             has. A recipe without ``max_per_img`` is always ``free``.
         topk_limit: the most rows that a TopK gives and that go into NMS, 3840 for TensorRT; see
-            ``recipes.limit_top_k``.
+            ``recipe.limit_top_k``.
 
     Raises:
         UserError: the recipe does not fit the head, or cannot be built in a graph.

@@ -34,7 +34,7 @@ class RecipeChoice:
 
     @property
     def definition(self) -> str | dict[str, Any]:
-        """As ``recipes.resolve_recipe`` takes it."""
+        """As ``recipes.recipe.resolve_recipe`` takes it."""
         if self.steps:
             return {"steps": json.loads(self.steps)}
         return {"base": self.name, **dict(self.overrides)} if self.overrides else self.name

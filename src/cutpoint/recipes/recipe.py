@@ -109,7 +109,7 @@ def run_steps(
     """The state after each step of a recipe, in order."""
     state, frame = candidates, Frame(geometry, clip_size(geometry, spec.input), candidates)
     for step in recipe.steps:
-        if isinstance(step, Nms):
+        if type(step) is Nms:  # isinstance of an abstract class's kind takes longer
             frame = replace(frame, before_nms=state)
         state = step.apply(state, frame)
         yield state

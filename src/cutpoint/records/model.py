@@ -51,7 +51,7 @@ class HeadSpec(ABC):
     ``head``: its name for people.
     ``raw_names``: the raw tensors in the head's own order.
     ``floor``: which pairs are candidates.
-    ``recipe``: the steps of ``mmdet3``, what this head's own ``predict`` does; see ``recipes.STEPS``.
+    ``recipe``: the steps of ``mmdet3``, what this head's own ``predict`` does; see ``recipes.steps``.
     """
 
     kind: ClassVar[str]
