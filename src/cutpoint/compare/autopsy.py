@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cutpoint.compare.causes import View, explain_image, identify
+from cutpoint.compare.causes import Store, View, explain_image, identify
 from cutpoint.compare.follow import Followed, open_candidates
 from cutpoint.errors import UserError
 from cutpoint.matching import AGREEMENT_IOU, find_overlaps, group_rows, pair_overlaps
@@ -106,7 +106,8 @@ def _find_cases(
             boxes = seen.corners, seen.score, seen.category_id
             followed = Followed(made[1], store[1], store[0], made[0]) if store and made else None
             keys = identify(*boxes, followed, category_ids) if followed else [None] * len(own)
-            views.append(View(*boxes, paired[own], followed, keys, category_ids, made and made[2]))
+            kept = Store(followed, made[2]) if followed and made else None
+            views.append(View(*boxes, paired[own], category_ids, kept, keys))
         cases += [{"image_id": image_id, **case} for case in explain_image(*views)]
     return cases
 

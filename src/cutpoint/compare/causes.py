@@ -22,23 +22,36 @@ BOX = ("x1", "y1", "x2", "y2")
 
 
 @dataclass(frozen=True)
+class Store:
+    """The candidates of one image: the recipe that was run on them, and their floor."""
+
+    followed: Followed
+    floor: Floor
+
+    def value(self, key: Key | None, floor: Floor) -> float | None:
+        """What a floor is on, of a candidate; null where there is none of that key."""
+        row, state = None if key is None else self.followed.keys(0).get(key), self.followed.states[0]
+        if row is None:
+            return None
+        return float(state.score[row] * (state.factor[row] if floor.quantity == "product" else 1))
+
+
+@dataclass(frozen=True)
 class View:
     """One image as one of the variants has it.
 
     ``boxes`` ``(N, 4)`` float64 ``x1, y1, x2, y2`` original-image pixels, ``scores`` ``(N,)``, ``categories``
-    ``(N,)``, ``paired`` ``(N,)`` bool: has a partner at IoU 0.9; ``followed``: the recipe on its candidates,
-    ``keys``: each box's candidate (null: not found), ``labels``: category id of each model class, ``floor``
-    of its candidates.
+    ``(N,)``, ``paired`` ``(N,)`` bool: has a partner at IoU 0.9; ``labels``: category id of each model class;
+    ``store``: its candidates, null without; ``keys``: of each box its candidate, null where none is near.
     """
 
     boxes: np.ndarray
     scores: np.ndarray
     categories: np.ndarray
     paired: np.ndarray
-    followed: Followed | None
-    keys: Sequence[Key | None]
     labels: Sequence[int | None]
-    floor: Floor | None
+    store: Store | None
+    keys: Sequence[Key | None]
 
 
 def explain_image(reference: View, variant: View) -> list[dict[str, Any]]:
@@ -104,31 +117,35 @@ def _find_partners(reference: View, variant: View) -> dict[int, tuple[int, str]]
 def _describe(i: int, ours: View) -> dict[str, Any]:
     category = int(ours.categories[i])
     classes = [label for label, mapped in enumerate(ours.labels) if mapped == category]
-    label = ours.keys[i][1] if ours.keys[i] else classes[0] if len(classes) == 1 else None
+    own = ours.keys[i]
+    label = own[1] if own else classes[0] if len(classes) == 1 else None
     box = dict(zip(BOX, ours.boxes[i].tolist(), strict=True))
     return {"category_id": category, "label": label, "score": float(ours.scores[i])} | box
 
 
 def _explain(i: int, ours: View, theirs: View, other: tuple[int, str] | None) -> dict[str, Any]:
-    own = ours.keys[i]
-    found: dict[str, Any] = {"step": "not_followed"}
-    if theirs.followed:
-        alike = ours.followed is not None and ours.followed.geometry == theirs.followed.geometry
-        key = own if own and alike else _overlapping(i, ours, theirs)
-        value = own and _value(ours.followed, own, theirs.floor)
-        found = {"step": "no_candidate", "value": value} if key is None else _fate(i, key, own, ours, theirs)
-        found["followed_by"] = key and ("location" if own and alike else "overlap")
-    if other and _is_replaced(found):
-        found = found | {"step": other[1], "other": other[0]}
-    place = found.pop("other", None)
+    own, there = ours.keys[i], theirs.store
+    case: dict[str, Any] = {"step": "not_followed"}
+    if there:
+        alike = ours.store is not None and ours.store.followed.geometry == there.followed.geometry
+        own_there = own if alike else None
+        key = own_there or _overlapping(i, ours, theirs, there.followed)
+        if key:
+            case = _fate(i, key, ours, theirs, there)
+            case["followed_by"] = "location" if own_there else "overlap"
+        else:
+            case = {"step": "no_candidate", "value": ours.store and ours.store.value(own, there.floor)}
+    if other and _is_replaced(case):
+        case = case | {"step": other[1], "other": other[0]}
+    place = case.pop("other", None)
     if place is not None:
-        found |= {
+        case |= {
             "other_category_id": int(theirs.categories[place]),
             "other_score": float(theirs.scores[place]),
             "other_iou": float(box_iou(ours.boxes[[i]], theirs.boxes[[place]])[0, 0]),
             "shift_px": float(np.abs(ours.boxes[i] - theirs.boxes[place]).max()),
         }
-    return found
+    return case
 
 
 def _is_replaced(found: dict[str, Any]) -> bool:
@@ -143,57 +160,51 @@ def _is_replaced(found: dict[str, Any]) -> bool:
     return found["step"] in ("no_candidate", "graph", "not_followed")
 
 
-def _fate(i: int, key: Key, own: Key | None, ours: View, theirs: View) -> dict[str, Any]:
-    """What became of a candidate, and its numbers."""
-    there = theirs.followed
-    fate = there.fate(key)
-    found: dict[str, Any] = {"prior": key[0], "step": fate.step, "number": fate.number, "margin": fate.margin}
-    value = own and _value(ours.followed, own, theirs.floor)
-    found |= {"value": value, "there": _value(there, key, theirs.floor)}
-    if found["step"] == "no_candidate":
-        fell = bool(passes(np.float32(value), theirs.floor.value, theirs.floor.inclusive))
-        margin = value - theirs.floor.value
-        return found | ({"margin": margin} if fell else {"step": "threshold", "margin": -margin})
-    found["level"] = int(there.states[0].level[there.keys(0)[key]])
+def _fate(i: int, key: Key, ours: View, theirs: View, there: Store) -> dict[str, Any]:
+    """What became of a candidate there, and its numbers."""
+    own, followed, floor = ours.keys[i], there.followed, there.floor
+    fate = followed.fate(key)
+    value = ours.store.value(own, floor) if ours.store else None
+    case: dict[str, Any] = {"prior": key[0], "step": fate.step, "number": fate.number, "margin": fate.margin}
+    case |= {"value": value, "there": there.value(key, floor)}
+    if fate.step == "no_candidate":
+        assert value is not None  # the key is the side's own: it is not among theirs
+        fell = bool(passes(np.array(value, np.float32), floor.value, floor.inclusive))
+        margin = value - floor.value
+        return case | ({"margin": margin} if fell else {"step": "threshold", "margin": -margin})
+    case["level"] = int(followed.states[0].level[followed.keys(0)[key]])
+    before = ours.store.followed if ours.store and own == key else None
     if fate.by:
-        found |= _by(fate.by, own, key, ours, there)
-    if found["step"] != "kept":
-        return found
+        case |= _by(fate.by, before, followed)
+    if fate.step != "kept":
+        return case
     place = theirs.keys.index(key) if key in theirs.keys else None
     if place is None:
-        return found | {"step": "graph"}
+        return case | {"step": "graph"}
     near = box_iou(ours.boxes[[i]], theirs.boxes[[place]])[0, 0] >= AGREEMENT_IOU
     if near or (own != key and theirs.paired[place]):
-        return found | {"step": "partner_taken", "other": place}
-    clipped = there.clipped_below(key, 0, len(there.steps))
+        return case | {"step": "partner_taken", "other": place}
+    clipped = followed.clipped_below(key, 0, len(followed.steps))
     if clipped is not None:
-        return found | {"step": Clip.name, "number": clipped, "margin": 0.0}
-    moved_by = what_changed(key, ours.followed, there).step if own == key else None
-    return found | {"step": "drifted", "other": place, "moved_by": moved_by}
+        return case | {"step": Clip.name, "number": clipped, "margin": 0.0}
+    moved_by = what_changed(key, before, followed).step if before else None
+    return case | {"step": "drifted", "other": place, "moved_by": moved_by}
 
 
-def _by(by: Rival, own: Key | None, key: Key, ours: View, there: Followed) -> dict[str, Any]:
-    """The box that took the place, and what became of it on the side that keeps ours."""
+def _by(by: Rival, before: Followed | None, there: Followed) -> dict[str, Any]:
+    """The box that took the place, and what became of it on the side that keeps ours, if that is known."""
     winner = (by.prior, by.label)
     geometry = there.geometry
     box = there.states[0].boxes[[there.keys(0)[winner]]]
     box = scale_to_original(box, geometry.scale_x, geometry.scale_y, "divide")[0]
-    otherwise = ours.followed.fate(winner).step if own == key else None
+    otherwise = before.fate(winner).step if before else None
     values = {**asdict(by), "otherwise": otherwise, **dict(zip(BOX, box.tolist(), strict=True))}
     return {f"by_{name}": value for name, value in values.items()}
 
 
-def _value(followed: Followed, key: Key, floor: Floor) -> float | None:
-    """What a floor is on, of a candidate; null where the store has not got it."""
-    row, state = followed.keys(0).get(key), followed.states[0]
-    if row is None:
-        return None
-    return float(state.score[row] * state.factor[row] if floor.quantity == "product" else state.score[row])
-
-
-def _overlapping(i: int, ours: View, theirs: View) -> Key | None:
+def _overlapping(i: int, ours: View, theirs: View, there: Followed) -> Key | None:
     """The candidate that stands for a box: of its category the best within IoU 0.9, else the nearest."""
-    state, geometry = theirs.followed.states[0], theirs.followed.geometry
+    state, geometry = there.states[0], there.geometry
     classes = [label for label, mapped in enumerate(theirs.labels) if mapped == ours.categories[i]]
     rows = np.flatnonzero(np.isin(state.label, classes))
     if not len(rows):
