@@ -2,8 +2,9 @@ from cutpoint.plan.ladder import ladder_files, rungs
 from cutpoint.plan.paths import (
     autopsy_files,
     comparison_files,
-    detections_file,
-    onnx_file,
+    fingerprint_files,
+    operating_files,
+    run_files,
     samples_file,
 )
 from cutpoint.plan.recipe_choices import autopsy_recipe, check_one_store, known_recipe
@@ -31,7 +32,7 @@ def get_recipe_pair(wildcards):
 
 def get_diff_files(wildcards):
     evaluation, pair = get_recipe_pair(wildcards)
-    return get_shards(evaluation, pair[0].run)
+    return run_files(evaluation, pair[0].run)
 
 
 def get_diff_settings(wildcards):
@@ -48,12 +49,7 @@ def get_autopsy_settings(wildcards):
 
 
 def get_mistake_files(wildcards):
-    """The file that mistakes are made with, and the detections that they are compared with."""
-    evaluation = get_evaluation(wildcards)
-    return {
-        "model": onnx_file(wildcards.model, evaluation.fingerprint_run),
-        "reference": detections_file(evaluation, evaluation.reference),
-    }
+    return fingerprint_files(get_evaluation(wildcards))
 
 
 def get_mistake_settings(wildcards):
@@ -65,12 +61,7 @@ def get_mistake_settings(wildcards):
 
 
 def get_operating_files(wildcards):
-    """A variant's detections, and the reference's."""
-    evaluation, variant = get_evaluation(wildcards), get_variant(wildcards)
-    files = {"variant": detections_file(evaluation, variant)}
-    if variant != evaluation.reference:
-        files["reference"] = detections_file(evaluation, evaluation.reference)
-    return files
+    return operating_files(get_evaluation(wildcards), get_variant(wildcards))
 
 
 def get_comparison_settings(wildcards):

@@ -1,4 +1,4 @@
-from cutpoint.plan.paths import onnx_file, shard_files
+from cutpoint.plan.paths import onnx_file, prediction_files
 
 
 def get_predict_threads(wildcards):
@@ -41,19 +41,7 @@ def get_results_digest(wildcards):
 
 
 def get_predictions(wildcards):
-    """A variant's shards; for an ONNX file with post-processing also the shards of its raw tensors."""
-    evaluation, run = get_evaluation(wildcards), get_variant(wildcards).run
-    hidden = run.cut == "e2e" and run.export and run.candidates
-    candidates = shard_files(evaluation, run.candidates, "parquet") if hidden else []
-    return {**get_shards(evaluation, run), "candidates": candidates}
-
-
-def get_shards(evaluation, run):
-    """The files that a run writes."""
-    return {
-        "predictions": shard_files(evaluation, run, "parquet"),
-        "images": shard_files(evaluation, run, "images.parquet"),
-    }
+    return prediction_files(get_evaluation(wildcards), get_variant(wildcards))
 
 
 def get_recipe_settings(wildcards):

@@ -1,7 +1,8 @@
 """The paths of a plan's files: the only module that writes a path with parts that the plan knows."""
 
+from cutpoint.errors import UserError
 from cutpoint.plan.evaluations import Evaluation
-from cutpoint.plan.variants import Dataset, Export, ResultsVariant, Run, Trace, Variant
+from cutpoint.plan.variants import Dataset, Export, ResultsVariant, Run, RunVariant, Trace, Variant
 
 GATE_FILE = "results/gate.json"
 
@@ -78,6 +79,44 @@ def shard_files(evaluation: Evaluation, run: Run, ending: str) -> list[str]:
     """The files of a run's shards with one ending: ``parquet`` or ``images.parquet``."""
     folder = f"results/predictions/{evaluation.dataset.name}/{evaluation.model.name}/{run.name}"
     return [f"{folder}/{shard}.{ending}" for shard in range(evaluation.dataset.shards)]
+
+
+def run_files(evaluation: Evaluation, run: Run) -> dict[str, list[str]]:
+    """The files that a run writes."""
+    return {
+        "predictions": shard_files(evaluation, run, "parquet"),
+        "images": shard_files(evaluation, run, "images.parquet"),
+    }
+
+
+def prediction_files(evaluation: Evaluation, variant: RunVariant) -> dict[str, list[str]]:
+    """A variant's shards; for an ONNX file with post-processing also the shards of its raw tensors."""
+    run = variant.run
+    hidden = run.candidates if run.cut == "e2e" and run.export else None
+    candidates = shard_files(evaluation, hidden, "parquet") if hidden else []
+    return {**run_files(evaluation, run), "candidates": candidates}
+
+
+def fingerprint_files(evaluation: Evaluation) -> dict[str, str]:
+    """The file that mistakes are made with, and the detections that they are compared with.
+
+    Raises:
+        UserError: no variant is diagnosed.
+    """
+    run = evaluation.fingerprint_run
+    model = onnx_file(evaluation.model.name, run) if run else None
+    if model is None:
+        pair = f"{evaluation.model.name} on {evaluation.dataset.name}"
+        raise UserError(f"no variant of {pair} is diagnosed; name one by `diagnose` in its evaluation")
+    return {"model": model, "reference": detections_file(evaluation, evaluation.reference)}
+
+
+def operating_files(evaluation: Evaluation, variant: Variant) -> dict[str, str]:
+    """A variant's detections, and the reference's beside them."""
+    files = {"variant": detections_file(evaluation, variant)}
+    if variant != evaluation.reference:
+        files["reference"] = detections_file(evaluation, evaluation.reference)
+    return files
 
 
 def comparison_files(evaluation: Evaluation, variant: Variant) -> dict[str, str]:
