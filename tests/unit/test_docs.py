@@ -140,6 +140,15 @@ def test_commands_of_the_readme_name_what_exists():
             assert "gate" in rules
 
 
+def test_contributing_names_every_part_of_the_package():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    package = ROOT / "src/cutpoint"
+    parts = [f"{path.parent.name}/" for path in package.glob("*/__init__.py")]
+    parts += [path.name for path in package.glob("*.py") if path.name != "__init__.py"]
+    assert len(parts) > 20
+    assert [part for part in parts if f"`{part}`" not in text] == []
+
+
 def test_the_citation_has_this_version_and_licence():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     project = (ROOT / "pyproject.toml").read_text()
