@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from cutpoint.compare.bootstrap import mean_ap
 from cutpoint.evaluate.average_precision import match_images, weighted_ap
 from cutpoint.iou import box_iou
 from cutpoint.matching import find_partners, group_rows
@@ -98,9 +99,8 @@ class Signatures:
 
     def _mean_ap(self, truth: GroundTruth, results: Results) -> np.ndarray:
         """``(R, 4)``: AP over the classes that have objects, 0 without any."""
-        ap = weighted_ap(match_images(truth, results), self._weights)
-        there = ~np.isnan(ap)
-        return np.where(there, ap, 0).sum(axis=2) / np.maximum(there.sum(axis=2), 1)
+        means: np.ndarray = np.nan_to_num(mean_ap(weighted_ap(match_images(truth, results), self._weights)))
+        return means
 
 
 def _by_image(results: Results, number: dict[int, int]) -> dict[int, Boxes]:
@@ -151,12 +151,14 @@ def _sums(reference: Boxes, variant: Boxes, image: Image) -> dict[str, float]:
 
 
 def _centre(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[:, :2] + boxes[:, 2:]) / 2
+    centre: np.ndarray = (boxes[:, :2] + boxes[:, 2:]) / 2
+    return centre
 
 
 def _log_size(boxes: np.ndarray) -> np.ndarray:
     """``(N, 2)``; a side below a pixel counts as one."""
-    return np.log(np.maximum(boxes[:, 2:] - boxes[:, :2], 1))
+    logs: np.ndarray = np.log(np.maximum(boxes[:, 2:] - boxes[:, :2], 1))
+    return logs
 
 
 def _features(sums: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, str]]:

@@ -211,7 +211,8 @@ def _class_ap(matches: ClassMatches, blocks: list[np.ndarray], copies: int) -> n
                     sums[area] += _ap(reached, np.cumsum(weights[keep], axis=0), present[area])
     for sums, present in zip(total, positives, strict=True):
         sums[present == 0] = np.nan
-    return np.concatenate(total, axis=1).T / ious
+    ap: np.ndarray = np.concatenate(total, axis=1).T / ious
+    return ap
 
 
 def _segments(chosen: np.ndarray, hits: np.ndarray, rows: np.ndarray, count: int) -> csr_array:
@@ -237,7 +238,8 @@ def _ap(counted: np.ndarray, correct: np.ndarray, positives: np.ndarray) -> np.n
     whole += np.ceil(percent, out=percent)
     reached = REACHED[whole.astype(np.intp)]
     gained = np.concatenate([reached[:1], reached[1:] - reached[:-1]])
-    return np.einsum("hr,hr->r", gained, envelope) / len(THRESHOLDS)
+    area: np.ndarray = np.einsum("hr,hr->r", gained, envelope) / len(THRESHOLDS)
+    return area
 
 
 def _interleave_ties(matches: ClassMatches, copies: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,8 +8,9 @@ from report_fixtures import CLASSES, write_autopsy, write_data, write_detections
 
 from cutpoint.errors import UserError
 from cutpoint.records.detections import make_results
-from cutpoint.report import samples
-from cutpoint.report.samples import Item, draw_samples
+from cutpoint.report import drawing, samples
+from cutpoint.report.drawing import Item
+from cutpoint.report.samples import draw_samples
 
 
 @pytest.fixture
@@ -85,11 +86,11 @@ def test_files_are_written_as_the_index_says_and_old_ones_go(draw):
 def test_the_ground_truth_panel_is_there_only_with_annotations(draw, labelled, panels):
     index, out = draw(labelled=labelled)
     shapes = {entry["image_id"]: cv2.imread(str(out / entry["file"])).shape for entry in index}
-    width, gap = samples.PANEL_PX[0], samples.GAP_PX
+    width, gap = drawing.PANEL_PX[0], drawing.GAP_PX
     assert shapes[1][1] == panels * width + (panels - 1) * gap
     # 600 x 150 pixels: the panels stand one above the other
-    height = samples.WIDE_PX[0] // 4 + samples.STRIP_PX
-    assert shapes[4][0] == panels * height + (panels - 1) * gap + samples.STRIP_PX
+    height = drawing.WIDE_PX[0] // 4 + drawing.STRIP_PX
+    assert shapes[4][0] == panels * height + (panels - 1) * gap + drawing.STRIP_PX
 
 
 def test_classes_keep_their_colour_and_crowds_are_drawn_differently():
@@ -98,12 +99,12 @@ def test_classes_keep_their_colour_and_crowds_are_drawn_differently():
 
     def drawn(**item):
         box = {"corners": np.array([100.0, 80, 160, 140]), "category_id": 20, **item}
-        return samples._annotate(picture, [Item(**box)], names, 1.0)
+        return drawing._annotate(picture, [Item(**box)], names, 1.0)
 
     plain, scored, crowd = drawn(), drawn(score=0.5), drawn(kind="crowd")
-    colour = samples.BACKGROUNDS.by_idx(1).as_bgr()
+    colour = drawing.BACKGROUNDS.by_idx(1).as_bgr()
     assert tuple(plain[139, 130]) == colour == tuple(scored[139, 130])
-    assert tuple(drawn(category_id=10)[139, 130]) == samples.BACKGROUNDS.by_idx(0).as_bgr()
+    assert tuple(drawn(category_id=10)[139, 130]) == drawing.BACKGROUNDS.by_idx(0).as_bgr()
     assert tuple(plain[110, 130]) == (128, 128, 128)
     assert tuple(crowd[110, 130]) != (128, 128, 128)
     assert tuple(crowd[139, 130]) != colour
@@ -112,24 +113,24 @@ def test_classes_keep_their_colour_and_crowds_are_drawn_differently():
 def test_labels_name_class_score_difference_and_crowd():
     names = {10: "person"}
     corners = np.zeros(4)
-    assert samples._label(Item(corners, 10, 0.456), names) == "person 0.46"
-    assert samples._label(Item(corners, 10, 0.456, kind="thick"), names) == "≠ person 0.46"
-    assert samples._label(Item(corners, 10, kind="crowd"), names) == "person (crowd)"
-    assert samples._label(Item(corners, 7), names) == "category 7"
+    assert drawing._label(Item(corners, 10, 0.456), names) == "person 0.46"
+    assert drawing._label(Item(corners, 10, 0.456, kind="thick"), names) == "≠ person 0.46"
+    assert drawing._label(Item(corners, 10, kind="crowd"), names) == "person (crowd)"
+    assert drawing._label(Item(corners, 7), names) == "category 7"
 
 
 def test_without_annotations_names_come_from_the_model(draw, monkeypatch):
     seen = []
-    label = samples._label
-    monkeypatch.setattr(samples, "_label", lambda *a: seen.append(label(*a)) or seen[-1])
+    label = drawing._label
+    monkeypatch.setattr(drawing, "_label", lambda *a: seen.append(label(*a)) or seen[-1])
     draw(labelled=False, count=1)
     assert sorted(set(seen)) == ["car 0.80", "pedestrian 0.90", "traffic <light> 0.70"]
 
 
 def test_an_unmatched_box_says_what_became_of_it(draw, monkeypatch):
     seen = []
-    label = samples._label
-    monkeypatch.setattr(samples, "_label", lambda *a: seen.append(label(*a)) or seen[-1])
+    label = drawing._label
+    monkeypatch.setattr(drawing, "_label", lambda *a: seen.append(label(*a)) or seen[-1])
     draw(lost=((2, 0), (2, 1)), count=1, causes={(2, 0.9): "no_candidate"})
     assert {text for text in seen if "≠" in text} == {"≠ pedestrian 0.90 no candidate", "≠ car 0.80"}
 
