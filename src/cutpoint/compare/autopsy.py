@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cutpoint.compare.causes import Store, View, explain_image, identify
-from cutpoint.compare.follow import Followed, open_candidates
+from cutpoint.compare.follow import Followed, Key, open_candidates
 from cutpoint.errors import UserError
 from cutpoint.matching import AGREEMENT_IOU, find_overlaps, group_rows, pair_overlaps
 from cutpoint.recipes.recipe import Recipe, limit_top_k, resolve_recipe
@@ -80,12 +80,12 @@ def autopsy(*, reference: Side, variant: Side, spec: str, manifest: str, labels:
         cases = _find_cases((reference, variant), spec, data, read_labels(labels).labels)
     except Refused:
         cases = []
-    write_autopsy(out, (AutopsyRow(**case) for case in cases))
+    write_autopsy(out, cases)
 
 
 def _find_cases(
     sides: tuple[Side, Side], spec: str, manifest: Manifest, category_ids: Sequence[int | None]
-) -> list[dict[str, Any]]:
+) -> list[AutopsyRow]:
     """The rows of an autopsy."""
     reference, variant = (read_results(side.detections) for side in sides)
     opened = [_open(side, spec) for side in sides]
@@ -95,7 +95,7 @@ def _find_cases(
         for results, rows in ((reference, pairs.left), (variant, pairs.right))
     ]
     wanted = {image for results, paired, _ in both for image in results.image_id[~paired].tolist()}
-    cases = []
+    cases: list[AutopsyRow] = []
     for image_id, stores in _stream(sides, manifest):
         if image_id not in wanted:
             continue
@@ -104,11 +104,13 @@ def _find_cases(
             own = rows.get(image_id, np.zeros(0, dtype=np.int64))
             seen = results.take(own)
             boxes = seen.corners, seen.score, seen.category_id
-            followed = Followed(made[1], store[1], store[0], made[0]) if store and made else None
-            keys = identify(*boxes, followed, category_ids) if followed else [None] * len(own)
-            kept = Store(followed, made[2]) if followed and made else None
-            views.append(View(*boxes, paired[own], category_ids, kept, keys))
-        cases += [{"image_id": image_id, **case} for case in explain_image(*views)]
+            keys: list[Key | None] = [None] * len(own)
+            kept = None
+            if store and made:
+                kept = Store(Followed(made[1], store[1], store[0], made[0]), made[2])
+                keys = identify(*boxes, kept.followed, category_ids)
+            views.append(View(*boxes, paired[own], category_ids, store=kept, keys=keys))
+        cases += explain_image(image_id, views[0], views[1])
     return cases
 
 

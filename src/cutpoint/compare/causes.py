@@ -1,8 +1,7 @@
 """Why a box of one variant is not among the other's: its cause, image by image."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,12 +12,12 @@ from cutpoint.iou import box_iou
 from cutpoint.matching import AGREEMENT_IOU, PAIR_IOU, match, pair_nearest
 from cutpoint.recipes.steps.boxes import Clip
 from cutpoint.recipes.steps.step import Rival
+from cutpoint.records.autopsy import AutopsyRow
 from cutpoint.records.model import Floor
 
 # how far a graph or PyTorch may be from the recipe on the raw run's candidates and still mean the same box:
 # original-image pixels, score
 NEAR_BOX, NEAR_SCORE = 1.0, 0.01
-BOX = ("x1", "y1", "x2", "y2")
 
 
 @dataclass(frozen=True)
@@ -54,18 +53,18 @@ class View:
     keys: Sequence[Key | None]
 
 
-def explain_image(reference: View, variant: View) -> list[dict[str, Any]]:
-    """One row a box without partner, see ``autopsy``, but ``image_id``."""
+def explain_image(image_id: int, reference: View, variant: View) -> list[AutopsyRow]:
+    """One row a box without partner, see ``autopsy``."""
     forward = _find_partners(reference, variant)
     backward = {j: (i, step) for i, (j, step) in forward.items()}
-    cases = []
+    rows = []
     for side, ours, theirs, others in (
         ("reference", reference, variant, forward),
         ("variant", variant, reference, backward),
     ):
         for i in np.flatnonzero(~ours.paired).tolist():
-            cases.append({"side": side, **_describe(i, ours), **_explain(i, ours, theirs, others.get(i))})
-    return cases
+            rows.append(_explain(_describe(image_id, side, i, ours), i, ours, theirs, others.get(i)))
+    return rows
 
 
 def identify(
@@ -97,7 +96,7 @@ def identify(
 def _find_partners(reference: View, variant: View) -> dict[int, tuple[int, str]]:
     """Of the reference's boxes without partner: the variant's box in its place, and what that is."""
     ours, theirs = np.flatnonzero(~reference.paired), np.flatnonzero(~variant.paired)
-    found = {}
+    found: dict[int, tuple[int, str]] = {}
 
     def pair_up(left: np.ndarray, right: np.ndarray, iou: float, step: str) -> None:
         pairs = match(reference.boxes[left], reference.scores[left], variant.boxes[right], iou)
@@ -114,97 +113,123 @@ def _find_partners(reference: View, variant: View) -> dict[int, tuple[int, str]]
     return found
 
 
-def _describe(i: int, ours: View) -> dict[str, Any]:
-    category = int(ours.categories[i])
+def _describe(image_id: int, side: str, i: int, ours: View) -> AutopsyRow:
+    """A box, of which nothing is known but itself."""
+    category, own = int(ours.categories[i]), ours.keys[i]
     classes = [label for label, mapped in enumerate(ours.labels) if mapped == category]
-    own = ours.keys[i]
-    label = own[1] if own else classes[0] if len(classes) == 1 else None
-    box = dict(zip(BOX, ours.boxes[i].tolist(), strict=True))
-    return {"category_id": category, "label": label, "score": float(ours.scores[i])} | box
+    x1, y1, x2, y2 = ours.boxes[i].tolist()
+    return AutopsyRow(
+        image_id=image_id,
+        side=side,
+        category_id=category,
+        label=own[1] if own else classes[0] if len(classes) == 1 else None,
+        score=float(ours.scores[i]),
+        x1=x1,
+        y1=y1,
+        x2=x2,
+        y2=y2,
+        step="not_followed",
+    )
 
 
-def _explain(i: int, ours: View, theirs: View, other: tuple[int, str] | None) -> dict[str, Any]:
-    own, there = ours.keys[i], theirs.store
-    case: dict[str, Any] = {"step": "not_followed"}
-    if there:
-        alike = ours.store is not None and ours.store.followed.geometry == there.followed.geometry
-        own_there = own if alike else None
-        key = own_there or _overlapping(i, ours, theirs, there.followed)
-        if key:
-            case = _fate(i, key, ours, theirs, there)
-            case["followed_by"] = "location" if own_there else "overlap"
-        else:
-            case = {"step": "no_candidate", "value": ours.store and ours.store.value(own, there.floor)}
-    if other and _is_replaced(case):
-        case = case | {"step": other[1], "other": other[0]}
-    place = case.pop("other", None)
-    if place is not None:
-        case |= {
-            "other_category_id": int(theirs.categories[place]),
-            "other_score": float(theirs.scores[place]),
-            "other_iou": float(box_iou(ours.boxes[[i]], theirs.boxes[[place]])[0, 0]),
-            "shift_px": float(np.abs(ours.boxes[i] - theirs.boxes[place]).max()),
-        }
-    return case
+def _explain(row: AutopsyRow, i: int, ours: View, theirs: View, other: tuple[int, str] | None) -> AutopsyRow:
+    """What became of box ``i`` on the other side; ``other``: the box in its place, and what that is."""
+    place: int | None = None
+    if theirs.store:
+        row, place = _follow(row, i, ours, theirs, theirs.store)
+    if other and _is_replaced(row):
+        place, step = other
+        row = replace(row, step=step)
+    if place is None:
+        return row
+    return replace(
+        row,
+        other_category_id=int(theirs.categories[place]),
+        other_score=float(theirs.scores[place]),
+        other_iou=float(box_iou(ours.boxes[[i]], theirs.boxes[[place]])[0, 0]),
+        shift_px=float(np.abs(ours.boxes[i] - theirs.boxes[place]).max()),
+    )
 
 
-def _is_replaced(found: dict[str, Any]) -> bool:
+def _is_replaced(row: AutopsyRow) -> bool:
     """Whether a box in its place says more than the step: the networks differ there, not the recipes."""
-    if found["step"] == "threshold":
-        return (
-            None not in (found["value"], found["there"])
-            and found["value"] - found["there"] >= found["margin"]
-        )
-    if found["step"] == "best_class":
-        return found["by_otherwise"] == "best_class"
-    return found["step"] in ("no_candidate", "graph", "not_followed")
+    if row.step == "threshold":
+        if row.value is None or row.there is None or row.margin is None:
+            return False
+        return row.value - row.there >= row.margin
+    if row.step == "best_class":
+        return row.by_otherwise == "best_class"
+    return row.step in ("no_candidate", "graph", "not_followed")
 
 
-def _fate(i: int, key: Key, ours: View, theirs: View, there: Store) -> dict[str, Any]:
-    """What became of a candidate there, and its numbers."""
-    own, followed, floor = ours.keys[i], there.followed, there.floor
-    fate = followed.fate(key)
-    value = ours.store.value(own, floor) if ours.store else None
-    case: dict[str, Any] = {"prior": key[0], "step": fate.step, "number": fate.number, "margin": fate.margin}
-    case |= {"value": value, "there": there.value(key, floor)}
+def _follow(row: AutopsyRow, i: int, ours: View, theirs: View, there: Store) -> tuple[AutopsyRow, int | None]:
+    """What became of the candidate of box ``i`` in the other side's store.
+
+    Returns:
+        the row, and the box of the other side that is in its place; null where none is.
+    """
+    own, here, followed = ours.keys[i], ours.store, there.followed
+    alike = own if here and here.followed.geometry == followed.geometry else None
+    key = alike or _overlapping(i, ours, theirs, followed)
+    row = replace(row, value=here.value(own, there.floor) if here else None)
+    if key is None:
+        return replace(row, step="no_candidate"), None
+    fate, found_by = followed.fate(key), "location" if alike else "overlap"
+    row = replace(row, followed_by=found_by, prior=key[0], there=there.value(key, there.floor))
+    row = replace(row, step=fate.step, number=fate.number, margin=fate.margin)
     if fate.step == "no_candidate":
-        assert value is not None  # the key is the side's own: it is not among theirs
-        fell = bool(passes(np.array(value, np.float32), floor.value, floor.inclusive))
-        margin = value - floor.value
-        return case | ({"margin": margin} if fell else {"step": "threshold", "margin": -margin})
-    case["level"] = int(followed.states[0].level[followed.keys(0)[key]])
-    before = ours.store.followed if ours.store and own == key else None
+        return _below_the_floor(row, there.floor), None
+    row = replace(row, level=int(followed.states[0].level[followed.keys(0)[key]]))
+    same = here.followed if here and own == key else None
     if fate.by:
-        case |= _by(fate.by, before, followed)
+        row = _taken(row, fate.by, same, followed)
     if fate.step != "kept":
-        return case
+        return row, None
     place = theirs.keys.index(key) if key in theirs.keys else None
     if place is None:
-        return case | {"step": "graph"}
+        return replace(row, step="graph"), None
     near = box_iou(ours.boxes[[i]], theirs.boxes[[place]])[0, 0] >= AGREEMENT_IOU
     if near or (own != key and theirs.paired[place]):
-        return case | {"step": "partner_taken", "other": place}
+        return replace(row, step="partner_taken"), place
     clipped = followed.clipped_below(key, 0, len(followed.steps))
     if clipped is not None:
-        return case | {"step": Clip.name, "number": clipped, "margin": 0.0}
-    moved_by = what_changed(key, before, followed).step if before else None
-    return case | {"step": "drifted", "other": place, "moved_by": moved_by}
+        return replace(row, step=Clip.name, number=clipped, margin=0.0), None
+    moved_by = what_changed(key, same, followed).step if same else None
+    return replace(row, step="drifted", moved_by=moved_by), place
 
 
-def _by(by: Rival, before: Followed | None, there: Followed) -> dict[str, Any]:
-    """The box that took the place, and what became of it on the side that keeps ours, if that is known."""
+def _below_the_floor(row: AutopsyRow, floor: Floor) -> AutopsyRow:
+    """A candidate that the other store has not: its value fell below the floor, or never passed it."""
+    if row.value is None:
+        raise ValueError(f"image {row.image_id}: prior {row.prior} is in neither store")
+    margin = row.value - floor.value
+    if bool(passes(np.array(row.value, np.float32), floor.value, floor.inclusive)):
+        return replace(row, margin=margin)
+    return replace(row, step="threshold", margin=-margin)
+
+
+def _taken(row: AutopsyRow, by: Rival, ours: Followed | None, there: Followed) -> AutopsyRow:
+    """The box that took the place, and what became of it on the side that keeps ours, if it is followed."""
     winner = (by.prior, by.label)
-    geometry = there.geometry
-    box = there.states[0].boxes[[there.keys(0)[winner]]]
-    box = scale_to_original(box, geometry.scale_x, geometry.scale_y, "divide")[0]
-    otherwise = before.fate(winner).step if before else None
-    values = {**asdict(by), "otherwise": otherwise, **dict(zip(BOX, box.tolist(), strict=True))}
-    return {f"by_{name}": value for name, value in values.items()}
+    boxes, geometry = there.states[0].boxes[[there.keys(0)[winner]]], there.geometry
+    x1, y1, x2, y2 = scale_to_original(boxes, geometry.scale_x, geometry.scale_y, "divide")[0].tolist()
+    return replace(
+        row,
+        by_prior=by.prior,
+        by_label=by.label,
+        by_score=by.score,
+        by_iou=by.iou,
+        by_x1=x1,
+        by_y1=y1,
+        by_x2=x2,
+        by_y2=y2,
+        by_otherwise=ours.fate(winner).step if ours else None,
+    )
 
 
-def _overlapping(i: int, ours: View, theirs: View, there: Followed) -> Key | None:
+def _overlapping(i: int, ours: View, theirs: View, followed: Followed) -> Key | None:
     """The candidate that stands for a box: of its category the best within IoU 0.9, else the nearest."""
-    state, geometry = there.states[0], there.geometry
+    state, geometry = followed.states[0], followed.geometry
     classes = [label for label, mapped in enumerate(theirs.labels) if mapped == ours.categories[i]]
     rows = np.flatnonzero(np.isin(state.label, classes))
     if not len(rows):

@@ -6,7 +6,6 @@ table goes through them.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -188,7 +187,7 @@ def _activate(outputs: dict[str, np.ndarray], head: DenseHead) -> dict[str, np.n
 
 def _sigmoid_of_part(tensor: np.ndarray, part: Part, anchors: int) -> np.ndarray:
     batch, channels, height, width = tensor.shape
-    copy: Any = tensor.reshape(batch, anchors, channels // anchors, height, width).copy()
+    copy: np.ndarray = tensor.reshape(batch, anchors, channels // anchors, height, width).copy()
     chosen = copy[:, :, part.start : part.stop]
     copy[:, :, part.start : part.stop] = 1 / (1 + np.exp(-chosen))
     return copy.reshape(tensor.shape)
