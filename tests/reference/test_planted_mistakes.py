@@ -96,7 +96,7 @@ def rescale(factors):
     """Boxes times what ``factors`` makes of height and width."""
 
     def change(results, images):
-        sizes = {entry["id"]: (entry["height"], entry["width"]) for entry in images}
+        sizes = {image.id: (image.height, image.width) for image in images}
         scales = {image: factors(*size) for image, size in sizes.items()}
         return [
             d | {"bbox": (np.array(d["bbox"]) * np.tile(scales[d["image_id"]], 2)).tolist()} for d in results

@@ -120,7 +120,7 @@ def test_nor_does_one_on_another_quantity_nor_a_cap(bed, results, name):
 
 
 def test_the_counts_are_said(bed, results):
-    images = [entry["id"] for entry in bed.listed]
+    images = [image.id for image in bed.listed]
     half = PLANTED["images_left_out"](results, bed.listed)
     text = bed.diagnose(half, whole=True)["text"]
     empty = len(images) - len({d["image_id"] for d in half})
