@@ -11,7 +11,7 @@ def box_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
         others: ``(M, 4)``, same frame.
 
     Returns:
-        ``(N, M)`` float64; 0 where both boxes are empty.
+        ``(N, M)`` float64; 0 if both boxes are empty.
     """
     return paired_iou(boxes[:, None], others[None])
 
@@ -24,7 +24,7 @@ def paired_iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
         others: ``(..., 4)``, same frame; the two shapes broadcast.
 
     Returns:
-        ``(...)`` float64; 0 where both boxes are empty.
+        ``(...)`` float64; 0 if both boxes are empty.
     """
     x1, y1, x2, y2 = np.moveaxis(boxes.astype(np.float64), -1, 0)
     other_x1, other_y1, other_x2, other_y2 = np.moveaxis(others.astype(np.float64), -1, 0)

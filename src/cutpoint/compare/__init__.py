@@ -1,1 +1,1 @@
-"""A variant's detections against the reference's: how much, how sure, why."""
+"""Compare a variant's detections with the reference's: how much they differ, how sure that is, and why."""

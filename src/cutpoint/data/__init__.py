@@ -1,1 +1,1 @@
-"""Images, annotations and results files: downloaded, checked, decoded."""
+"""Download, check and decode images and annotations."""

@@ -1,4 +1,4 @@
-"""The boxes of COCO annotations: what cannot be a box, and what can never match a detection."""
+"""The boxes of COCO annotations: entries that are not boxes, and boxes that can never match a detection."""
 
 import json
 import math
@@ -9,21 +9,21 @@ import numpy as np
 
 from cutpoint.data.annotation_entries import name_entry, refuse
 
-# share of the boxes that must reach out of their images before another reading of the numbers is tried, by
-# how much (fraction of the image's side), and share that must fit the other reading
+# Another reading of the numbers is tried if this fraction of the boxes reaches out of the images by this
+# fraction of the image's side; this fraction must then fit the other reading.
 BEYOND, MARGIN, FIT = 0.1, 0.05, 0.95
-# so many boxes make a habit
+# fewer boxes may be single mistakes
 FEW = 3
 # pixels that a box may reach out of its image by rounding
 ROUNDING = 1.0
-# share of the annotations that is left as it is: COCO's own training set has such boxes
+# up to this fraction of the annotations is accepted: COCO's own training set has such boxes
 ORDINARY = 0.001
-# a box with less of itself inside the image is not matched by any detection that is clipped to the image
+# a box with a smaller fraction inside the image cannot match a detection that is clipped to the image
 LEAST_INSIDE = 0.5
 
 
 def read_boxes(annotations: list[dict[str, Any]]) -> np.ndarray:
-    """``(N, 4)`` float64: x, y, width, height as written; NaN where it is not four finite numbers."""
+    """``(N, 4)`` float64: x, y, width, height as written; NaN if it is not four finite numbers."""
     boxes = np.full((len(annotations), 4), np.nan)
     for position, annotation in enumerate(annotations):
         box = annotation.get("bbox")
@@ -52,7 +52,7 @@ def check_reading(where: str, content: dict[str, Any], boxes: np.ndarray, sizes:
         sizes: ``(N, 2)``, width and height (px) of each box's image.
 
     Raises:
-        UserError: the reading that fits, with the number of boxes that show it and the first.
+        UserError: names the reading that fits, the number of boxes that show it, and the first one.
     """
     known = np.flatnonzero(~np.isnan(boxes[:, 0]))
     boxes, sizes = boxes[known], sizes[known]
@@ -78,7 +78,7 @@ def check_reading(where: str, content: dict[str, Any], boxes: np.ndarray, sizes:
 
 
 def _readings(boxes: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """What else the four numbers may mean, with the corners that it gives."""
+    """Other meanings of the four numbers, with the corners that they give."""
     point, size = boxes[:, :2], boxes[:, 2:]
     yield "two corners", boxes
     yield "y, x, height, width", np.hstack([point, point + size])[:, [1, 0, 3, 2]]
@@ -93,19 +93,19 @@ def choose_boxes(
     choice: str | None,
     key: str,
 ) -> tuple[np.ndarray, list[str]]:
-    """Which annotations are scored: all but those that can never match, where the config leaves these out.
+    """Choose the annotations that are scored: all, or all that can match a detection, as the config says.
 
     Args:
         where, content, boxes, sizes: as in ``check_reading``.
-        choice: ``drop``: they are left out; ``count``: they stay, missed objects as in pycocotools; null:
-            refused, unless they are at most ``ORDINARY`` of all.
+        choice: ``drop``: invalid boxes are left out; ``count``: they stay as missed objects, as in
+            pycocotools; null: they are refused, unless they are at most ``ORDINARY`` of all.
         key: the config key of the choice, for messages.
 
     Returns:
         ``(N,)`` bool, the annotations that are scored, and notes for people.
 
     Raises:
-        UserError: the first kind of invalid box, with the number of boxes and the first.
+        UserError: names the first kind of invalid box, the number of boxes, and the first one.
     """
     total, notes = len(boxes), []
     kept = np.ones(total, dtype=bool)
@@ -129,7 +129,7 @@ def choose_boxes(
 def _faults(
     annotations: list[dict[str, Any]], boxes: np.ndarray, sizes: np.ndarray
 ) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Kinds of invalid boxes: what is wrong, how to mend it, and ``(N,)`` bool, which have it."""
+    """Kinds of invalid boxes: what is wrong, how to mend it, and ``(N,)`` bool, the boxes of this kind."""
     unread = np.isnan(boxes[:, 0])
     if unread.any():
         shown = json.dumps(annotations[int(np.argmax(unread))].get("bbox"))
@@ -150,14 +150,14 @@ def _faults(
 
 
 def _inside(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """``(N,)``: area (px^2) of each box's part in its image."""
+    """``(N,)``: area (px^2) of the part of each box that is in its image."""
     low, high = np.maximum(boxes[:, :2], 0), np.minimum(boxes[:, :2] + boxes[:, 2:], sizes)
     area: np.ndarray = np.clip(high - low, 0, None).prod(axis=1)
     return area
 
 
 def _again(annotations: list[dict[str, Any]], boxes: np.ndarray) -> np.ndarray:
-    """``(N,)`` bool: an earlier annotation is the same but for its id."""
+    """``(N,)`` bool: an earlier annotation is the same except for its id."""
     seen: set[tuple[Any, ...]] = set()
     again = np.zeros(len(annotations), dtype=bool)
     for position, (annotation, box) in enumerate(zip(annotations, boxes.tolist(), strict=True)):
@@ -170,7 +170,7 @@ def _again(annotations: list[dict[str, Any]], boxes: np.ndarray) -> np.ndarray:
 
 
 def _unusual(content: dict[str, Any], boxes: np.ndarray, sizes: np.ndarray) -> list[str]:
-    """Notes on what may be right and may be a slip; AP is as pycocotools gives it."""
+    """Notes on what may be right or a mistake; AP stays as pycocotools computes it."""
     notes = []
     solid = (boxes[:, 2:] > 0).all(axis=1)
     far = np.max([-boxes[:, :2], boxes[:, :2] + boxes[:, 2:] - sizes], axis=(0, 2))
@@ -192,10 +192,10 @@ def _unusual(content: dict[str, Any], boxes: np.ndarray, sizes: np.ndarray) -> l
 
 
 def check_areas(where: str, content: dict[str, Any]) -> None:
-    """Refuse areas that are no areas, and crowd marks that are none; missing and null ones pass.
+    """Refuse invalid areas and invalid crowd marks; missing and null ones pass.
 
     Raises:
-        UserError: the number of annotations that have one, and the first.
+        UserError: names the number of such annotations, and the first one.
     """
     annotations = content["annotations"]
     for field, is_right, mend in (

@@ -1,4 +1,4 @@
-"""The entries of COCO annotations, but for their boxes: keys, ids, sizes, names and files."""
+"""The entries of COCO annotations without their boxes: keys, ids, sizes, names and files."""
 
 import posixpath
 import unicodedata
@@ -17,7 +17,7 @@ NOUNS = {"images": "image", "categories": "category", "annotations": "annotation
 # ids are kept as int64
 ID_LIMIT = 2**63
 SIZE_LIMIT = 2**31
-# keys of annotations that are of other tasks than detection
+# keys of annotations for other tasks than detection
 TASKS = {"caption": "captions", "segments_info": "panoptic segments", "segmentation": "masks"}
 
 
@@ -28,7 +28,7 @@ def refuse(where: str, content: dict[str, Any], key: str, wrong: list[int], what
 
 
 def name_entry(content: dict[str, Any], key: str, position: int) -> str:
-    """``annotation 7``, or where it has no id its place in the list."""
+    """``annotation 7``, or its place in the list if it has no id."""
     entry = content[key][position]
     identity = entry.get("id") if isinstance(entry, dict) else None
     if identity is None:
@@ -37,14 +37,14 @@ def name_entry(content: dict[str, Any], key: str, position: int) -> str:
 
 
 def check_entries(where: str, content: dict[str, Any]) -> None:
-    """Refuse entries that could not be scored, or would be scored as something else.
+    """Refuse entries that cannot be scored, or that would be scored as something else.
 
     Args:
         where: start of the messages: config key and file.
         content: the file's content.
 
     Raises:
-        UserError: the first kind of fault found, with the number of entries that have it and the first.
+        UserError: names the first kind of fault, the number of entries that have it, and the first one.
     """
     _check_lists(where, content)
     for key in KEYS:
@@ -163,9 +163,9 @@ def _check_names(where: str, content: dict[str, Any]) -> None:
 
 
 def without_empty_twins(content: dict[str, Any]) -> list[dict[str, Any]]:
-    """The categories, but for those without a box whose name a category with boxes has too.
+    """The categories, except those without a box that share their name with a category with boxes.
 
-    Roboflow writes the project's name as a root category, which may be the name of a class.
+    Roboflow writes the project's name as a root category, and this may be the name of a class.
     """
     used = {annotation["category_id"] for annotation in content["annotations"]}
     names = {category["name"] for category in content["categories"] if category["id"] in used}

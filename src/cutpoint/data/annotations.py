@@ -1,4 +1,4 @@
-"""COCO annotations in, ground truth that pycocotools scores rightly out."""
+"""Turn COCO annotations into ground truth that pycocotools scores correctly."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from cutpoint.records.truth import TruthImage
 class CleanAnnotations:
     """Annotations that are checked and complete: N boxes in the order of the file.
 
-    ``images`` and ``categories`` are in that order too. The columns are those of
-    ``records.truth.GroundTruth``. ``notes``: what was filled in, left out or is odd, for people.
+    ``images`` and ``categories`` are in this order too. The columns are those of
+    ``records.truth.GroundTruth``. ``notes``: what was filled in or left out, or looks odd, for people.
     """
 
     images: tuple[TruthImage, ...]
@@ -35,13 +35,13 @@ class CleanAnnotations:
         return len(self.image_id)
 
     def take(self, rows: np.ndarray) -> "CleanAnnotations":
-        """The same with the chosen boxes alone: a boolean mask or integer indices."""
+        """The same with only the chosen boxes: a boolean mask or integer indices."""
         names = ("image_id", "category_id", "bbox", "area", "iscrowd")
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
 
 def load_annotations(dataset: str, path: str, invalid_boxes: str | None) -> CleanAnnotations:
-    """Read a COCO annotation file and make it clean; arguments and errors as of ``clean_annotations``."""
+    """Read and clean a COCO annotation file; arguments and errors as in ``clean_annotations``."""
     content = read_annotations(path, f"datasets.{dataset}.annotations {path}")
     return clean_annotations(dataset, path, content, invalid_boxes)
 
@@ -49,7 +49,7 @@ def load_annotations(dataset: str, path: str, invalid_boxes: str | None) -> Clea
 def clean_annotations(
     dataset: str, path: str, content: dict[str, Any], invalid_boxes: str | None = None
 ) -> CleanAnnotations:
-    """Check annotations and fill in what a box data set may leave out.
+    """Check annotations and fill in what a data set with boxes may leave out.
 
     Missing or zero ``area`` is width x height (px^2), missing ``iscrowd`` 0.
 
@@ -60,7 +60,7 @@ def clean_annotations(
         invalid_boxes: the config's; see ``annotation_boxes.choose_boxes``.
 
     Raises:
-        UserError: a fault by which numbers would be wrong, with the number of entries and the first.
+        UserError: a fault that would make numbers wrong, with the number of entries and the first one.
     """
     where = f"datasets.{dataset}.annotations {path}"
     check_entries(where, content)
@@ -132,7 +132,7 @@ def _field_notes(content: dict[str, Any], kept: list[int], clean: CleanAnnotatio
 
 
 def _odd_areas(clean: CleanAnnotations) -> np.ndarray:
-    """``(N,)`` bool: much larger than its box, or a fraction of the image's; a mask may be much smaller."""
+    """``(N,)`` bool: the area is much larger than the box, or a fraction. A mask may be much smaller."""
     _, _, width, height = clean.bbox.T
     fraction = (clean.area <= 1) & (width * height / 100 > 1)
     odd: np.ndarray = (clean.area > 1.5 * width * height + 10) | fraction

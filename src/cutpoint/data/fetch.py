@@ -1,4 +1,4 @@
-"""Download a file, check it, and take what is wanted out of it: whole or not at all."""
+"""Download a file, check it, and extract what is wanted from it: completely or not at all."""
 
 import hashlib
 import os
@@ -18,20 +18,20 @@ TIMEOUT_S = 60
 
 
 def fetch(*, url: str, member: str, sha256: str, size: int | None, out: str) -> None:
-    """Bring a source to ``out``.
+    """Download a source to ``out``.
 
-    The download goes to a hidden ``.part`` file beside ``out``. A lost connection leaves it there, and the
-    next call resumes it; one with the wrong content is removed.
+    The download goes to a hidden ``.part`` file next to ``out``. If the connection is lost, the file stays,
+    and the next call resumes it. A file with the wrong content is removed.
 
     Args:
         url: what to download.
-        member: empty: the file itself; else the file or folder inside the zip archive.
-        sha256: of the file at ``url``; hexadecimal, a prefix of at least 8 digits.
+        member: empty: the file itself; otherwise the file or folder inside the zip archive.
+        sha256: digest of the file at ``url``; hexadecimal, a prefix of at least 8 digits.
         size: bytes of the file at ``url``; null if unknown.
         out: file, or folder for a folder member.
 
     Raises:
-        UserError: unreachable, not the expected content, or no such member.
+        UserError: the server is unreachable, the content is not the expected one, or the member is missing.
     """
     target = Path(out)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ def _download(url: str, part: Path, size: int | None) -> None:
             url, stream=True, timeout=TIMEOUT_S, headers={"Range": f"bytes={have}-"} if have else {}
         ) as response:
             if response.status_code == requests.codes.requested_range_not_satisfiable:
-                return  # all of it was there; the check decides
+                return  # the file was already complete; the check decides
             response.raise_for_status()
             resumed = response.status_code == requests.codes.partial_content
             length = int(response.headers.get("Content-Length", 0)) + have * resumed

@@ -1,7 +1,7 @@
-"""An image file becomes a network input, and boxes find their way back.
+"""Turn an image file into a network input, with the sizes that boxes need for the way back.
 
-The arithmetic is mmdet's test pipeline with its data preprocessor, operation for operation, so that both make
-bit-equal tensors (a test holds it).
+The arithmetic is that of mmdet's test pipeline and data preprocessor, operation by operation. Both make the
+same tensors, bit by bit (a test checks this).
 """
 
 import math
@@ -27,7 +27,7 @@ def decode(path: str | Path) -> np.ndarray:
     """Decode an image file to ``(H, W, 3)`` uint8, BGR, EXIF orientation applied.
 
     Raises:
-        UserError: the file is missing or is no image that OpenCV reads.
+        UserError: the file is missing, or OpenCV cannot read it as an image.
 
     Source:
         ``LoadImageFromFile``, mmcv/transforms/loading.py, mmcv 2.1.0 (backend cv2, flag color).
@@ -38,7 +38,7 @@ def decode(path: str | Path) -> np.ndarray:
         raise UserError(f"image {path}: cannot be read ({error.strerror})") from error
     try:
         image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
-    except cv2.error as error:  # more pixels than OpenCV takes, above all
+    except cv2.error as error:  # usually an image with more pixels than OpenCV takes
         raise UserError(f"image {path}: OpenCV cannot decode it ({error.err})") from error
     if image is None:
         raise UserError(f"image {path}: not an image that OpenCV can decode")
@@ -56,14 +56,14 @@ def prepare(
     Args:
         image: ``(H, W, 3)`` uint8, BGR.
         recipe: the input recipe.
-        shape: height and width that the tensor must have (a static export), else null.
-        empty: makes the array of a shape and a type, as ``numpy.empty`` does.
+        shape: height and width that the tensor must have (a static export), or null.
+        empty: makes an array from a shape and a type, as ``numpy.empty`` does.
 
     Returns:
         ``(1, 3, H', W')`` float32, contiguous, and the geometry.
 
     Raises:
-        UserError: the image is so thin that a resized side is 0, or does not fit into ``shape``.
+        UserError: the image is so thin that one side is 0 after the resize, or does not fit into ``shape``.
 
     Source:
         ``Resize`` and ``Pad`` of mmcv 2.1.0's transforms, then ``ImgDataPreprocessor.forward``,
@@ -111,7 +111,7 @@ def resized_size(height: int, width: int, recipe: InputRecipe) -> tuple[int, int
     """Height and width after the resize step.
 
     Raises:
-        UserError: one of them is 0, which mmdet and OpenCV cannot resize to.
+        UserError: one of them is 0; mmdet and OpenCV cannot resize to it.
 
     Source:
         ``rescale_size``, mmcv/image/geometric.py, mmcv 2.1.0: ``int(side * scale + 0.5)``.
@@ -132,9 +132,9 @@ def resized_size(height: int, width: int, recipe: InputRecipe) -> tuple[int, int
 
 
 def clip_size(geometry: Geometry, recipe: InputRecipe) -> tuple[int, int]:
-    """Height and width that mmdet clips boxes to (``img_shape``): a ``Pad`` step overwrites it.
+    """Height and width that mmdet clips boxes to (``img_shape``); a ``Pad`` step overwrites them.
 
-    What the data preprocessor or a static export pads after that does not count.
+    Later padding by the data preprocessor or for a static export does not count.
     """
     if recipe.pad is None:
         return geometry.resized_height, geometry.resized_width
@@ -161,7 +161,7 @@ def _pad_pixels(image: np.ndarray, pad: Pad) -> np.ndarray:
 
 
 def _normalise(image: np.ndarray, recipe: InputRecipe, out: np.ndarray) -> None:
-    """Write ``(h, w, 3)`` into ``(3, h, w)`` float32; uint8 is looked up, a pixel having but 256 values."""
+    """Write ``(h, w, 3)`` into ``(3, h, w)`` float32; uint8 is looked up, since it has only 256 values."""
     planes = cv2.split(image)
     planes = planes[::-1] if recipe.bgr_to_rgb else planes
     if image.dtype == np.float32:

@@ -1,6 +1,6 @@
-"""The input recipes that a config may name: the model's own, and named deviations from it.
+"""The input recipes that a config may name: the model's own, and others that change it.
 
-A new one is a function here, its row in ``INPUTS`` and its name in the schema.
+A new one is a function here, its row in ``INPUTS``, and its name in the schema.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ def named_input(name: str, own: InputRecipe, shape: Shape) -> InputRecipe:
     Args:
         name: a row of ``INPUTS``.
         own: the model's own input recipe.
-        shape: height and width of a static export, else null.
+        shape: height and width of a static export, or null.
 
     Raises:
         UserError: an unknown name.
@@ -29,7 +29,7 @@ def named_input(name: str, own: InputRecipe, shape: Shape) -> InputRecipe:
 
 
 def keeps_size(name: str) -> bool:
-    """Whether images keep their own size, so that they fit no static export."""
+    """Whether images keep their own size; then they do not fit a static export."""
     return named_input(name, _RESIZED, None).scale is None
 
 
@@ -39,12 +39,12 @@ def _own(own: InputRecipe, shape: Shape) -> InputRecipe:
 
 
 def _stretch(own: InputRecipe, shape: Shape) -> InputRecipe:
-    """Resized to the export's shape, or to the own target, whatever the ratio; normalised as its own."""
+    """Resized to the export's shape or to the model's target without keeping the ratio; own normalisation."""
     return replace(own, scale=shape or own.scale, keep_ratio=False, pad=None)
 
 
-# Source of the next two: the seed's scripts, 2022. They padded nothing; the padding to multiples of `divisor`
-# stays, since an exported graph takes no other sizes.
+# Source of the next two: the seed's scripts, 2022. They did not pad. The padding to multiples of `divisor`
+# stays, because an exported graph takes only such sizes.
 
 
 def _seed_225(own: InputRecipe, shape: Shape) -> InputRecipe:
@@ -67,7 +67,7 @@ INPUTS: dict[str, Callable[[InputRecipe, Shape], InputRecipe]] = {
     "seed-225": _seed_225,
     "seed-unit": _seed_unit,
 }
-# stands in for a model's own recipe: any that resizes
+# an example of a model's own recipe: any that resizes
 _RESIZED = InputRecipe(
     scale=(1, 1),
     keep_ratio=True,

@@ -1,4 +1,4 @@
-"""What can be seen of detections without the model: images without any, entries that cannot be right."""
+"""Look at detections without the model: images without detections, entries that cannot be right."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ import numpy as np
 
 from cutpoint.records.detections import Results
 
-# Of the images that the reference finds something on, a variant may lack this share without a word: two ways
-# to run one model seldom lose the only box of an image, a run that was interrupted loses its rest.
+# A variant may lack detections on this fraction of the images that have detections of the reference. Two
+# ways to run one model seldom lose the only box of an image; an interrupted run loses all later images.
 MISSED_SHARE = 0.05
-# no number of a box in fractions of the image is above this; boxes in pixels that are so small are rare
+# a box in fractions of the image has no number above this; boxes in pixels are seldom so small
 LARGEST_FRACTION = 1.5
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """Of one file of detections.
+    """What was seen in one file of detections.
 
     ``images``: how many it should cover. ``best``: the highest score of each image that has detections.
     ``lowest``: the lowest score; null without detections. ``doubts``: what is wrong with entries, in words.
@@ -29,12 +29,12 @@ class Inspection:
 
     @property
     def without(self) -> int:
-        """How many images have no detection."""
+        """The number of images without a detection."""
         return self.images - len(self.best)
 
 
 def inspect(results: Results, images: Iterable[int]) -> Inspection:
-    """Inspect detections; those of other images than ``images`` (ids) are left out."""
+    """Inspect detections; only those of ``images`` (ids) count."""
     wanted = set(images)
     results = results.of_images(wanted)
     ids, position = np.unique(results.image_id, return_inverse=True)
@@ -47,10 +47,10 @@ def inspect(results: Results, images: Iterable[int]) -> Inspection:
 
 
 def missed(variant: Inspection, reference: Inspection) -> str | None:
-    """Say on how many images only the reference has detections; null where these are few.
+    """Say on how many images only the reference has detections; null if these are few.
 
     Detections of the reference below the variant's lowest score do not count: a variant with a higher
-    threshold lacks them on purpose.
+    threshold leaves them out on purpose.
     """
     least = -np.inf if variant.lowest is None else variant.lowest
     found = {image for image, score in reference.best.items() if score >= least}
@@ -64,10 +64,10 @@ def missed(variant: Inspection, reference: Inspection) -> str | None:
 
 
 def count_entries(results: Results) -> tuple[np.ndarray, np.ndarray]:
-    """Entries that differ, in the order of the file.
+    """The different entries, in the order of the file.
 
     Returns:
-        ``(K,)`` int64, row of the first of each; and ``(K,)`` int64, how many there are.
+        ``(K,)`` int64, the row where each first appears; and ``(K,)`` int64, how often it appears.
     """
     columns = [results.image_id, results.category_id, *results.bbox.T, results.score]
     order = np.lexsort(columns)
@@ -79,7 +79,7 @@ def count_entries(results: Results) -> tuple[np.ndarray, np.ndarray]:
 
 
 def repeats(results: Results) -> str | None:
-    """Say how many entries repeat another one exactly; null where none does."""
+    """Say how many entries repeat another one exactly; null if there are none."""
     first, count = count_entries(results)
     more = len(results) - len(first)
     if not more:
@@ -94,7 +94,7 @@ def repeats(results: Results) -> str | None:
 
 
 def looks_like_fractions(boxes: np.ndarray) -> np.ndarray:
-    """``(N,)``: which of ``(N, 4)`` boxes have no number above what fractions of an image have."""
+    """``(N,)``: which of the ``(N, 4)`` boxes may be fractions of an image, by their largest number."""
     tiny: np.ndarray = np.abs(boxes).max(axis=1, initial=0) <= LARGEST_FRACTION
     return tiny
 

@@ -1,4 +1,4 @@
-"""Labels of a model, category ids of a data set: which is which, and what is scored."""
+"""Map the labels of a model to the category ids of a data set, and decide what is scored."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from cutpoint.errors import UserError, did_you_mean
 from cutpoint.records.manifest import Category, Manifest
 from cutpoint.records.truth import LeftOut
 
-# names that a message shows of an order
+# the number of names that a message shows
 SHOWN = 12
 
 
@@ -25,21 +25,21 @@ def label_map(
 
     Args:
         classes: the model's class names in channel order.
-        mapping: model class name to category name, many to one allowed, classes left out are dropped; null
-            means by name.
-        manifest: the data set's manifest, its categories in the order of the annotation file.
-        order: which holds where the orders of classes and categories differ. ``names``: label i is
-            ``classes[i]``; ``file``: label i is the i-th of the file's categories that the model has a class
-            for (``CocoDataset.load_data_list`` and ``CocoMetric.compute_metrics``, mmdet 3.3.0, which take
-            ``COCO.getCatIds(classes)``). Null: refused.
-        trained_order: the categories of the training annotations in their order, where it is known.
+        mapping: model class name to category name; several classes may map to one category; classes that are
+            not listed are dropped; null means equal names.
+        manifest: the data set's manifest, with categories in the order of the annotation file.
+        order: what to do if the orders of classes and categories differ. ``names``: label i is
+            ``classes[i]``; ``file``: label i is category number i of the file, counting only categories that
+            the model has a class for (``CocoDataset.load_data_list`` and ``CocoMetric.compute_metrics``,
+            mmdet 3.3.0, which take ``COCO.getCatIds(classes)``). Null: refused.
+        trained_order: the categories of the training annotations in their order, if known.
 
     Returns:
-        per class a category id, null for a class whose detections are dropped; label + 1 without annotations.
+        a category id per class, null for a class whose detections are dropped; label + 1 without annotations.
 
     Raises:
-        UserError: a name that does not exist or is there twice, no class that is a category, or orders that
-            differ with nothing to say which holds.
+        UserError: a name does not exist or appears twice, no class is a category, or the orders differ and
+            ``order`` does not decide.
     """
     key, path = f"datasets.{manifest.dataset}", manifest.annotations
     if path is None:
@@ -72,7 +72,7 @@ def label_map(
 
 
 def check_order_key(key: str, order: str | None, mapping: Any) -> None:
-    """Refuse ``label_order: file`` beside class names that are mapped by hand.
+    """Refuse ``label_order: file`` together with class names that are mapped by hand.
 
     Args:
         key: the data set's key in the config.
@@ -80,7 +80,7 @@ def check_order_key(key: str, order: str | None, mapping: Any) -> None:
         mapping: its ``classes``.
 
     Raises:
-        UserError: both say which label is which.
+        UserError: both would decide which label is which.
     """
     if order == "file" and mapping:
         raise UserError(
@@ -100,8 +100,8 @@ def scored_categories(
     Args:
         annotations: of the images that are scored.
         labels: from ``label_map``.
-        choice: what becomes of categories that have boxes and no model class. ``leave_out``: not scored, as
-            in mmdet 3.3.0's ``CocoMetric``; ``count``: scored, AP 0; null: refused.
+        choice: what to do with categories that have boxes but no class. ``leave_out``: not scored, as in
+            mmdet 3.3.0's ``CocoMetric``; ``count``: scored, AP 0; null: refused.
         where: the config key of the choice, for messages.
         classes: the model's class names, for messages.
 
@@ -110,7 +110,7 @@ def scored_categories(
         boxes; and what was left out. A category without boxes has no AP, and is not counted as left out.
 
     Raises:
-        UserError: such categories and no choice.
+        UserError: there are such categories, and no choice.
     """
     mapped = {label for label in labels if label is not None}
     boxes = Counter(annotations.category_id[~annotations.iscrowd].tolist())
@@ -174,7 +174,7 @@ def _first_difference(names: Sequence[str], other: Sequence[str]) -> int | None:
 
 
 def _show(names: Sequence[str], other: Sequence[str]) -> str:
-    """The names, of a long list those from the first that differs from the other's."""
+    """The names; for a long list, those from the first one that differs from the other list."""
     start = (_first_difference(names, other) or 0) if len(names) > SHOWN else 0
     shown = names[start : start + SHOWN]
     parts = [f"({start} more)"] if start else []

@@ -1,4 +1,4 @@
-"""A data set in, a checked list of its images and categories out."""
+"""Check a data set and list its images and categories."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,12 +32,12 @@ def build_manifest(
             file names from 1.
         limit: keep the first N images in the order of a hash of their names (stable when the set grows).
         out: manifest JSON to write, see ``records.manifest.Manifest``.
-        content: digest of the images' names and bytes, written down so that whatever reads the manifest
-            depends on them.
+        content: digest of the images' names and bytes. It is part of the file, so that everything that reads
+            the manifest depends on the images.
         invalid_boxes: the config's; see ``annotation_boxes.choose_boxes``.
 
     Raises:
-        UserError: a missing folder or file, or annotations that cannot be scored rightly.
+        UserError: a folder or file is missing, or the annotations cannot be scored correctly.
     """
     folder = Path(images)
     if not folder.is_dir():

@@ -1,4 +1,4 @@
-"""Which images a data set runs on."""
+"""The images that a data set runs on."""
 
 import hashlib
 import os
@@ -18,9 +18,9 @@ def list_images(folder: str) -> list[str]:
 
 
 def select(file_names: Iterable[str], limit: int | None) -> list[str]:
-    """The first ``limit`` images in the order of a hash of their names, all where it is null.
+    """The first ``limit`` images in the order of a hash of their names; all if it is null.
 
-    The choice is as good as drawn, and stays when the data set grows.
+    The choice is as good as random, and it stays the same when the data set grows.
     """
     names = list(file_names)
     return names if limit is None else sorted(names, key=name_order)[:limit]

@@ -1,4 +1,4 @@
-"""What a model is scored on: the category of each of its labels, and the ground truth of these categories."""
+"""What a model is scored on: the category of each label, and the ground truth of these categories."""
 
 import numpy as np
 
@@ -46,7 +46,7 @@ def build_truth(
             categories and their boxes.
 
     Raises:
-        UserError: annotations that cannot be scored rightly.
+        UserError: the annotations cannot be scored correctly.
     """
     truth = _build_truth(
         read_manifest(manifest), read_labels(labels), invalid_boxes, categories_without_class
@@ -65,7 +65,7 @@ def check_scoring(
     invalid_boxes: str | None,
     categories_without_class: str | None,
 ) -> None:
-    """Refuse data that could not be scored, before a network runs on it; arguments as above.
+    """Refuse data that cannot be scored before a network runs on it; arguments as above.
 
     Raises:
         UserError: as ``map_labels`` and ``build_truth`` do.

@@ -1,1 +1,1 @@
-"""Head tensors in, candidates out, in numpy."""
+"""Turn head tensors into candidates, in numpy."""

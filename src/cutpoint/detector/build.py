@@ -1,4 +1,4 @@
-"""mmdet's own config and checkpoint in, a detector in eval mode out."""
+"""Build a detector in eval mode from mmdet's config and checkpoint."""
 
 import copy
 from pathlib import Path
@@ -22,7 +22,7 @@ def load_config(name: str) -> Config:
     """Read an mmdet config.
 
     Args:
-        name: a path to a ``.py`` file, or ``mmdet::folder/file.py``, one shipped with mmdet.
+        name: a path to a ``.py`` file, or ``mmdet::folder/file.py`` for a config that mmdet ships.
 
     Raises:
         UserError: no such file, or not a detector's config.
@@ -48,7 +48,7 @@ def load_config(name: str) -> Config:
 
 
 def build_detector(config: Config, checkpoint: str | None) -> Detector:
-    """Build the detector in eval mode on the CPU, gradients off.
+    """Build the detector in eval mode on the CPU, without gradients.
 
     Args:
         config: an mmdet config.
@@ -75,7 +75,7 @@ def build_detector(config: Config, checkpoint: str | None) -> Detector:
 
 
 def model_config(config: Config) -> ConfigDict:
-    """The config's ``model``, with the data preprocessor that may stand beside it.
+    """The config's ``model``, with the data preprocessor, which may be a separate key.
 
     Source:
         ``Runner.__init__``, mmengine/runner/runner.py, mmengine 0.10.7.
@@ -87,7 +87,7 @@ def model_config(config: Config) -> ConfigDict:
 
 
 def without_downloads(model: ConfigDict) -> ConfigDict:
-    """A copy that never fetches pretrained weights while it is built."""
+    """A copy that does not download pretrained weights while it is built."""
     model = copy.deepcopy(model)
 
     def clear(node: Any) -> None:
@@ -107,7 +107,7 @@ def without_downloads(model: ConfigDict) -> ConfigDict:
 
 
 def _kept(init: Any) -> Any:
-    """An ``init_cfg``, a dict or a list of them, without what fetches weights."""
+    """An ``init_cfg``, a dict or a list of them, without the parts that download weights."""
     if isinstance(init, list | tuple):
         return [one for one in init if _kept(one) is not None]
     fetches = isinstance(init, dict) and type_name(init.get("type")) in ("Pretrained", "PretrainedInit")

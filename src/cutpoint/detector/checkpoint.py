@@ -1,4 +1,4 @@
-"""Checkpoints: read without running code from them, and loaded into a detector."""
+"""Read checkpoints without running code from them, and load them into a detector."""
 
 import argparse
 import datetime
@@ -21,20 +21,20 @@ from torch import Tensor, nn
 from cutpoint.errors import UserError
 from cutpoint.files import START_BYTES, name_substitute
 
-# Beginnings of keys that wrappers of a model add: nn.parallel and torch.compile.
+# Prefixes of keys that model wrappers add: nn.parallel and torch.compile.
 WRAPPERS = re.compile(r"^(module\.|_orig_mod\.)+")
 RUNNING = ("running_mean", "running_var")
 
 
 def load_weights(model: nn.Module, checkpoint: str) -> None:
-    """Load a checkpoint strictly; keys of the training alone (EMA copies, counters) may be extra.
+    """Load a checkpoint strictly; extra keys that only training needs (EMA copies, counters) are allowed.
 
-    Prefixes of wrappers are stripped: ``module.`` as in ``Runner.load_checkpoint`` (mmengine 0.10.7). Weights
-    that are not finite are loaded, and that is printed: what they lead to is refused image by image, so that
-    other models and the page are finished.
+    Prefixes of wrappers are removed: ``module.`` as in ``Runner.load_checkpoint`` (mmengine 0.10.7). Weights
+    that are not finite are loaded with a message. Their outputs are refused image by image, so that other
+    models and the page are finished.
 
     Raises:
-        UserError: weights that do not fit the model.
+        UserError: the weights do not fit the model.
     """
     state = read_checkpoint(checkpoint)["state_dict"]
     state = {WRAPPERS.sub("", key): value for key, value in state.items()}
@@ -67,11 +67,11 @@ def read_checkpoint(path: str) -> dict[str, Any]:
     """Read a checkpoint without running code from it.
 
     Returns:
-        a dict with at least ``state_dict``, names to tensors, and ``meta``, a dict, empty where the file has
+        a dict with at least ``state_dict``, names to tensors, and ``meta``, a dict, empty if the file has
         none.
 
     Raises:
-        UserError: no such file, or it holds something else than weights and training records.
+        UserError: the file is missing, or it has something else than weights and training records.
     """
     if not Path(path).is_file():
         raise UserError(f"checkpoint {path}: no such file")
@@ -100,7 +100,7 @@ def _check_kind(path: str) -> None:
 
 
 def _reason(path: str, error: Exception) -> str:
-    """Torch's errors in one line: its own text is paragraphs of advice with terminal codes."""
+    """Torch's errors in one line; torch's own text has paragraphs of advice and terminal codes."""
     text = re.sub(r"\x1b\[[\d;]*m", "", str(error))
     found = re.search(r"GLOBAL ([\w.]+)", text)
     if found:
@@ -160,12 +160,12 @@ def _say_infinite(model: nn.Module, checkpoint: str) -> None:
 
 
 def _safe_globals() -> list[Any]:
-    """Plain data, and what mmengine's runner writes into a checkpoint beside tensors (its message hub)."""
+    """Plain data, and what mmengine's runner writes into a checkpoint besides tensors (its message hub)."""
     data = [datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.timezone]
     data += [frozenset, list, dict, tuple, set, int, float, str, bool, range, slice]
     data += [decimal.Decimal, fractions.Fraction, uuid.UUID, argparse.Namespace, types.SimpleNamespace]
     data += [ConfigDict, HistoryBuffer]
-    # torch fills only its own list of containers, so that these two arrive as dict and list
+    # torch fills only its own list of containers, so these two arrive as dict and list
     containers = [(_plain_dict, "collections.defaultdict"), (_plain_list, "collections.deque")]
     paths = [
         (pure, f"{module}.{name}")

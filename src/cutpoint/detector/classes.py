@@ -1,4 +1,4 @@
-"""Class names of a detector, and the order of the categories that it was trained with."""
+"""The class names of a detector, and the order of the categories in its training data."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ from cutpoint.detector.typenames import find_type, type_name
 from cutpoint.errors import UserError
 from cutpoint.records.annotations import read_category_names
 
-# names that a message shows of a list
+# the number of names that a message shows
 SHOWN = 4
 
 
@@ -26,15 +26,16 @@ def find_class_names(
 
     Args:
         model: its name in Cutpoint's config, for messages.
-        config: mmdet config; its names are ``metainfo.classes`` of the test data set, else the default of the
-            data set's class.
+        config: mmdet config; its names are ``metainfo.classes`` of the test data set, or else the default of
+            the data set's class.
         checkpoint: its names are ``meta.dataset_meta.classes`` (mmdet 3) or ``meta.CLASSES`` (mmdet 2).
         num_classes: how many the head has.
-        choice: whose names hold, ``checkpoint`` or ``config``. Null: the checkpoint's, which must be those of
-            ``metainfo.classes`` where both are there, else the config's.
+        choice: whose names are used, ``checkpoint`` or ``config``. Null: the checkpoint's, which must equal
+            ``metainfo.classes`` if both exist; or else the config's.
 
     Raises:
-        UserError: names that differ and no choice, names that the choice lacks, or not ``num_classes`` names.
+        UserError: the names differ and there is no choice, the choice has no names, or their number is not
+            ``num_classes``.
     """
     own = _read_names(checkpoint) if checkpoint and choice != "config" else None
     dataset = find_test_dataset(config)
@@ -69,17 +70,17 @@ def find_class_names(
 
 
 def trained_order(config: Config, classes: list[str]) -> list[str] | None:
-    """The categories of the training annotations in the file's order, by which mmdet numbered the labels.
+    """The categories of the training annotations in the file's order. mmdet numbered the labels by it.
 
-    ``CocoDataset.load_data_list`` (mmdet 3.3.0) numbers those categories that ``metainfo.classes`` names.
+    ``CocoDataset.load_data_list`` (mmdet 3.3.0) numbers the categories that ``metainfo.classes`` names.
 
     Args:
         config: mmdet config.
         classes: the model's class names in channel order.
 
     Returns:
-        null where label i is ``classes[i]`` in every training file, or no such file is on this machine. Of
-        several files the first that differs.
+        null if label i is ``classes[i]`` in every training file, or if no such file is on this machine.
+        If several files differ: the order of the first one.
     """
     # A plan does not hash these files: only mmengine, which runs the config, knows their paths, and a plan
     # runs no code of the user. After an edit of them: --forcerun describe_model.
@@ -136,7 +137,7 @@ def _default(dataset: ConfigDict, where: str) -> list[str]:
 
 
 def _trained_categories(path: str) -> list[str]:
-    """Category names of a COCO file in its order; none where it is not there or not such a file."""
+    """Category names of a COCO file in its order; empty if the file is missing or of another kind."""
     if not os.path.isfile(path):
         return []
     try:
@@ -147,7 +148,7 @@ def _trained_categories(path: str) -> list[str]:
 
 
 def _show(names: list[str], other: list[str] | tuple[str, ...]) -> str:
-    """How many and the first names, of those from the first that differs from the other list's."""
+    """The number of names, and the first names from where the two lists differ."""
     pairs = enumerate(zip(names, other, strict=False))
     start = next((place for place, (one, another) in pairs if one != another), 0)
     shown = [repr(name) for name in names[start : start + SHOWN]]

@@ -12,7 +12,7 @@ from cutpoint.detector.typenames import find_type, type_name
 from cutpoint.errors import UserError, located
 from cutpoint.records.model import ModelSpec, write_spec
 
-# Detectors without one dense head, by the class that they inherit from.
+# Detectors whose boxes do not come from one dense head, by the class that they inherit from.
 UNSUPPORTED = {TwoStageDetector: "a two-stage detector", DetectionTransformer: "a transformer detector"}
 ONLY_DENSE = "Cutpoint cuts detectors whose boxes come from one dense head, such as ATSS or YOLOX"
 
@@ -31,14 +31,14 @@ def describe_model(
     Args:
         model: its name in the config.
         config: mmdet config, a path or ``mmdet::...``.
-        checkpoint: weights; null only where random weights are meant.
+        checkpoint: weights; null for random weights.
         candidate_floor: see ``describe_head``.
-        class_names: whose class names hold, see ``find_class_names``.
+        class_names: whose class names are used, see ``find_class_names``.
         out: JSON file to write; besides the ``ModelSpec`` it holds ``trained_order`` where the training
             annotations are here and list the categories in another order, see ``classes.trained_order``.
 
     Raises:
-        UserError: anything of the model that Cutpoint cannot reproduce, by name.
+        UserError: names what Cutpoint cannot reproduce in this model.
     """
     mmdet_config = load_config(config)
     refuse_unsupported(model, mmdet_config)

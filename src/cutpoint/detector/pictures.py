@@ -13,24 +13,24 @@ from cutpoint.records.image import Geometry
 from cutpoint.records.manifest import Image
 
 LEAST_SHAPES = 3
-# An image that is so many times as long as it is wide.
+# An image is thin if it is this many times as long as it is wide.
 THIN = 4
 
 
 class Picture(NamedTuple):
-    """An image to compare on: its file, and what it is called in messages."""
+    """An image for a comparison: its file, and its name in messages."""
 
     path: str
     name: str
 
 
 def choose_pictures(images: Sequence[Image], count: int, folder: str) -> tuple[list[Image], list[Picture]]:
-    """The first images of distinct sizes, then the rest; where these are fewer than three, parts besides.
+    """The first images of different sizes, then the rest; with fewer than three sizes also parts of one.
 
     Args:
-        images: of a manifest.
+        images: the images of a manifest.
         count: how many.
-        folder: where the parts are written.
+        folder: the parts are written there.
 
     Returns:
         the images; all pictures.
@@ -49,12 +49,12 @@ def load_pictures(pipeline: Pipeline, pictures: list[Picture]) -> tuple[Any, lis
 
 
 def name_pictures(pictures: list[Picture]) -> str:
-    """What they are called, for a message."""
+    """Their names for a message."""
     return ", ".join(picture.name for picture in pictures)
 
 
 def _distinct(images: Sequence[Image], count: int) -> list[Image]:
-    """The first images of distinct sizes, then the first of the rest."""
+    """The first images of different sizes, then the first of the rest."""
     seen: set[tuple[int, int]] = set()
     first: list[Image] = []
     rest: list[Image] = []
@@ -66,7 +66,7 @@ def _distinct(images: Sequence[Image], count: int) -> list[Image]:
 
 
 def _with_parts(images: Sequence[Image], folder: str) -> list[Picture]:
-    """The images, and parts of the first one where these have fewer than three sizes."""
+    """The images, and parts of the first one if there are fewer than three sizes."""
     pictures = [Picture(image.path, f"image id {image.id} ({image.path})") for image in images]
     sizes = {decode(picture.path).shape for picture in pictures}
     first = decode(pictures[0].path)
@@ -81,7 +81,7 @@ def _with_parts(images: Sequence[Image], folder: str) -> list[Picture]:
 
 
 def _part_sizes(height: int, width: int) -> list[tuple[int, int]]:
-    """Heights and widths of two parts: the halves; of an image already thin, shares of its length."""
+    """Heights and widths of two parts: the halves, or for a thin image fractions of its length."""
     half, quarter = (tuple(max(1, side // share) for side in (height, width)) for share in (2, 4))
     if width >= THIN * height:
         return [(height, half[1]), (height, quarter[1])]

@@ -1,4 +1,4 @@
-"""The data sets of a config's loaders, below their wrappers."""
+"""The data sets of a config's loaders, without their wrappers."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,14 +9,14 @@ from mmengine.config import Config, ConfigDict
 from cutpoint.detector.typenames import own_name, type_name
 from cutpoint.errors import UserError
 
-# Data sets that pass the images of others on as they are.
+# Wrappers that pass on the images of other data sets without changing them.
 WRAPPERS = ("ConcatDataset", "RepeatDataset", "ClassBalancedDataset", "MultiImageMixDataset")
 # the keys under which a data set holds others
 INNER = ("datasets", "dataset")
 
 
 def walk_datasets(dataset: Any) -> Iterator[tuple[ConfigDict, list[ConfigDict]]]:
-    """Every plain data set of a loader, and the data sets that wrap it, the outermost first.
+    """Every plain data set of a loader, with the wrappers around it, the outermost first.
 
     Args:
         dataset: a loader's ``dataset``, or a list of them; anything else yields nothing.
@@ -33,13 +33,13 @@ def walk_datasets(dataset: Any) -> Iterator[tuple[ConfigDict, list[ConfigDict]]]
 
 
 def list_test_datasets(config: Config) -> list[ConfigDict]:
-    """Every plain data set that ``test_dataloader`` reads, wrappers taken off.
+    """Every plain data set that ``test_dataloader`` reads, without wrappers.
 
     Args:
         config: an mmdet config; its ``test_dataloader`` may be a list of them.
 
     Raises:
-        UserError: a loader without a data set, or a wrapper that changes images.
+        UserError: a loader has no data set, or a wrapper changes images.
     """
     loaders = config.get("test_dataloader")
     datasets: list[ConfigDict] = []
@@ -56,10 +56,10 @@ def list_test_datasets(config: Config) -> list[ConfigDict]:
 
 
 def find_test_dataset(config: Config) -> ConfigDict:
-    """The one data set, or the first of several that have the same pipeline and classes.
+    """The only data set, or the first of several with the same pipeline and classes.
 
     Raises:
-        UserError: several that differ in these.
+        UserError: several data sets differ in these.
     """
     first, *others = list_test_datasets(config)
     for key in ("pipeline", "metainfo"):
@@ -74,7 +74,7 @@ def find_test_pipeline(config: Config) -> list[dict[str, Any]]:
     """The steps of the test pipeline.
 
     Raises:
-        UserError: none, or several data sets with different ones.
+        UserError: there is no pipeline, or several data sets have different ones.
     """
     pipeline = find_test_dataset(config).get("pipeline")
     if not pipeline:

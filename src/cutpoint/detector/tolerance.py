@@ -1,4 +1,4 @@
-"""What an export may differ from PyTorch by, one row a precision, and by how much it does."""
+"""How much an export may differ from PyTorch, one row per precision, and how much it does."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,13 @@ from cutpoint.records.verification import TensorCheck
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What an export may differ by.
+    """How much an export may differ.
 
-    A value passes within ``absolute + relative * |PyTorch's|`` (null: any value), a tensor with at least
-    ``cosine`` besides. For decoded boxes |PyTorch's| is the box's largest coordinate: a corner near 0 is the
-    difference of a centre and a half size that are not. A detection matches one of its class with at least
-    ``iou`` whose score is within ``score``; of both sides' detections at least ``agreement`` must match.
+    A value passes within ``absolute + relative * |PyTorch's|`` (null: any value). A tensor must also have at
+    least ``cosine``. For decoded boxes |PyTorch's| is the box's largest coordinate, because a corner near 0
+    may be the difference of a large centre and a large half size. A detection matches one of its class with
+    at least ``iou`` and a score within ``score``. A fraction ``agreement`` of both sides' detections or more
+    must match.
     """
 
     absolute: float | None
@@ -39,7 +40,7 @@ TOLERANCES = {
 
 
 class Differences:
-    """Of one tensor over all inputs: largest errors and the parts of the cosine."""
+    """The largest errors of one tensor over all inputs, and the parts of its cosine."""
 
     def __init__(self) -> None:
         self.max_abs = self.max_rel = self._dot = self._ours = self._theirs = 0.0
@@ -58,7 +59,7 @@ class Differences:
             self._within &= bool((error <= tolerance.absolute + tolerance.relative * size).all())
 
     def check(self, name: str, tolerance: Tolerance) -> TensorCheck:
-        """What came of the tensor."""
+        """The result for the tensor."""
         norm = np.sqrt(self._ours * self._theirs)
         cosine = float(self._dot / norm) if norm else float(self._ours == self._theirs)
         reasons = [] if self._within else [f"max abs {self.max_abs:.2g}"]
@@ -75,11 +76,11 @@ class Differences:
 
 
 def invalid(name: str, reason: str) -> TensorCheck:
-    """A tensor that is not finite: no number."""
+    """The result for a tensor that is not finite: without a number."""
     return TensorCheck(name, None, None, None, tolerance="finite", passed=False, reason=reason)
 
 
 def of_pytorch(problem: str) -> str:
-    """What ``validity.find_invalid`` says, of the other side: ``NaN in PyTorch's own cls_0``."""
+    """The message of ``validity.find_invalid`` for PyTorch's side: ``NaN in PyTorch's own cls_0``."""
     name, _, what = problem.partition(" has ")
     return f"{what} in PyTorch's own {name}"

@@ -1,4 +1,4 @@
-"""Is the exported file the same detector? Its outputs against PyTorch's on real images."""
+"""Check whether an exported file is the same detector: compare its outputs with PyTorch's on real images."""
 
 import tempfile
 
@@ -26,10 +26,10 @@ def verify_export(
 ) -> None:
     """Compare an ONNX file with PyTorch on images of at least three sizes of a data set.
 
-    The images are the first of distinct sizes; where there are fewer than three sizes, parts of the first
-    image besides. A dynamic export also gets them as one batch. Values out of tolerance, NaN and infinity on
-    either side are recorded, not raised: explaining lossy exports is the job of the report. A table of them
-    goes to standard output.
+    The images are the first ones of different sizes, and with fewer than three sizes also parts of the first
+    image. A dynamic export also gets them as one batch. Values out of tolerance, NaN and infinity on either
+    side are recorded and do not raise an error, because the report explains lossy exports. A table goes to
+    standard output.
 
     Args:
         export: ONNX file.
@@ -40,7 +40,7 @@ def verify_export(
         out: JSON file to write, see ``verification.Verification``.
 
     Raises:
-        UserError: the file cannot run: load failure, missing or misshapen outputs.
+        UserError: the file cannot run: it does not load, or outputs are missing or have wrong shapes.
     """
     session = Session(export, "cpu")
     if session.spec.digest != read_spec(spec).digest:
@@ -111,9 +111,9 @@ def _compare_tensors(
 
 
 def _find_invalid(name: str, theirs: np.ndarray, ours: np.ndarray, pictures: list[Picture]) -> str | None:
-    """The first image on which a tensor is not finite; PyTorch's side first: it has it from there."""
+    """The first image on which a tensor is not finite. PyTorch's side comes first: the export copies it."""
     for number, picture in enumerate(pictures):
-        # one dimension: of all images
+        # one dimension: for all images
         sides = [side[number] if side.ndim > 1 else side for side in (theirs, ours)]
         problem = find_invalid([(name, sides[0])])
         if problem:
@@ -126,7 +126,7 @@ def _find_invalid(name: str, theirs: np.ndarray, ours: np.ndarray, pictures: lis
 
 @torch.no_grad()
 def _torch_outputs(cuts: Cuts, tensor: np.ndarray, session: Session) -> dict[str, np.ndarray]:
-    """What the export should return, by PyTorch."""
+    """What the export should return, computed by PyTorch."""
     head = session.spec.head
     values = (value.numpy() for value in cuts(torch.from_numpy(tensor)))
     outputs = dict(zip([*head.raw_names, *head.decoded_names], values, strict=True))
@@ -139,7 +139,7 @@ def _torch_outputs(cuts: Cuts, tensor: np.ndarray, session: Session) -> dict[str
 
 
 def _probabilities(logits: np.ndarray, name: str, head: DenseHead) -> np.ndarray:
-    """A foreign file may have had these alone: the logit of a probability near 0 is lost in its rounding."""
+    """Probabilities of an external file: the logit of a probability near 0 is lost in its rounding."""
     if head.score_activation != "softmax":
         return 1 / (1 + np.exp(-logits))
     batch, _, height, width = logits.shape

@@ -1,4 +1,4 @@
-"""Detections of an export that ends in them beside PyTorch's."""
+"""Compare the detections of an ``e2e`` export with PyTorch's."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -31,16 +31,16 @@ def compare_detections(
     groups: list[list[Picture]],
     tolerance: Tolerance,
 ) -> tuple[list[tuple[int, ...]], list[TensorCheck]]:
-    """Compare the detections of groups of images that are each one batch.
+    """Compare the detections of groups of images; each group is one batch.
 
-    They are sets: NMS flips a pair now and then, so positions and counts prove nothing.
+    Detections are compared as sets: NMS sometimes swaps a pair, so positions and counts prove nothing.
 
-    The other side is mmdet's ``predict``; for another recipe or a static shape, which mmdet has not, the
-    recipe in numpy on PyTorch's tensors. Cutpoint's own one-input form clips to another frame and is not
-    judged; a file made elsewhere is, whatever it does.
+    The other side is mmdet's ``predict``. For another recipe or a static shape, which mmdet does not have, it
+    is the recipe in numpy on PyTorch's tensors. Cutpoint's own file with one input clips to another frame and
+    is not judged. An external file is always judged.
 
     Returns:
-        the input shapes, and what came of boxes and scores.
+        the input shapes, and the results for boxes and scores.
     """
     judged = session.clip == "image" or session.foreign is not None
     inputs: list[tuple[int, ...]] = []
@@ -95,7 +95,7 @@ def _open_theirs(
     tensor: np.ndarray,
     geometries: list[Geometry],
 ) -> Callable[[Geometry, int], Detections]:
-    """What reads PyTorch's detections of an image; it raises ``Refused`` where they are not finite."""
+    """A function that reads PyTorch's detections of an image. It raises ``Refused`` if one is not finite."""
     head = session.spec.head
     recipe = resolve_recipe(session.recipe or "mmdet3", head)
     if recipe == resolve_recipe("mmdet3", head) and session.shape is None:
@@ -116,7 +116,7 @@ def _open_theirs(
 
 
 def _read(pipeline: Pipeline, outputs: Any, geometry: Geometry, image: int) -> Detections:
-    """``validity.read_valid`` of a cut that ends in detections."""
+    """``validity.read_valid`` for a cut that ends in detections."""
     rows = read_valid(pipeline, outputs, geometry, image)
     if not isinstance(rows, Detections):
         raise TypeError(f"the cut {pipeline.cut} ends in candidates")
@@ -124,7 +124,7 @@ def _read(pipeline: Pipeline, outputs: Any, geometry: Geometry, image: int) -> D
 
 
 def _matches(a: Detections, b: Detections, tolerance: Tolerance) -> Iterable[tuple[float, float]]:
-    """Of each matched pair the largest difference of a corner and the difference of the scores."""
+    """For each matched pair, the largest difference of a corner and the difference of the scores."""
     pairs = match(a.boxes, a.scores, b.boxes, tolerance.iou, a.labels[:, None] == b.labels[None])
     for i, j in zip(pairs.left, pairs.right, strict=True):
         score = float(abs(a.scores[i] - b.scores[j]))

@@ -1,1 +1,1 @@
-"""A traced graph in, one ONNX file a cut out; knows onnx, not torch."""
+"""Turn a traced graph into one ONNX file per cut. This package uses onnx, and not torch."""

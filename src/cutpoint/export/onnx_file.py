@@ -1,6 +1,6 @@
-"""An ONNX file as it lies on the disk: whether it is one, and the files beside it that hold its tensors.
+"""Check whether a file is an ONNX file, and find the files next to it that hold its tensors.
 
-Cheap, and without ONNX where that is not needed: plans ask it.
+This is fast and imports ONNX only if it is needed, because every plan does it.
 """
 
 import mmap
@@ -19,10 +19,10 @@ LOCATION = b"location"
 
 
 def check_onnx_file(path: str | Path) -> None:
-    """Look at what can be seen of a file without reading its graph.
+    """Check a file as far as possible without reading its graph.
 
     Raises:
-        UserError: it is something else than ONNX, or a file that holds its tensors is missing.
+        UserError: it is not an ONNX file, or a file that holds its tensors is missing.
     """
     found = _name_other_kind(path)
     if found:
@@ -54,10 +54,10 @@ def _name_other_kind(path: str | Path) -> str | None:
 
 
 def external_data_files(path: str | Path) -> list[str]:
-    """The files that hold tensors of an ONNX file, as paths, each once; whether they exist is not looked at.
+    """The paths of the files that hold tensors of an ONNX file, each once. They need not exist.
 
-    Tensors are not loaded, and ONNX is imported only for a file that names another one. Of a file that is no
-    ONNX the list is empty.
+    Tensors are not loaded, and ONNX is imported only for a file that names another one. For a file that is
+    not ONNX the list is empty.
     """
     with open(path, "rb") as file:
         try:

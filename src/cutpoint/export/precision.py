@@ -1,7 +1,7 @@
-"""The traced graph in fewer bits: fp16 and int8, by ONNX Runtime's own tools.
+"""Convert the traced graph to fp16 and int8 with ONNX Runtime's own tools.
 
-Only the network is converted. What follows the head's last convolutions, decoding included, stays float32,
-and so do the graph's inputs and outputs.
+Only the network is converted. Everything after the head's last convolutions, including decoding, stays
+float32, and so do the graph's inputs and outputs.
 """
 
 import math
@@ -30,13 +30,13 @@ from cutpoint.records.model import ModelSpec, read_spec
 from cutpoint.records.onnx_model import PRECISION_KEY
 
 FP16_MAX = 65504.0
-# Of the calibration images every fifth sets no range: on it the share of values outside is measured.
+# Every fifth calibration image sets no range. The fraction of values outside the range is measured on it.
 HELD_OUT = slice(1, None, 5)
 LEAST_IMAGES = 2
 
 
 def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, images: int = 8) -> None:
-    """Convert a trace to float16, its inputs and outputs and all behind the last convolutions excepted.
+    """Convert a trace to float16, except inputs, outputs and everything after the last convolutions.
 
     Args:
         trace: ONNX file of ``trace_model``.
@@ -45,7 +45,7 @@ def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, imag
         out: ONNX file to write, with the same inputs and outputs.
         report: JSON file to write: ``bytes``, ``kept_fp32`` and ``overflows``: tensors that float16 cannot
             hold (|x| > 65504), with their largest |x| in float32.
-        images: how many of the data set's images activations are looked at on.
+        images: the number of images of the data set that activations are measured on.
 
     Source:
         ``onnxruntime.transformers.float16.convert_float_to_float16``, ONNX Runtime 1.31.
@@ -70,7 +70,7 @@ def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, imag
             "bytes": _bytes(trace, out),
             "kept_fp32": _kept({"behind the last convolutions": rest, "float32 by the tool": blocked}),
             "images": len(chosen),
-            # what is infinite before is no overflow of float16
+            # a value that is infinite in float32 is not an overflow of float16
             "overflows": _worst(
                 {name: {"max_abs": v} for name, v in values.items() if FP16_MAX < v < math.inf}
             ),
@@ -81,8 +81,8 @@ def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, imag
 def to_int8(*, trace: str, spec: str, manifest: str, images: int, out: str, report: str) -> None:
     """Quantise a trace's convolutions to int8: static, QDQ, weights per channel, ranges min to max.
 
-    The first convolution, depthwise ones, the head's last ones and everything behind them stay float32. No
-    range holds NaN or infinity: where a convolution has them, all of it stays float32, and the file says so.
+    The first convolution, depthwise ones, the head's last ones and everything after them stay float32. A
+    range cannot have NaN or infinity: a convolution with such values stays float32, and the report says so.
 
     Args:
         trace: ONNX file of ``trace_model``.
@@ -147,7 +147,7 @@ def to_int8(*, trace: str, spec: str, manifest: str, images: int, out: str, repo
 def _quantise(
     inner: onnx.ModelProto, excluded: list[str], feeds: Iterator[dict[str, np.ndarray]]
 ) -> tuple[onnx.ModelProto, dict[str, tuple[float, float]]]:
-    """The quantised graph, and the range of each tensor that it quantises; ``excluded``: names of nodes."""
+    """The quantised graph, and the range of each quantised tensor; ``excluded``: names of nodes."""
     with tempfile.TemporaryDirectory() as folder:
         prepared, ranges, quantised = (Path(folder) / name for name in ("in.onnx", "ranges.json", "out.onnx"))
         quant_pre_process(inner, prepared, skip_optimization=True, skip_symbolic_shape=True)
@@ -183,7 +183,7 @@ class _Reader(CalibrationDataReader):
 def _feeds(
     images: Sequence[Image], model: onnx.ModelProto, spec: ModelSpec
 ) -> Iterator[dict[str, np.ndarray]]:
-    """The images one by one, by the model's own input recipe."""
+    """The images one by one, prepared by the model's own input recipe."""
     sides = [side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim[2:]]
     for image in images:
         with located(f"calibration image {image.path}"):
@@ -194,7 +194,7 @@ def _feeds(
 def _measure(
     inner: onnx.ModelProto, limits: dict[str, tuple[float, float]], feeds: Iterator[dict[str, np.ndarray]]
 ) -> dict[str, tuple[float, float]]:
-    """Per tensor the largest |x| and the share of values outside the limits, reduced in the graph."""
+    """The largest |x| of each tensor and its fraction of values outside the limits, computed in the graph."""
     if not limits:
         return {}
     model = onnx.ModelProto()
@@ -243,7 +243,7 @@ def _is_spoilt(
     del model.graph.output[:]
     tensors = dict.fromkeys(name for node in convolutions for name in (node.input[0], node.output[0]))
     for number, name in enumerate(tensors):
-        # a sum is finite only where all its values are
+        # a sum is finite only if all its values are
         total = f"total_{number}"
         model.graph.node.append(helper.make_node("ReduceSum", [name], [total], total, keepdims=0))
         model.graph.output.append(helper.make_tensor_value_info(total, TensorProto.FLOAT, []))
@@ -261,7 +261,7 @@ def _run(model: onnx.ModelProto, feeds: Iterator[dict[str, np.ndarray]]) -> np.n
 
 
 def _is_depthwise(node: onnx.NodeProto, model: onnx.ModelProto) -> bool:
-    """Whether each group of a convolution has a single input channel, of several groups."""
+    """Whether a convolution has several groups with a single input channel each."""
     group = next((a.i for a in node.attribute if a.name == "group"), 1)
     weight = next((i for i in model.graph.initializer if i.name == node.input[1]), None)
     return group > 1 and weight is not None and weight.dims[1] == 1
@@ -273,7 +273,7 @@ def _floats(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
 
 
 def _kept(nodes: dict[str, list[onnx.NodeProto]]) -> dict[str, Any]:
-    """Which nodes stay float32: how many of each operator, and their names by reason."""
+    """The nodes that stay float32: the number of each operator, and their names by reason."""
     counts = Counter(node.op_type for group in nodes.values() for node in group)
     names = {reason: [node.name for node in group] for reason, group in nodes.items() if group}
     return {"operators": dict(counts.most_common()), "nodes": names}

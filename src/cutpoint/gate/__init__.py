@@ -1,1 +1,1 @@
-"""Bounds on what was measured, and a verdict."""
+"""Check bounds on measured values, and give a verdict."""

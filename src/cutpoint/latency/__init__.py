@@ -1,1 +1,1 @@
-"""Image file to final boxes by the clock, and what the machine did meanwhile."""
+"""Measure the time from the image file to the final boxes, and what else the machine did."""

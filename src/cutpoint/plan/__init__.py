@@ -1,1 +1,1 @@
-"""Config in, plan out: which files, runs and variants the workflow makes."""
+"""Turn the config into a plan: the exports, runs, variants and files that the workflow makes."""

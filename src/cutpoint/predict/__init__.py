@@ -1,1 +1,1 @@
-"""One path from image to candidates or detections, streamed over a data set."""
+"""The only path from image to candidates or detections, streamed over a data set."""

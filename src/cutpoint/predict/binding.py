@@ -1,4 +1,4 @@
-"""Tensors on a GPU: inputs and outputs bound there, so that each copy is a step of its own."""
+"""Tensors on a GPU: inputs and outputs are bound there, so that each copy is a separate step."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ import onnxruntime
 class Binding:
     """Binds the tensors of a session to its device.
 
-    A session that replays a CUDA graph needs them at the same addresses in each run: then one set of tensors
-    is kept and written over. Otherwise each run has tensors of its own, so that shapes may change.
+    A session that replays a CUDA graph needs them at the same addresses in each run. Then one set of tensors
+    is kept and overwritten. Otherwise each run has new tensors, so that shapes may change.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Page-locked host arrays: a GPU copies them without staging."""
+"""Page-locked host arrays. A GPU copies them without an intermediate buffer."""
 
 import ctypes
 import math
@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-# Of CUDA 13 and 12; onnxruntime.preload_dlls() or torch has loaded one of them.
+# The libraries of CUDA 13 and 12; onnxruntime.preload_dlls() or torch has loaded one of them.
 RUNTIMES = ("libcudart.so.13", "libcudart.so.12")
 
 
 class PinnedPool:
-    """Float32 arrays from page-locked memory, which is used again when no array refers to it any more.
+    """Float32 arrays from page-locked memory. Memory is used again when no array refers to it.
 
-    Locking pages takes longer than a copy, so a block is kept; all blocks have the size of the largest array
-    so far, and there are as many as were in use at once.
+    Locking pages takes longer than a copy, so blocks are kept. All blocks have the size of the largest array
+    so far. There are as many blocks as were in use at once.
     """
 
     def __init__(self, lock: Callable[[int], int], release: Callable[[int], None]) -> None:
@@ -28,13 +28,13 @@ class PinnedPool:
         self._size = 0
 
     def empty(self, shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarray:
-        """An array as ``numpy.empty`` gives; safe from several threads."""
+        """An array as from ``numpy.empty``; several threads may call it."""
         count = math.prod(shape)
         needed = max(count * np.dtype(dtype).itemsize, 1)
         self._size = max(self._size, needed)
         block = self._block(needed)
         memory: Any = (ctypes.c_char * block[1]).from_address(block[0])
-        # lives as long as the array, its views and theirs
+        # lives as long as the array and all its views
         weakref.finalize(memory, self._free.append, block).atexit = False
         return np.frombuffer(memory, dtype, count).reshape(shape)
 

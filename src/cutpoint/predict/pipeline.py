@@ -1,4 +1,4 @@
-"""Image file to detections: the one path that ``predict`` and ``latency`` both use."""
+"""From the image file to detections: the only path, used by ``predict`` and ``latency``."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -35,13 +35,13 @@ class Pipeline(Protocol):
         """Decoded image to network input (a batch of one) and geometry."""
 
     def batch(self, prepared: Sequence[tuple[Any, Geometry]]) -> tuple[Any, list[Geometry]]:
-        """Several network inputs to one, padded to the largest; the geometries then say so."""
+        """Several network inputs to one, padded to the largest, with the padded geometries."""
 
     def upload(self, tensor: Any, *geometries: Geometry) -> Any:
         """Network input to the device."""
 
     def compute(self, uploaded: Any) -> Any:
-        """What is on the device to the outputs of the cut there; returns when they are finished."""
+        """Network input on the device to outputs on the device; returns when they are finished."""
 
     def download(self, computed: Any) -> Any:
         """Outputs of the cut to the host."""
@@ -51,7 +51,7 @@ class Pipeline(Protocol):
         return self.download(self.compute(self.upload(tensor, *geometries)))
 
     def tensors(self, outputs: Any, image: int) -> Iterable[tuple[str, Any]]:
-        """Name and values of what must be finite before ``read``: the head's tensors, or the decoded ones."""
+        """Names and values that must be finite before ``read``: the head's tensors, or the decoded ones."""
 
     def read(self, outputs: Any, geometry: Geometry, image: int = 0) -> Candidates | Detections:
         """An image's outputs to candidates (``raw``, ``decoded``) or detections (``e2e``)."""
@@ -82,7 +82,7 @@ class OnnxPipeline(Pipeline):
         """``(B, 3, H', W')`` float32 and geometries; see ``stack``.
 
         Raises:
-            UserError: a static export of another batch.
+            UserError: a static export takes another batch.
         """
         if self._session.batch not in (None, len(prepared)):
             raise UserError(
@@ -111,7 +111,7 @@ class OnnxPipeline(Pipeline):
         return self._session.download(computed)
 
     def tensors(self, outputs: dict[str, np.ndarray], image: int) -> Iterable[tuple[str, np.ndarray]]:
-        """See ``Pipeline``; of ``e2e`` none: what lies behind the count is free."""
+        """See ``Pipeline``; empty for ``e2e``, because rows beyond the count may have any value."""
         names = {"raw": self.spec.head.raw_names, "decoded": self.spec.head.decoded_names[:-1], "e2e": ()}
         return ((name, outputs[name][image]) for name in names[self.cut] if name in outputs)
 
@@ -124,7 +124,7 @@ class OnnxPipeline(Pipeline):
         count = int(outputs["count"][image])
         boxes, scores, labels = (outputs[name][image, :count] for name in ("boxes", "scores", "labels"))
         padding = (labels == PADDING_LABEL) & (scores <= 0)
-        if padding.any():  # a file's own count may include it
+        if padding.any():  # the count of an external file may include it
             boxes, scores, labels = boxes[~padding], scores[~padding], labels[~padding]
         if self._session.clip == "tensor":
             boxes = scale_to_original(boxes, geometry.scale_x, geometry.scale_y, "divide")
@@ -138,7 +138,7 @@ def stack(
 
     Args:
         prepared: ``(1, 3, H', W')`` float32 and geometry of each image.
-        pad_value: what the smaller ones are padded with, right and bottom, after normalisation.
+        pad_value: smaller images are padded with this value, right and bottom, after normalisation.
 
     Returns:
         ``(B, 3, H', W')`` float32 of the largest height and width, and geometries with these as padded size.

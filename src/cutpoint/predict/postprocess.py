@@ -1,4 +1,4 @@
-"""Predictions of a run, a recipe and a label map in; detections in COCO results format out."""
+"""Turn a run's predictions into detections in COCO results format, with a recipe and a label map."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,16 +32,16 @@ def postprocess(
         predictions, images: the shards' Parquet files.
         spec: ``spec.json``.
         labels: JSON of ``truth.map_labels``.
-        cut: the run's cut; candidates go through the recipe, ``e2e`` detections are done already.
+        cut: the run's cut; candidates go through the recipe, ``e2e`` detections are already final.
         recipe: the recipe's definition.
-        out: JSON file to write, COCO results format: ``bbox`` ``[x, y, w, h]``, original-image pixels; of a
-            refused run, or boxes that the recipe makes NaN (as score voting does of one without area), why
-            (``data.detections``).
-        candidates: of the cut ``e2e`` the shards of the ``raw`` run that is otherwise the same: a graph that
-            ends in detections drops what is NaN, so that its own outputs do not tell.
+        out: JSON file to write, COCO results format: ``bbox`` ``[x, y, w, h]``, original-image pixels. For a
+            refused run, or if the recipe gives NaN (score voting does for a box without area): the reason
+            (``records.detections``).
+        candidates: for the cut ``e2e``, the shards of the ``raw`` run that is otherwise the same. A graph
+            that ends in detections drops NaN, so its own outputs do not show it.
 
     Raises:
-        UserError: candidates made with another specification, or a recipe that they cannot serve.
+        UserError: the candidates were made with another specification, or are not enough for the recipe.
     """
     model_spec, made = open_run(predictions, spec)
     reason = find_refusal([*predictions, *candidates])
@@ -59,12 +59,12 @@ def postprocess(
             write_refusal(out, f"{reason} on image id {image_id}")
             return
         lines.extend(coco_results(image_id, detections, categories))
-    # repr of a float is its shortest exact form: nothing is rounded
+    # repr of a float is its shortest exact form, without rounding
     write_text(out, "[" + ",\n".join(lines) + "]\n")
 
 
 def coco_results(image_id: int, detections: Detections, categories: Sequence[int | None]) -> list[str]:
-    """One JSON object per detection, classes without a category left out."""
+    """One JSON object per detection, without classes that have no category."""
     boxes = detections.boxes.astype(np.float64)
     boxes[:, 2:] -= boxes[:, :2]
     rows = zip(boxes.tolist(), detections.scores.tolist(), detections.labels.tolist(), strict=True)

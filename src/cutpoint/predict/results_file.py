@@ -1,4 +1,4 @@
-"""Detections made elsewhere become a variant: a COCO results file, checked."""
+"""Check an external COCO results file and make it a variant's detections."""
 
 import json
 import math
@@ -26,10 +26,10 @@ def import_results(*, variant: str, results: str, manifest: str, classes: list[s
         classes: the model's class names; without annotations category id = label + 1.
         out: JSON file to write, same format.
 
-    What is likely a slip (``inspection.Inspection.doubts``) is printed, and scored as it stands.
+    Entries that look like a mistake (``inspection.Inspection.doubts``) are printed, and scored as they are.
 
     Raises:
-        UserError: the first entry that is not a detection of this data set.
+        UserError: names the first entry that is not a detection of this data set.
     """
     where = f"variants.{variant}.results {results}"
     data = read_manifest(manifest)
@@ -68,12 +68,12 @@ def _problem(entry: Any, images: set[int], categories: set[int], dataset: str) -
 
 
 def _shift_hint(entries: list[Any], known: dict[str, set[int]]) -> str:
-    """Which ids would all be known if each were one more or one less; empty where none would."""
+    """A hint if all ids would be known with each one more or one less; empty otherwise."""
     for key, ids in known.items():
         try:
             used = {entry[key] for entry in entries}
             steps = [step for step in (1, -1) if not used <= ids and {i + step for i in used} <= ids]
-        except (TypeError, KeyError):  # not the fault that this hint is about
+        except (TypeError, KeyError):  # the hint is not about this fault
             continue
         if steps:
             return f"; every {key} of the file is known with {steps[0]:+d}: number them as the data set does"

@@ -1,4 +1,4 @@
-"""Stream a data set through a pipeline; stop at candidates, or at detections where the graph ends there."""
+"""Stream a data set through a pipeline; stop at candidates, or at detections if the graph ends there."""
 
 import hashlib
 from collections.abc import Sequence
@@ -35,10 +35,10 @@ def predict_onnx(
         manifest: manifest JSON.
         provider: ``cpu``, ``cuda`` or ``tensorrt``.
         threads: cores to use; see ``stream.share_threads``.
-        shard, shards: which part of the images to run on; see ``shard_images``.
+        shard, shards: the part of the images to run on; see ``shard_images``.
         input: name of the input recipe; see ``inputs.named_input``.
-        batch: number of images of one run of the network, in the order of the manifest.
-        tf32: as in ``runtime.Session``.
+        batch: number of images per run of the network, in the order of the manifest.
+        tf32: see ``runtime.Session``.
         out, out_images: Parquet files to write.
 
     Raises:
@@ -82,9 +82,9 @@ def write_predictions(
 ) -> None:
     """Run any pipeline over one shard.
 
-    Arguments as of ``predict_onnx``, ``stream`` (``workers``, ``runs``) and ``predictions.RunMetadata``
-    (``scores``, ``onnx_sha256``). Outputs of which no number may be made end the run: the files then hold the
-    images before, and why (``predictions.find_refusal``).
+    Arguments as in ``predict_onnx``, ``stream`` (``workers``, ``runs``) and ``predictions.RunMetadata``
+    (``scores``, ``onnx_sha256``). Invalid outputs end the run: the files then have the images before them,
+    and the reason (``predictions.find_refusal``).
     """
     data = read_manifest(manifest)
     images = shard_images(data.images, shard, shards, batch)
@@ -108,8 +108,8 @@ def write_predictions(
 def shard_images(images: Sequence[Image], shard: int, shards: int, batch: int) -> Sequence[Image]:
     """The images of one shard: neighbours, in whole batches.
 
-    A batch is padded to its largest image, so that detections depend on which images share one: with whole
-    batches they do not depend on the number of shards. The shards one after the other are all images.
+    A batch is padded to its largest image, so detections depend on the images that share a batch. With whole
+    batches they do not depend on the number of shards. All shards in order are all images.
     """
     batches = -(-len(images) // batch)
     first, last = (batches * edge // shards * batch for edge in (shard, shard + 1))

@@ -1,4 +1,4 @@
-"""A run's prediction files, with the specification that they are read with."""
+"""The prediction files of a run, with the specification to read them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,21 +11,21 @@ from cutpoint.records.predictions import RunMetadata, read_metadata
 
 
 def open_run(predictions: Sequence[str], spec: str) -> tuple[ModelSpec, RunMetadata]:
-    """The specification that a run's files are read with, and their metadata.
+    """The specification to read a run's files with, and their metadata.
 
     Args:
         predictions: the run's shards, one or more.
         spec: ``spec.json``.
 
     Returns:
-        the model with the run's own input recipe, by which boxes are clipped; the last shard's metadata.
+        the model with the run's own input recipe, which clips boxes; and the last shard's metadata.
 
     Raises:
-        UserError: a file made with another specification.
+        UserError: a file was made with another specification.
     """
     content = read_content(spec)
     model = as_spec(content, spec)
-    # of predictions that are as old as the specification's file: by the names that both have
+    # predictions may be as old as the specification's file; both then have the same names
     digests = model.digest, spec_digest(content)
     shards = {path: read_metadata(path) for path in predictions}
     for path, made in shards.items():

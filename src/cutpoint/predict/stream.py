@@ -17,19 +17,19 @@ from cutpoint.records.detections import Detections, Refused
 from cutpoint.records.image import Geometry
 from cutpoint.records.manifest import Image
 
-# So many results may wait for a consumer that is busy, writing a row group, say: small beside a tensor.
+# So many results may wait for a busy consumer, for example while it writes a row group. They are small.
 WAITING = 32
-# Past so many a network's own memory, once a run, costs more than the images' overlap brings.
+# With more runs, the network's memory for each run costs more than the overlap of images gains.
 MOST_WORKERS = 8
 
 Result = tuple[Image, Geometry, Candidates | Detections]
 
 
 def share_threads(threads: int, provider: str) -> tuple[int, int, int]:
-    """How an ONNX session and its stream use a number of cores best.
+    """The best way to share a number of cores between an ONNX session and its stream.
 
-    Where several runs at once are best that is a run a core, each with one thread: an image spread over
-    several cores waits at every operator for the slowest, and leaves them idle while it is decoded.
+    If several runs at once are best, this is one run per core with one thread each. An image that is spread
+    over several cores waits at every operator for the slowest core, and leaves them idle while it is decoded.
 
     Args:
         threads: cores to use.
@@ -52,7 +52,7 @@ def stream(
     runs: int = 1,
     check: bool = False,
 ) -> Generator[Result, None, None]:
-    """Take every image from its file to what the network says of it, ``decode`` to ``read``.
+    """Take every image from its file to the network's result, ``decode`` to ``read``.
 
     Each worker takes a batch through all stages, so images overlap where the stages leave Python: in OpenCV,
     in the network, in numpy. At most ``workers`` batches are held as pixels or tensors, and ``WAITING`` more
@@ -60,27 +60,27 @@ def stream(
 
     Args:
         pipeline: its stages are called from the workers' threads.
-        images: of a manifest.
-        batch: number of images of one run of the network, in the order of ``images``; the last may have
+        images: the images of a manifest.
+        batch: number of images per run of the network, in the order of ``images``; the last batch may have
             fewer.
         workers: number of threads.
         runs: how many of them may be in ``infer`` at once; see ``share_threads``.
-        check: whether outputs of which no number may be made end the stream; it costs a pass over them.
+        check: whether invalid outputs end the stream; it costs a pass over the outputs.
 
     Yields:
-        image, geometry and rows of each, in the order of ``images``. Close the generator where the
-        loop can end early (``contextlib.closing``): the workers then finish the batch in hand and end.
+        image, geometry and rows of each, in the order of ``images``. Close the generator if the loop can
+        end early (``contextlib.closing``): the workers then finish their batch and end.
 
     Raises:
-        UserError: an image cannot be read, or has another size than the manifest says; with id and path.
-        Refused: with ``check``, NaN, infinity or a label that is none, behind the batches before.
+        UserError: an image cannot be read, or has another size than in the manifest; with id and path.
+        Refused: with ``check``: NaN, infinity or an invalid label, after the batches before it.
         Exception: what a stage raises, with the ids as a note. The first such image in order counts.
     """
     slots = threading.BoundedSemaphore(runs)
     batches = (images[start : start + batch] for start in range(0, len(images), batch))
     pending: deque[Future[list[Result]]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="stream")
-    # the images share the cores already
+    # the images already share the cores
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -1,4 +1,4 @@
-"""Outputs of which no number may be made: NaN, infinity, a label that the model does not have."""
+"""Find invalid outputs: NaN, infinity, a label that the model does not have."""
 
 import math
 from collections.abc import Iterable
@@ -15,11 +15,11 @@ from cutpoint.records.model import DenseHead, ModelSpec, Part, dense_head
 
 
 def read_valid(pipeline: Pipeline, outputs: Any, geometry: Geometry, image: int) -> Candidates | Detections:
-    """``pipeline.read`` of an image of the batch, its outputs looked through before and its rows behind.
+    """``pipeline.read`` for an image of the batch, with a check of its outputs before and its rows after.
 
     Raises:
-        Refused: NaN, infinity, or a label that is none: ``cls_0 has NaN``.
-        UserError: outputs of other shapes than the cut has, which a file made elsewhere need not say.
+        Refused: NaN, infinity, or an invalid label: ``cls_0 has NaN``.
+        UserError: outputs have other shapes than the cut; an external file need not state its shapes.
     """
     if isinstance(outputs, dict):
         wrong = find_misshapen(pipeline.cut, outputs, pipeline.spec, image)
@@ -42,11 +42,11 @@ def read_valid(pipeline: Pipeline, outputs: Any, geometry: Geometry, image: int)
 
 
 def find_misshapen(cut: str, outputs: dict[str, np.ndarray], spec: ModelSpec, image: int = 0) -> str | None:
-    """Name the first output without the shape that its cut and the head ask for; null where all have it.
+    """Name the first output that has not the shape that cut and head ask for; null if all have it.
 
     Args:
-        cut, outputs, spec: of a pipeline that gives arrays by name.
-        image: index into the batch, which must be there.
+        cut, outputs, spec: from a pipeline that gives arrays by name.
+        image: index into the batch, which must exist.
     """
     wanted: dict[str, tuple[int | None, ...]] = {}
     rows: int | None = None
@@ -85,13 +85,13 @@ def _parts(head: DenseHead) -> list[Part]:
 
 
 def find_invalid(tensors: Iterable[tuple[str, Any]]) -> str | None:
-    """Name the first tensor that is not finite: ``cls_0 has NaN``; null where all are.
+    """Name the first tensor that is not finite: ``cls_0 has NaN``; null if all are finite.
 
     Args:
         tensors: name and numpy array or torch tensor, on any device.
     """
     for name, values in tensors:
-        # one pass: no NaN or infinity leaves a sum finite; only a sum that is not asks the values themselves
+        # one pass: with NaN or infinity a sum is not finite; only then the values themselves are read
         with np.errstate(over="ignore", invalid="ignore"):
             if math.isfinite(float(values.sum())):
                 continue
@@ -107,7 +107,7 @@ def _find_count(count: int, rows: int) -> str | None:
 
 
 def _find_label(labels: np.ndarray, classes: int) -> str | None:
-    """What is wrong with the labels of counted detections."""
+    """The error in the labels of counted detections, or null."""
     outside = np.flatnonzero((labels < 0) | (labels >= classes))
     if not len(outside):
         return None

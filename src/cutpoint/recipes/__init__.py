@@ -1,1 +1,1 @@
-"""Candidates in, detections out: the steps of post-processing, in numpy."""
+"""Turn candidates into detections: the steps of post-processing, in numpy."""
