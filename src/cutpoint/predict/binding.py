@@ -54,7 +54,8 @@ class Binding:
 
     def download(self, binding: Any) -> list[np.ndarray]:
         """Copy the outputs to the host, in the session's order."""
-        return binding.copy_outputs_to_cpu()
+        outputs: list[np.ndarray] = binding.copy_outputs_to_cpu()
+        return outputs
 
     def _room_for(self, output: Any) -> onnxruntime.OrtValue:
         kind = {"tensor(float)": np.float32, "tensor(int64)": np.int64}[output.type]

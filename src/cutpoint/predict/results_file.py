@@ -1,10 +1,10 @@
 """Check an external COCO results file and make it a variant's detections."""
 
 import json
-import math
 import sys
 from typing import Any
 
+from cutpoint.data.annotation_boxes import is_finite
 from cutpoint.data.inspection import inspect
 from cutpoint.errors import UserError
 from cutpoint.files import write_text
@@ -55,14 +55,14 @@ def import_results(*, variant: str, results: str, manifest: str, classes: list[s
 def _problem(entry: Any, images: set[int], categories: set[int], dataset: str) -> str | None:
     if not isinstance(entry, dict) or any(key not in entry for key in KEYS):
         return f"needs the keys {', '.join(KEYS)}"
-    if not isinstance(entry["image_id"], int) or entry["image_id"] not in images:
+    if type(entry["image_id"]) is not int or entry["image_id"] not in images:
         return f"has image_id {entry['image_id']!r}, which data set {dataset} does not have"
-    if not isinstance(entry["category_id"], int) or entry["category_id"] not in categories:
+    if type(entry["category_id"]) is not int or entry["category_id"] not in categories:
         return f"has category_id {entry['category_id']!r}, which data set {dataset} does not have"
     box = entry["bbox"]
-    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_finite, box)):
+    if not isinstance(box, list) or len(box) != 4 or not all(map(is_finite, box)):
         return f"has bbox {box!r}; four finite numbers x, y, width, height are needed"
-    if not _is_finite(entry["score"]):
+    if not is_finite(entry["score"]):
         return f"has score {entry['score']!r}; a finite number is needed"
     return None
 
@@ -78,7 +78,3 @@ def _shift_hint(entries: list[Any], known: dict[str, set[int]]) -> str:
         if steps:
             return f"; every {key} of the file is known with {steps[0]:+d}: number them as the data set does"
     return ""
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -129,11 +129,12 @@ class Session:
     @property
     def provider_options(self) -> dict[str, str]:
         """The options of the provider as ONNX Runtime has them."""
-        return self._session.get_provider_options()[self._row.runtime_name]
+        options: dict[str, str] = self._session.get_provider_options()[self._row.runtime_name]
+        return options
 
     def end_profiling(self) -> str:
         """Write the profile of a session opened with ``profile``; returns its path."""
-        return self._session.end_profiling()
+        return str(self._session.end_profiling())
 
     def _check_operators(self, path: str | Path) -> None:
         """None of those that carry weights may fall back to the CPU."""

@@ -58,12 +58,16 @@ def test_without_annotations_categories_are_label_plus_one(tmp_path):
         ([GOOD, {"image_id": 1}], r"entry 1 \(counted from 0\) needs the keys image_id, category_id"),
         ([GOOD | {"image_id": 9}], r"entry 0 .* has image_id 9, which data set street does not have"),
         ([GOOD | {"image_id": "1"}], "has image_id '1'"),
+        ([GOOD | {"image_id": True}], "has image_id True"),
         ([GOOD | {"category_id": 8}], "has category_id 8"),
         ([GOOD | {"bbox": [1, 2, 3]}], r"has bbox \[1, 2, 3\]; four finite numbers"),
         ([GOOD | {"bbox": [1, 2, 3, float("nan")]}], "four finite numbers"),
         ([GOOD | {"bbox": [1, 2, 3, "4"]}], "four finite numbers"),
         ([GOOD | {"score": float("inf")}], "has score inf; a finite number"),
         ([GOOD | {"score": True}], "has score True"),
+        ([GOOD | {"score": 10**400}], "has score 1000"),
+        ("", "it is empty"),
+        ("version https://git-lfs.github.com/spec/v1", "it is a Git LFS pointer"),
     ],
 )
 def test_refused(tmp_path, entries, message):
