@@ -67,7 +67,7 @@ def test_a_plan_on_a_second_provider_of_the_cpu(second):
     assert differences(raw, first) == ["provider"]
     assert (raw.run.name, first.run.name) == ("onnxruntime-raw-fp32", "onnxruntime-raw-fp32-cpu")
     assert [run.gpus for run in evaluation.runs] == [0] * len(evaluation.runs)
-    assert table_row(evaluation, raw)["tf32"] is None
+    assert table_row(evaluation, raw).tf32 is None
     assert {name for name, _ in plan.wanted_providers} == {"second", "cpu"}
     beside = plan_on("cpu", raw="second").evaluations[0].variant("raw").run
     assert (beside.name, beside.provider_overridden) == ("onnxruntime-raw-fp32-second", True)

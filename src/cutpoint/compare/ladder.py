@@ -10,34 +10,14 @@ from cutpoint.recipes.changes import step_changes
 from cutpoint.recipes.steps.step import Step
 from cutpoint.records.comparison import read_comparison
 from cutpoint.records.detections import Results, read_results, refusal
+from cutpoint.records.json_file import as_record
 from cutpoint.records.ladder import Alone, Ladder, Rung, TensorDifference, write_ladder
 from cutpoint.records.latency import Latency, read_latency
 from cutpoint.records.metrics import read_metrics
 from cutpoint.records.model import HeadSpec, read_spec
+from cutpoint.records.planned import PlannedAlone, PlannedRung
 from cutpoint.records.resamples import Resamples, read_resamples
 from cutpoint.records.verification import read_verification
-
-
-@dataclass(frozen=True)
-class RungFiles:
-    """A rung of the config, and its files.
-
-    ``changes``: what differs from the rung before, in words. ``recipe``: as ``bases.steps_of`` takes it, null
-    where it is not known. ``metrics`` and ``samples`` (npz of ``bootstrap.sample_ap``) are null without
-    annotations, ``comparison`` for the reference, ``verify`` for PyTorch. ``alone``: the variant that differs
-    from the reference in this step's change alone, ``{variant, comparison}`` or null.
-    """
-
-    variant: str
-    changes: list[str]
-    recipe: str | dict[str, Any] | None
-    detections: str
-    metrics: str | None
-    samples: str | None
-    comparison: str | None
-    latency: str
-    verify: str | None
-    alone: dict[str, str] | None
 
 
 @dataclass(frozen=True)
@@ -61,7 +41,7 @@ def build_ladder(
     """Write the ladder JSON of one data set and model.
 
     Args:
-        rungs: in order, the fields of ``RungFiles``.
+        rungs: in order, the fields of ``PlannedRung``.
         reference: the reference variant, ``{variant, samples}``.
         published_ap: the AP published for the model, a fraction; shown as rung 0 by itself.
         spec: the model's ``spec.json``.
@@ -71,7 +51,7 @@ def build_ladder(
     base = read_resamples(reference["samples"]) if reference["samples"] else None
     made: list[Rung] = []
     lower: _Content | None = None
-    for files in (RungFiles(**rung) for rung in rungs):
+    for files in (as_record(rung, PlannedRung, "the plan's rungs") for rung in rungs):
         upper = _read(files, head)
         to_previous = _delta(lower.samples if lower else None, upper.samples)
         to_reference = _delta(None if files.variant == reference["variant"] else base, upper.samples)
@@ -97,7 +77,7 @@ def build_ladder(
     write_ladder(out, Ladder(reference["variant"], published_ap, tuple(made)))
 
 
-def _read(files: RungFiles, head: HeadSpec) -> _Content:
+def _read(files: PlannedRung, head: HeadSpec) -> _Content:
     return _Content(
         detections=None if refusal(files.detections) else read_results(files.detections),
         steps=steps_of(files.recipe, head) if files.recipe else (),
@@ -133,6 +113,6 @@ def _worst_tensor(verification: str) -> TensorDifference | None:
     return max(known, key=lambda tensor: tensor.max_abs, default=None)
 
 
-def _alone(entry: dict[str, str]) -> Alone:
-    compared = read_comparison(entry["comparison"])
-    return Alone(entry["variant"], compared.delta_AP, compared.delta_AP_ci95)
+def _alone(planned: PlannedAlone) -> Alone:
+    compared = read_comparison(planned.comparison)
+    return Alone(planned.variant, compared.delta_AP, compared.delta_AP_ci95)

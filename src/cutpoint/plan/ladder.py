@@ -3,41 +3,52 @@
 from typing import Any
 
 from cutpoint.plan.evaluations import Evaluation
-from cutpoint.plan.paths import detections_file, samples_file
+from cutpoint.plan.paths import samples_file, variant_file
 from cutpoint.plan.recipe_choices import known_recipe
-from cutpoint.plan.tables import row_files, table_row
+from cutpoint.plan.tables import table_row
 from cutpoint.plan.variants import ResultsVariant, RunVariant, differences
+from cutpoint.records.json_file import as_content
+from cutpoint.records.planned import PlannedAlone, PlannedRung
 
 
 def rungs(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """What ``build_ladder`` needs for each rung: files, and what differs from the rung before."""
-    entries: list[dict[str, Any]] = []
-    keys = ("variant", "metrics", "samples", "comparison", "latency", "verify")
-    for index, variant in enumerate(evaluation.ladder):
-        row = table_row(evaluation, variant)
-        lower = evaluation.ladder[index - 1] if index else variant
-        entries.append(
-            {key: row[key] for key in keys}
-            | {
-                "detections": detections_file(evaluation, variant),
-                "changes": _changes(lower, variant),
-                "recipe": known_recipe(variant),
-                "alone": _alone(evaluation, lower, variant),
-            }
-        )
-    return entries
+    """What ``build_ladder`` needs for each rung, see ``PlannedRung``; plain values, which params can hold."""
+    return [as_content(rung) for rung in _rungs(evaluation)]
 
 
 def ladder_files(evaluation: Evaluation) -> list[str]:
     """What ``build_ladder`` reads."""
-    rows = rungs(evaluation)
-    kinds = ("detections", "metrics", "samples", "comparison", "latency", "verify")
-    alone = [rung["alone"]["comparison"] for rung in rows if rung["alone"]]
-    base = samples_file(evaluation, evaluation.reference)
-    return list(dict.fromkeys([*row_files(rows, *kinds), *alone, *([base] if base else [])]))
+    files: list[str | None] = []
+    for rung in _rungs(evaluation):
+        files += [rung.detections, rung.metrics, rung.samples, rung.comparison, rung.latency, rung.verify]
+        files.append(rung.alone.comparison if rung.alone else None)
+    files.append(samples_file(evaluation, evaluation.reference))
+    return [path for path in dict.fromkeys(files) if path]
 
 
-def _alone(evaluation: Evaluation, lower: RunVariant, upper: RunVariant) -> dict[str, str] | None:
+def _rungs(evaluation: Evaluation) -> list[PlannedRung]:
+    lower = evaluation.ladder[:1] + evaluation.ladder[:-1]
+    return [_rung(evaluation, *pair) for pair in zip(lower, evaluation.ladder, strict=True)]
+
+
+def _rung(evaluation: Evaluation, lower: RunVariant, variant: RunVariant) -> PlannedRung:
+    """``lower``: the rung before, or the first one itself."""
+    row = table_row(evaluation, variant)
+    return PlannedRung(
+        variant=variant.name,
+        changes=tuple(_changes(lower, variant)),
+        recipe=known_recipe(variant),
+        detections=row.detections,
+        metrics=row.metrics,
+        samples=samples_file(evaluation, variant),
+        comparison=row.comparison,
+        latency=variant_file("latency", evaluation, variant),
+        verify=row.verify,
+        alone=_alone(evaluation, lower, variant),
+    )
+
+
+def _alone(evaluation: Evaluation, lower: RunVariant, upper: RunVariant) -> PlannedAlone | None:
     """The variant that differs from the reference only in what this step changes."""
     reference, step = evaluation.reference, differences(lower, upper)
     if isinstance(reference, ResultsVariant) or not step:
@@ -45,10 +56,7 @@ def _alone(evaluation: Evaluation, lower: RunVariant, upper: RunVariant) -> dict
     for variant in evaluation.run_variants:
         same = variant.aspects[step[0]] == upper.aspects[step[0]]
         if same and differences(reference, variant) == step:
-            return {
-                "variant": variant.name,
-                "comparison": table_row(evaluation, variant)["comparison"],
-            }
+            return PlannedAlone(variant.name, variant_file("comparisons", evaluation, variant))
     return None
 
 

@@ -1,6 +1,7 @@
 """What tables, page and timing get from a plan: cells, and the paths of the files behind them."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from cutpoint.plan.evaluations import Evaluation, Plan
@@ -10,7 +11,6 @@ from cutpoint.plan.paths import (
     onnx_file,
     pair_file,
     precision_report,
-    samples_file,
     spec_file,
     truth_file,
     variant_file,
@@ -18,44 +18,45 @@ from cutpoint.plan.paths import (
 )
 from cutpoint.plan.variants import COUNT, EXPORTER, OPSET, SCORES, ResultsVariant, Run, RunVariant, Variant
 from cutpoint.providers import PROVIDERS
-
-RUN_CELLS = (
-    *("runtime", "cut", "precision", "provider", "input"),
-    *("recipe", "shape", "batch", "tf32", "onnx", "verify", "precision_report"),
-)
+from cutpoint.records.json_file import as_content
+from cutpoint.records.planned import PlannedRow
 
 
-def table_row(evaluation: Evaluation, variant: Variant) -> dict[str, Any]:
-    """The resolved cells of a variant's row, and the files for the other cells (null: none)."""
-    model = evaluation.model.name
+def table_row(evaluation: Evaluation, variant: Variant) -> PlannedRow:
+    """The resolved cells of a variant's row, and the files for the other cells."""
     own, labelled = (evaluation, variant), evaluation.dataset.annotations
-    return {
-        "dataset": evaluation.dataset.name,
-        "model": model,
-        "variant": variant.name,
-        **(_run_cells(model, variant) if isinstance(variant, RunVariant) else dict.fromkeys(RUN_CELLS)),
-        "published_ap": evaluation.published_ap,
-        "manifest": manifest_file(evaluation.dataset),
-        "detections": detections_file(*own),
-        "truth": truth_file(evaluation),
-        "metrics": variant_file("metrics", *own) if labelled else None,
-        "samples": samples_file(*own),
-        "latency": variant_file("latency", *own) if isinstance(variant, RunVariant) else None,
-        "comparison": None if variant == evaluation.reference else variant_file("comparisons", *own),
-        "remarks": _remarks(variant),
-    }
-
-
-def _run_cells(model: str, variant: RunVariant) -> dict[str, Any]:
-    run, trace = variant.run, variant.export.trace
-    values = (
-        *(run.runtime, run.cut, run.precision, run.provider, run.input),
-        # the plan does not know the shape of an external file
-        *(variant.recipe_text, None if variant.export.foreign else trace.shape, run.batch, _tf32(run)),
-        *(onnx_file(model, run), run.export and verify_file(model, run.export)),
-        precision_report(model, run),
+    row = PlannedRow(
+        dataset=evaluation.dataset.name,
+        model=evaluation.model.name,
+        variant=variant.name,
+        published_ap=evaluation.published_ap,
+        manifest=manifest_file(evaluation.dataset),
+        detections=detections_file(*own),
+        truth=truth_file(evaluation),
+        metrics=variant_file("metrics", *own) if labelled else None,
+        comparison=None if variant == evaluation.reference else variant_file("comparisons", *own),
+        remarks=tuple(_remarks(variant)),
     )
-    return dict(zip(RUN_CELLS, values, strict=True))
+    if isinstance(variant, ResultsVariant):
+        return row
+    run, export = variant.run, variant.export
+    return replace(
+        row,
+        runtime=run.runtime,
+        cut=run.cut,
+        precision=run.precision,
+        provider=run.provider,
+        input=run.input,
+        recipe=variant.recipe_text,
+        # the plan does not know the shape of an external file
+        shape=None if export.foreign else export.trace.shape,
+        batch=run.batch,
+        tf32=_tf32(run),
+        latency=variant_file("latency", *own),
+        onnx=onnx_file(row.model, run),
+        verify=verify_file(row.model, run.export) if run.export else None,
+        precision_report=precision_report(row.model, run),
+    )
 
 
 def _tf32(run: Run) -> str | None:
@@ -82,8 +83,8 @@ def _remarks(variant: Variant) -> list[str]:
 
 
 def table_rows(plan: Plan) -> list[dict[str, Any]]:
-    """Every variant's row, in table order."""
-    return [table_row(e, variant) for e in plan.evaluations for variant in e.variants]
+    """Every variant's row, in table order, as plain values, which a rule's params can hold."""
+    return [as_content(table_row(e, variant)) for e in plan.evaluations for variant in e.variants]
 
 
 def row_files(rows: Iterable[dict[str, Any]], *kinds: str) -> list[str]:

@@ -14,6 +14,7 @@ from cutpoint.records.csv_table import read_rows, write_rows
 from cutpoint.records.latency import Latency
 from cutpoint.records.manifest import Manifest
 from cutpoint.records.metrics import Metrics
+from cutpoint.records.planned import PlannedRow
 from cutpoint.records.precision import PrecisionReport
 from cutpoint.records.summary_upgrade import upgrade
 from cutpoint.records.truth import GroundTruth
@@ -28,39 +29,6 @@ OF_TIMES = (
     *("refused", "without_compiled_nms", "unsteady", "disturbed"),
     *("timed_batch", "timed_recipe"),
 )
-
-
-@dataclass(frozen=True)
-class PlannedRow:
-    """What a plan says of a variant: resolved cells, and paths of files (null: it has none).
-
-    ``shape``: ``dynamic``, or height and width in pixels. ``published_ap``: a fraction. ``remarks``: notes
-    that are known before. The reference is the row without a comparison.
-    """
-
-    dataset: str
-    model: str
-    variant: str
-    runtime: str | None
-    cut: str | None
-    precision: str | None
-    provider: str | None
-    input: str | None
-    recipe: str | None
-    shape: str | tuple[int, int] | None
-    batch: int | None
-    tf32: str | None
-    manifest: str
-    detections: str
-    truth: str | None
-    metrics: str | None
-    latency: str | None
-    comparison: str | None
-    verify: str | None
-    onnx: str | None
-    precision_report: str | None
-    published_ap: float | None
-    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True)

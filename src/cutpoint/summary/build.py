@@ -17,10 +17,10 @@ from cutpoint.records.latency import read_latency
 from cutpoint.records.manifest import read_manifest
 from cutpoint.records.metrics import read_metrics
 from cutpoint.records.per_class import ClassRow, write_per_class
+from cutpoint.records.planned import PlannedRow
 from cutpoint.records.precision import read_precision
 from cutpoint.records.summary import (
     COLUMNS,
-    PlannedRow,
     SummaryRow,
     VariantRecords,
     by_evaluation,

@@ -132,7 +132,7 @@ def test_a_new_input_recipe_is_planned(squeezed):
         complete_config(config, SCHEMA)
     evaluation = build_plan(complete_config(config, squeezed), "cpu").evaluations[0]
     assert evaluation.variant("v").run.name == "onnxruntime-raw-fp32-squeeze"
-    assert table_row(evaluation, evaluation.variant("v"))["input"] == "squeeze"
+    assert table_row(evaluation, evaluation.variant("v")).input == "squeeze"
 
 
 def test_a_new_input_recipe_runs_from_file_to_detections(squeezed, tmp_path):

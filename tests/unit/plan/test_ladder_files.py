@@ -7,10 +7,9 @@ import pytest
 from cutpoint.errors import UserError
 from cutpoint.plan.config import complete_config
 from cutpoint.plan.ladder import ladder_files, rungs
-from cutpoint.plan.paths import comparison_files
+from cutpoint.plan.paths import comparison_files, samples_file
 from cutpoint.plan.recipe_choices import known_recipe
 from cutpoint.plan.resolve import build_plan
-from cutpoint.plan.tables import table_row
 
 SCHEMA = Path(__file__).resolve().parents[3] / "workflow/schemas/config.schema.yaml"
 ONNX = {"runtime": "onnxruntime"}
@@ -79,7 +78,7 @@ def test_a_comparison_reads_resamples_where_there_are_annotations(annotations):
     files = comparison_files(e, e.variant("raw"))
     assert ("variant_samples" in files) == ("reference_samples" in files) == (annotations is not None)
     assert files["reference"] == "results/detections/d/m/pytorch.json"
-    assert (table_row(e, e.reference)["samples"] is None) == (annotations is None)
+    assert (samples_file(e, e.reference) is None) == (annotations is None)
 
 
 def test_the_recipe_of_detections_made_elsewhere_is_not_known():

@@ -64,7 +64,7 @@ def test_tf32_is_a_gpus_and_a_run_of_its_own():
     half = resolve({**ONNX, "cut": "raw", "precision": "fp16"}, "cuda")
     variants = (off, on, half, resolve({**ONNX, "cut": "raw"}, "cpu"))
     evaluation = plan_of(REFERENCE).evaluations[0]
-    assert [table_row(evaluation, v)["tf32"] for v in variants] == ["off", "on", None, None]
+    assert [table_row(evaluation, v).tf32 for v in variants] == ["off", "on", None, None]
 
 
 def test_a_file_of_fixed_shape_is_not_timed_in_batches():
@@ -303,9 +303,9 @@ def test_a_results_file_is_a_variant_without_a_run():
     assert [run.name for run in evaluation.runs] == ["pytorch-e2e", "pytorch-raw"]
     row = table_row(evaluation, variant)
     empty = ("runtime", "cut", "precision", "recipe", "batch", "latency", "onnx", "verify")
-    assert [row[key] for key in empty] == [None] * 8
-    assert row["comparison"] == "results/comparisons/d/m/theirs.json"
-    assert row["remarks"] == ["made elsewhere: their/dets.json"]
+    assert [getattr(row, key) for key in empty] == [None] * 8
+    assert row.comparison == "results/comparisons/d/m/theirs.json"
+    assert row.remarks == ("made elsewhere: their/dets.json",)
     with pytest.raises(UserError, match="theirs is a results file, so it is not known how"):
         plan_of(
             {**REFERENCE, "theirs": {"results": "dets.json"}}, evaluation={"ladder": ["pytorch", "theirs"]}
@@ -315,16 +315,16 @@ def test_a_results_file_is_a_variant_without_a_run():
 def test_remarks_say_what_no_column_says():
     plan = plan_of({**REFERENCE, "v": {**ONNX, "cut": "e2e", **INT8, "opset": 19, "count": "free"}})
     row = table_row(plan.evaluations[0], plan.evaluations[0].variant("v"))
-    assert row["remarks"] == ["free count", "opset 19", "calibrated on 32 images of other"]
-    assert row["precision_report"] == "results/models/m/trace-int8-other-opset19.precision.json"
-    assert table_row(plan.evaluations[0], plan.evaluations[0].variant("pytorch"))["remarks"] == []
+    assert row.remarks == ("free count", "opset 19", "calibrated on 32 images of other")
+    assert row.precision_report == "results/models/m/trace-int8-other-opset19.precision.json"
+    assert table_row(plan.evaluations[0], plan.evaluations[0].variant("pytorch")).remarks == ()
 
 
 def test_the_shape_of_a_foreign_file_is_not_claimed():
     plan = plan_of({**REFERENCE, "v": FOREIGN})
     row = table_row(plan.evaluations[0], plan.evaluations[0].variant("v"))
-    assert (row["shape"], row["remarks"]) == (None, ["made elsewhere: theirs/yolo.v1.onnx"])
-    assert row["onnx"] == "results/models/m/raw-foreign-yolo_v1.onnx"
+    assert (row.shape, row.remarks) == (None, ("made elsewhere: theirs/yolo.v1.onnx",))
+    assert row.onnx == "results/models/m/raw-foreign-yolo_v1.onnx"
 
 
 def test_two_definitions_of_one_name_are_refused():
@@ -439,7 +439,7 @@ def test_differences(one, other, found):
 def test_rungs_say_what_changed():
     ladder = ["fused", "decoded", "mmdeploy", "raw", "int8", "less"]
     found = rungs(plan_of(LINE, evaluation={"ladder": ladder}).evaluations[0])
-    assert [rung["changes"] for rung in found] == [
+    assert [list(rung["changes"]) for rung in found] == [
         [],
         ["scores fused → class"],
         ["cut decoded → raw"],
@@ -448,7 +448,7 @@ def test_rungs_say_what_changed():
         ["calibration 32 of other → 8 of other"],
     ]
     found = rungs(plan_of(LINE, evaluation={"ladder": ["raw", "theirs"]}).evaluations[0])
-    assert found[1]["changes"] == ["file Cutpoint's own → theirs/yolo.v1.onnx"]
+    assert list(found[1]["changes"]) == ["file Cutpoint's own → theirs/yolo.v1.onnx"]
 
 
 def test_pytorch_without_tensorrt_is_one_difference():
