@@ -84,7 +84,7 @@ def _per_image(
     box_drift: np.ndarray,
     ids: np.ndarray,
 ) -> list[ImageAgreement]:
-    """One line an image; ``ids`` ``(N,)`` int64, ascending."""
+    """One line per image; ``ids`` ``(N,)`` int64, ascending."""
 
     def count(images: np.ndarray) -> np.ndarray:
         return np.bincount(np.searchsorted(ids, images), minlength=len(ids))

@@ -1,4 +1,4 @@
-"""Every box that one of two variants lacks: what became of its candidate in that variant."""
+"""Explain every box that one of two variants lacks: what happened to its candidate in that variant."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,8 +28,8 @@ class Side:
     """One of the two variants.
 
     ``detections``: detections file. ``predictions``, ``images``: the shards of the run whose candidates are
-    followed: its own, for the cut ``e2e`` those of the ``raw`` run that is otherwise the same; empty where
-    there are none. ``recipe``: its definition; ``clip``, ``topk_limit``: the export's.
+    followed: its own run, or for the cut ``e2e`` the ``raw`` run that is otherwise the same; empty without
+    candidates. ``recipe``: its definition. ``clip``, ``topk_limit``: the export's.
     """
 
     detections: str
@@ -43,37 +43,38 @@ class Side:
 def autopsy(*, reference: Side, variant: Side, spec: str, manifest: str, labels: str, out: str) -> None:
     """Name the step that removed each box of one variant that the other lacks.
 
-    Boxes without a partner of their image and category at IoU 0.9 (``matching.pair_overlaps``) are
-    followed in the other variant's candidates: the same location and class where both networks saw the same
-    geometry, else the best of the class that overlaps the box.
+    Boxes without a partner of their image and category at IoU 0.9 (``matching.pair_overlaps``) are followed
+    in the other variant's candidates: at the same location and class if both networks saw the same geometry,
+    or else at the best candidate of the class that overlaps the box.
 
     Args:
-        reference, variant: the two.
+        reference, variant: the two sides.
         spec: ``spec.json``.
         manifest: manifest JSON.
         labels: JSON of ``truth.map_labels``.
-        out: Parquet file to write, one row a box, none where one of the two is refused. ``side`` has the box,
-            the other lacks it. ``image_id, category_id, label`` (model class, null where several are one
-            category), ``score, x1, y1, x2, y2`` (original-image pixels). ``step``, one of: the steps of a
-            recipe and ``max_per_class``, see ``follow.Fate``, ``number`` theirs, from 1;
-            ``no_candidate``: its score there is below the floor of the candidates; ``label_changed``:
-            another category's box is in its place (IoU 0.9),
-            ``drifted``: a box of its category is near (IoU 0.5), both without a partner and only where the
-            network, not the recipe, removed it (no candidate, its score fell by the margin or more, or
-            another class of its location is best), ``drifted`` also where the same candidate stays with its
-            box elsewhere (IoU below 0.9); ``partner_taken``: its candidate stays, as the partner of another
-            box; ``graph``: the recipe keeps it on the raw run's candidates, the graph or PyTorch does not;
-            ``not_followed``: the other has no candidates.
-            ``followed_by``: ``location`` or ``overlap``, ``level``, ``prior`` there. ``value``, ``there``:
-            what the floor is on (class score or its product with the factor), of the side's own candidate and
-            of the other's. ``margin``: see there; of ``no_candidate`` how far the value fell at least.
-            ``by_...``: what suppressed it or took its location, box in original-image pixels;
-            ``by_otherwise``: what became of that one on the side that has the box. ``other_...``: the box in
-            its place, ``shift_px`` the largest move of a coordinate; ``moved_by``: the step that moves it
-            otherwise, or ``network``. Null where not applicable.
+        out: Parquet file to write, one row per box; empty if one of the two is refused. ``side`` has the box,
+            the other side lacks it. ``image_id, category_id, label`` (model class; null if several classes
+            are one category), ``score, x1, y1, x2, y2`` (original-image pixels). ``step`` is one of:
+            the steps of a recipe and ``max_per_class``, see ``follow.Fate``; ``number``: the step's, from 1;
+            ``no_candidate``: its score there is below the floor of the candidates;
+            ``label_changed``: a box of another category is in its place (IoU 0.9);
+            ``drifted``: a box of its category is near (IoU 0.5). These two need a box without a partner, and
+            the network and not the recipe must have removed the candidate (no candidate, its score fell by
+            the margin or more, or another class of its location is best). ``drifted`` also means: the same
+            candidate stays with its box at another place (IoU below 0.9);
+            ``partner_taken``: its candidate stays, as the partner of another box;
+            ``graph``: the recipe keeps it on the raw run's candidates, but the graph or PyTorch does not;
+            ``not_followed``: the other side has no candidates.
+            ``followed_by``: ``location`` or ``overlap``, with ``level`` and ``prior`` there. ``value``,
+            ``there``: the quantity of the floor (class score or its product with the factor) for the side's
+            own candidate and for the other's. ``margin``: see there; for ``no_candidate`` how far the value
+            fell at least. ``by_...``: the box that suppressed it or took its location, original-image pixels;
+            ``by_otherwise``: what happened to that one on the side that has the box. ``other_...``: the box
+            in its place, ``shift_px`` the largest move of a coordinate; ``moved_by``: the step that moves it
+            in another way, or ``network``. Null if it does not apply.
 
     Raises:
-        UserError: candidates of another specification, or that do not serve the recipe.
+        UserError: the candidates have another specification, or are not enough for the recipe.
     """
     data = read_manifest(manifest)
     try:
@@ -115,7 +116,7 @@ def _find_cases(
 
 
 def count_steps(path: str) -> StepCounts:
-    """Of an autopsy file, for each side the number of its boxes that the other lacks, by step."""
+    """For each side of an autopsy file, the number of its boxes that the other side lacks, by step."""
     counts: dict[str, Counter[str]] = {side: Counter() for side in SIDES}
     for row in read_autopsy(path):
         counts[row.side][row.step] += 1
@@ -123,7 +124,7 @@ def count_steps(path: str) -> StepCounts:
 
 
 def in_graph_form(recipe: Recipe, clip: str, topk_limit: int | None) -> Recipe:
-    """The recipe as an ``e2e`` export does it; ``clip: tensor`` works in network pixels to the end."""
+    """The recipe as an ``e2e`` export runs it; with ``clip: tensor`` it stays in network pixels."""
     recipe = recipe if topk_limit is None else limit_top_k(recipe, topk_limit)
     if clip == "image":
         return recipe
@@ -142,7 +143,7 @@ def _open(side: Side, spec: str) -> tuple[ModelSpec, Recipe, Floor] | None:
 
 
 def _stream(sides: tuple[Side, Side], manifest: Manifest) -> Iterator[tuple[int, list[Any]]]:
-    """Image id, and of each side geometry and candidates, null without."""
+    """Image id, and for each side geometry and candidates, or null."""
     with_store = [side for side in sides if side.predictions]
     if not with_store:
         yield from ((image.id, [None, None]) for image in manifest.images)
@@ -154,5 +155,5 @@ def _stream(sides: tuple[Side, Side], manifest: Manifest) -> Iterator[tuple[int,
     for rows in zip(*stores):  # noqa: B905 one of them may be endless
         ids = {row[0] for row in rows if row}
         if len(ids) > 1:
-            raise UserError(f"{sides[0].predictions[0]} and {sides[1].predictions[0]} are of other images")
+            raise UserError(f"{sides[0].predictions[0]} and {sides[1].predictions[0]} have different images")
         yield ids.pop(), [row and row[1:] for row in rows]

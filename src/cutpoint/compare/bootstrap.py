@@ -26,7 +26,7 @@ class Estimate:
 
     Attributes:
         value: null without objects.
-        images: those with objects; with fewer than ``MIN_IMAGES``, all below is null.
+        images: those with objects; with fewer than ``MIN_IMAGES``, everything below is null.
         ci95, ci90: percentile intervals.
         error: the bootstrap standard error.
         p: from Student's t: value over error, images - 1 degrees of freedom. Counting resamples beyond 0
@@ -102,7 +102,7 @@ def delta(reference: Resamples, variant: Resamples) -> Delta:
     """
     for name in ("images", "categories", "images_with"):
         if not np.array_equal(getattr(reference, name), getattr(variant, name)):
-            raise ValueError(f"the samples differ in {name}: they are not of the same data set")
+            raise ValueError(f"the samples differ in {name}: they belong to different data sets")
     if reference.ap.shape != variant.ap.shape:
         raise ValueError(f"the samples have shapes {reference.ap.shape} and {variant.ap.shape}")
     overall = mean_ap(variant.ap) - mean_ap(reference.ap)
@@ -152,7 +152,7 @@ def estimate(deltas: np.ndarray, images: int) -> Estimate:
 
 
 def find_different(values: Sequence[float | None]) -> list[bool | None]:
-    """Which p-values show a difference, with a false discovery rate of 5 %; null if p is null."""
+    """The p-values that show a difference, with a false discovery rate of 5 %; null if p is null."""
     tested = [p for p in values if p is not None]
     adjusted = iter(stats.false_discovery_control(tested, method="bh") if tested else [])
     return [None if p is None else bool(next(adjusted) <= 0.05) for p in values]

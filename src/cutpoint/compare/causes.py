@@ -1,4 +1,4 @@
-"""Why a box of one variant is not among the other's: its cause, image by image."""
+"""The cause why a box of one variant is missing in the other, image by image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from cutpoint.recipes.steps.step import Rival
 from cutpoint.records.autopsy import AutopsyRow
 from cutpoint.records.model import Floor
 
-# how far a graph or PyTorch may be from the recipe on the raw run's candidates and still mean the same box:
+# a graph or PyTorch may differ this much from the recipe on the raw run's candidates for the same box:
 # original-image pixels, score
 NEAR_BOX, NEAR_SCORE = 1.0, 0.01
 
@@ -28,7 +28,7 @@ class Store:
     floor: Floor
 
     def value(self, key: Key | None, floor: Floor) -> float | None:
-        """What a floor is on, of a candidate; null where there is none of that key."""
+        """A candidate's value in the quantity of the floor; null if there is no candidate with this key."""
         row, state = None if key is None else self.followed.keys(0).get(key), self.followed.states[0]
         if row is None:
             return None
@@ -37,11 +37,11 @@ class Store:
 
 @dataclass(frozen=True)
 class View:
-    """One image as one of the variants has it.
+    """One image on one side.
 
     ``boxes`` ``(N, 4)`` float64 ``x1, y1, x2, y2`` original-image pixels, ``scores`` ``(N,)``, ``categories``
     ``(N,)``, ``paired`` ``(N,)`` bool: has a partner at IoU 0.9; ``labels``: category id of each model class;
-    ``store``: its candidates, null without; ``keys``: of each box its candidate, null where none is near.
+    ``store``: its candidates, or null; ``keys``: the candidate of each box, null if none is near.
     """
 
     boxes: np.ndarray
@@ -54,7 +54,7 @@ class View:
 
 
 def explain_image(image_id: int, reference: View, variant: View) -> list[AutopsyRow]:
-    """One row a box without partner, see ``autopsy``."""
+    """One row per box without a partner, see ``autopsy``."""
     forward = _find_partners(reference, variant)
     backward = {j: (i, step) for i, (j, step) in forward.items()}
     rows = []
@@ -74,7 +74,7 @@ def identify(
     followed: Followed,
     labels: Sequence[int | None],
 ) -> list[Key | None]:
-    """The candidate of each detection, one to one, nearest first; null where none is near.
+    """The candidate of each detection, one to one, nearest first; null if none is near.
 
     Args:
         boxes, scores, categories: ``(N, 4)`` original-image pixels, ``(N,)``, ``(N,)`` category ids.
@@ -94,7 +94,7 @@ def identify(
 
 
 def _find_partners(reference: View, variant: View) -> dict[int, tuple[int, str]]:
-    """Of the reference's boxes without partner: the variant's box in its place, and what that is."""
+    """For the reference's boxes without a partner: the variant's box in its place, and the kind of change."""
     ours, theirs = np.flatnonzero(~reference.paired), np.flatnonzero(~variant.paired)
     found: dict[int, tuple[int, str]] = {}
 
@@ -103,7 +103,7 @@ def _find_partners(reference: View, variant: View) -> dict[int, tuple[int, str]]
         for i, j in zip(left[pairs.left].tolist(), right[pairs.right].tolist(), strict=True):
             found[i] = (j, step)
 
-    # of one category no two without partner overlap that much
+    # two boxes of one category without partners do not overlap this much
     pair_up(ours, theirs, AGREEMENT_IOU, "label_changed")
     ours = ours[~np.isin(ours, list(found))]
     theirs = theirs[~np.isin(theirs, [j for j, _ in found.values()])]
@@ -114,7 +114,7 @@ def _find_partners(reference: View, variant: View) -> dict[int, tuple[int, str]]
 
 
 def _describe(image_id: int, side: str, i: int, ours: View) -> AutopsyRow:
-    """A box, of which nothing is known but itself."""
+    """The row of a box without any further information."""
     category, own = int(ours.categories[i]), ours.keys[i]
     classes = [label for label, mapped in enumerate(ours.labels) if mapped == category]
     x1, y1, x2, y2 = ours.boxes[i].tolist()
@@ -133,7 +133,7 @@ def _describe(image_id: int, side: str, i: int, ours: View) -> AutopsyRow:
 
 
 def _explain(row: AutopsyRow, i: int, ours: View, theirs: View, other: tuple[int, str] | None) -> AutopsyRow:
-    """What became of box ``i`` on the other side; ``other``: the box in its place, and what that is."""
+    """What happened to box ``i`` on the other side; ``other``: the box in its place, the kind of change."""
     place: int | None = None
     if theirs.store:
         row, place = _follow(row, i, ours, theirs, theirs.store)
@@ -152,7 +152,7 @@ def _explain(row: AutopsyRow, i: int, ours: View, theirs: View, other: tuple[int
 
 
 def _is_replaced(row: AutopsyRow) -> bool:
-    """Whether a box in its place says more than the step: the networks differ there, not the recipes."""
+    """Whether a box in its place explains more than the step: the networks differ, not the recipes."""
     if row.step == "threshold":
         if row.value is None or row.there is None or row.margin is None:
             return False
@@ -163,10 +163,10 @@ def _is_replaced(row: AutopsyRow) -> bool:
 
 
 def _follow(row: AutopsyRow, i: int, ours: View, theirs: View, there: Store) -> tuple[AutopsyRow, int | None]:
-    """What became of the candidate of box ``i`` in the other side's store.
+    """What happened to the candidate of box ``i`` among the other side's candidates.
 
     Returns:
-        the row, and the box of the other side that is in its place; null where none is.
+        the row, and the box of the other side that is in its place, or null.
     """
     own, here, followed = ours.keys[i], ours.store, there.followed
     alike = own if here and here.followed.geometry == followed.geometry else None
@@ -199,9 +199,9 @@ def _follow(row: AutopsyRow, i: int, ours: View, theirs: View, there: Store) -> 
 
 
 def _below_the_floor(row: AutopsyRow, floor: Floor) -> AutopsyRow:
-    """A candidate that the other store has not: its value fell below the floor, or never passed it."""
+    """A candidate that the other side lacks: its value fell below the floor, or was never above it."""
     if row.value is None:
-        raise ValueError(f"image {row.image_id}: prior {row.prior} is in neither store")
+        raise ValueError(f"image {row.image_id}: prior {row.prior} is among neither side's candidates")
     margin = row.value - floor.value
     if bool(passes(np.array(row.value, np.float32), floor.value, floor.inclusive)):
         return replace(row, margin=margin)
@@ -209,7 +209,7 @@ def _below_the_floor(row: AutopsyRow, floor: Floor) -> AutopsyRow:
 
 
 def _taken(row: AutopsyRow, by: Rival, ours: Followed | None, there: Followed) -> AutopsyRow:
-    """The box that took the place, and what became of it on the side that keeps ours, if it is followed."""
+    """The box that took the place, and what happened to it on the side that keeps ours, if it is followed."""
     winner = (by.prior, by.label)
     boxes, geometry = there.states[0].boxes[[there.keys(0)[winner]]], there.geometry
     x1, y1, x2, y2 = scale_to_original(boxes, geometry.scale_x, geometry.scale_y, "divide")[0].tolist()
@@ -228,7 +228,7 @@ def _taken(row: AutopsyRow, by: Rival, ours: Followed | None, there: Followed) -
 
 
 def _overlapping(i: int, ours: View, theirs: View, followed: Followed) -> Key | None:
-    """The candidate that stands for a box: of its category the best within IoU 0.9, else the nearest."""
+    """The candidate that stands for a box: the best of its category within IoU 0.9, or else the nearest."""
     state, geometry = followed.states[0], followed.geometry
     classes = [label for label, mapped in enumerate(theirs.labels) if mapped == ours.categories[i]]
     rows = np.flatnonzero(np.isin(state.label, classes))

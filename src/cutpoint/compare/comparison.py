@@ -1,4 +1,4 @@
-"""A variant beside the reference: delta AP with its interval, the verdict, agreement of the detections."""
+"""Compare a variant with the reference: delta AP with its interval, verdict, agreement of detections."""
 
 from dataclasses import replace
 from typing import Any
@@ -43,13 +43,13 @@ def compare(
         reference, variant: detections files of both.
         reference_samples, variant_samples: npz of ``bootstrap.sample_ap``; null without annotations.
         autopsy: Parquet of ``autopsy.autopsy``.
-        recipes: of reference and variant, as ``bases.steps_of`` takes it; null where it is not known.
-        margin: largest difference in AP that does not matter, a fraction.
+        recipes: of reference and variant, as ``bases.steps_of`` takes it; null if unknown.
+        margin: the largest difference in AP (fraction) that does not matter.
         corner_px, score: how far the corners (original-image pixels) and scores of partners may be apart in
-            two variants that are lossless.
-        out: JSON file to write, see ``records.comparison.Comparison``. Where one of the two is refused the
-            verdict is ``inconclusive``, and all that is measured null; with a weak reference no difference in
-            AP has a verdict, that of a class or size neither.
+            two lossless variants.
+        out: JSON file to write, see ``records.comparison.Comparison``. If one of the two is refused, the
+            verdict is ``inconclusive``, and all measured values are null. With a weak reference, differences
+            in AP have no verdict, also those of classes and sizes.
     """
     difference = alike = boxes = weakness = None
     refused = refusal_of_pair(reference, variant)
@@ -89,7 +89,7 @@ def compare(
 
 
 def _unmarked(difference: Delta) -> Delta:
-    """Without a word on which classes and sizes are different."""
+    """The difference without saying which classes and sizes are different."""
     return replace(
         difference,
         per_size=tuple(replace(part, different=None, suspicious=None) for part in difference.per_size),
@@ -98,11 +98,11 @@ def _unmarked(difference: Delta) -> Delta:
 
 
 def find_weakness(reference: Results, samples: Resamples | None) -> str | None:
-    """Why differences from a reference say nothing of a variant, in words; null where they may.
+    """Why differences from this reference mean nothing, in words; null if they have a meaning.
 
     Args:
         reference: its detections.
-        samples: of ``bootstrap.sample_ap``; null without annotations.
+        samples: from ``bootstrap.sample_ap``; null without annotations.
     """
     if not reference:
         return NO_DETECTION

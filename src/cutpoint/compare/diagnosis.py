@@ -1,4 +1,4 @@
-"""Which of the typical mistakes a variant looks like, and whether that mistake alone makes its detections."""
+"""Find the typical mistake that a variant looks like, and whether it alone makes the same detections."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ from cutpoint.records.truth import read_truth
 
 # the nearest mistakes are made again on the variant's own images
 REMADE = 3
-# a detection is the same with a partner of this score difference; a mistake is confirmed by this match rate
+# a detection is the same if its partner's score is this close; this match rate confirms a mistake
 SAME_SCORE, CONFIRMED = 0.02, 0.98
 NOTHING = "Nothing to explain: these are the model's own detections."
 MADE = "made on purpose, it gives {:.1%} of the detections"
@@ -29,7 +29,7 @@ TAKEN_BACK = "taken back, {:.1%} of its detections are the model's own"
 
 @dataclass(frozen=True)
 class Said:
-    """A verdict, the mistakes that it is about, and a sentence."""
+    """A verdict, the mistakes that it names, and a sentence."""
 
     verdict: str
     names: tuple[str, ...]
@@ -50,11 +50,11 @@ def diagnose(
     truth: str | None,
     out: str,
 ) -> None:
-    """Rank mistakes and slips by how far a variant's signature is from theirs, taken on other images.
+    """Rank mistakes and slips by the distance of a variant's signature from theirs, taken on other images.
 
     Args:
         fingerprints: JSON of ``fingerprints.fingerprint``; ``images``, ``labels``, ``truth`` as there.
-        model: ONNX file of the ``raw`` export in fp32, on which the nearest mistakes are made again.
+        model: ONNX file of the ``raw`` export in fp32. The nearest mistakes are made again with it.
         manifest: manifest JSON.
         reference, variant: detections files.
         provider, threads: see ``runtime.Session``.
@@ -104,12 +104,12 @@ def _judge_slip(
     made: Results,
     images: Sequence[Image],
 ) -> Candidate:
-    """How near a file comes to the model's own detections where a slip is taken back.
+    """How near a file comes to the model's own detections after a slip is corrected.
 
     Args:
-        undone: the file with the slip taken back.
-        signatures: of ``images``.
-        none: the fingerprint of no mistake.
+        undone: the file with the slip corrected.
+        signatures: the signatures on ``images``.
+        none: the fingerprint without a mistake.
         made: the model's own detections.
         images: those of the diagnosis that can be compared.
     """
@@ -127,11 +127,11 @@ def _judge_slip(
 def rank(
     mistakes: Iterable[Fingerprint], features: Mapping[str, np.ndarray], grains: Mapping[str, float]
 ) -> list[Candidate]:
-    """Mistakes, nearest first, nothing made again yet.
+    """Mistakes, nearest first, before any is made again.
 
     Args:
         mistakes: those of the model.
-        features, grains: of the variant, see ``signature.Signatures.measure``; of as many images.
+        features, grains: the variant's, see ``signature.Signatures.measure``, on the same number of images.
     """
     own = np.array([values[0] for values in features.values()])
     least = np.array(list(grains.values()))
@@ -148,7 +148,7 @@ def rank(
 
 
 def match_rate(made: Results, own: Results) -> float:
-    """The fraction of the detections of both sides that the other has as well; 1 where both have none."""
+    """The fraction of both sides' detections that the other side has too; 1 if both have none."""
     return matched_fraction(_count_same(made, own), len(made) + len(own))
 
 
@@ -159,11 +159,11 @@ def _count_same(made: Results, own: Results) -> int:
 
 
 def judge(ranking: Sequence[Candidate], limit: float | None) -> Said:
-    """What may be said of a variant.
+    """The verdict on a variant.
 
-    The verdict is the first that holds: ``too few images``; ``nothing to explain``, no mistake makes the
-    variant's detections; ``looks like``, one mistake makes them, said with confidence; ``resembles``,
-    mistakes are within the limit, but none of them makes the variant's detections alone; ``nothing fits``.
+    It is the first that is true: ``too few images``; ``nothing to explain``: the model without a mistake
+    gives the variant's detections; ``looks like``: one mistake gives them; ``resembles``: mistakes are within
+    the limit, but none of them alone gives the variant's detections; ``nothing fits``.
 
     Args:
         ranking: confirmed mistakes first, then by distance; empty with too few images.
@@ -174,7 +174,7 @@ def judge(ranking: Sequence[Candidate], limit: float | None) -> Said:
     confirmed = [line for line in ranking if _confirmed(line)]
     own = max((_rate(line) for line in confirmed if NONE in line.names), default=None)
     if own is not None:
-        # a slip of few entries or images leaves most of a file as it should be
+        # a slip in few entries or images leaves most of a file correct
         confirmed = [line for line in confirmed if line.slip and _rate(line) > own]
         if not confirmed:
             return Said("nothing to explain", (), NOTHING)
@@ -185,7 +185,9 @@ def judge(ranking: Sequence[Candidate], limit: float | None) -> Said:
     near = [line for line in ranking if line.distance <= limit]
     best = ranking[0]
     if near and NONE in best.names:
-        return Said("nothing fits", (), "Nothing fits better than no mistake, though not all is the same.")
+        return Said(
+            "nothing fits", (), "No mistake fits better than the model itself, but some detections differ."
+        )
     if not near:
         text = f"Nothing fits: nearest is {_words(best)}, at {best.distance:.2f} (limit {limit:.2f})."
         return Said("nothing fits", (), text)
@@ -196,7 +198,7 @@ def judge(ranking: Sequence[Candidate], limit: float | None) -> Said:
 
 
 def _rate(line: Candidate) -> float:
-    """The match rate; of what was not made again, less than any."""
+    """The match rate; below any match rate if the mistake was not made again."""
     return -1.0 if line.match_rate is None else line.match_rate
 
 

@@ -1,4 +1,4 @@
-"""Make typical mistakes on purpose, on a subsample of a data set, and keep what each looks like."""
+"""Make typical mistakes on purpose, on a subsample of a data set, and keep the signature of each."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,9 +24,9 @@ from cutpoint.records.manifest import Image, Manifest, read_manifest
 from cutpoint.records.truth import read_truth
 
 RESAMPLES, HALVES, SEED = 100, 25, 0
-# one feature alone shall not decide: what is this many deviations off is off
+# the largest distance that a single feature counts with, so that one feature alone does not decide
 FARTHEST = 10
-# of the distances that mistakes have from themselves on other images, this share is within the limit
+# the limit is chosen so that this fraction of a mistake's distances from itself on other images is within it
 WITHIN = 0.99
 
 
@@ -42,14 +42,14 @@ def fingerprint(
     truth: str | None,
     out: str,
 ) -> None:
-    """Write the signature of each mistake that a model leaves room for.
+    """Write the signature of each mistake that is possible for a model.
 
     Args:
         model: ONNX file of the ``raw`` export in fp32.
         manifest: manifest JSON.
         reference: the reference's detections file.
         provider, threads: see ``runtime.Session``.
-        images: the subsample's number of images; at most half of the data set, so that others are left.
+        images: the number of images of the subsample; at most half of the data set, so that others are left.
         labels: JSON of ``truth.map_labels``.
         truth: JSON of ``truth.build_truth``; null without annotations.
         out: JSON file to write, see ``records.fingerprints.Fingerprints``. There are no mistakes with fewer
@@ -124,12 +124,12 @@ def run_mistakes(
     images: Sequence[Image],
     categories: Sequence[int | None],
 ) -> dict[str, Results]:
-    """Detections with each mistake in them; mistakes behind the network share its run.
+    """Detections with each mistake in them; mistakes after the network share its run.
 
     Args:
         session: a ``raw`` export.
-        mistakes: of the session's specification.
-        images: of the manifest.
+        mistakes: mistakes for the session's specification.
+        images: images of the manifest.
         categories: category id of each model class; see ``truth.map_labels``.
 
     Returns:
@@ -163,7 +163,7 @@ def distance(ours: np.ndarray, theirs: np.ndarray, variance: np.ndarray) -> np.n
 
     Args:
         ours, theirs: ``(..., F)`` features.
-        variance: ``(F,)`` of the difference of two signatures of the same mistake.
+        variance: ``(F,)``, variance of the difference of two signatures of the same mistake.
 
     Returns:
         ``(...)``, 0 to ``FARTHEST``.
@@ -174,7 +174,7 @@ def distance(ours: np.ndarray, theirs: np.ndarray, variance: np.ndarray) -> np.n
 
 
 def _weights(images: int) -> np.ndarray:
-    """``(images, 1 + RESAMPLES + 2 HALVES)``: each once; resamples; halves; their other halves."""
+    """``(images, 1 + RESAMPLES + 2 HALVES)``: each image once; resamples; halves; their other halves."""
     random = np.random.default_rng(SEED)
     halves = np.array([random.permutation(images) < images // 2 for _ in range(HALVES)], dtype=np.int64).T
     once = np.ones((images, 1), dtype=np.int64)
@@ -192,7 +192,7 @@ def _spread(features: Mapping[str, np.ndarray], grains: Mapping[str, float]) -> 
 
 
 def _alike(made: dict[str, Results]) -> list[list[str]]:
-    """Names of the mistakes whose detections are the same, together; in their order."""
+    """Groups of the names of mistakes with the same detections, in their order."""
     groups: list[list[str]] = []
     for name, results in made.items():
         same = next((group for group in groups if made[group[0]].is_same_as(results)), None)

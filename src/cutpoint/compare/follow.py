@@ -1,4 +1,4 @@
-"""Follow a candidate through a recipe, step by step, to what removes it."""
+"""Follow a candidate through a recipe, step by step, until a step removes it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,22 +18,22 @@ from cutpoint.records.model import ModelSpec, dense_head
 from cutpoint.records.predictions import find_refusal
 
 Key = tuple[int, int]
-# what two recipes' rounding may differ in without being a change: pixels, score
+# two recipes may differ this much by rounding: pixels, score
 SAME_BOX, SAME_SCORE = 1e-2, 1e-5
 
 
 def open_candidates(predictions: list[str], spec: str) -> tuple[ModelSpec, str]:
-    """The specification that a run's candidates are read with, and their kind.
+    """The specification to read a run's candidates with, and their kind.
 
     Args:
         predictions: the run's shards, Parquet.
         spec: ``spec.json``.
 
     Returns:
-        the model with the run's own input recipe, by which boxes are clipped; ``class`` or ``fused``.
+        the model with the run's own input recipe, which clips boxes; and ``class`` or ``fused``.
 
     Raises:
-        UserError: a store of another specification, or one that holds detections.
+        UserError: the files have another specification, or they hold detections.
         Refused: the run's tensors are invalid.
     """
     model, made = open_run(predictions, spec)
@@ -50,15 +50,15 @@ def open_candidates(predictions: list[str], spec: str) -> tuple[ModelSpec, str]:
 
 @dataclass(frozen=True)
 class Fate:
-    """What became of a candidate.
+    """What happened to a candidate.
 
-    ``step``: what removed it, a cause of the recipe's step (``Step.causes``): its name, ``max_per_class`` for
-    the limit of a class inside NMS, ``clip`` where a box is too small only since it was clipped; ``kept``;
-    ``no_candidate`` for a key that the store has not. ``number``: the recipe's step, from 1. ``margin``: how
-    far the candidate was from staying: score below the threshold, or below the worst that stayed (``top_k``,
-    ``max_per_img``, ``max_per_class``), or below the winner (``best_class``); IoU above the threshold
-    (``nms``); side below the size, pixels (``min_size``, ``clip``). ``by``: the candidate that took its place
-    (``best_class``, ``nms``).
+    ``step``: what removed it, a cause of the recipe's step (``Step.causes``): the step's name;
+    ``max_per_class`` for the limit of a class inside NMS; ``clip`` if a box is too small only because it was
+    clipped; ``kept``; ``no_candidate`` if there is no candidate with this key. ``number``: the recipe's step,
+    from 1. ``margin``: how far the candidate was from staying: score below the threshold, or below the worst
+    that stayed (``top_k``, ``max_per_img``, ``max_per_class``), or below the winner (``best_class``); IoU
+    above the threshold (``nms``); side below the size, pixels (``min_size``, ``clip``). ``by``: the candidate
+    that took its place (``best_class``, ``nms``).
     """
 
     step: str
@@ -68,7 +68,7 @@ class Fate:
 
 
 class Followed:
-    """A recipe run on an image, all states between its steps kept. A key is ``(prior, label)``."""
+    """A recipe run on an image, with all states between its steps. A key is ``(prior, label)``."""
 
     def __init__(self, recipe: Recipe, candidates: Candidates, geometry: Geometry, spec: ModelSpec) -> None:
         self.steps = recipe.steps
@@ -78,7 +78,7 @@ class Followed:
         self._keys: dict[int, dict[Key, int]] = {}
 
     def keys(self, number: int) -> dict[Key, int]:
-        """Key to row of a state."""
+        """The row of each key in a state."""
         number %= len(self.states)
         if number not in self._keys:
             state = self.states[number]
@@ -99,7 +99,7 @@ class Followed:
         }
 
     def fate(self, key: Key) -> Fate:
-        """What became of a candidate."""
+        """What happened to a candidate."""
         if key not in self.keys(0):
             return Fate("no_candidate")
         for number, step in enumerate(self.steps, start=1):
@@ -109,7 +109,7 @@ class Followed:
 
     def _removed(self, key: Key, number: int, step: Step) -> Fate:
         if not isinstance(step, Removing):
-            raise TypeError(f"{step.name} is a step that removes no candidate, and {key} is gone behind it")
+            raise TypeError(f"{step.name} does not remove candidates, but {key} is missing after it")
         before, after = self.states[number - 1 : number + 1]
         reason = step.why(before, self.keys(number - 1)[key], after)
         clip = self.clipped_below(key, step.value, number) if isinstance(step, MinSize) else None
@@ -118,7 +118,7 @@ class Followed:
         return Fate(reason.cause, number, reason.margin, reason.by)
 
     def clipped_below(self, key: Key, size: float, end: int) -> int | None:
-        """Which of the first ``end`` steps clips a box until a side is not above ``size``, pixels."""
+        """The step among the first ``end`` that clips a box so that a side is not above ``size``, pixels."""
         for number, step in enumerate(self.steps[:end], start=1):
             if isinstance(step, Clip):
                 rescaled = any(isinstance(later, Rescale) for later in self.steps[number:end])
@@ -131,7 +131,7 @@ class Followed:
         return None
 
     def change(self, key: Key, kind: type[Step]) -> tuple[np.ndarray, int | None]:
-        """What the steps of a kind did to a candidate's box and score ``(5,)``, and the last one's number."""
+        """How steps of a kind change a candidate's box and score ``(5,)``, and the last one's number."""
         total, last = np.zeros(5), None
         for number, step in enumerate(self.steps, start=1):
             if isinstance(step, kind):
@@ -146,7 +146,7 @@ class Followed:
 
 
 def what_changed(key: Key, first: Followed, second: Followed) -> Fate:
-    """Why a box that two runs keep differs: ``network``, or the first kind of step that treats it otherwise.
+    """Why a box that two runs keep differs: ``network``, or the first kind of step that changes it otherwise.
 
     Returns:
         ``step``, its ``number`` in the second run, ``margin``: the largest difference of box or score.

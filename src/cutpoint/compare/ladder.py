@@ -1,4 +1,4 @@
-"""The ladder: what each single difference costs, step by step; the steps telescope to the total."""
+"""The ladder: the cost of each single difference, step by step. The steps add up to the total."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ from cutpoint.records.verification import read_verification
 
 @dataclass(frozen=True)
 class _Content:
-    """What a rung is compared by with the next."""
+    """The values of a rung that the next rung is compared with."""
 
     detections: Results | None
     steps: tuple[Step, ...]

@@ -1,7 +1,7 @@
-"""Typical mistakes of a port, each one small change at one place between image and detections.
+"""Typical porting mistakes. Each is one small change at one place between image and detections.
 
-Which can happen to a model follows from its specification. They serve fingerprints only; no row of a user's
-table goes through them.
+The specification of a model decides which mistakes are possible. They are used only for fingerprints. No row
+of a user's table depends on them.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class Mistake:
         head: how the raw tensors are read.
         scores_twice: whether the class scores go through the sigmoid twice.
         label_shift: added to the labels, modulo the number of classes.
-        geometry: the scale that boxes are brought back by, made of the true one.
+        geometry: from the true geometry to the one that boxes are scaled back with.
     """
 
     name: str
@@ -43,19 +43,19 @@ class Mistake:
     def finish(
         self, outputs: dict[str, np.ndarray], geometry: Geometry, recipe: Recipe, spec: ModelSpec
     ) -> Detections:
-        """Raw tensors of one image, prepared by ``input``, to detections with the mistake in them."""
+        """Turn the raw tensors of one image, prepared by ``input``, into detections with the mistake."""
         if self.scores_twice:
             outputs = _activate(outputs, self.head)
         seen = self.geometry(geometry) if self.geometry else geometry
         found = apply_recipe(recipe, from_raw(outputs, self.head), seen, spec)
-        # what overflows in a network that sees the wrong numbers is no detection
+        # a network that sees the wrong numbers may overflow; such values are not detections
         kept = np.isfinite(found.boxes).all(axis=1) & np.isfinite(found.scores)
         labels = (found.labels[kept] + self.label_shift) % self.head.num_classes
         return Detections(found.boxes[kept], found.scores[kept], labels)
 
 
 def mistakes_of(spec: ModelSpec) -> list[Mistake]:
-    """No mistake first, then those that the model's specification leaves room for."""
+    """First no mistake, then the mistakes that are possible for the model's specification."""
     head = dense_head(spec, "a fingerprint of mistakes")
     own = Mistake(NONE, "no mistake", spec.input, head)
     inputs = [
@@ -76,7 +76,7 @@ def _input_mistakes(own: InputRecipe) -> list[tuple[str, str, InputRecipe]]:
         found.append(("no_mean_std", "mean and std left out: pixels of 0 to 255", bare))
         if set(own.mean) != {0.0} or set(own.std or ()) != {255.0}:
             found.append(("unit_range", "pixels divided by 255, mean and std left out", unit))
-        # mean and std are of 0..255: dividing by 225 in place of 255 enlarges the pixels by 255 / 225
+        # mean and std are for 0..255: dividing by 225 instead of 255 makes the pixels larger by 255 / 225
         found.append(("divided_by_225", "divided by 225, not 255", replace(own, divide_by=225 / 255)))
         if own.pad is None and own.divisor > 1:
             pad = Pad(divisor=own.divisor)
@@ -164,7 +164,7 @@ def _unscaled(geometry: Geometry) -> Geometry:
 
 
 def _shift_priors(own: DenseHead) -> DenseHead:
-    """Priors moved by half a stride, to the other of the two usual places: a cell's corner, its centre."""
+    """Priors shifted by half a stride, to the other usual place: the cell's corner or its centre."""
     if own.anchors is None:
         return replace(own, point_offset=0.0 if own.point_offset else 0.5)
     levels = []
@@ -177,7 +177,7 @@ def _shift_priors(own: DenseHead) -> DenseHead:
 
 
 def _activate(outputs: dict[str, np.ndarray], head: DenseHead) -> dict[str, np.ndarray]:
-    """The raw tensors with the sigmoid of the class scores in place of their logits."""
+    """The raw tensors with the sigmoid of the class scores instead of their logits."""
     changed = dict(outputs)
     for level in range(head.levels):
         name = f"{head.score.tensor}_{level}"

@@ -1,4 +1,4 @@
-"""A variant at each score threshold, and what threshold it needs; its errors, and the drift of its scores."""
+"""A variant at each score threshold, the threshold that it needs, its errors, and the drift of its scores."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ BINS = tuple(round(0.1 * step, 1) for step in range(10))
 
 
 def measure_operating_points(*, truth: str | None, reference: str | None, variant: str, out: str) -> None:
-    """Write what a variant does at score thresholds, beside the reference.
+    """Measure a variant at score thresholds, compared with the reference.
 
     Args:
         truth: JSON of ``truth.build_truth``; null without annotations: only the scores' drift is measured.
@@ -50,12 +50,12 @@ def measure_operating_points(*, truth: str | None, reference: str | None, varian
 
 
 def _best_threshold(reference: Judged) -> float:
-    """The highest of the thresholds with the best F1."""
+    """The highest threshold among those with the best F1."""
     return max((point.f1 or 0, point.score_thr) for point in trace_points(reference))[1]
 
 
 def trace_points(judged: Judged, reference: Judged | None = None) -> tuple[Point, ...]:
-    """What remains at each threshold; of the reference itself ``regains_at`` is the lowest score there."""
+    """The values at each threshold; for the reference itself, ``regains_at`` is the lowest score there."""
     correct = np.sort(judged.scores[judged.kinds == CORRECT])[::-1]
     points = []
     for threshold in SCORE_THRESHOLDS:
@@ -81,11 +81,11 @@ def trace_points(judged: Judged, reference: Judged | None = None) -> tuple[Point
 def bin_scores(
     judged: Judged | None, reference: Results | None, variant: Results | None
 ) -> tuple[ScoreBin, ...]:
-    """Whether scores mean what they say, and how they drift from the reference's.
+    """The calibration of the scores, and their drift from the reference's.
 
     Args:
-        judged: the variant beside the ground truth; null without.
-        reference, variant: detections; the reference's are null for itself, both where one is refused.
+        judged: the variant judged by the ground truth; null without ground truth.
+        reference, variant: detections. The reference's are null for itself; both are null if one is refused.
     """
     bins = [ScoreBin(low, *[None] * 5) for low in BINS]
     if judged:

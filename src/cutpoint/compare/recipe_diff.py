@@ -1,4 +1,4 @@
-"""Two recipes on one store: every box that they treat differently, by the step that separates them."""
+"""Two recipes on the same candidates: every box that they treat differently, by the separating step."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ def diff_recipes(
         out: JSON file to write, see ``RecipeDiff`` and for its rows ``diff_image``.
 
     Raises:
-        UserError: a store without candidates or of another specification, or a recipe that it cannot serve.
+        UserError: there are no candidates, they have another specification, or are not enough for a recipe.
     """
     model, scores = open_candidates(predictions, spec)
     recipes = [resolve_recipe(definition, model.head, scores) for definition in (first, second)]
@@ -74,13 +74,13 @@ def diff_image(
     """Compare two recipes on one image.
 
     Returns:
-        One row a box that only one recipe keeps, or that both keep with another box or score. ``kept_by``:
+        One row per box that only one recipe keeps, or that both keep with another box or score. ``kept_by``:
         ``first``, ``second`` or ``both``; ``label``, ``class``, ``level``, ``prior``; ``score``, ``box`` as
-        kept (of both the first's; ``other_score``, ``other_box`` the second's); ``step`` that removes or
-        changes it and its ``number`` in that recipe; ``margin`` by which it missed the step's border;
-        ``by``: the candidate that took its place (``best_class``, ``nms``), its IoU, and ``otherwise``, what
-        became of that one in the recipe that keeps the box. And the numbers of detections: ``first``,
-        ``second``, ``same``.
+        kept (for ``both`` the first's; ``other_score``, ``other_box`` are the second's); ``step`` that
+        removes or changes it, and its ``number`` in that recipe; ``margin`` by which it missed the step's
+        limit; ``by``: the candidate that took its place (``best_class``, ``nms``), its IoU, and
+        ``otherwise``: what happened to that one in the recipe that keeps the box. And the numbers of
+        detections: ``first``, ``second``, ``same``.
     """
     runs = [Followed(recipe, candidates, geometry, spec) for recipe in (first, second)]
     kept = [run.keys(-1) for run in runs]

@@ -1,6 +1,6 @@
-"""What one set of detections looks like beside the reference's: sums of each image, and features of sums.
+"""The signature of a set of detections relative to the reference: sums per image, and features from sums.
 
-Sums add up over images, so that any subset or resample of the images has its features at once.
+Sums add up over images, so the features of any subset or resample of the images are quick to compute.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,17 +17,17 @@ from cutpoint.records.truth import GroundTruth
 
 # detections of the reference with at least this score are looked for in the other set ...
 CONFIDENT = 0.3
-# ... where their partner has at least this IoU, of any class: mistakes move boxes and change classes
+# ... and their partner has at least this IoU, in any class: mistakes move boxes and change classes
 PARTNER_IOU = 0.3
 SCORE_EDGES = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 # areas of COCO, original-image pixels
 SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, np.inf)}
 SHIFTS = ("x", "y", "w", "h")
-# the sum that counts the boxes behind each
+# the sum that counts the boxes for each
 AP_NAMES = {"AP": "boxes"} | {f"AP_{size}": f"boxes_{size}" for size in SIZES}
-# of an AP of the reference below this no ratio is taken: a few boxes would decide it
+# below this AP of the reference there is no ratio: a few boxes would decide it
 LEAST_AP = 0.05
-# differences in a feature below this (fraction) are of other libraries and rounding, not of a mistake
+# smaller differences in a feature (fraction) come from other libraries and rounding, not from a mistake
 HARMLESS = 0.003
 
 Boxes = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -35,7 +35,7 @@ EMPTY: Boxes = (np.zeros((0, 4)), np.zeros(0), np.zeros(0, dtype=np.int64))
 
 
 class Signatures:
-    """Measures sets of detections beside one reference, on the same images and resamples of them."""
+    """Measures sets of detections relative to one reference, on the same images and resamples of them."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Signatures:
             reference: its detections; those of other images are left out.
             images: the N images, of the manifest: ``id, width, height``.
             categories: ids of the model's categories in class order.
-            truth: the ground truth of these images and others; null without, then no feature is of AP.
+            truth: the ground truth of these images and others; null without. Then there are no AP features.
             weights: ``(N, R)`` integers, how often each image is taken, in ascending order of the ids; null:
                 once.
         """
@@ -64,22 +64,22 @@ class Signatures:
         self._ap = None if self._truth is None else self._mean_ap(self._truth, reference)
 
     def measure(self, variant: Results) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-        """Features of a set of detections, and what one box more or less can change in each.
+        """The features of a set of detections, and how much a single box can change each one.
 
         Args:
             variant: the detections.
 
         Returns:
-            first ``(R,)`` float64 each, fractions: ``found...``, share of the reference's confident
-            detections with a partner; ``same_class``, ``class_plus_one``, ``class_minus_one``, shares of the
-            partners; ``score_low``, ``score_high``, mean change of the partners' scores, of reference scores
-            below 0.6 and above, ``score_spread`` its mean absolute value; ``shift_...`` and ``spread_...``,
-            mean and mean absolute move of the partners' centre in box sizes, and change of the log of width
-            and height; ``slope_...``, move of the centre in proportion to its place; ``detections``,
-            ``confident``, log ratio of the numbers; ``scores_from_...``, share of all detections with at
-            least this score, and ``mean_...``, place (in image sizes) and log size (px) of the confident
-            detections, variant - reference; ``AP...``, AP / AP of the reference, by size of the objects.
-            Then the least error of each.
+            first ``(R,)`` float64 each, fractions: ``found...``: the fraction of the reference's confident
+            detections that have a partner; ``same_class``, ``class_plus_one``, ``class_minus_one``: fractions
+            of the partners; ``score_low``, ``score_high``: mean change of the partners' scores, for reference
+            scores below and above 0.6; ``score_spread``: its mean absolute value; ``shift_...`` and
+            ``spread_...``: mean and mean absolute move of the partners' centre in box sizes, and change of
+            the log of width and height; ``slope_...``: move of the centre in proportion to its place;
+            ``detections``, ``confident``: log ratio of the numbers; ``scores_from_...``: fraction of all
+            detections with at least this score; ``mean_...``: place (in image sizes) and log size (px) of the
+            confident detections, variant - reference; ``AP...``: AP / AP of the reference, by object size.
+            Then the smallest error of each.
         """
         own = _by_image(variant, self._number)
         rows = [
@@ -105,7 +105,7 @@ class Signatures:
 
 def _by_image(results: Results, number: dict[int, int]) -> dict[int, Boxes]:
     """Corners ``(N, 4)``, scores and class numbers ``(N,)`` of each image."""
-    # a category that is not the model's is far from all of its
+    # a category that the model does not have is far from all of the model's categories
     labels = np.array([number.get(category, -9) for category in results.category_id.tolist()], dtype=np.int64)
     parts = results.corners, results.score, labels
     rows = group_rows(results.image_id)
@@ -115,7 +115,7 @@ def _by_image(results: Results, number: dict[int, int]) -> dict[int, Boxes]:
 def _sums(reference: Boxes, variant: Boxes, image: Image) -> dict[str, float]:
     boxes, scores, labels = (part[reference[1] >= CONFIDENT] for part in reference)
     overlap = box_iou(boxes, variant[0])
-    # of boxes that lie alike, the one that the set believes in
+    # among boxes at the same place, the one with the highest score
     partner = find_partners(np.where(overlap >= PARTNER_IOU, overlap * variant[1], 0)).index
     has = partner >= 0
     best = partner[has]
@@ -162,10 +162,10 @@ def _log_size(boxes: np.ndarray) -> np.ndarray:
 
 
 def _features(sums: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, str]]:
-    """Of sums every feature, and the name of the sum that counts the boxes behind it."""
+    """Every feature from sums, and the name of the sum that counts its boxes."""
 
     def share(part: str, whole: str) -> tuple[np.ndarray, str]:
-        # one more in the denominator: without any, 0
+        # one more in the denominator, so that the result is 0 without any box
         return sums[part] / (sums[whole] + 1), whole
 
     def difference(part: str, whole: str) -> tuple[np.ndarray, str]:

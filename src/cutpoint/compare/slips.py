@@ -1,7 +1,7 @@
-"""Typical slips of a results file: right detections, written down in another form than COCO's.
+"""Typical slips in a results file: correct detections, written in another form than COCO's.
 
-A slip is undone in the file, and what comes out is held against the model's own detections: that needs no run
-of the network, and another score threshold than the model's does not hide it.
+A slip is corrected, and the result is compared with the model's own detections. This needs no run of the
+network, and a different score threshold does not hide the slip.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from cutpoint.matching import pair_best
 from cutpoint.records.detections import Results
 from cutpoint.records.manifest import Image
 
-# what the four numbers of a box may stand for, by name, with words for people; its own layout has none
+# what the four numbers of a box may mean, by name, with words for people; COCO's own layout has no words
 LAYOUTS = {
     "": (("x", "y", "w", "h"), ""),
     "swapped": (("y", "x", "h", "w"), "x and y swapped"),
@@ -26,22 +26,23 @@ LAYOUTS = {
     "centres": (("cx", "cy", "w", "h"), "centres in place of upper left corners"),
     "centres_swapped": (("cy", "cx", "h", "w"), "centres, x and y swapped"),
 }
-# two frames are one if their sides are within this share
+# two frames are the same if their sides are within this fraction
 SAME_FRAME = 0.01
-# a form is considered only if at least this share of the boxes then lies in the image, or nearly so
+# a form is considered only if at least this fraction of the boxes then lies in the image, or almost
 PLAUSIBLE, BEYOND = 0.5, 0.1
 
-# name and words of a slip, and the detections with it taken back
+# name and words of a slip, and the detections after its correction
 Slip = tuple[str, str, Results]
 
 
 @dataclass(frozen=True)
 class Undone:
-    """A results file with one slip taken back.
+    """A results file with one slip corrected.
 
-    ``name``, ``text``: of the slip, for files and for people. ``results``: the detections then. ``images``:
-    ids of the images that can be compared. ``whole``: whether the file must then have all that the model has
-    above the file's lowest score, since the slip is one of how many; one of form shows in what is there.
+    ``name``, ``text``: the slip, for files and for people. ``results``: the corrected detections. ``images``:
+    ids of the images that can be compared. ``whole``: whether the file must then have all detections of the
+    model above the file's lowest score. This is so for a slip in the number of entries, and not for a slip in
+    their form.
     """
 
     name: str
@@ -59,12 +60,12 @@ def undo_slips(
     categories: Sequence[int | None],
     chosen: Iterable[int],
 ) -> list[Undone]:
-    """Take back each slip that the file leaves room for.
+    """Correct each slip that is possible in the file.
 
     Args:
-        results: the file's detections of all images.
-        reference: the reference's, on whose images the file's are counted.
-        model: the model's own of the chosen images, which tell a scale.
+        results: the file's detections on all images.
+        reference: the reference's detections; the file's are counted on their images.
+        model: the model's own detections on the chosen images, which show a scale.
         images: all images of the manifest.
         categories: category id of each model class; see ``truth.map_labels``.
         chosen: ids of the images whose detections are wanted.
@@ -112,9 +113,9 @@ def _undo_boxes(results: Results, model: Results, images: Sequence[Image]) -> li
 def _frames(
     read: np.ndarray, results: Results, model: Results, sizes: np.ndarray
 ) -> list[tuple[np.ndarray, str]]:
-    """What boxes may be fractions of: ``(N, 2)`` width, height (px) and words; none if they are none.
+    """The lengths that boxes may be fractions of: ``(N, 2)`` width, height (px) and words; empty if none.
 
-    The image; its longer side, as of a square network that the image is fitted into; or one size for all
+    The image; its longer side, for a square network that the image is fitted into; or one size for all
     images, the median of how much larger the model's own boxes are.
     """
     if not looks_like_fractions(read).mean() > 0.5:
@@ -142,7 +143,7 @@ def read_boxes(numbers: np.ndarray, layout: Sequence[str]) -> np.ndarray:
 
     Args:
         numbers: ``(N, 4)``.
-        layout: what each is: ``x, y, w, h``; ``x1, y1, x2, y2``, corners; ``cx, cy``, the centre.
+        layout: the meaning of each: ``x, y, w, h``; ``x1, y1, x2, y2``: corners; ``cx, cy``: the centre.
     """
     by_name = dict(zip(layout, numbers.T, strict=True))
     columns = []
@@ -177,16 +178,16 @@ def _undo_categories(results: Results, categories: Sequence[int | None]) -> list
 
 
 def _renamed(numbers: np.ndarray, names: dict[int, int]) -> np.ndarray:
-    """Each number's name; one without keeps itself."""
+    """The name of each number; a number without a name stays."""
     return np.array([names.get(number, number) for number in numbers.tolist()], dtype=np.int64)
 
 
 def _undo_shifts(results: Results, ids: list[int], wanted: frozenset[int]) -> list[Undone]:
-    """Detections of an image that stand under its neighbour in the order of the ids."""
+    """Detections of an image that have the id of its neighbour in the order of the ids."""
     found = []
     for step, name, words in ((1, "plus", "next"), (-1, "minus", "previous")):
         own = {ids[(at + step) % len(ids)]: image for at, image in enumerate(ids)}
-        # of the image at the end nothing need be there
+        # the image at the end need not have detections
         there = wanted - {ids[-1] if step > 0 else ids[0]}
         changed = replace(results, image_id=_renamed(results.image_id, own))
         changed = changed.take(np.isin(results.image_id, ids)).of_images(there)

@@ -19,7 +19,7 @@ Z95, Z90, POWER, POWER_BOTH = 1.960, 1.645, 0.842, 1.282
 
 @dataclass(frozen=True)
 class Verdict:
-    """What ``decide`` says.
+    """The result of ``decide``.
 
     Attributes:
         word: ``lossless``, ``equivalent``, ``different`` or ``inconclusive``.
@@ -97,7 +97,7 @@ def images_to_decide(difference: float, error: float, images: int, margin: float
     Args:
         difference: in AP, a fraction.
         error: its standard error.
-        images: of which it is.
+        images: the number of images that it was measured on.
         margin: the largest difference that does not matter.
     """
     size = abs(difference)

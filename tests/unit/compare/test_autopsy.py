@@ -393,6 +393,6 @@ def test_refusals(bench):
     first = side("one", rows, "mmdet3")
     with pytest.raises(UserError, match="candidates end at"):
         run(first, replace(first, recipe={"base": "mmdet3", "score_thr": 0.01}))
-    with pytest.raises(UserError, match="are of other images"):
+    with pytest.raises(UserError, match="have different images"):
         run(first, side("two", {9: [], 7: rows[7]}, "mmdet3"))
     assert resolve_recipe("mmdet3", SPEC.head).get(MaxPerImg).k == 2
