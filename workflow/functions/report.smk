@@ -1,5 +1,3 @@
-from pathlib import Path
-
 from cutpoint.plan.paths import GATE_FILE, detections_file, figure_file
 from cutpoint.plan.tables import row_files
 
@@ -64,21 +62,16 @@ def get_figures():
 
 def get_page_files(wildcards):
     """Everything that the page shows besides the tables, by kind."""
-    kinds = ("ladders", "verifies", "precisions", "comparisons", "points", "diagnoses")
-    indices = row_files(ENTRIES["samples"], "path")
     return {
-        **{kind: row_files(ENTRIES[kind], "path") for kind in kinds},
+        **{kind: row_files(entries, "path") for kind, entries in ENTRIES.items()},
         "figures": get_figures(),
-        # the rule that draws them makes the folder
-        "samples": [str(Path(index).parent) for index in indices],
-        "latencies": row_files(ROWS, "latency"),
         "gate": [GATE_FILE] if GATE else [],
     }
 
 
 def get_page_settings(wildcards):
     return {
-        **ENTRIES,
+        "entries": ENTRIES,
         "gate": GATE_FILE if GATE else None,
         "config": {**CONFIG, "device": PLAN.device},
     }

@@ -131,7 +131,7 @@ def latency_recipes(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
 
 
 def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
-    """What page and figures show besides the tables, file by file."""
+    """What page and figures show besides the tables: paths of files (samples: of folders), by kind."""
     entries: dict[str, list[dict[str, str]]] = {"ladders": [], "samples": [], "verifies": [], "latencies": []}
     entries |= {"precisions": [], "comparisons": [], "points": [], "diagnoses": []}
     for e in plan.evaluations:
@@ -148,8 +148,7 @@ def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
                 entries["diagnoses"].append({**own, "path": variant_file("diagnoses", e, variant)})
             if variant != e.reference:
                 entries["comparisons"].append({**own, "path": variant_file("comparisons", e, variant)})
-                index = variant_file("samples", e, variant, "/index.json")
-                entries["samples"].append({**own, "path": index})
+                entries["samples"].append({**own, "path": variant_file("samples", e, variant, "")})
     for model in plan.models:
         entries["verifies"] += [
             {"model": model.name, "path": verify_file(model.name, export)}

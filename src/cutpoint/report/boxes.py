@@ -1,11 +1,11 @@
 """What the page says about single boxes: what removed them, what is wrong with them, at which threshold."""
 
 from collections import Counter
-from dataclasses import dataclass
 
 from cutpoint.records.comparison import StepCounts, read_comparison
 from cutpoint.records.operating_points import OperatingPoints, Point, read_operating_points
 from cutpoint.report.number_table import NumberRow, NumberTable
+from cutpoint.report.section import Entry, Section
 from cutpoint.report.steps import removed_by
 from cutpoint.summary.words import fixed, signed
 
@@ -19,16 +19,23 @@ OTHER_CAUSES = {
     "not_followed": "not followed: made elsewhere",
 }
 ERRORS = ("class", "localization", "both", "duplicate", "background", "missed")
+AUTOPSY_CAPTION = (
+    "Boxes without a partner of their class at IoU 0.9: of the reference, missing in the variant / of the "
+    "variant, extra. By what became of the box's candidate on the side that lacks it; each case is a row of "
+    "the variant's file in results/autopsies."
+)
+OPERATING_CAPTION = (
+    "At score {}, where the reference's F1 is highest; a box is found at IoU 0.5. The threshold at which the"
+    " variant regains the reference's recall (empty: at none). Errors against ground truth, and their change"
+    " from the reference. Every other threshold: results/operating_points."
+)
+DRIFT_CAPTION = (
+    "Mean of the variant's score - the reference's over pairs of the same class at IoU 0.5, by the "
+    "reference's score."
+)
 
 
-@dataclass(frozen=True)
-class OperatingTable(NumberTable):
-    """Numbers at one score threshold."""
-
-    score_thr: float
-
-
-def autopsy_table(comparisons: list[dict[str, str]]) -> NumberTable | None:
+def autopsy_table(comparisons: list[Entry]) -> NumberTable | None:
     """How many boxes each step removed, most frequent first; null where no variant lacks or adds one.
 
     Args:
@@ -43,7 +50,7 @@ def autopsy_table(comparisons: list[dict[str, str]]) -> NumberTable | None:
     steps = [step for step, _ in count.most_common()]
     rows = [NumberRow(variant, _autopsy_cells(sides, steps)) for variant, sides in totals.items()]
     heads = ["in all", *(removed_by(step) or OTHER_CAUSES[step] for step in steps)]
-    return NumberTable(heads, rows) if steps else None
+    return NumberTable(AUTOPSY_CAPTION, heads, rows) if steps else None
 
 
 def _autopsy_cells(sides: StepCounts, steps: list[str]) -> list[str]:
@@ -53,7 +60,7 @@ def _autopsy_cells(sides: StepCounts, steps: list[str]) -> list[str]:
     return [f"{a} / {b}" if a or b else "" for a, b in cells]
 
 
-def operating_table(points: list[dict[str, str]]) -> OperatingTable | None:
+def operating_table(points: list[Entry]) -> NumberTable | None:
     """Precision, recall and errors at the reference's best threshold; null without ground truth.
 
     Args:
@@ -67,7 +74,7 @@ def operating_table(points: list[dict[str, str]]) -> OperatingTable | None:
     ]
     thresholds = [content.score_thr for _, content in read if content.score_thr is not None]
     heads = ["precision", "recall", "F1", "boxes per image", "regains the recall at", *ERRORS]
-    return OperatingTable(heads, rows, thresholds[0]) if rows else None
+    return NumberTable(OPERATING_CAPTION.format(thresholds[0]), heads, rows) if rows else None
 
 
 def _operating_cells(best: Point, content: OperatingPoints) -> list[str]:
@@ -78,7 +85,7 @@ def _operating_cells(best: Point, content: OperatingPoints) -> list[str]:
     return cells + [f"{number} ({change:+d})" if change else str(number) for number, change in pairs]
 
 
-def drift_table(points: list[dict[str, str]]) -> NumberTable | None:
+def drift_table(points: list[Entry]) -> NumberTable | None:
     """Mean change of the scores of paired boxes, by bins of the reference's score; null without pairs.
 
     Args:
@@ -92,4 +99,9 @@ def drift_table(points: list[dict[str, str]]) -> NumberTable | None:
     lows = [row.low for row in known[0][1]]
     used = [i for i in range(len(lows)) if any(row[i] for row in cells.values())]
     rows = [NumberRow(variant, [row[i] for i in used]) for variant, row in cells.items()]
-    return NumberTable([f"from {lows[i]}" for i in used], rows)
+    return NumberTable(DRIFT_CAPTION, [f"from {lows[i]}" for i in used], rows)
+
+
+AUTOPSY = Section("Where boxes went", "comparisons", autopsy_table)
+OPERATING = Section("Operating point and errors", "points", operating_table)
+DRIFT = Section("Drift of the scores", "points", drift_table)

@@ -4,10 +4,24 @@ from collections.abc import Sequence
 
 from cutpoint.records.comparison import Agreement, SizeDelta, ThresholdAgreement, read_comparison
 from cutpoint.report.number_table import NumberRow, NumberTable
+from cutpoint.report.section import Entry, Section
 from cutpoint.summary.words import fixed, interval, signed
 
+SIZES_CAPTION = (
+    "ΔAP by the size of the objects (COCO's areas), with 95 % intervals. ≠ marks what is different "
+    "(suspicious where it is better); at most 5 % of the marks among a variant's classes and sizes are "
+    "expected to be false."
+)
+AGREEMENT_CAPTION = (
+    "Pairs of one class, one to one. Fraction of both sides' detections that is in a pair of at least this "
+    "IoU. Missing, extra: the reference's and the variant's boxes without a partner at IoU 0.5. Drift of the"
+    " pairs there: absolute difference of the scores, and of the coordinate that moved most (px of the "
+    "original image). Best F1 at IoU 0.9 over score thresholds, and the least threshold that has it. Per "
+    "image: results/comparisons."
+)
 
-def agreement_table(comparisons: list[dict[str, str]]) -> NumberTable | None:
+
+def agreement_table(comparisons: list[Entry]) -> NumberTable | None:
     """Agreement at several IoUs, boxes without a partner, drift of those with one; null without comparisons.
 
     Args:
@@ -21,7 +35,7 @@ def agreement_table(comparisons: list[dict[str, str]]) -> NumberTable | None:
     heads += ["missing", "extra"]
     heads += [f"{what} {key}" for what in ("score", "px") for key in ("p50", "p99", "max")]
     rows = [NumberRow(variant, _agreement_cells(boxes)) for variant, boxes in known]
-    return NumberTable([*heads, "best F1", "from score"], rows)
+    return NumberTable(AGREEMENT_CAPTION, [*heads, "best F1", "from score"], rows)
 
 
 def _agreement_cells(boxes: Agreement) -> list[str]:
@@ -42,7 +56,7 @@ def _best_f1(rows: Sequence[ThresholdAgreement]) -> list[str]:
     return [fixed(4)(f1), f"{score_thr:g}"]
 
 
-def size_table(comparisons: list[dict[str, str]]) -> NumberTable | None:
+def size_table(comparisons: list[Entry]) -> NumberTable | None:
     """Delta AP by the size of objects, with intervals; null without ground truth.
 
     Args:
@@ -51,7 +65,7 @@ def size_table(comparisons: list[dict[str, str]]) -> NumberTable | None:
     read = [(entry["variant"], read_comparison(entry["path"]).per_size) for entry in comparisons]
     known = [(variant, sizes) for variant, sizes in read if sizes]
     rows = [NumberRow(variant, [_size_cell(size) for size in sizes]) for variant, sizes in known]
-    return NumberTable([size.size for size in known[0][1]], rows) if known else None
+    return NumberTable(SIZES_CAPTION, [size.size for size in known[0][1]], rows) if known else None
 
 
 def _size_cell(size: SizeDelta) -> str:
@@ -60,3 +74,7 @@ def _size_cell(size: SizeDelta) -> str:
     limits = f" ({interval(*size.delta_AP_ci95)})" if size.delta_AP_ci95 else ""
     better = " suspicious" if size.delta_AP > 0 else ""
     return f"{signed(size.delta_AP)}{limits}{f' ≠{better}' if size.different else ''}"
+
+
+SIZES = Section("Sizes", "comparisons", size_table)
+AGREEMENT = Section("Agreement of the detections", "comparisons", agreement_table)

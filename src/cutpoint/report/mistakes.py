@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from cutpoint.records.diagnosis import Candidate, read_diagnosis
+from cutpoint.report.section import Entry, Section
 
 SHOWN = 3
 
@@ -28,7 +29,7 @@ class Diagnosed:
     nearest: list[Nearest]
 
 
-def mistakes_table(diagnoses: list[dict[str, str]]) -> list[Diagnosed]:
+def mistakes_table(diagnoses: list[Entry]) -> list[Diagnosed]:
     """What is said about each diagnosed variant, and the nearest mistakes.
 
     Args:
@@ -46,3 +47,11 @@ def mistakes_table(diagnoses: list[dict[str, str]]) -> list[Diagnosed]:
 def _nearest(candidate: Candidate) -> Nearest:
     rate = "" if candidate.match_rate is None else f"{candidate.match_rate:.1%}"
     return Nearest(" / ".join(candidate.texts), f"{candidate.distance:.2f}", rate)
+
+
+def alarms(lines: list[Diagnosed]) -> list[str]:
+    """The variants that look like a mistake, one sentence each."""
+    return [f"{line.variant}: {line.text}" for line in lines if line.verdict == "looks like"]
+
+
+MISTAKES = Section("Typical mistakes", "diagnoses", mistakes_table, "mistakes.html.j2", alarms)

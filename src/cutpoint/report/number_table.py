@@ -14,7 +14,8 @@ class NumberRow:
 
 @dataclass(frozen=True)
 class NumberTable:
-    """Rows of cells below ``heads``."""
+    """Rows of cells below ``heads``; ``caption``: what they are."""
 
+    caption: str
     heads: Sequence[str]
     rows: Sequence[NumberRow]

@@ -5,7 +5,7 @@ black.
 """
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle, product
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import SubFigure
 
 from cutpoint.records.operating_points import OperatingPoints, Point, read_operating_points
 from cutpoint.report.canvas import canvas, panel_title
@@ -64,7 +65,7 @@ class Group:
 
 
 def merge(
-    curves: dict[str, tuple[np.ndarray, ...]], reference: str, same: tuple[tuple[float, ...], ...]
+    curves: Mapping[str, tuple[np.ndarray, ...]], reference: str, same: tuple[tuple[float, ...], ...]
 ) -> list[list[str]]:
     """Names whose curves stay near to those of the first of them, wherever both have values.
 
@@ -204,7 +205,9 @@ def _parts(out: str, groups: list[Group], rows: int) -> Iterator[list[tuple[Grou
         for texts in labels
     ]
     with canvas(out, sum(heights) or 1) as figure:
-        parts = figure.subfigures(len(groups), height_ratios=heights, squeeze=False)[:, 0] if groups else []
+        parts: list[SubFigure] = []
+        if groups:
+            parts += figure.subfigures(len(groups), height_ratios=heights, squeeze=False)[:, 0].tolist()
         drawn = [(group, part.subplots(rows, 2).ravel()) for group, part in zip(groups, parts, strict=True)]
         yield drawn
         for (group, axes), part, texts in zip(drawn, parts, labels, strict=True):

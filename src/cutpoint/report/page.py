@@ -1,6 +1,5 @@
 """The report: one HTML file that opens offline, with figures and pictures inside."""
 
-import base64
 import json
 import re
 from collections.abc import Callable
@@ -17,7 +16,6 @@ from cutpoint.records.ladder import read_ladder
 from cutpoint.records.latency import Latency
 from cutpoint.records.per_class import ClassRow, read_per_class
 from cutpoint.records.precision import Overflow, Saturation, read_precision
-from cutpoint.records.samples import read_pictures
 from cutpoint.records.summary import (
     OF_TIMES,
     SummaryRow,
@@ -25,9 +23,8 @@ from cutpoint.records.summary import (
     read_summary,
 )
 from cutpoint.records.verification import read_verification
-from cutpoint.report.boxes import autopsy_table, drift_table, operating_table
-from cutpoint.report.comparisons import agreement_table, size_table
-from cutpoint.report.mistakes import mistakes_table
+from cutpoint.report.section import Entry, show
+from cutpoint.report.sections import SECTIONS
 from cutpoint.report.timings import TimedVariant, conditions, proof_table, read_timings, stage_table
 from cutpoint.report.variant_table import variant_table
 from cutpoint.report.verdict import verdict
@@ -59,16 +56,9 @@ def render_report(
     *,
     summary: str,
     per_class: str,
-    ladders: list[dict[str, str]],
     figures: dict[str, str],
-    samples: list[dict[str, str]],
-    verifies: list[dict[str, str]],
-    precisions: list[dict[str, str]],
-    latencies: list[dict[str, str]],
-    comparisons: list[dict[str, str]],
-    points: list[dict[str, str]],
+    entries: dict[str, list[Entry]],
     gate: str | None,
-    diagnoses: list[dict[str, str]],
     config: dict[str, Any],
     out: str,
 ) -> None:
@@ -77,20 +67,15 @@ def render_report(
     Args:
         summary: path of summary.csv.
         per_class: path of per_class.csv.
-        ladders: ``{dataset, model, path}`` of every ladder JSON.
         figures: paths of the SVGs by name, of those in ``FIGURES``.
-        samples: ``{dataset, model, variant, path}`` of every sample folder's index.json.
-        verifies: ``{model, path}`` of every export's verify JSON.
-        precisions: ``{model, path}`` of the JSON of every trace in a reduced precision.
-        latencies: ``{dataset, model, path}`` of every variant's latency JSON.
-        comparisons, points, diagnoses: ``{dataset, model, variant, path}`` of the comparison, the
-            operating-points and the diagnosis JSON.
+        entries: of every kind of files that the page shows, which they are; see
+            ``plan.tables.report_entries``.
         gate: path of gate.json; null where the config has no gate.
         config: the resolved config, shown as YAML.
         out: path of the HTML file.
     """
     table, classes = read_summary(summary), read_per_class(per_class)
-    timings = read_timings(latencies)
+    timings = read_timings(entries["latencies"])
     environment = Environment(
         loader=PackageLoader("cutpoint.report"),
         autoescape=True,
@@ -103,15 +88,7 @@ def render_report(
     environment.filters["different"] = _different
     page = environment.get_template("report.html.j2").render(
         groups=[
-            _group(number, rows, _same(classes, rows), _of(ladders, rows), _of(samples, rows))
-            | {
-                "agreement": agreement_table(_of(comparisons, rows)),
-                "sizes": size_table(_of(comparisons, rows)),
-                "autopsy": autopsy_table(_of(comparisons, rows)),
-                "operating": operating_table(_of(points, rows)),
-                "drift": drift_table(_of(points, rows)),
-                "mistakes": mistakes_table(_of(diagnoses, rows)),
-            }
+            _group(number, rows, _same(classes, rows), _of(entries, rows))
             for number, rows in enumerate(by_evaluation(table))
         ],
         figures=[
@@ -120,8 +97,8 @@ def render_report(
             if name in figures
         ],
         gate=read_gate(gate) if gate else None,
-        exports=[(entry["model"], read_verification(entry["path"])) for entry in verifies],
-        precisions=[_precision(entry) for entry in precisions],
+        exports=[(entry["model"], read_verification(entry["path"])) for entry in entries["verifies"]],
+        precisions=[_precision(entry) for entry in entries["precisions"]],
         timing={
             "stages": stage_table(timings),
             "proof": proof_table(timings),
@@ -138,17 +115,20 @@ def _same(classes: list[ClassRow], rows: list[SummaryRow]) -> list[ClassRow]:
     return [line for line in classes if (line.dataset, line.model) == (rows[0].dataset, rows[0].model)]
 
 
-def _of(entries: list[dict[str, str]], rows: list[SummaryRow]) -> list[dict[str, str]]:
+def _of(entries: dict[str, list[Entry]], rows: list[SummaryRow]) -> dict[str, list[Entry]]:
+    """Those of one data set and model, by kind; files of a model alone are left out."""
     key = rows[0].dataset, rows[0].model
-    return [entry for entry in entries if (entry["dataset"], entry["model"]) == key]
+    return {
+        kind: [entry for entry in listed if (entry.get("dataset"), entry["model"]) == key]
+        for kind, listed in entries.items()
+    }
 
 
 def _group(
     number: int,
     rows: list[SummaryRow],
     classes: list[ClassRow],
-    ladders: list[dict[str, str]],
-    samples: list[dict[str, str]],
+    entries: dict[str, list[Entry]],
 ) -> dict[str, Any]:
     """Everything the page says about one data set and model."""
     return {
@@ -163,8 +143,8 @@ def _group(
         "doubtful_times": {row.variant: ", ".join(doubts(row, OF_TIMES)) for row in rows},
         **variant_table(rows),
         "classes": _largest(classes),
-        "ladders": [read_ladder(entry["path"]) for entry in ladders],
-        "samples": [_gallery(entry) for entry in samples],
+        "ladders": [read_ladder(entry["path"]) for entry in entries["ladders"]],
+        "sections": show(SECTIONS, entries),
     }
 
 
@@ -182,16 +162,7 @@ def _different(line: ClassRow) -> str:
     return f"yes{', better: suspicious' if better else ''}" if line.different else "no"
 
 
-def _gallery(entry: dict[str, str]) -> dict[str, Any]:
-    folder = Path(entry["path"]).parent
-    pictures = []
-    for picture in read_pictures(entry["path"]):
-        data = base64.b64encode((folder / picture.file).read_bytes()).decode()
-        pictures.append({"caption": picture.caption, "uri": f"data:image/jpeg;base64,{data}"})
-    return {"variant": entry["variant"], "pictures": pictures}
-
-
-def _precision(entry: dict[str, str]) -> dict[str, Any]:
+def _precision(entry: Entry) -> dict[str, Any]:
     """What a reduced precision did to a model: sizes, what stays in fp32, the tensors that it breaks most."""
     report = read_precision(entry["path"])
     saturated = sorted(report.saturated or (), key=lambda tensor: -tensor.share_outside)

@@ -13,14 +13,19 @@ from report_fixtures import CLASSES, DATASETS, write_autopsy, write_detections, 
 from cutpoint.compare import causes, follow
 from cutpoint.gate.check import evaluate_gate
 from cutpoint.latency.notes import busy
+from cutpoint.plan.evaluations import Plan
+from cutpoint.plan.tables import report_entries
 from cutpoint.records.latency import read_latency, write_latency
 from cutpoint.records.summary import read_summary, write_summary
 from cutpoint.records.timing import Load
+from cutpoint.report import page as page_module
 from cutpoint.report.boxes import OTHER_CAUSES
+from cutpoint.report.number_table import NumberRow, NumberTable
 from cutpoint.report.operating_plots import plot_calibration, plot_operating_points
 from cutpoint.report.page import FIGURES, render_report
 from cutpoint.report.plots import plot_ap, plot_ladder, plot_latency, plot_stages
 from cutpoint.report.samples import draw_samples
+from cutpoint.report.section import Section
 from cutpoint.report.verdict import verdict
 from cutpoint.summary.build import summarize
 
@@ -91,8 +96,7 @@ def arguments(tmp_path_factory):
             score_thr=0.3,
             out_dir=str(folder),
         )
-        path = str(folder / "index.json")
-        drawn.append({"dataset": dataset, "model": "det", "variant": "raw", "path": path})
+        drawn.append({"dataset": dataset, "model": "det", "variant": "raw", "path": str(folder)})
     gate = {f"out_{kind}": str(root / f"gate.{kind}") for kind in ("json", "xml")}
     evaluate_gate(summary=outs["out_csv"], checks=GATE_CHECKS, **gate)
     return {
@@ -100,25 +104,27 @@ def arguments(tmp_path_factory):
         "summary": outs["out_csv"],
         "per_class": outs["out_per_class"],
         "figures": figures,
-        "samples": drawn,
         "config": {
             "device": "auto",
             "models": {"det": {"config": "</pre><script>"}},
             "comparison": {"margin": 0.001, "corner_px": 0.05, "score": 0.0001},
         },
-        **{
-            key: made[key]
-            for key in (
-                "ladders",
-                "verifies",
-                "precisions",
-                "latencies",
-                "comparisons",
-                "points",
-                "diagnoses",
-            )
+        "entries": {
+            "samples": drawn,
+            **{
+                kind: made[kind]
+                for kind in (
+                    *("ladders", "verifies", "precisions", "latencies"),
+                    *("comparisons", "points", "diagnoses"),
+                )
+            },
         },
     }
+
+
+def shown(arguments, **entries):
+    """The arguments with other entries of some kinds."""
+    return arguments | {"entries": arguments["entries"] | entries}
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +223,7 @@ def with_flags(arguments, folder, dataset, **flags):
     ]
     write_summary(folder / "summary.csv", rows)
     latencies = []
-    for number, entry in enumerate(arguments["latencies"]):
+    for number, entry in enumerate(arguments["entries"]["latencies"]):
         timing = read_latency(entry["path"])
         cores = flags.get(timing.variant, {}).get("foreign_cores")
         if entry["dataset"] == dataset and cores:
@@ -225,7 +231,7 @@ def with_flags(arguments, folder, dataset, **flags):
             timing = replace(timing, load=load, disturbed=True, notes=(busy(f"{cores:.1f}"),))
         write_latency(folder / f"latency-{number}.json", timing)
         latencies.append(entry | {"path": str(folder / f"latency-{number}.json")})
-    return arguments | {"summary": str(folder / "summary.csv"), "latencies": latencies}
+    return shown(arguments, latencies=latencies) | {"summary": str(folder / "summary.csv")}
 
 
 def read_page(arguments, folder):
@@ -378,17 +384,17 @@ def test_what_a_reduced_precision_breaks_is_listed(page):
 
 
 def test_a_provider_other_than_the_one_asked_for_is_said(arguments, tmp_path):
-    entry = dict(arguments["latencies"][0], path=str(tmp_path / "latency.json"))
-    latency = json.loads(Path(arguments["latencies"][0]["path"]).read_text())
+    entry = dict(arguments["entries"]["latencies"][0], path=str(tmp_path / "latency.json"))
+    latency = json.loads(Path(arguments["entries"]["latencies"][0]["path"]).read_text())
     Path(entry["path"]).write_text(json.dumps(latency | {"provider_asked": "cuda"}))
     out = tmp_path / "report.html"
-    render_report(**(arguments | {"latencies": [entry]}), out=str(out))
+    render_report(**shown(arguments, latencies=[entry]), out=str(out))
     assert "cpu (cuda asked)" in Page(out.read_text()).text["timing"]
 
 
 def test_samples_and_ladders_may_be_absent(arguments, tmp_path):
     out = tmp_path / "report.html"
-    render_report(**(arguments | {"samples": [], "ladders": [], "verifies": []}), out=str(out))
+    render_report(**shown(arguments, samples=[], ladders=[], verifies=[]), out=str(out))
     page = Page(out.read_text())
     assert page.all("img") == []
     assert "Ladder" not in page.text["set-0"]
@@ -442,9 +448,33 @@ def test_where_boxes_went_and_what_is_wrong_with_them(page):
 
 def test_without_cases_or_points_their_tables_are_absent(arguments, tmp_path):
     out = tmp_path / "report.html"
-    render_report(**(arguments | {"comparisons": [], "points": [], "diagnoses": []}), out=str(out))
+    render_report(**shown(arguments, comparisons=[], points=[], diagnoses=[]), out=str(out))
     text = Page(out.read_text()).text["set-0"]
     assert not any(words in text for words in ("Where boxes went", "Operating point", "Drift of"))
+
+
+def test_a_new_section_is_its_module_and_a_row_of_the_sections(arguments, tmp_path, monkeypatch):
+    """Of files that the plan lists; it needs no other change to page, template or workflow."""
+
+    def longest(novelties):
+        rows = [NumberRow(entry["variant"], [Path(entry["path"]).read_text()]) for entry in novelties]
+        return NumberTable("How long a name is.", ["letters"], rows) if rows else None
+
+    section = Section("Novelties", "novelties", longest, alarms=lambda table: ["Mind the novelty."])
+    monkeypatch.setattr(page_module, "SECTIONS", (*page_module.SECTIONS, section))
+    (tmp_path / "raw.txt").write_text("17")
+    entry = {"dataset": "street", "model": "det", "variant": "raw", "path": str(tmp_path / "raw.txt")}
+    out = tmp_path / "report.html"
+    render_report(**shown(arguments, novelties=[entry]), out=str(out))
+    page = Page(out.read_text())
+    street, blind = (page.text[f"set-{list(DATASETS).index(name)}"] for name in ("street", "unlabelled"))
+    assert street.endswith("Novelties How long a name is. variant letters raw 17")
+    assert "Novelties" not in blind
+    assert page.text["short"].count("Mind the novelty.") == 1
+
+
+def test_the_plan_lists_the_files_of_every_section():
+    assert {section.kind for section in page_module.SECTIONS} <= set(report_entries(Plan("cpu", ())))
 
 
 def test_every_cause_has_words():
@@ -455,7 +485,7 @@ def test_every_cause_has_words():
 def test_without_a_ladder_there_is_no_figure_of_it(arguments, tmp_path):
     figures = {name: path for name, path in arguments["figures"].items() if name != "ladder"}
     out = tmp_path / "report.html"
-    render_report(**(arguments | {"figures": figures, "ladders": []}), out=str(out))
+    render_report(**(shown(arguments, ladders=[]) | {"figures": figures}), out=str(out))
     assert len(Page(out.read_text()).all("svg")) == 5
 
 
@@ -539,11 +569,11 @@ def with_notes(arguments, folder, text):
     rows = [replace(row, notes=text) for row in read_summary(arguments["summary"])]
     write_summary(folder / "summary.csv", rows)
     latencies = []
-    for number, entry in enumerate(arguments["latencies"]):
+    for number, entry in enumerate(arguments["entries"]["latencies"]):
         path = str(folder / f"{number}.json")
         write_latency(path, replace(read_latency(entry["path"]), notes=(text,)))
         latencies.append(entry | {"path": path})
-    return arguments | {"summary": str(folder / "summary.csv"), "latencies": latencies}
+    return shown(arguments, latencies=latencies) | {"summary": str(folder / "summary.csv")}
 
 
 def files_of(arguments, folder, text):
@@ -558,7 +588,7 @@ def files_of(arguments, folder, text):
     plot_ap(summary=noted["summary"], out=str(folder / "ap.svg"))
     plot_latency(summary=noted["summary"], out=str(folder / "latency.svg"))
     plot_stages(
-        rows=[entry | {"latency": entry["path"]} for entry in noted["latencies"]],
+        rows=[entry | {"latency": entry["path"]} for entry in noted["entries"]["latencies"]],
         out=str(folder / "stages.svg"),
     )
     render_report(**noted, out=str(folder / "report.html"))

@@ -1,0 +1,14 @@
+"""The sections of the page about a data set and model, in their order."""
+
+from cutpoint.report import boxes, comparisons, galleries, mistakes
+from cutpoint.report.section import Section
+
+SECTIONS: tuple[Section, ...] = (
+    comparisons.SIZES,
+    comparisons.AGREEMENT,
+    boxes.AUTOPSY,
+    boxes.OPERATING,
+    boxes.DRIFT,
+    mistakes.MISTAKES,
+    galleries.SAMPLES,
+)
