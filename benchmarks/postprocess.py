@@ -16,8 +16,9 @@ from mmengine.structures import InstanceData
 
 from cutpoint.decode.candidates import from_raw
 from cutpoint.detector.mmcv_ops import has_compiled_ops
+from cutpoint.recipes.apply import apply_recipe
 from cutpoint.recipes.nms import class_shifted_nms
-from cutpoint.recipes.recipe import Recipe, apply_recipe, resolve_recipe
+from cutpoint.recipes.recipe import Recipe, resolve_recipe
 from cutpoint.recipes.steps.overlaps import Nms
 from cutpoint.records.detections import Detections
 

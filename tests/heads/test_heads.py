@@ -32,7 +32,8 @@ from cutpoint.detector.reference import MmdetPipeline
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import read_valid
-from cutpoint.recipes.recipe import Recipe, apply_recipe, resolve_recipe
+from cutpoint.recipes.apply import apply_recipe
+from cutpoint.recipes.recipe import Recipe, resolve_recipe
 from cutpoint.recipes.steps import STEPS
 from cutpoint.recipes.steps.overlaps import ScoreVoting
 from cutpoint.recipes.steps.ranks import TopK

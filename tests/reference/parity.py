@@ -12,6 +12,7 @@ import numpy as np
 from cutpoint.data.image import clip_size
 from cutpoint.iou import box_iou
 from cutpoint.matching import Pairs, pair_nearest
+from cutpoint.recipes import nms
 from cutpoint.recipes.recipe import Recipe
 from cutpoint.recipes.steps.boxes import Clip, MinSize, Rescale
 from cutpoint.recipes.steps.overlaps import Nms, ScoreVoting
@@ -62,7 +63,7 @@ def match_detections(a: Detections, b: Detections) -> Pairs:
 
 def fates(recipe: Recipe, candidates: Candidates, geometry: Geometry, spec: ModelSpec) -> dict:
     """(prior, label) to ``Fate`` of every candidate of one side, by running the recipe step by step."""
-    frame = Frame(geometry, clip_size(geometry, spec.input), candidates)
+    frame = Frame(geometry, clip_size(geometry, spec.input), candidates, nms)
     found: dict[tuple[int, int], Fate] = {}
     state = before_nms = candidates
     for step in recipe.steps:
@@ -188,7 +189,7 @@ def _find(detections, i, sides, recipe, geometry, spec) -> tuple[int, int] | Non
     voted = recipe.get(ScoreVoting) is not None
     best, key = 0.05, None
     for side in sides:
-        frame, moved = Frame(geometry, clip_size(geometry, spec.input), side), side
+        frame, moved = Frame(geometry, clip_size(geometry, spec.input), side, nms), side
         for step in moves:
             moved = step.apply(moved, frame)
         same = np.flatnonzero(moved.label == detections.labels[i])

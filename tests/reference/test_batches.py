@@ -23,7 +23,8 @@ from cutpoint.errors import UserError
 from cutpoint.predict.pipeline import OnnxPipeline, stack
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.shard import predict_onnx, write_predictions
-from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.recipes.apply import apply_recipe
+from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.records import predictions as records
 from cutpoint.records.predictions import PredictionWriter, read_metadata
 

@@ -20,7 +20,8 @@ from cutpoint.export.acceptance import accept_export
 from cutpoint.files import read_json, write_json
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
-from cutpoint.recipes.recipe import apply_recipe, limit_top_k, resolve_recipe
+from cutpoint.recipes.apply import apply_recipe
+from cutpoint.recipes.recipe import limit_top_k, resolve_recipe
 from cutpoint.recipes.steps import STEPS
 from cutpoint.recipes.steps.boxes import Rescale
 from cutpoint.records.model import METADATA_KEY

@@ -13,7 +13,8 @@ from cutpoint.data.image import decode
 from cutpoint.decode.candidates import from_decoded, from_raw
 from cutpoint.detector.reference import HeadTensorPipeline, MmdetPipeline, open_pytorch
 from cutpoint.errors import UserError
-from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.recipes.apply import apply_recipe
+from cutpoint.recipes.recipe import resolve_recipe
 
 # clip 333 x 470 in a 352 x 480 tensor, scales that differ per axis
 GEOMETRY = geometry((333, 470), (352, 480), (0.78125, 0.7345))

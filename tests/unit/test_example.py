@@ -24,7 +24,8 @@ from tiny import (
 from cutpoint.data.image import clip_size, prepare
 from cutpoint.decode.boxes import CODERS
 from cutpoint.decode.candidates import from_raw
-from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.recipes.apply import apply_recipe
+from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.recipes.steps import STEPS
 from cutpoint.records.image import Pad
 from cutpoint.records.model import Floor, Part

@@ -22,7 +22,8 @@ import postprocess as example
 from cutpoint.files import read_json
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
-from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.recipes.apply import apply_recipe
+from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.recipes.steps import STEPS
 from cutpoint.records.detections import Detections
 from cutpoint.records.model import Floor, ModelSpec

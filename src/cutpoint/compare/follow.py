@@ -7,7 +7,8 @@ import numpy as np
 
 from cutpoint.errors import UserError
 from cutpoint.predict.store import open_run
-from cutpoint.recipes.recipe import Recipe, run_steps
+from cutpoint.recipes.apply import run_steps
+from cutpoint.recipes.recipe import Recipe
 from cutpoint.recipes.steps import STEPS
 from cutpoint.recipes.steps.boxes import Clip, MinSize, Rescale
 from cutpoint.recipes.steps.step import Changing, Removing, Rival, Step

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cutpoint.decode.candidates import from_raw
-from cutpoint.recipes.recipe import Recipe, apply_recipe
+from cutpoint.recipes.apply import apply_recipe
+from cutpoint.recipes.recipe import Recipe
 from cutpoint.records.detections import Detections
 from cutpoint.records.image import Geometry, InputRecipe, Pad
 from cutpoint.records.model import DenseHead, ModelSpec, Part, dense_head

@@ -16,7 +16,8 @@ from cutpoint.matching import match, matched_fraction
 from cutpoint.predict.pipeline import OnnxPipeline, Pipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import find_invalid, read_valid
-from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.recipes.apply import apply_recipe
+from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.records.detections import Detections, Refused
 from cutpoint.records.image import Geometry
 from cutpoint.records.model import dense_head

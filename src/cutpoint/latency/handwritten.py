@@ -11,7 +11,8 @@ from typing import Any
 
 from cutpoint.data.inputs import named_input
 from cutpoint.predict.pipeline import Pipeline
-from cutpoint.recipes.recipe import Recipe, apply_recipe, floor_of, resolve_recipe
+from cutpoint.recipes.apply import apply_recipe
+from cutpoint.recipes.recipe import Recipe, floor_of, resolve_recipe
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
 from cutpoint.records.image import Geometry

@@ -9,7 +9,8 @@ from cutpoint.files import write_text
 from cutpoint.predict.pipeline import READERS
 from cutpoint.predict.store import open_run
 from cutpoint.predict.validity import find_invalid
-from cutpoint.recipes.recipe import detect, resolve_recipe
+from cutpoint.recipes.apply import detect
+from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.records.detections import Detections, write_refusal
 from cutpoint.records.labels import read_labels
 from cutpoint.records.predictions import find_refusal, read_predictions

@@ -25,7 +25,8 @@ from cutpoint.errors import UserError
 from cutpoint.files import read_json, write_json
 from cutpoint.matching import find_overlaps, pair_overlaps
 from cutpoint.predict.postprocess import postprocess
-from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.recipes.apply import apply_recipe
+from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.recipes.steps.boxes import Clip
 from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
 from cutpoint.records.detections import make_results

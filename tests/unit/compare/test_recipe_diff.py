@@ -19,8 +19,9 @@ from cutpoint.compare.recipe_diff import diff_image, diff_recipes
 from cutpoint.decode.candidates import from_raw
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, write_json
+from cutpoint.recipes.apply import apply_recipe
 from cutpoint.recipes.names import RECIPES
-from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.records.json_file import as_content
 from cutpoint.records.model import Floor
 from cutpoint.records.predictions import PredictionWriter

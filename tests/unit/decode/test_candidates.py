@@ -16,7 +16,8 @@ from tiny import (
 from cutpoint.decode import candidates
 from cutpoint.decode.boxes import decode_boxes, level_priors
 from cutpoint.decode.candidates import from_decoded, from_raw, passes
-from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.recipes.apply import apply_recipe
+from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.model import Floor, Part
 

@@ -19,7 +19,8 @@ from tiny import (
 from cutpoint.decode.candidates import from_decoded
 from cutpoint.errors import UserError
 from cutpoint.export.ingraph import check_in_graph
-from cutpoint.recipes.recipe import apply_recipe, limit_top_k, resolve_recipe
+from cutpoint.recipes.apply import apply_recipe
+from cutpoint.recipes.recipe import limit_top_k, resolve_recipe
 from cutpoint.recipes.steps.ranks import MaxPerImg
 from cutpoint.records.model import Floor
 

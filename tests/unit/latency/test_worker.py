@@ -12,7 +12,8 @@ from cutpoint.data.inputs import named_input
 from cutpoint.latency import worker
 from cutpoint.latency.worker import MOST, Opened, is_stable, open_variant, time_images
 from cutpoint.predict.pipeline import OnnxPipeline, Pipeline
-from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.recipes.apply import apply_recipe
+from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.records.detections import Detections
 from cutpoint.records.json_file import as_content
 from cutpoint.records.latency import COPIES, STAGES

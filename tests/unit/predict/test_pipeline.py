@@ -17,7 +17,8 @@ from cutpoint.data.inputs import named_input
 from cutpoint.errors import UserError
 from cutpoint.predict.pipeline import OnnxPipeline, image_sizes, stack
 from cutpoint.predict.shard import write_predictions
-from cutpoint.recipes.recipe import detect, floor_of, resolve_recipe
+from cutpoint.recipes.apply import detect
+from cutpoint.recipes.recipe import floor_of, resolve_recipe
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
 from cutpoint.records.image import Pad

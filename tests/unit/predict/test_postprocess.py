@@ -10,7 +10,8 @@ from cutpoint.decode.candidates import from_raw
 from cutpoint.errors import UserError
 from cutpoint.files import read_json
 from cutpoint.predict.postprocess import coco_results, postprocess
-from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.recipes.apply import apply_recipe
+from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.records.detections import Detections, refusal
 from cutpoint.records.image import Pad
 from cutpoint.records.predictions import PredictionWriter

@@ -18,9 +18,10 @@ from tiny import (
 
 from cutpoint.decode.candidates import from_raw
 from cutpoint.errors import UserError
+from cutpoint.recipes.apply import apply_recipe
 from cutpoint.recipes.bases import BASES, OVERRIDDEN, steps_of
 from cutpoint.recipes.names import OVERRIDES, RECIPES
-from cutpoint.recipes.recipe import Recipe, apply_recipe, floor_of, resolve_recipe
+from cutpoint.recipes.recipe import Recipe, floor_of, resolve_recipe
 from cutpoint.recipes.schema import read_steps, write_steps
 from cutpoint.recipes.served import check_served
 from cutpoint.recipes.steps.overlaps import Nms

@@ -14,8 +14,9 @@ from cutpoint.errors import UserError
 from cutpoint.export.emitters import EMITTERS, Emitter
 from cutpoint.export.graph_rows import DROPPED
 from cutpoint.plan.resolve_variant import choose_recipe
+from cutpoint.recipes.apply import apply_recipe
 from cutpoint.recipes.changes import step_changes
-from cutpoint.recipes.recipe import apply_recipe, resolve_recipe
+from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.recipes.schema import read_steps, write_steps
 from cutpoint.recipes.steps import STEPS
 from cutpoint.recipes.steps.step import Changing, Reason, Removing

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from cutpoint.recipes import nms
-from cutpoint.recipes.nms import Overlap, class_shifted_nms, greedy_nms, per_class_nms
+from cutpoint.recipes.nms import class_shifted_nms, greedy_nms, per_class_nms
+from cutpoint.recipes.overlap import Overlap
 
 
 def brute_force(boxes, scores, threshold):

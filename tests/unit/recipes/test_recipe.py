@@ -11,7 +11,8 @@ from tiny import (
     recipe_of,
 )
 
-from cutpoint.recipes.recipe import apply_recipe, limit_top_k
+from cutpoint.recipes.apply import apply_recipe
+from cutpoint.recipes.recipe import limit_top_k
 from cutpoint.recipes.steps.boxes import Clip
 from cutpoint.recipes.steps.overlaps import Nms
 from cutpoint.recipes.steps.ranks import MaxPerImg, TopK

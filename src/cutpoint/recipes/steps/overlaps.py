@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from cutpoint.iou import box_iou
-from cutpoint.recipes.nms import Overlap, class_shifted_nms, greedy_nms, per_class_nms, shift_classes
+from cutpoint.recipes.overlap import Overlap, shift_classes
 from cutpoint.recipes.steps.ranks import ranked
 from cutpoint.recipes.steps.step import (
     Changing,
@@ -27,7 +27,7 @@ class Nms(Removing):
 
     ``space``: boxes of other classes are ``shifted`` away (mmcv's way, which costs precision), ignored
     (``per_class``), or count too (``agnostic``). ``max_per_class``: the most boxes kept per class.
-    ``offset``, ``reading``, ``intersection``: how the IoU is computed, see ``nms.Overlap``.
+    ``offset``, ``reading``, ``intersection``: how the IoU is computed, see ``overlap.Overlap``.
     """
 
     name: ClassVar[str] = "nms"
@@ -53,13 +53,13 @@ class Nms(Removing):
         return None
 
     def apply(self, candidates: Candidates, frame: Frame) -> Candidates:
-        c, overlap = candidates, self.overlap
+        c, nms, overlap = candidates, frame.nms, self.overlap
         if self.space == "agnostic":
-            return c.take(greedy_nms(c.boxes, c.score, self.iou_threshold, overlap))
+            return c.take(nms.greedy_nms(c.boxes, c.score, self.iou_threshold, overlap))
         if self.space == "per_class":
             limit = self.max_per_class
-            return c.take(per_class_nms(c.boxes, c.score, c.label, self.iou_threshold, overlap, limit))
-        return c.take(class_shifted_nms(c.boxes, c.score, c.label, self.iou_threshold, overlap))
+            return c.take(nms.per_class_nms(c.boxes, c.score, c.label, self.iou_threshold, overlap, limit))
+        return c.take(nms.class_shifted_nms(c.boxes, c.score, c.label, self.iou_threshold, overlap))
 
     def demand(self, so_far: Demands) -> Demands:
         return replace(ranked(so_far), into_nms=so_far.floors)

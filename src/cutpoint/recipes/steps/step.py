@@ -2,22 +2,62 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 import numpy as np
 
+from cutpoint.recipes.overlap import Overlap
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.image import Geometry
 from cutpoint.records.model import Floor
 
 
+class Suppression(Protocol):
+    """The functions of ``nms`` that a step calls; its arguments and results are described there.
+
+    They come with the frame, so that who builds a recipe into a graph does not depend on their code.
+    """
+
+    def greedy_nms(
+        self, boxes: np.ndarray, scores: np.ndarray, iou_threshold: float, overlap: Overlap, /
+    ) -> np.ndarray:
+        """One NMS over all boxes."""
+
+    def class_shifted_nms(
+        self,
+        boxes: np.ndarray,
+        scores: np.ndarray,
+        labels: np.ndarray,
+        iou_threshold: float,
+        overlap: Overlap,
+        /,
+    ) -> np.ndarray:
+        """One NMS over boxes whose classes are shifted apart."""
+
+    def per_class_nms(
+        self,
+        boxes: np.ndarray,
+        scores: np.ndarray,
+        labels: np.ndarray,
+        iou_threshold: float,
+        overlap: Overlap,
+        max_per_class: int | None,
+        /,
+    ) -> np.ndarray:
+        """One NMS a class."""
+
+
 @dataclass(frozen=True)
 class Frame:
-    """What the steps know of an image: sizes, the clip's height and width, the rows that NMS chose from."""
+    """What the steps know of an image: sizes, the clip's height and width, the rows that NMS chose from.
+
+    ``nms``: what suppresses boxes.
+    """
 
     geometry: Geometry
     clip: tuple[int, int]
     before_nms: Candidates
+    nms: Suppression
 
 
 @dataclass(frozen=True)
