@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from everything import write_project
 from snake import CONFIG, Result, copy_project, finish, run_snakemake
 
 
@@ -18,23 +19,20 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with every output there and recorded as up to date; not to be changed."""
-    folder = copy_project(tmp_path_factory.mktemp("finished"))
-    (folder / "config/config.yaml").write_text(CONFIG)
-    return finish(folder)
+    """A project with every kind of variant, all its outputs recorded as up to date; not to be changed."""
+    return finish(write_project(tmp_path_factory.mktemp("finished")))
 
 
 @pytest.fixture
-def changed(finished: Path, tmp_path: Path) -> Callable[..., Result]:
+def plan(finished: Path, tmp_path: Path) -> Callable[..., Result]:
     """Plan again after a change to a copy of the finished project."""
     folder = tmp_path / "project"
     shutil.copytree(finished, folder, symlinks=True)
 
-    def plan(path: str = "", old: str = "", new: str = "", *arguments: str) -> Result:
-        if path:
-            text = (folder / path).read_text()
-            assert old in text
-            (folder / path).write_text(text.replace(old, new) if old else text + new)
-        return run_snakemake(folder, "--dry-run", *arguments)
+    def run(change: Callable[[Path], None], *arguments: str) -> Result:
+        change(folder)
+        result = run_snakemake(folder, "--dry-run", *arguments)
+        assert result.code == 0, result.text
+        return result
 
-    return plan
+    return run

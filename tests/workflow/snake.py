@@ -63,8 +63,8 @@ class Result:
     @property
     def triggered(self) -> set[str]:
         """Rules that rerun for what they depend on themselves, not because of another job."""
-        found = re.search(r"^    (?:params have changed|code has changed).*?:\n +(.*)$", self.text, re.M)
-        return set(found[1].split(", ")) if found else set()
+        groups = re.findall(r"^    (?:params|code|set of input files) ha[^\n]+:\n +(.*)$", self.text, re.M)
+        return {rule for group in groups for rule in group.split(", ")}
 
 
 def run_snakemake(folder: Path, *arguments: str, clone: Path | None = None, timeout: float = 300) -> Result:

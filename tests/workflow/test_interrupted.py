@@ -13,8 +13,8 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
+from changes import by_an_older_copy, by_an_older_file, in_place
 from snake import ROOT, copy_project, run_snakemake
-from test_stale import by_an_older_copy, by_an_older_file, in_place
 
 pytestmark = pytest.mark.slow
 
