@@ -1,17 +1,6 @@
 from cutpoint.plan.paths import GATE_FILE, detections_file, figure_file
 from cutpoint.plan.tables import row_files
 
-SUMMARIZED = ("manifest", "detections", "truth", "metrics", "latency")
-SUMMARIZED += ("comparison", "verify", "onnx", "precision_report")
-
-
-def get_summarized_files(wildcards):
-    return row_files(ROWS, *SUMMARIZED)
-
-
-def get_table_settings(wildcards):
-    return {"rows": ROWS}
-
 
 def get_drawn_ladders(wildcards):
     return row_files(ENTRIES["ladders"], "path")

@@ -1,33 +1,3 @@
-rule summarize:
-    """One row per variant: AP, delta AP, agreement, latency, size."""
-    input:
-        get_summarized_files,
-    output:
-        csv=report(
-            "results/tables/summary.csv",
-            caption="../report/summary.rst",
-            category="Tables",
-            labels={"table": "summary"},
-        ),
-        md="results/tables/summary.md",
-        per_class=report(
-            "results/tables/per_class.csv",
-            caption="../report/per_class.rst",
-            category="Tables",
-            labels={"table": "AP per class"},
-        ),
-    log:
-        "logs/summarize.log",
-    benchmark:
-        "logs/benchmarks/summarize.tsv"
-    localrule: True
-    params:
-        code=get_code("cutpoint.summary.build"),
-        settings=get_table_settings,
-    script:
-        "../scripts/report/summarize.py"
-
-
 rule plot_ap:
     """AP of each variant minus AP of its reference."""
     input:
