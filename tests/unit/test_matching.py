@@ -86,6 +86,9 @@ def test_pairs_are_of_the_same_image_and_class():
 def test_bbox_is_x_y_width_height():
     # overlap 7 of 13 px; read as corners it would be 2 of 5
     assert count_pairs([detection(5)], [detection(8)], 0.5) == 1
+    # the least IoU itself is enough
+    assert count_pairs([detection()], [detection(width=5.0)], 0.5) == 1
+    assert count_pairs([detection()], [detection(width=4.99)], 0.5) == 0
 
 
 def test_overlaps_are_all_that_reach_the_least_iou():
@@ -203,6 +206,8 @@ def test_scores_of_any_range_keep_groups_apart():
     assert count_alike(reference, reference[::-1]) == 4
     moved = [detection(score=s, category=c) for s, c in ((-8.0, 1), (30.0, 1), (30.0, 2), (30.0, 2))]
     assert count_alike(reference, moved) == 3
+    # nor does a tolerance that is wider than all scores bring them together
+    assert count_alike([detection()], [detection(category=2), detection(image=2)], score=5) == 0
 
 
 @pytest.mark.parametrize(("corner_px", "score"), [(0.5, 0.05), (2, 0.2), (0, 0)])
