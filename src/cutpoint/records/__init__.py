@@ -1,1 +1,1 @@
-"""The files between the stages, as dataclasses: what each holds, how it is read and written."""
+"""The files between the stages as dataclasses: what each one has, how it is read and written."""

@@ -9,7 +9,7 @@ from cutpoint.files import name_substitute
 
 
 def read_given(path: str | Path, where: str) -> Any:
-    """Read a JSON file that a user made; a byte order mark is accepted, NaN and infinities are read as such.
+    """Read a JSON file from a user. A byte order mark is accepted, NaN and infinities are read.
 
     Args:
         path: the file.
@@ -39,18 +39,18 @@ def read_given(path: str | Path, where: str) -> Any:
 
 
 def read_annotations(path: str | Path, where: str) -> dict[str, Any]:
-    """Read a COCO annotation file; arguments as of ``read_given``.
+    """Read a COCO annotation file; arguments as in ``read_given``.
 
     Returns:
         its content, an object, unchecked.
 
     Raises:
-        UserError: no file, or one that does not hold a JSON object.
+        UserError: the file is missing, or it is not a JSON object.
     """
     content = read_given(path, where)
     if isinstance(content, list):
         raise UserError(
-            f"{where}: a list, as of detections (a results file); it is not a COCO detection file, which is "
+            f"{where}: a list, as in a results file; it is not a COCO detection file, which is "
             "an object of images, annotations and categories. Detections go under variants.<name>.results"
         )
     if not isinstance(content, dict):
@@ -59,10 +59,10 @@ def read_annotations(path: str | Path, where: str) -> dict[str, Any]:
 
 
 def read_category_names(path: str | Path, where: str) -> list[str]:
-    """Names of the categories of a COCO annotation file in its order; arguments as of ``read_given``.
+    """Names of the categories of a COCO annotation file in its order; arguments as in ``read_given``.
 
     Raises:
-        UserError: as of ``read_annotations``, or categories that are not a list of objects with a name.
+        UserError: see ``read_annotations``; or the categories are not a list of objects with a name.
     """
     content = read_annotations(path, where)
     try:
@@ -70,5 +70,5 @@ def read_category_names(path: str | Path, where: str) -> list[str]:
     except (KeyError, TypeError) as error:
         raise UserError(f"{where}: not a COCO detection file: it has no categories with names") from error
     if not all(isinstance(name, str) for name in names):
-        raise UserError(f"{where}: not a COCO detection file: its categories have names that are no text")
+        raise UserError(f"{where}: not a COCO detection file: its categories have names that are not text")
     return names

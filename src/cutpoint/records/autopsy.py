@@ -1,4 +1,4 @@
-"""Every box that one of two variants lacks, as Parquet: one row a box."""
+"""Every box that one of two variants lacks, as Parquet: one row per box."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
@@ -13,7 +13,7 @@ from cutpoint.files import replacing
 from cutpoint.records.json_file import FORMAT, KEY
 from cutpoint.records.recipe import OLD_STEPS
 
-# the causes by their names in files of format 1
+# the names of the causes in files of format 1
 OLD_CAUSES = {**OLD_STEPS, "per_class_cap": "max_per_class"}
 
 
@@ -27,9 +27,9 @@ def _optional(kind: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AutopsyRow:
-    """A box that ``side`` has and the other lacks, and what became of its candidate there.
+    """A box that ``side`` has and the other side lacks, and what happened to its candidate there.
 
-    See ``autopsy.autopsy`` for what each column means; null where it does not apply.
+    See ``autopsy.autopsy`` for the meaning of each column; null if it does not apply.
     """
 
     image_id: int = _column("int64")
@@ -92,7 +92,7 @@ def read_autopsy(path: str | Path) -> Iterator[AutopsyRow]:
 
 
 def write_autopsy(path: str | Path, rows: Iterable[AutopsyRow]) -> None:
-    """Write an autopsy, whole or not at all."""
+    """Write an autopsy, completely or not at all."""
     lines = [{name: getattr(row, name) for name in COLUMNS} for row in rows]
     with replacing(path) as temporary:
         pq.write_table(pa.Table.from_pylist(lines, schema=SCHEMA), temporary)

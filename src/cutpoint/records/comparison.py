@@ -1,4 +1,4 @@
-"""A variant beside its reference: the difference in AP, the verdict, the agreement of the detections."""
+"""A variant compared with its reference: difference in AP, verdict, agreement of the detections."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class SizeDelta:
-    """The difference in AP of objects of a ``size``, as of ``bootstrap.delta``."""
+    """The difference in AP for objects of a ``size``, from ``bootstrap.delta``."""
 
     size: str
     delta_AP: float | None
@@ -25,7 +25,7 @@ class SizeDelta:
 
 @dataclass(frozen=True)
 class ClassDelta:
-    """The difference in AP of a category, as of ``bootstrap.delta``."""
+    """The difference in AP for a category, from ``bootstrap.delta``."""
 
     category_id: int
     delta_AP: float | None
@@ -46,10 +46,10 @@ class Tolerances:
 
 @dataclass(frozen=True)
 class Lossless:
-    """How many detections have a partner that is the same but for rounding, as of ``verdict.lossless``.
+    """The number of detections whose partner is the same except for rounding, from ``verdict.lossless``.
 
-    ``pairs``: one to one, of the same image and class, the most possible. ``ties``: detections without one
-    that the other side may have cut off by a hair; the unmatched ones do not count them.
+    ``pairs``: one to one, same image and class, as many as possible. ``ties``: detections without a partner
+    that may be just beyond the other side's limit; the unmatched numbers do not count them.
     """
 
     pairs: int
@@ -75,7 +75,7 @@ class Share:
 
 @dataclass(frozen=True)
 class BoxDrift:
-    """Quantiles over pairs of how far the coordinate moved that moved most, original-image pixels."""
+    """Quantiles over pairs of the largest move of a coordinate, original-image pixels."""
 
     p50: float | None
     p90: float | None
@@ -85,7 +85,7 @@ class BoxDrift:
 
 @dataclass(frozen=True)
 class ScoreDrift:
-    """Quantiles over pairs of the absolute difference of the scores; ``mean``: of variant - reference."""
+    """Quantiles over pairs of the absolute score difference; ``mean``: mean of variant - reference."""
 
     p50: float | None
     p90: float | None
@@ -96,7 +96,7 @@ class ScoreDrift:
 
 @dataclass(frozen=True)
 class ThresholdAgreement:
-    """Detections with at least ``score_thr`` on either side; ``f1``: the share of them that is in a pair."""
+    """Detections with at least ``score_thr`` on either side; ``f1``: the fraction of them in a pair."""
 
     score_thr: float
     reference: int
@@ -121,16 +121,16 @@ class ImageAgreement:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How alike the detections of two variants are, one to one, of the same image and class.
+    """How similar the detections of two variants are, one to one, in the same image and class.
 
     Attributes:
         reference, variant: numbers of detections.
-        missing, extra: the reference's and the variant's that have no partner at IoU 0.5.
+        missing, extra: detections of the reference and of the variant without a partner at IoU 0.5.
         shares: at several IoUs.
-        score_drift, box_drift_px: of the pairs at IoU 0.5; null without pairs.
-        f1: at IoU 0.9 over score thresholds, matched anew at each.
+        score_drift, box_drift_px: for the pairs at IoU 0.5; null without pairs.
+        f1: at IoU 0.9 over score thresholds, matched again at each.
         images: how many.
-        per_image: all images up to 100, of more the 20 that agree least.
+        per_image: all images up to 100; with more images, the 20 that agree least.
     """
 
     reference: int
@@ -151,7 +151,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class StepCounts:
-    """Boxes that the other side lacks, by the step that removed them there: of the reference, the variant."""
+    """The boxes of reference and variant that the other side lacks, by the step that removed them there."""
 
     reference: dict[str, int]
     variant: dict[str, int]
@@ -163,18 +163,19 @@ class Comparison:
 
     Attributes:
         reference: its name.
-        delta_AP: variant - reference, a fraction; null, as all below to ``per_class``, without ground truth.
+        delta_AP: variant - reference, a fraction. It and all below up to ``per_class`` are null without
+            ground truth.
         delta_AP_ci95, delta_AP_ci90: percentile intervals of the paired bootstrap.
         delta_AP_se: its standard error.
         verdict: ``lossless``, ``equivalent``, ``different`` or ``inconclusive``.
         suspicious: different, and better than the reference.
-        images_to_decide: about how many images would decide an inconclusive one; else null.
-        margin: the largest difference in AP that does not matter, a fraction.
+        images_to_decide: for ``inconclusive``, about how many images would decide; otherwise null.
+        margin: the largest difference in AP (fraction) that does not matter.
         agreement: 2 x pairs / (detections of both) at IoU 0.9, a fraction.
-        autopsy: what became of the boxes without a partner.
-        lossless, boxes: the detections side by side.
-        refused: why one of the two cannot be compared: then all that is measured is null; else null.
-        weak_reference: why no difference in AP has a verdict, in words; else null.
+        autopsy: what happened to the boxes without a partner.
+        lossless, boxes: the agreement of the detections.
+        refused: why one of the two cannot be compared; then all measured values are null. Otherwise null.
+        weak_reference: why differences in AP have no verdict, in words; otherwise null.
     """
 
     reference: str
@@ -206,7 +207,7 @@ def read_comparison(path: str | Path) -> Comparison:
 
 
 def write_comparison(path: str | Path, comparison: Comparison) -> None:
-    """Write a comparison, whole or not at all."""
+    """Write a comparison, completely or not at all."""
     write_record(path, comparison)
 
 

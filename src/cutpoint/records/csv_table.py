@@ -1,7 +1,7 @@
-"""CSV files as dataclasses, one a line, the fields as columns in their order.
+"""CSV files as dataclasses, one per line, with the fields as columns in their order.
 
-A field is text, a number, ``True`` or ``False``, and may be null (the empty cell). A list of text is
-one cell, with ``"; "`` between its parts.
+A field is text, a number, ``True`` or ``False``, and may be null (the empty cell). A list of texts is one
+cell, with ``"; "`` between its parts.
 """
 
 import csv
@@ -24,7 +24,7 @@ UpgradeRow = Callable[[Cells], Cells]
 
 @cache
 def kind_of(kind: type, column: str) -> type:
-    """``str, int, float, bool`` or ``tuple`` of a dataclass's field, whether it may be null or not."""
+    """The type of a dataclass's field without null: ``str``, ``int``, ``float``, ``bool`` or ``tuple``."""
     hint = typing.get_type_hints(kind)[column]
     (found,) = {part for part in (typing.get_args(hint) or (hint,)) if part not in (NoneType, Ellipsis)}
     return tuple if typing.get_origin(hint) is tuple else found
@@ -36,10 +36,10 @@ def may_be_null(kind: type, column: str) -> bool:
 
 
 def write_rows(path: str | Path, kind: type[Row], rows: Iterable[Row]) -> None:
-    """Write dataclasses as CSV, whole or not at all; numbers in full precision.
+    """Write dataclasses as CSV, completely or not at all; numbers in full precision.
 
     Raises:
-        ValueError: a part of a list with the separator in it.
+        ValueError: a part of a list has the separator in it.
     """
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
@@ -54,11 +54,10 @@ def read_rows(path: str | Path, kind: type[Row], upgrade: UpgradeRow | None = No
     Args:
         path: the file.
         kind: the dataclass.
-        upgrade: turns the cells of a line as an older version wrote it into today's; it leaves others as they
-            are.
+        upgrade: turns the cells of a line of an older version into today's, and does not change others.
 
     Raises:
-        UserError: no file, a column that is missing, or a cell of another kind.
+        UserError: the file or a column is missing, or a cell has another type.
     """
     try:
         with open(path, encoding="utf-8", newline="") as file:

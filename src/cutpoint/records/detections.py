@@ -1,4 +1,4 @@
-"""Detections of an image as arrays, of a variant as COCO results; or why there are none."""
+"""Detections of an image as arrays, of a variant as COCO results; or the reason why there are none."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,9 +33,9 @@ class Detections:
 
 
 class Refused(UserError):
-    """A variant's outputs on a data set are invalid: it has no detections, and no number may be made of them.
+    """A variant's outputs on a data set are invalid: it has no detections and gets no numbers.
 
-    Whoever reads detections goes on without the variant; ``reason`` says which tensor of which image.
+    Code that reads detections goes on without the variant. ``reason`` says which tensor of which image.
     """
 
     def __init__(self, reason: str) -> None:
@@ -45,7 +45,7 @@ class Refused(UserError):
 
 @dataclass(frozen=True)
 class Results:
-    """A variant's detections on a data set, N in the order of the file, as columns.
+    """N detections of a variant on a data set as columns, in the order of the file.
 
     Attributes:
         image_id: ``(N,)`` int64.
@@ -72,7 +72,7 @@ class Results:
         return Results(self.image_id[rows], self.category_id[rows], self.bbox[rows], self.score[rows])
 
     def of_images(self, ids: Iterable[int]) -> "Results":
-        """Those of the images with these ids."""
+        """The detections of the images with these ids."""
         return self.take(np.isin(self.image_id, np.fromiter(ids, dtype=np.int64)))
 
     def is_same_as(self, other: "Results") -> bool:
@@ -87,7 +87,7 @@ class Results:
         return [dict(zip(keys, row, strict=True)) for row in rows]
 
 
-# without the collector's look at each of a million entries reading takes half the time
+# reading takes half the time if the garbage collector does not look at each of a million entries
 class _Entry(msgspec.Struct, gc=False):
     image_id: int
     category_id: int
@@ -100,7 +100,7 @@ class _Refusal(msgspec.Struct):
 
 
 def make_results(entries: Sequence[Any]) -> Results:
-    """Columns of entries with the attributes, or the keys, of COCO's results format."""
+    """Columns from entries with the attributes, or the keys, of COCO's results format."""
     if entries and isinstance(entries[0], Mapping):
         entries = msgspec.convert(entries, list[_Entry])
     return Results(
@@ -116,7 +116,7 @@ def read_results(path: str | Path) -> Results:
 
     Raises:
         Refused: the variant was refused.
-        UserError: the file is not one of detections.
+        UserError: the file does not have detections.
     """
     content = read_content(path, list[_Entry] | _Refusal)
     if isinstance(content, _Refusal):
@@ -125,14 +125,14 @@ def read_results(path: str | Path) -> Results:
 
 
 def refusal(path: str | Path) -> str | None:
-    """Why the variant of a detections file was refused; null where it was not. Detections are not parsed."""
+    """Why the variant of a detections file was refused, or null. Detections are not parsed."""
     with open(path, encoding="utf-8") as file:
         start = file.read(1)
         return json.loads(start + file.read())["refused"] if start == "{" else None
 
 
 def refusal_of_pair(reference: str | Path, variant: str | Path) -> str | None:
-    """Why two variants cannot be compared, by their detections files; null where they can."""
+    """Why two variants cannot be compared, from their detections files; null if they can."""
     reason = refusal(variant)
     if reason is not None:
         return reason
@@ -141,5 +141,5 @@ def refusal_of_pair(reference: str | Path, variant: str | Path) -> str | None:
 
 
 def write_refusal(path: str | Path, reason: str) -> None:
-    """Write the file of a refused variant in place of its detections."""
+    """Write the file of a refused variant instead of its detections."""
     write_json(path, {"refused": reason})

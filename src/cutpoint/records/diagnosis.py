@@ -1,4 +1,4 @@
-"""Which typical mistakes a variant looks like."""
+"""The typical mistakes that a variant looks like."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +9,14 @@ from cutpoint.records.json_file import read_record, write_record
 
 @dataclass(frozen=True)
 class Candidate:
-    """A mistake, or several that make the same detections, beside a variant.
+    """A mistake, or several with the same detections, compared with a variant.
 
     Attributes:
-        names, texts: of the mistakes, for files, for people.
-        distance: of the signatures, in standard deviations.
-        match_rate: the fraction of the detections of both sides that the mistake makes as well; null where it
-            was not made again.
-        slip: whether it is one of the results file.
+        names, texts: the mistakes, for files and for people.
+        distance: distance of the signatures, in standard deviations.
+        match_rate: the fraction of both sides' detections that the mistake gives too; null if it was not
+            made again.
+        slip: whether it is a slip in the results file.
     """
 
     names: tuple[str, ...]
@@ -33,10 +33,10 @@ class Diagnosis:
     Attributes:
         images: how many the variant was judged on.
         limit: see ``fingerprints.Fingerprints``.
-        verdict: see ``diagnosis.judge``; ``refused`` where one of the files is.
+        verdict: see ``diagnosis.judge``; ``refused`` if one of the files is refused.
         names: the mistakes that the verdict is about.
         text: the verdict as a sentence.
-        ranking: confirmed ones first, then by distance.
+        ranking: confirmed mistakes first, then by distance.
     """
 
     images: int
@@ -57,7 +57,7 @@ def read_diagnosis(path: str | Path) -> Diagnosis:
 
 
 def write_diagnosis(path: str | Path, diagnosis: Diagnosis) -> None:
-    """Write a diagnosis, whole or not at all."""
+    """Write a diagnosis, completely or not at all."""
     write_record(path, diagnosis)
 
 

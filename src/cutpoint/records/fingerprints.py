@@ -1,4 +1,4 @@
-"""What each typical mistake makes of a model's detections."""
+"""The signature of each typical mistake in a model's detections."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +8,13 @@ from cutpoint.records.json_file import read_record, write_record
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """The signature of a mistake, or of several that make the same detections.
+    """The signature of a mistake, or of several with the same detections.
 
     Attributes:
-        names, texts: of the mistakes, for files, for people.
+        names, texts: the mistakes, for files and for people.
         features: see ``signature.Signatures.measure``.
-        deviations: of each feature the standard deviation over resamples of the images.
-        grains: what one box more or less can change in each.
+        deviations: the standard deviation of each feature over resamples of the images.
+        grains: how much a single box can change each feature.
     """
 
     names: tuple[str, ...]
@@ -29,11 +29,11 @@ class Fingerprints:
     """``results/fingerprints/{dataset}/{model}.json``.
 
     Attributes:
-        images: ids of the images that they were taken on.
-        limit: the distance within which a mistake is from itself on other images in 99 % of the cases; null
+        images: ids of the images that they were made on.
+        limit: the distance of a mistake from itself on other images is within this in 99 % of the cases; null
             without mistakes.
-        mistakes: none with too few images, or where a file is refused.
-        refused: why; else null.
+        mistakes: empty with too few images, or if a file is refused.
+        refused: why a file is refused; otherwise null.
     """
 
     images: tuple[int, ...]
@@ -52,5 +52,5 @@ def read_fingerprints(path: str | Path) -> Fingerprints:
 
 
 def write_fingerprints(path: str | Path, fingerprints: Fingerprints) -> None:
-    """Write the fingerprints of a model, whole or not at all."""
+    """Write the fingerprints of a model, completely or not at all."""
     write_record(path, fingerprints)

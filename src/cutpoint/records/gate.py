@@ -1,11 +1,11 @@
-"""What a gate checks, and what came of it."""
+"""The checks of a gate, and their results."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from cutpoint.records.json_file import read_record, write_record
 
-# The check, in place of a column, that an export is the detector that it was made from.
+# Stands for a column: the check that an export passed its verification.
 VERIFIED = "export verified"
 PASSED, FAILED, INCONCLUSIVE, SKIPPED = "passed", "failed", "inconclusive", "skipped"
 WORDS = {"min": (">=", "at least"), "max": ("<=", "at most")}
@@ -15,7 +15,7 @@ WORDS = {"min": (">=", "at least"), "max": ("<=", "at most")}
 class Check:
     """A bound on a ``column`` of summary.csv, in its unit.
 
-    ``bound``: ``min`` or ``max``. Both it and ``limit`` are null where the column is ``VERIFIED``.
+    ``bound``: ``min`` or ``max``. It and ``limit`` are null if the column is ``VERIFIED``.
     """
 
     dataset: str
@@ -33,11 +33,10 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedCheck(Check):
-    """A check and what came of it.
+    """A check and its result.
 
-    ``value``: in the column's unit; null where there is none. ``status``: ``passed``, ``failed``,
-    ``inconclusive`` (which fails the gate as well) or ``skipped``. ``reason``: null where the value says it
-    all.
+    ``value``: in the column's unit; null without a value. ``status``: ``passed``, ``failed``,
+    ``inconclusive`` (which fails the gate too) or ``skipped``. ``reason``: null if the value is enough.
     """
 
     value: float | None
@@ -46,7 +45,7 @@ class JudgedCheck(Check):
 
     @property
     def shown_value(self) -> str:
-        """To five digits; empty where there is none."""
+        """The value with five digits; empty without a value."""
         return "" if self.value is None else f"{self.value:.5g}"
 
 
@@ -60,14 +59,14 @@ class Gate:
 
 
 def read_gate(path: str | Path) -> Gate:
-    """Read what came of a gate.
+    """Read the result of a gate.
 
     Raises:
-        UserError: the file does not say it.
+        UserError: the file is not one.
     """
     return read_record(path, Gate)
 
 
 def write_gate(path: str | Path, gate: Gate) -> None:
-    """Write what came of a gate, whole or not at all."""
+    """Write the result of a gate, completely or not at all."""
     write_record(path, gate)

@@ -1,4 +1,4 @@
-"""How an image becomes a network input, and the sizes that it has on the way."""
+"""How an image becomes a network input, and its sizes on the way."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,7 +16,7 @@ class Pad:
 
 @dataclass(frozen=True)
 class InputRecipe:
-    """How an image becomes a tensor. Sizes in pixels, channel order of ``mean``/``std`` as after the swap."""
+    """How an image becomes a tensor. Sizes in pixels; ``mean`` and ``std`` are for the swapped channels."""
 
     scale: tuple[int, int] | None  # height, width of the resize target; null keeps the image's own size
     keep_ratio: bool
@@ -31,7 +31,7 @@ class InputRecipe:
     to_float32: bool = False  # before the resize, whose values are then not rounded
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values; ``to_float32`` only where it holds, so that older files keep their digest."""
+        """As plain JSON values; ``to_float32`` only if it is true, so that older files keep their digest."""
         values = asdict(self)
         if not self.to_float32:
             del values["to_float32"]
@@ -40,7 +40,7 @@ class InputRecipe:
 
 @dataclass(frozen=True)
 class Geometry:
-    """The sizes of one image on its way in, pixels; scale = resized / original, per axis after rounding."""
+    """The sizes of one image in pixels; scale = resized / original, per axis after rounding."""
 
     height: int
     width: int

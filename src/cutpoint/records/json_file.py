@@ -1,4 +1,4 @@
-"""JSON files as dataclasses: written whole, with a format number; refused by path and key."""
+"""JSON files as dataclasses, with a format number. A wrong file is refused with its path and key."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,7 @@ import msgspec
 from cutpoint.errors import UserError
 from cutpoint.files import write_json
 
-# Of the files that this version writes. 1: those before the number was written.
+# The format of the files that this version writes. Format 1 are the files without a number.
 FORMAT = 2
 KEY = "format"
 
@@ -26,13 +26,14 @@ def read_record(path: str | Path, kind: type[Kind], upgrade: Upgrade | None = No
         upgrade: turns the content of an older format, given with its number, into today's.
 
     Raises:
-        UserError: no file, no JSON, a key that is missing or of another type, or a format that is newer.
+        UserError: the file is missing or not JSON, a key is missing or has another type, or the format is
+            newer.
     """
     return as_record(read_content(path), kind, str(path), upgrade)
 
 
 def as_record(content: Any, kind: type[Kind], where: str, upgrade: Upgrade | None = None) -> Kind:
-    """Plain JSON values as a dataclass; arguments as of ``read_record``, ``where`` begins the message."""
+    """Plain JSON values as a dataclass; arguments as in ``read_record``; ``where`` begins the message."""
     if isinstance(content, dict):
         number = content.get(KEY, 1)
         if not isinstance(number, int) or number > FORMAT:
@@ -52,7 +53,7 @@ def read_content(path: str | Path, kind: Any = Any) -> Any:
     """The plain values of a JSON file, or with ``kind`` a type that msgspec knows.
 
     Raises:
-        UserError: no file, no JSON, or other content than ``kind``.
+        UserError: the file is missing, is not JSON, or has other content than ``kind``.
     """
     try:
         raw = Path(path).read_bytes()
@@ -67,7 +68,7 @@ def read_content(path: str | Path, kind: Any = Any) -> Any:
 
 
 def write_record(path: str | Path, record: Any) -> None:
-    """Write a dataclass of plain values as JSON, the format number first; whole or not at all."""
+    """Write a dataclass of plain values as JSON, the format number first; completely or not at all."""
     write_json(path, {KEY: FORMAT, **as_content(record)})
 
 
@@ -75,14 +76,14 @@ def as_content(record: Any) -> dict[str, Any]:
     """A dataclass as plain JSON values, its keys in order.
 
     Raises:
-        TypeError: a value that is not plain, such as a number of numpy.
+        TypeError: a value is not plain, for example a numpy number.
     """
     content: dict[str, Any] = msgspec.to_builtins(record)
     return content
 
 
 def _refusal(where: str, error: msgspec.ValidationError) -> UserError:
-    """msgspec names the place last, ``- at `$.images[3].height```; here it comes first."""
+    """An error that names the key first; msgspec names it last: ``- at `$.images[3].height```."""
     text, _, place = str(error).replace("`", "").partition(" - at ")
     key = place.removeprefix("$").removeprefix(".")
     text = text[:1].lower() + text[1:]

@@ -10,8 +10,8 @@ from cutpoint.records.json_file import read_record, write_record
 class Labels:
     """``results/labels/{dataset}/{model}.json``.
 
-    ``classes``: the model's, by label. ``labels``: the category id of each, null where its detections are
-    dropped.
+    ``classes``: the model's class names, by label. ``labels``: the category id of each, null if its
+    detections are dropped.
     """
 
     classes: tuple[str, ...]
@@ -22,11 +22,11 @@ def read_labels(path: str | Path) -> Labels:
     """Read the category of each class.
 
     Raises:
-        UserError: the file is not one of labels.
+        UserError: the file does not have labels.
     """
     return read_record(path, Labels)
 
 
 def write_labels(path: str | Path, labels: Labels) -> None:
-    """Write the category of each class, whole or not at all."""
+    """Write the category of each class, completely or not at all."""
     write_record(path, labels)

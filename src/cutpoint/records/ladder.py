@@ -1,4 +1,4 @@
-"""The ladder of a data set and model: what each single difference between neighbours costs."""
+"""The ladder of a data set and model: the cost of each single difference between neighbours."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ class TensorDifference:
 
 @dataclass(frozen=True)
 class Alone:
-    """The ``variant`` that differs from the reference in one change alone, and its difference in AP."""
+    """The ``variant`` that differs from the reference only in one change, and its difference in AP."""
 
     variant: str
     delta_AP: float | None
@@ -26,21 +26,21 @@ class Alone:
 
 @dataclass(frozen=True)
 class Rung:
-    """One variant of a ladder, and how far it is from the rung before. Fractions, milliseconds.
+    """One variant of a ladder, and its difference from the rung before. Fractions, milliseconds.
 
     Attributes:
         variant: its name.
         changes: what differs from the rung before, in words.
         recipe_steps: the steps in which the recipe differs from that of the rung before, in words.
         AP: null without ground truth.
-        refused: why it has no numbers; else null.
+        refused: why it has no numbers; otherwise null.
         delta_to_previous, delta_to_reference: AP - AP of the other, with the 95 % intervals; null without
             ground truth, for the first rung or the reference itself.
-        agreement, agreement_to_previous: of the detections with the reference's, the rung before's.
+        agreement, agreement_to_previous: agreement with the detections of the reference, of the rung before.
         latency_p50_ms: from file to detections.
-        latency_difference_ms: to the rung before; null where only one of the two has compiled NMS.
-        tensor_difference: the tensor of its export that is furthest from PyTorch's.
-        alone: the variant with this change alone; null where none is listed.
+        latency_difference_ms: from the rung before; null if only one of the two has compiled NMS.
+        tensor_difference: the tensor of its export with the largest difference from PyTorch's.
+        alone: the variant with only this change; null if none is listed.
     """
 
     variant: str
@@ -64,7 +64,7 @@ class Rung:
 class Ladder:
     """``results/ladders/{dataset}/{model}.json``.
 
-    ``reference``: the reference variant's name. ``published_ap``: of the model, a fraction; else null.
+    ``reference``: the reference variant's name. ``published_ap``: the model's, a fraction; or null.
     """
 
     reference: str
@@ -82,5 +82,5 @@ def read_ladder(path: str | Path) -> Ladder:
 
 
 def write_ladder(path: str | Path, ladder: Ladder) -> None:
-    """Write a ladder, whole or not at all."""
+    """Write a ladder, completely or not at all."""
     write_record(path, ladder)

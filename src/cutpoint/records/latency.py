@@ -1,4 +1,4 @@
-"""The latency of one variant: percentiles of each stage, and its difference to the reference."""
+"""The latency of one variant: percentiles of each stage, and the difference from the reference."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +9,11 @@ from cutpoint.records.json_file import FORMAT, KEY, as_content, read_record
 from cutpoint.records.timing import Conditions, Timed, upgrade_timed
 
 STAGES = ("decode", "preprocess", "inference", "postprocess", "total")
-# of a variant on a GPU as well
+# only for a variant on a GPU
 COPIES = ("host_to_device", "device_to_host")
-# all as an image meets them, without the total
+# all in the order of an image's way, without the total
 IN_ORDER = ("decode", "preprocess", "host_to_device", "inference", "device_to_host", "postprocess")
-# the note that files of format 1 say a flag with
+# the note that stands for the flag in files of format 1
 _DISTURBED = "disturbed"
 
 
@@ -49,7 +49,7 @@ class Stages:
     device_to_host: Stage | None = None
 
     def in_order(self) -> dict[str, Stage]:
-        """Those that there are, as an image meets them, without the total."""
+        """The existing stages in the order of an image's way, without the total."""
         found = {name: getattr(self, name) for name in IN_ORDER}
         return {name: stage for name, stage in found.items() if stage is not None}
 
@@ -67,8 +67,8 @@ class Difference:
 class Latency(Timed, Conditions):
     """``results/latency/{dataset}/{model}/{variant}.json``.
 
-    ``disturbed``: other processes or a GPU's throttling make the times doubtful. ``notes``: for people.
-    ``difference``: to the reference; null for itself and where the two cannot be compared. ``samples``: path
+    ``disturbed``: other processes or a throttled GPU make the times doubtful. ``notes``: for people.
+    ``difference``: from the reference; null for itself and if the two cannot be compared. ``samples``: path
     of the samples.
     """
 
@@ -90,13 +90,13 @@ def read_latency(path: str | Path) -> Latency:
 
 
 def write_latency(path: str | Path, latency: Latency) -> None:
-    """Write the latency of a variant, whole or not at all; of copies only those that there are."""
+    """Write the latency of a variant, completely or not at all, with only the copies that exist."""
     content = as_content(latency)
     content["stages"] = {name: stage for name, stage in content["stages"].items() if stage is not None}
     write_json(path, {KEY: FORMAT, "variant": latency.variant} | content)
 
 
 def _upgrade(content: dict[str, Any], number: int) -> dict[str, Any]:
-    """Format 1 said the flags in notes alone."""
+    """Add the flags that format 1 has only as notes."""
     disturbed = any(note.startswith(_DISTURBED) for note in content.get("notes") or [])
     return {"disturbed": disturbed} | upgrade_timed(content, number)

@@ -43,7 +43,7 @@ class Manifest:
 
     @property
     def ids(self) -> list[int]:
-        """Of the images."""
+        """The ids of the images."""
         return [image.id for image in self.images]
 
 
@@ -57,5 +57,5 @@ def read_manifest(path: str | Path) -> Manifest:
 
 
 def write_manifest(path: str | Path, manifest: Manifest) -> None:
-    """Write a manifest, whole or not at all."""
+    """Write a manifest, completely or not at all."""
     write_record(path, manifest)

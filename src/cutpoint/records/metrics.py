@@ -9,9 +9,9 @@ from cutpoint.records.json_file import as_content, read_record
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """AP of one category; null without ground truth, and of a refused variant.
+    """AP of one category; null without ground truth, and for a refused variant.
 
-    ``ground_truths``: its boxes, crowds not counted.
+    ``ground_truths``: number of its boxes, without crowds.
     """
 
     category_id: int
@@ -55,13 +55,13 @@ def read_metrics(path: str | Path) -> Metrics:
     """Read metrics.
 
     Raises:
-        UserError: the file is not one of metrics.
+        UserError: the file does not have metrics.
     """
     return read_record(path, Metrics)
 
 
 def write_metrics(path: str | Path, metrics: Metrics) -> None:
-    """Write metrics, whole or not at all; ``refused`` only where the variant is."""
+    """Write metrics, completely or not at all; ``refused`` only for a refused variant."""
     content = as_content(metrics)
     if metrics.refused is None:
         content.pop("refused", None)

@@ -1,6 +1,6 @@
-"""How to read a head's tensors. Travels as JSON in ``spec.json`` and inside the ONNX file.
+"""How to read a head's tensors. It is stored as JSON in ``spec.json`` and in the ONNX file.
 
-Heads are of several kinds. What needs one kind asks for it by ``dense_head``, and refuses the others.
+There are several kinds of heads. Code that needs one kind calls ``dense_head``, which refuses other kinds.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ METADATA_KEY = "cutpoint"
 
 @dataclass(frozen=True)
 class Part:
-    """A slice of the raw tensors of one kind: of each prior's channels, those from ``start`` to ``stop``.
+    """A slice of the raw tensors of one kind: the channels from ``start`` to ``stop`` of each prior.
 
     The tensor of level ``l`` is named ``{tensor}_{l}``.
     """
@@ -34,7 +34,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Floor:
-    """Which (location, class) pairs are candidates: those above a value, with ``inclusive`` also those equal.
+    """Pairs of location and class above this limit are candidates; with ``inclusive`` also pairs equal to it.
 
     ``quantity``: what is compared, the ``class`` score or its ``product`` with the factor.
     """
@@ -46,12 +46,12 @@ class Floor:
 
 @dataclass(frozen=True)
 class HeadSpec(ABC):
-    """What a head of any kind says; a kind is a subclass and a row of ``KINDS``.
+    """The properties of a head of any kind. A kind is a subclass and a row of ``KINDS``.
 
     ``head``: its name for people.
     ``raw_names``: the raw tensors in the head's own order.
-    ``floor``: which pairs are candidates.
-    ``recipe``: the steps of ``mmdet3``, what this head's own ``predict`` does; see ``recipes.steps``.
+    ``floor``: the limit for candidates.
+    ``recipe``: the steps of ``mmdet3``, this head's own ``predict``; see ``recipes.steps``.
     """
 
     kind: ClassVar[str]
@@ -91,7 +91,7 @@ class DenseHead(HeadSpec):
     ``anchors``: per level, the ``x1, y1, x2, y2`` base anchors in network pixels around cell (0, 0), shifted
     by ``index * stride``; null for heads with points at ``(index + point_offset) * stride``.
     ``score``, ``box``, ``factor``: where class scores, box values and the factor that is multiplied with the
-    class score stand; ``factor`` is null for heads without one and where the coder computes it.
+    class score are; ``factor`` is null for heads without one and if the coder computes it.
     ``score_activation``: ``sigmoid``, ``softmax`` (the last channel, the background, is dropped) or ``none``
     (a probability already); ``factor_activation``: ``sigmoid`` or ``none``.
     ``coder``: ``{"type": ..., parameters}``; see ``boxes.CODERS``.
@@ -135,7 +135,7 @@ KINDS: dict[str, type[HeadSpec]] = {DenseHead.kind: DenseHead}
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model as everything after the export sees it: classes, head, input recipe."""
+    """What everything after the export knows about a model: classes, head, input recipe."""
 
     model: str
     classes: tuple[str, ...]
@@ -163,7 +163,7 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class _Content:
-    """A specification as a file holds it; what ``head`` holds follows from its kind."""
+    """A specification as it is in a file; the kind decides the content of ``head``."""
 
     model: str
     classes: tuple[str, ...]
@@ -173,20 +173,20 @@ class _Content:
 
 @dataclass(frozen=True)
 class _Trained:
-    """What the file holds beside the specification."""
+    """What the file has besides the specification."""
 
     trained_order: list[str] | None = None
 
 
 def dense_head(spec: ModelSpec, what: str) -> DenseHead:
-    """The head of a model, for what assumes priors on levels.
+    """The head of a model, for code that assumes priors on levels.
 
     Args:
         spec: the model.
-        what: for the message: who asks.
+        what: names the caller in the message.
 
     Raises:
-        UserError: the head is of another kind.
+        UserError: the head has another kind.
     """
     if isinstance(spec.head, DenseHead):
         return spec.head
@@ -197,14 +197,14 @@ def dense_head(spec: ModelSpec, what: str) -> DenseHead:
 
 
 def as_spec(content: Any, where: str) -> ModelSpec:
-    """The inverse of ``ModelSpec.to_dict``; format 1 knows one kind and has older names of steps and floor.
+    """The inverse of ``ModelSpec.to_dict``. Format 1 has one kind and older names for steps and floor.
 
     Args:
         content: plain JSON values.
         where: begins the message.
 
     Raises:
-        UserError: an unknown kind, or a key that is missing or of another type.
+        UserError: the kind is unknown, or a key is missing or has another type.
     """
     record = as_record(content, _Content, where)
     name = record.head.get("kind", DenseHead.kind)
@@ -218,7 +218,7 @@ def as_spec(content: Any, where: str) -> ModelSpec:
 
 
 def spec_digest(content: dict[str, Any]) -> str:
-    """The digest of a specification as a file has it: with the names of the file's own format."""
+    """The digest of a specification as it is in a file, with the names of the file's own format."""
     own = {key: content[key] for key in ("model", "classes", "head", "input")}
     return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -227,7 +227,7 @@ def read_spec(path: str | Path) -> ModelSpec:
     """Read ``spec.json``.
 
     Raises:
-        UserError: the file is missing or is no specification; with its path and key.
+        UserError: the file is missing or is not a specification; with its path and key.
     """
     return as_spec(read_content(path), str(path))
 
@@ -236,7 +236,7 @@ def read_trained_order(path: str | Path) -> list[str] | None:
     """The categories of the training annotations in their order, from ``spec.json``; null if unknown.
 
     Raises:
-        UserError: as ``read_spec``.
+        UserError: see ``read_spec``.
     """
     return as_record(read_content(path), _Trained, str(path)).trained_order
 

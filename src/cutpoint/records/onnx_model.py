@@ -1,11 +1,11 @@
-"""What the writers and the readers of an exported ONNX file agree on."""
+"""What the code that writes and the code that reads an exported ONNX file share."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
-# key of the metadata that says in which precision the graph computes: fp32, fp16 or int8
+# metadata key for the precision of the graph: fp32, fp16 or int8
 PRECISION_KEY = "cutpoint_precision"
-# label of the rows of `e2e` behind an image's count of detections
+# label of the rows of `e2e` after an image's count of detections
 PADDING_LABEL = -1
 # the operators that carry a network's weights
 WEIGHTED = ("Conv", "ConvTranspose", "DeformConv", "Gemm", "MatMul")
@@ -15,8 +15,8 @@ WEIGHTED = ("Conv", "ConvTranspose", "DeformConv", "Gemm", "MatMul")
 class Metadata:
     """The JSON in an exported file, by ``model.METADATA_KEY``.
 
-    ``spec``: see ``model.as_spec``. ``clip`` and ``recipe`` are of ``e2e``, ``scores`` of ``decoded``.
-    ``foreign``: name of the external file that this one was made of, else null.
+    ``spec``: see ``model.as_spec``. ``e2e`` has ``clip`` and ``recipe``, ``decoded`` has ``scores``.
+    ``foreign``: name of the external file that this one was made from, or null.
     ``probabilities``: names of raw tensors whose logits were made from probabilities.
     """
 

@@ -1,4 +1,4 @@
-"""What a variant does at score thresholds, its errors, and the drift of its scores."""
+"""A variant at score thresholds, its errors, and the drift of its scores."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ import msgspec
 
 from cutpoint.records.json_file import read_record, write_record
 
-# the kinds of errors by their names in files of format 1
+# the names of error types in files of format 1
 OLD_ERRORS = {"place": "localization"}
 
 
@@ -19,11 +19,11 @@ class Point:
     Attributes:
         precision: correct / (correct + wrong), at IoU 0.5; null without either.
         recall: correct / boxes to find; null without boxes to find.
-        f1: their harmonic mean, 2 correct / (correct + wrong + boxes to find); null as the recall.
-        boxes_per_image: detections, ignored ones included.
+        f1: their harmonic mean, 2 correct / (correct + wrong + boxes to find); null like the recall.
+        boxes_per_image: detections, including ignored ones.
         regains_at: the highest threshold at which the recall is at least the reference's at ``score_thr``;
-            null where none is, or where that recall is 0. Of the reference itself the lowest score of what it
-            finds there, which the others are read against.
+            null if there is none, or if that recall is 0. For the reference itself: the lowest score among
+            its correct detections there, to compare the others with.
     """
 
     score_thr: float
@@ -35,14 +35,16 @@ class Point:
 
 
 class ScoreBin(msgspec.Struct):
-    """A bin of scores, a tenth wide.
+    """A bin of scores, 0.1 wide.
 
     Attributes:
         low: its lower end; ``from`` in the file.
-        detections: of the variant, by its scores, that are right or wrong; null without ground truth.
-        mean_score: theirs; null without detections.
-        correct: the fraction of them that is right; null likewise.
-        pairs: of the same image and class at IoU 0.5, by the reference's score; null without a reference.
+        detections: number of the variant's detections that are right or wrong, by the variant's scores; null
+            without ground truth.
+        mean_score: their mean score; null without detections.
+        correct: the fraction of them that is right; null without detections.
+        pairs: number of pairs at IoU 0.5 in the same image and class, by the reference's score; null without
+            a reference.
         drift: the mean of the variant's score - the reference's; null without pairs.
     """
 
@@ -59,13 +61,13 @@ class OperatingPoints:
     """``results/operating_points/{dataset}/{model}/{variant}.json``.
 
     Attributes:
-        score_thr: that of the points at which the reference's F1 is highest; null, as all to
-            ``error_changes``, without ground truth.
-        points: one a threshold, ascending.
-        errors: at ``score_thr`` the number of boxes by kind, see ``error_types.count_errors``.
+        score_thr: the point with the reference's highest F1. It and all below up to ``error_changes`` are
+            null without ground truth.
+        points: one per threshold, ascending.
+        errors: the number of boxes by error type at ``score_thr``, see ``error_types.count_errors``.
         error_changes: the same minus the reference's; null for the reference itself.
         scores: ten bins.
-        refused: why all the rest is null: the variant or the reference is refused; else null.
+        refused: why the variant or the reference is refused; then the rest is null. Otherwise null.
     """
 
     score_thr: float | None
@@ -91,7 +93,7 @@ def read_operating_points(path: str | Path) -> OperatingPoints:
 
 
 def write_operating_points(path: str | Path, points: OperatingPoints) -> None:
-    """Write the operating points of a variant, whole or not at all."""
+    """Write the operating points of a variant, completely or not at all."""
     write_record(path, points)
 
 

@@ -1,4 +1,4 @@
-"""AP of each category, one row a variant and category."""
+"""AP of each category, one row per variant and category."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +10,8 @@ from cutpoint.records.csv_table import read_rows, write_rows
 class ClassRow:
     """A line of ``results/tables/per_class.csv``: a category that has ground truth, of one variant.
 
-    AP and its kin are fractions. ``different``: from the reference, with the false discovery rate over a
-    variant's classes and sizes at 5 %. ``ground_truths``: boxes, crowds not counted.
+    AP values are fractions. ``different``: from the reference, with a false discovery rate of 5 % over a
+    variant's classes and sizes. ``ground_truths``: number of boxes, without crowds.
     """
 
     dataset: str
@@ -38,5 +38,5 @@ def read_per_class(path: str | Path) -> list[ClassRow]:
 
 
 def write_per_class(path: str | Path, rows: list[ClassRow]) -> None:
-    """Write per_class.csv, whole or not at all."""
+    """Write per_class.csv, completely or not at all."""
     write_rows(path, ClassRow, rows)

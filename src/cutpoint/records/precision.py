@@ -1,4 +1,4 @@
-"""What a reduced precision did to a model: sizes, nodes that stay in fp32, tensors that it breaks."""
+"""The effect of a reduced precision on a model: sizes, nodes that stay in fp32, tensors that it breaks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from cutpoint.records.json_file import read_record, write_record
 
 @dataclass(frozen=True)
 class Bytes:
-    """Of the ONNX file, before and after."""
+    """Size of the ONNX file, before and after."""
 
     before: int
     after: int
@@ -16,7 +16,7 @@ class Bytes:
 
 @dataclass(frozen=True)
 class KeptNodes:
-    """Nodes that stay float32: how many of each operator, and their names by reason."""
+    """The nodes that stay float32: the number of each operator, and their names by reason."""
 
     operators: dict[str, int]
     nodes: dict[str, tuple[str, ...]]
@@ -45,7 +45,7 @@ class Saturation:
 
 @dataclass(frozen=True)
 class CalibrationImages:
-    """Images that set the ranges, and those on which values outside are counted."""
+    """Images that set the ranges, and images on which values outside are counted."""
 
     calibration: int
     held_out: int
@@ -55,8 +55,8 @@ class CalibrationImages:
 class PrecisionReport:
     """``results/models/{model}/{trace}.precision.json``.
 
-    ``overflows``: of fp16, largest first. ``saturated`` and ``quantised_tensors``, how many are quantised: of
-    int8. The other's are null.
+    ``overflows``: for fp16, largest first. ``saturated``, and ``quantised_tensors`` (their number): for int8.
+    Those of the other precision are null.
     """
 
     precision: str
@@ -78,5 +78,5 @@ def read_precision(path: str | Path) -> PrecisionReport:
 
 
 def write_precision(path: str | Path, report: PrecisionReport) -> None:
-    """Write the report of a reduced precision, whole or not at all."""
+    """Write the report of a reduced precision, completely or not at all."""
     write_record(path, report)

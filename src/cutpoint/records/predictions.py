@@ -39,11 +39,11 @@ GROUP_ROWS = 100_000
 
 @dataclass(frozen=True)
 class RunMetadata:
-    """With what the predictions of a run were made; both files of a shard hold it.
+    """What the predictions of a run were made with. Both files of a shard have it.
 
-    ``provider``: the one that ran. ``floor``: of the candidates. ``spec``: digest of the model's
-    specification. ``input``: name of the input recipe. ``scores``: ``class`` or ``fused``, of an export of
-    the cut ``decoded``; else null. ``onnx_sha256``: of the export; null for PyTorch.
+    ``provider``: the one that ran. ``floor``: the candidates' floor. ``spec``: digest of the model's
+    specification. ``input``: name of the input recipe. ``scores``: ``class`` or ``fused`` for an export of
+    the cut ``decoded``, otherwise null. ``onnx_sha256``: the export's digest; null for PyTorch.
     """
 
     cut: str
@@ -56,7 +56,7 @@ class RunMetadata:
 
 
 class PredictionWriter:
-    """Writes one shard, image by image; both files appear when the block ends well.
+    """Writes one shard, image by image; both files appear when the block ends without an error.
 
     Use as a context manager; ``add`` once per image, also for images without predictions.
     """
@@ -85,7 +85,7 @@ class PredictionWriter:
             self._flush()
 
     def refuse(self, reason: str) -> None:
-        """Say in both files why no detections may be made of them."""
+        """Write into both files why they give no detections."""
         for file in (self._file, self._image_file):
             file.add_key_value_metadata({REFUSED: reason.encode()})
 
@@ -129,7 +129,7 @@ def read_predictions(
         images: their ``{shard}.images.parquet`` files, in the same order.
 
     Raises:
-        UserError: one of them is no such file.
+        UserError: one of them is not such a file.
     """
     for path, image_path in zip(predictions, images, strict=True):
         with _reading(path) as file, _reading(image_path) as image_file:
@@ -155,10 +155,10 @@ def _split(table: pa.Table, images: pa.Table) -> Iterator[tuple[int, Geometry, C
 
 
 def read_metadata(path: str | Path) -> RunMetadata:
-    """With what a prediction file was made.
+    """What a prediction file was made with.
 
     Raises:
-        UserError: the file is not one of predictions.
+        UserError: the file does not have predictions.
     """
     with _reading(path) as file:
         content = json.loads(file.metadata.metadata[METADATA])
@@ -166,10 +166,10 @@ def read_metadata(path: str | Path) -> RunMetadata:
 
 
 def find_refusal(predictions: Sequence[str]) -> str | None:
-    """Why a run was refused, by the first of its prediction files that says so; null where none does.
+    """Why a run was refused, from the first of its prediction files that says so; null if none does.
 
     Raises:
-        UserError: a file is not one of predictions.
+        UserError: a file does not have predictions.
     """
     for path in predictions:
         with _reading(path) as file:
@@ -192,7 +192,7 @@ def _reading(path: str | Path) -> Iterator[pq.ParquetFile]:
 
 
 def _upgrade(content: dict[str, Any], number: int) -> dict[str, Any]:
-    """The floor of format 1 calls the quantity ``on``."""
+    """A floor; format 1 calls the quantity ``on``."""
     floor = content.get("floor")
     if not isinstance(floor, dict) or "on" not in floor:
         return content

@@ -1,4 +1,4 @@
-"""Two recipes on one store, box by box."""
+"""Two recipes on the same candidates, box by box."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Detected:
-    """Detections that the first recipe keeps, the second, and those that are the same in both."""
+    """Numbers of detections: of the first recipe, of the second, and those that are the same in both."""
 
     first: int
     second: int
@@ -24,7 +24,7 @@ class Detected:
 
 @dataclass(frozen=True)
 class StepTotals:
-    """Boxes that a step separates: kept by one recipe alone, or by both with another box or score."""
+    """Boxes that a step separates: kept by only one recipe, or by both with another box or score."""
 
     first: int
     second: int
@@ -33,7 +33,7 @@ class StepTotals:
 
 @dataclass(frozen=True, kw_only=True)
 class Winner:
-    """The candidate that took a box's place, and what became of it in the recipe that keeps the box."""
+    """The candidate that took a box's place, and what happened to it in the recipe that keeps the box."""
 
     prior: int
     label: int
@@ -43,7 +43,7 @@ class Winner:
 
 
 class DiffRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A box that two recipes treat differently, as of ``recipe_diff.diff_image``.
+    """A box that two recipes treat differently, from ``recipe_diff.diff_image``.
 
     ``class_name`` is ``class`` in the file. Boxes ``x1, y1, x2, y2``, original-image pixels.
     """
@@ -73,7 +73,7 @@ class RecipeDiff:
         images: how many.
         detections: how many.
         steps: totals of the rows by the step that separates them.
-        rows: one a box that is not the same in both.
+        rows: one per box that is not the same in both.
     """
 
     first: tuple[Step, ...]
@@ -94,7 +94,7 @@ def read_recipe_diff(path: str | Path) -> RecipeDiff:
 
 
 def write_recipe_diff(path: str | Path, diff: RecipeDiff) -> None:
-    """Write a comparison of two recipes, whole or not at all."""
+    """Write a comparison of two recipes, completely or not at all."""
     write_record(path, diff)
 
 

@@ -13,14 +13,14 @@ from cutpoint.records.json_file import FORMAT, KEY
 
 @dataclass(frozen=True)
 class Resamples:
-    """``results/resamples/{dataset}/{model}/{variant}.npz``; two of a data set are paired.
+    """``results/resamples/{dataset}/{model}/{variant}.npz``; two files of a data set are paired.
 
     Attributes:
         images: ``(N,)`` image ids, ascending.
         categories: ``(K,)`` category ids, ascending.
         ap: ``(1 + R, 4, K)`` float64, for the area ranges ``AREAS``; first the data set, then R resamples.
-            NaN where there is nothing to find.
-        images_with: ``(4, K + 1)`` images with something to find: of each class, and of any.
+            NaN without objects.
+        images_with: ``(4, K + 1)`` numbers of images with objects: of each class, and of any class.
     """
 
     images: np.ndarray
@@ -33,7 +33,7 @@ def read_resamples(path: str | Path) -> Resamples:
     """Read the AP of a variant on resamples.
 
     Raises:
-        UserError: the file is not one of them.
+        UserError: the file is not one.
     """
     try:
         with np.load(path) as content:
@@ -43,6 +43,6 @@ def read_resamples(path: str | Path) -> Resamples:
 
 
 def write_resamples(path: str | Path, resamples: Resamples) -> None:
-    """Write the AP of a variant on resamples, whole or not at all."""
+    """Write the AP of a variant on resamples, completely or not at all."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **{KEY: np.array(FORMAT), **vars(resamples)})

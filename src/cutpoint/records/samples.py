@@ -1,4 +1,4 @@
-"""The index of the pictures that show a variant beside its reference."""
+"""The index of the pictures that show a variant next to its reference."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from cutpoint.records.json_file import read_content
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture: ``file`` in the folder of the index, the image that it shows, what is said below it."""
+    """A picture: its ``file`` in the folder of the index, the image that it shows, and its caption."""
 
     file: str
     image_id: int
@@ -29,5 +29,5 @@ def read_pictures(path: str | Path) -> list[Picture]:
 
 
 def write_pictures(path: str | Path, pictures: list[Picture]) -> None:
-    """Write the index of a folder of pictures, a list; whole or not at all."""
+    """Write the index of a folder of pictures, a list; completely or not at all."""
     write_json(path, msgspec.to_builtins(pictures))

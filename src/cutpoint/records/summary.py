@@ -1,6 +1,6 @@
-"""The summary, one row a variant. The fields of ``SummaryRow`` are the one table of its columns.
+"""The summary, one row per variant. The fields of ``SummaryRow`` are the only table of its columns.
 
-CSV, Markdown, page and gate follow that table. A column that is a value of a variant's files says which
+CSV, Markdown, page and gate follow this table. A column with a value from a variant's files names it
 (``source``) and needs nothing else.
 """
 
@@ -20,7 +20,7 @@ from cutpoint.records.summary_upgrade import upgrade
 from cutpoint.records.truth import GroundTruth
 from cutpoint.records.verification import Verification
 
-# Columns that make the numbers of others doubtful: of detections and all that is made of them, of times.
+# Flags that make other columns doubtful: columns that come from detections, and columns with times.
 OF_DETECTIONS = (
     *("refused", "reference_refused", "weak_reference", "baseline_off", "suspicious", "doubtful"),
     "export_failed",
@@ -33,7 +33,7 @@ OF_TIMES = (
 
 @dataclass(frozen=True)
 class VariantRecords:
-    """The files behind a variant's row; null where it has none. ``model_mb``: size of the ONNX file, MB."""
+    """The files for a variant's row; null if it has none. ``model_mb``: size of the ONNX file, MB."""
 
     planned: PlannedRow
     manifest: Manifest
@@ -48,20 +48,20 @@ class VariantRecords:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name, and what its field in ``SummaryRow`` says.
+    """A column: its name, and the settings of its field in ``SummaryRow``.
 
     Attributes:
-        source: the value in ``VariantRecords``, such as ``latency.stages.total.p50``; null on the way there
-            is an empty cell. Empty: the column is computed where the summary is built.
-        markdown, page: heading in the Markdown table and in the page's; empty: not shown there.
-        after: the column that it stands behind in both; empty: in the order of the CSV.
-        style: a format of a number such as ``.4f``, or the name of one in ``summary.words``; empty: text.
-        page_style: the page's, where it is another.
+        source: the value in ``VariantRecords``, for example ``latency.stages.total.p50``; a null on the way
+            gives an empty cell. Empty: ``summary.build`` computes the column.
+        markdown, page: heading in the Markdown table and in the page's table; empty: not shown there.
+        after: the column before it in both; empty: the order of the CSV.
+        style: a number format such as ``.4f``, or the name of a format in ``summary.words``; empty: text.
+        page_style: the page's style, if it is another.
         below: the column that the page shows below this one's cells.
-        only_where_some: shown only where a value is not 0.
+        only_where_some: shown only if a value is not 0.
         doubted_by: flags that make its numbers doubtful; ``marked``: whether the page says so in its cells.
-        bound: ``min`` or ``max``: which bound the gate holds it to; empty: none.
-        compared: whether it is about the reference too.
+        bound: ``min`` or ``max``: the bound that the gate may set; empty: none.
+        compared: whether it compares with the reference.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Column:
 
 
 def column(*, heading: str = "", **settings: Any) -> Any:
-    """The field of a column; ``heading`` is that of Markdown and page, the rest as of ``Column``."""
+    """The field of a column; ``heading`` is for Markdown and page, the rest as in ``Column``."""
     return field(metadata={"markdown": heading, "page": heading} | settings)
 
 
@@ -97,9 +97,9 @@ def column(*, heading: str = "", **settings: Any) -> Any:
 class SummaryRow:
     """A line of ``results/tables/summary.csv``: one variant on one data set.
 
-    AP and its kin are fractions, latency is of the whole path from file to detections. Null: it does not
-    apply. The columns from ``is_reference`` on are flags, which say why a number is doubtful, and what they
-    are about; ``notes`` are words for people.
+    AP values are fractions, latency is for the whole path from file to detections. Null: it does not apply.
+    The columns from ``is_reference`` on are flags that say why a number is doubtful, and values that explain
+    the flags; ``notes`` are words for people.
     """
 
     dataset: str = column(source="planned.dataset")
@@ -247,5 +247,5 @@ def read_summary(path: str | Path) -> list[SummaryRow]:
 
 
 def write_summary(path: str | Path, rows: list[SummaryRow]) -> None:
-    """Write summary.csv, whole or not at all."""
+    """Write summary.csv, completely or not at all."""
     write_rows(path, SummaryRow, rows)

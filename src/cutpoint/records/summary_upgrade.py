@@ -1,4 +1,4 @@
-"""Lines of a summary.csv from before the flags were columns: the notes say them, once, when it is read."""
+"""Read a summary.csv from before the flags were columns: turn its notes into flags."""
 
 import re
 
@@ -19,7 +19,7 @@ NO_FLAGS = dict.fromkeys(
 )
 # columns that the oldest files do not have
 LATER = ("categories_left_out", "boxes_left_out")
-# What a note says: the flag that it sets, then the column that has its text.
+# The flag that a note sets, then the column that has its text.
 NOTES = {
     r"refused: (?P<refused>.+)": "",
     r"reference refused": "reference_refused",
@@ -38,12 +38,12 @@ NOTES = {
     r"latency at batch (?P<timed_batch>\d+)": "",
     r"latency of recipe (?P<timed_recipe>.+?)( \(time again.*)?": "",
 }
-# of these the commas of one note stand between parts
+# in these columns, the commas of one note separate parts
 LISTS = ("unsteady", "throttled")
 
 
 def upgrade(cells: Cells) -> Cells:
-    """A line of format 1 with flags; today's, which has them, as it is."""
+    """A line of format 1 with flags; a line of today, which has them, stays as it is."""
     if "is_reference" in cells:
         return cells
     flags = NO_FLAGS | {"is_reference": str(not cells.get("verdict"))}

@@ -1,4 +1,4 @@
-"""How variants were timed side by side, image file to final boxes: every sample, and the conditions."""
+"""How variants were timed in turn, from image file to final boxes: every sample, and the conditions."""
 
 import json
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from cutpoint.records.json_file import FORMAT, KEY, as_content, as_record
 
 # key of the samples' metadata
 METADATA = b"cutpoint"
-# the note that files of format 1 say a flag with
+# the note that stands for the flag in files of format 1
 _UNCOMPILED = "without compiled NMS"
 
 
@@ -29,7 +29,7 @@ class ColdStart:
 
 @dataclass(frozen=True)
 class WarmedShape:
-    """``runs``: of one input shape before it counts. ``stable``: whether the median came to rest."""
+    """``runs``: runs of one input shape before it counts. ``stable``: whether the median became stable."""
 
     runs: int
     stable: bool
@@ -37,7 +37,7 @@ class WarmedShape:
 
 @dataclass(frozen=True)
 class WarmUp:
-    """``shapes``: by input shape, ``HxW`` in pixels. ``runs`` and ``seconds``: in all."""
+    """``shapes``: by input shape, ``HxW`` in pixels. ``runs`` and ``seconds``: in total."""
 
     shapes: dict[str, WarmedShape]
     runs: int
@@ -46,7 +46,7 @@ class WarmUp:
 
 @dataclass(frozen=True)
 class Load:
-    """``seconds`` that were watched; what other processes spent of them, and on how many cores on average."""
+    """``seconds`` of watching; the CPU time of other processes in them, and the cores they kept busy."""
 
     seconds: float
     foreign_seconds: float
@@ -55,7 +55,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Throughput:
-    """Images per second with the stages of several images overlapped, over ``images`` in ``seconds``."""
+    """Images per second with the stages of several images overlapped, from ``images`` in ``seconds``."""
 
     images_per_s: float
     images: int
@@ -64,7 +64,7 @@ class Throughput:
 
 @dataclass(frozen=True)
 class Memory:
-    """Peaks of the process, MiB; ``device_mib`` is null where the driver does not tell."""
+    """Peaks of the process, MiB; ``device_mib`` is null if the driver does not give it."""
 
     host_peak_mib: float
     device_mib: float | None
@@ -72,11 +72,12 @@ class Memory:
 
 @dataclass(frozen=True)
 class NodePlacement:
-    """Which provider runs which nodes of a graph.
+    """The nodes of a graph that each provider runs.
 
-    ``nodes``: of each provider, after graph optimisation. ``parts``: stretches of nodes of one provider, in
-    the order of execution. ``copies``: nodes that copy between host and device. ``share``: of each provider,
-    fraction of the nodes' time. ``slowest``: the operator types that take most of it, as fractions.
+    ``nodes``: number of nodes of each provider, after graph optimisation. ``parts``: number of sequences of
+    nodes of one provider, in the order of execution. ``copies``: nodes that copy between host and device.
+    ``share``: each provider's fraction of the nodes' time. ``slowest``: the operator types that take most of
+    it, as fractions.
     """
 
     nodes: dict[str, int]
@@ -88,7 +89,7 @@ class NodePlacement:
 
 @dataclass(frozen=True)
 class Watched:
-    """The machine ``before`` and ``after``, the extremes ``during``; why GPUs were ``throttled``."""
+    """The machine ``before`` and ``after``, extremes ``during``, and why GPUs were ``throttled``."""
 
     before: dict[str, Any]
     during: dict[str, Any]
@@ -100,9 +101,9 @@ class Watched:
 class Timed:
     """How one variant was timed.
 
-    ``provider_asked`` and ``provider_got``: by the job, and what the session has. ``recipe``: in words.
-    ``without_compiled_nms``: PyTorch's NMS ran in Python, and its time says little. ``affinity``: the cores
-    that it may use. ``node_placement`` and the session's facts are null for PyTorch.
+    ``provider_asked`` and ``provider_got``: of the job and of the session. ``recipe``: in words.
+    ``without_compiled_nms``: PyTorch's NMS ran in Python, so the time does not show PyTorch's speed.
+    ``affinity``: the cores that it may use. ``node_placement`` and the session's facts are null for PyTorch.
     """
 
     runtime: str
@@ -126,16 +127,16 @@ class Timed:
 
     @property
     def unsteady(self) -> tuple[str, ...]:
-        """Input shapes (``HxW``) whose times had not come to rest when they began to count."""
+        """Input shapes (``HxW``) whose times were not stable when they began to count."""
         return tuple(name for name, shape in self.warm_up.shapes.items() if not shape.stable)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What the variants that are timed side by side share.
+    """What variants that are timed in turn share.
 
-    ``batch``: images of one run. ``images``: how many are timed, over and over. ``block_images``: of these in
-    one variant's turn. ``machine``: facts of ``machine.machine_facts``.
+    ``batch``: images per run. ``images``: how many are timed, again and again. ``block_images``: how many in
+    one variant's turn. ``machine``: facts from ``machine.machine_facts``.
     """
 
     threads: int
@@ -154,14 +155,14 @@ class Timing(Conditions):
 
 
 def read_samples(path: str | Path) -> tuple[pd.DataFrame, Timing]:
-    """Read the samples of variants that were timed side by side, and how they were timed.
+    """Read the samples of variants that were timed in turn, and how they were timed.
 
     Returns:
-        one row a run: ``variant, round, image_id`` (of a batch the first), ``shape`` (network input, ``HxW``)
-        and the stages in ms; and the conditions.
+        one row per run: ``variant, round, image_id`` (the first of a batch), ``shape`` (network input,
+        ``HxW``) and the stages in ms; and the conditions.
 
     Raises:
-        UserError: the file is not one of samples.
+        UserError: the file does not have samples.
     """
     try:
         table = pq.read_table(path)
@@ -174,7 +175,7 @@ def read_samples(path: str | Path) -> tuple[pd.DataFrame, Timing]:
 
 
 def write_samples(path: str | Path, rows: list[dict[str, Any]], timing: Timing) -> None:
-    """Write samples, one row a run, whole or not at all; see ``read_samples``."""
+    """Write samples, one row per run, completely or not at all; see ``read_samples``."""
     table = pa.Table.from_pandas(pd.DataFrame(rows), preserve_index=False)
     metadata = json.dumps({KEY: FORMAT, **as_content(timing)}, allow_nan=False).encode()
     with replacing(path) as temporary:
@@ -182,7 +183,7 @@ def write_samples(path: str | Path, rows: list[dict[str, Any]], timing: Timing) 
 
 
 def upgrade_timed(content: dict[str, Any], number: int) -> dict[str, Any]:
-    """A variant of format 1, which said the flag in a note alone, and called the node placement census."""
+    """A variant of format 1, which has the flag only as a note and calls the node placement census."""
     uncompiled = _UNCOMPILED in (content.get("notes") or [])
     return {"node_placement": content.get("census"), "without_compiled_nms": uncompiled} | content
 

@@ -18,7 +18,7 @@ COLUMNS = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Categories that are not scored: how many, with how many boxes (crowds not counted), their names."""
+    """Categories that are not scored: their number, the number of their boxes without crowds, their names."""
 
     categories: int
     boxes: int
@@ -40,8 +40,8 @@ class GroundTruth:
     """``results/truth/{dataset}/{model}.json``: N boxes in the file's order, as columns.
 
     Attributes:
-        images: all that are scored, also those without boxes.
-        categories: those that are scored.
+        images: all scored images, also those without boxes.
+        categories: the scored categories.
         id: ``(N,)`` int64, from 1.
         image_id: ``(N,)`` int64.
         category_id: ``(N,)`` int64.
@@ -77,7 +77,7 @@ class GroundTruth:
 
     @property
     def image_ids(self) -> list[int]:
-        """Of all images that are scored."""
+        """The ids of all scored images."""
         return [image.id for image in self.images]
 
     def of_images(self, ids: Iterable[int]) -> "GroundTruth":
@@ -88,7 +88,7 @@ class GroundTruth:
         return replace(self, images=tuple(image for image in self.images if image.id in wanted), **columns)
 
     def to_coco(self, rows: np.ndarray | None = None) -> dict[str, Any]:
-        """As COCO annotations, which pycocotools reads; with ``rows`` only these boxes (mask or indices)."""
+        """As COCO annotations for pycocotools; with ``rows`` only these boxes (mask or indices)."""
         chosen = slice(None) if rows is None else rows
         columns = (self.id, self.image_id, self.category_id, self.bbox, self.area, self.iscrowd.astype(int))
         lines = zip(*(column[chosen].tolist() for column in columns), strict=True)
@@ -142,12 +142,12 @@ def read_truth(path: str | Path) -> GroundTruth:
 
 
 def make_truth(content: dict[str, Any]) -> GroundTruth:
-    """Ground truth of plain values: COCO annotations, complete, with ``info`` (see ``GroundTruth``)."""
+    """Ground truth from plain values: complete COCO annotations with ``info`` (see ``GroundTruth``)."""
     return _as_truth(msgspec.convert(content, _File))
 
 
 def write_truth(path: str | Path, truth: GroundTruth) -> None:
-    """Write ground truth as COCO JSON, whole or not at all."""
+    """Write ground truth as COCO JSON, completely or not at all."""
     info = {
         "dataset": truth.dataset,
         "source": truth.source,

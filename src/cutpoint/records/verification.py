@@ -1,4 +1,4 @@
-"""How far an exported file is from PyTorch, tensor by tensor."""
+"""The differences of an exported file from PyTorch, tensor by tensor."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +8,12 @@ from cutpoint.records.json_file import read_record, write_record
 
 @dataclass(frozen=True)
 class TensorCheck:
-    """One output of the file beside PyTorch's, over all inputs.
+    """One output of the file compared with PyTorch's, over all inputs.
 
-    ``max_abs``: largest absolute difference. ``max_rel``: largest relative one. ``cosine``: of the two as
-    vectors. ``agreement``: of detections, the fraction of both sides that match. Each is null where it does
-    not apply, and where a value is not finite. ``tolerance``: what was asked, in words. ``reason``: why it
-    did not pass, else empty.
+    ``max_abs``: largest absolute difference. ``max_rel``: largest relative difference. ``cosine``: of the two
+    as vectors. ``agreement``: for detections, the fraction of both sides that match. Each is null if it does
+    not apply, and if a value is not finite. ``tolerance``: the demand, in words. ``reason``: why it did not
+    pass, or empty.
     """
 
     name: str
@@ -30,8 +30,8 @@ class TensorCheck:
 class Verification:
     """``results/models/{model}/{export}.verify.json``.
 
-    ``export``: path of the ONNX file. ``precision``: the file's own. ``failures``: ``tensor, reason`` of each
-    that did not pass. ``images``: how many were looked at. ``inputs``: shapes of the batches, each
+    ``export``: path of the ONNX file. ``precision``: the file's own. ``failures``: ``tensor, reason`` for
+    each tensor that did not pass. ``images``: the number of images. ``inputs``: shapes of the batches, each
     ``(batch, channels, height, width)``.
     """
 
@@ -54,5 +54,5 @@ def read_verification(path: str | Path) -> Verification:
 
 
 def write_verification(path: str | Path, verification: Verification) -> None:
-    """Write a verification, whole or not at all."""
+    """Write a verification, completely or not at all."""
     write_record(path, verification)

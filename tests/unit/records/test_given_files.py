@@ -21,7 +21,7 @@ WHERE = "datasets.street.annotations given.json"
         (b"\xef\xbb\xbf\n<html>", "it is a web page"),
         (b"[" * 100_000, "not JSON"),
         (b"7", "not a COCO detection file"),
-        (b'[{"image_id": 1, "bbox": [], "score": 1}]', "a list, as of detections (a results file)"),
+        (b'[{"image_id": 1, "bbox": [], "score": 1}]', "a list, as in a results file"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "it is a Git LFS pointer"),
         (b"\x1f\x8b\x08\x00", "not UTF-8 text"),
         ('{"images": []}'.encode("utf-16"), "not UTF-8 text"),
@@ -67,5 +67,5 @@ def test_categories_without_names_are_no_annotations(tmp_path, categories):
 def test_a_name_that_is_no_text_is_refused(tmp_path):
     path = tmp_path / "given.json"
     path.write_text(json.dumps({"categories": [{"id": 1, "name": 7}]}))
-    with pytest.raises(UserError, match="names that are no text"):
+    with pytest.raises(UserError, match="names that are not text"):
         read_category_names(path, WHERE)
