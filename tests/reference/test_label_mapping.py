@@ -110,7 +110,7 @@ def our_ap(content, classes, found, order):
     )
     lines = [line for i, detections in found.items() for line in coco_results(i, detections, labels)]
     results = make_results([json.loads(line) for line in lines])
-    ap = score(truth, results)["AP"]
+    ap = score(truth, results).AP
     resampled = weighted_ap(match_images(truth, results), np.ones((len(found), 1), dtype=np.int64))
     assert np.nanmean(resampled[0, 0]) == pytest.approx(ap, abs=1e-12)
     assert left.categories == (1 if any(c["name"] == "unknown" for c in content["categories"]) else 0)

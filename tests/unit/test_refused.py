@@ -13,10 +13,11 @@ from cutpoint.compare.bootstrap import sample_ap
 from cutpoint.compare.comparison import compare
 from cutpoint.compare.ladder import build_ladder
 from cutpoint.compare.operating_points import measure_operating_points
-from cutpoint.evaluate.coco import SUMMARY, evaluate
+from cutpoint.evaluate.coco import evaluate
 from cutpoint.files import read_json
 from cutpoint.gate.check import evaluate_gate
 from cutpoint.records.detections import write_refusal
+from cutpoint.records.metrics import SUMMARY
 from cutpoint.records.per_class import read_per_class
 from cutpoint.records.summary import read_summary
 from cutpoint.report import plots

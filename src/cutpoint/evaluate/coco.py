@@ -2,17 +2,17 @@
 
 import contextlib
 import io
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from cutpoint.files import write_json
 from cutpoint.records.detections import Refused, Results, make_results, read_results
+from cutpoint.records.metrics import SUMMARY, ClassMetrics, Metrics, write_metrics
 from cutpoint.records.truth import GroundTruth, read_truth
-
-SUMMARY = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
 
 
 def evaluate(*, truth: str, detections: str, out: str) -> None:
@@ -25,21 +25,17 @@ def evaluate(*, truth: str, detections: str, out: str) -> None:
     """
     annotated = read_truth(truth)
     try:
-        write_json(out, score(annotated, read_results(detections)))
+        write_metrics(out, score(annotated, read_results(detections)))
     except Refused as refused:
-        write_json(out, refuse(annotated, refused.reason))
+        write_metrics(out, refuse(annotated, refused.reason))
 
 
-def score(truth: GroundTruth, results: Results) -> dict[str, Any]:
+def score(truth: GroundTruth, results: Results) -> Metrics:
     """COCO box metrics with pycocotools' own settings (maxDets 1, 10, 100).
 
     Args:
         truth: the ground truth; all its images are scored.
         results: detections; those of other images are left out.
-
-    Returns:
-        the twelve numbers as fractions (null where COCO gives -1), ``images``, ``detections``, ``per_class``:
-        ``category_id, name, AP, AP50, ground_truths`` (crowds not counted).
     """
     results = results.of_images(truth.image_ids)
     with contextlib.redirect_stdout(io.StringIO()):
@@ -49,44 +45,43 @@ def score(truth: GroundTruth, results: Results) -> dict[str, Any]:
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    metrics: dict[str, Any] = {
+    numbers: dict[str, Any] = {
         name: _fraction(value) for name, value in zip(SUMMARY, evaluation.stats, strict=True)
     }
-    metrics["images"] = len(truth.images)
-    metrics["detections"] = len(results)
-    metrics["per_class"] = _per_class(evaluation, truth)
-    return metrics
+    return Metrics(
+        **numbers,
+        images=len(truth.images),
+        detections=len(results),
+        per_class=tuple(_per_class(evaluation, truth)),
+    )
 
 
-def refuse(truth: GroundTruth, reason: str) -> dict[str, Any]:
+def refuse(truth: GroundTruth, reason: str) -> Metrics:
     """The metrics of a refused variant: as in ``score``, with null for everything that needs detections.
 
     Args:
         truth: see ``score``.
         reason: kept as ``refused``.
     """
-    metrics = score(truth, make_results([])) | dict.fromkeys((*SUMMARY, "detections"))
-    metrics["per_class"] = [row | {"AP": None, "AP50": None} for row in metrics["per_class"]]
-    return metrics | {"refused": reason}
+    metrics = score(truth, make_results([]))
+    per_class = tuple(replace(line, AP=None, AP50=None) for line in metrics.per_class)
+    numbers: dict[str, Any] = dict.fromkeys((*SUMMARY, "detections"))
+    return replace(metrics, **numbers, per_class=per_class, refused=reason)
 
 
-def _per_class(evaluation: COCOeval, truth: GroundTruth) -> list[dict[str, Any]]:
+def _per_class(evaluation: COCOeval, truth: GroundTruth) -> Iterator[ClassMetrics]:
     # precision: IoU thresholds x recalls x classes x areas (0: all) x maxDets (-1: 100)
     precision = evaluation.eval["precision"][:, :, :, 0, -1]
     half = int(np.flatnonzero(np.isclose(evaluation.params.iouThrs, 0.5))[0])
     names = {category.id: category.name for category in truth.categories}
-    rows = []
     for index, category_id in enumerate(evaluation.params.catIds):
-        rows.append(
-            {
-                "category_id": int(category_id),
-                "name": names[category_id],
-                "AP": _mean(precision[:, :, index]),
-                "AP50": _mean(precision[half, :, index]),
-                "ground_truths": int(np.sum((truth.category_id == category_id) & ~truth.iscrowd)),
-            }
+        yield ClassMetrics(
+            category_id=int(category_id),
+            name=names[category_id],
+            AP=_mean(precision[:, :, index]),
+            AP50=_mean(precision[half, :, index]),
+            ground_truths=int(np.sum((truth.category_id == category_id) & ~truth.iscrowd)),
         )
-    return rows
 
 
 def _mean(values: np.ndarray) -> float | None:

@@ -24,10 +24,19 @@ from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_floa
 from cutpoint.data.image import decode, prepare
 from cutpoint.errors import UserError, located
 from cutpoint.export.split import extract, join, split
-from cutpoint.files import replacing, write_json
+from cutpoint.files import replacing
 from cutpoint.records.manifest import Image, read_manifest
 from cutpoint.records.model import ModelSpec, read_spec
 from cutpoint.records.onnx_model import PRECISION_KEY
+from cutpoint.records.precision import (
+    Bytes,
+    CalibrationImages,
+    KeptNodes,
+    Overflow,
+    PrecisionReport,
+    Saturation,
+    write_precision,
+)
 
 FP16_MAX = 65504.0
 # Every fifth calibration image sets no range. The fraction of values outside the range is measured on it.
@@ -63,18 +72,17 @@ def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, imag
     converted = convert_float_to_float16(inner, keep_io_types=True)
     _save(join(converted, model, rest), "fp16", out)
     blocked = [n for n in network + last if n.op_type in DEFAULT_OP_BLOCK_LIST]
-    write_json(
+    # a value that is infinite in float32 is not an overflow of float16
+    overflows = (Overflow(name, value) for name, value in values.items() if FP16_MAX < value < math.inf)
+    write_precision(
         report,
-        {
-            "precision": "fp16",
-            "bytes": _bytes(trace, out),
-            "kept_fp32": _kept({"behind the last convolutions": rest, "float32 by the tool": blocked}),
-            "images": len(chosen),
-            # a value that is infinite in float32 is not an overflow of float16
-            "overflows": _worst(
-                {name: {"max_abs": v} for name, v in values.items() if FP16_MAX < v < math.inf}
-            ),
-        },
+        PrecisionReport(
+            precision="fp16",
+            bytes=_bytes(trace, out),
+            kept_fp32=_kept({"behind the last convolutions": rest, "float32 by the tool": blocked}),
+            images=len(chosen),
+            overflows=tuple(sorted(overflows, key=_largest_first)),
+        ),
     )
 
 
@@ -92,7 +100,7 @@ def to_int8(*, trace: str, spec: str, manifest: str, images: int, out: str, repo
         out: ONNX file to write, with the same inputs and outputs.
         report: JSON file to write: ``bytes``, ``kept_fp32`` and ``saturated``: quantised tensors of which
             values lie outside the calibrated range on the images held out of the calibration (every fifth),
-            with the range, the share outside and the largest |x|.
+            with the range, the fraction outside and the largest |x|.
 
     Raises:
         UserError: fewer than two images.
@@ -125,22 +133,21 @@ def to_int8(*, trace: str, spec: str, manifest: str, images: int, out: str, repo
     if limits:
         kept["not a convolution"] = [node for node in inner.graph.node if node.op_type != "Conv"]
     measured = _measure(inner, limits, _feeds(held_out, model, model_spec))
-    write_json(
+    saturated = (
+        Saturation(name, largest, limits[name], share)
+        for name, (largest, share) in measured.items()
+        if share > 0 and math.isfinite(largest)
+    )
+    write_precision(
         report,
-        {
-            "precision": "int8",
-            "bytes": _bytes(trace, out),
-            "kept_fp32": _kept(kept),
-            "images": {"calibration": len(calibration), "held_out": len(held_out)},
-            "quantised_tensors": len(limits),
-            "saturated": _worst(
-                {
-                    name: {"max_abs": largest, "range": list(limits[name]), "share_outside": share}
-                    for name, (largest, share) in measured.items()
-                    if share > 0 and math.isfinite(largest)
-                }
-            ),
-        },
+        PrecisionReport(
+            precision="int8",
+            bytes=_bytes(trace, out),
+            kept_fp32=_kept(kept),
+            images=CalibrationImages(len(calibration), len(held_out)),
+            quantised_tensors=len(limits),
+            saturated=tuple(sorted(saturated, key=_largest_first)),
+        ),
     )
 
 
@@ -272,20 +279,19 @@ def _floats(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
     return [value for value in values if value.type.tensor_type.elem_type == TensorProto.FLOAT]
 
 
-def _kept(nodes: dict[str, list[onnx.NodeProto]]) -> dict[str, Any]:
+def _kept(nodes: dict[str, list[onnx.NodeProto]]) -> KeptNodes:
     """The nodes that stay float32: the number of each operator, and their names by reason."""
     counts = Counter(node.op_type for group in nodes.values() for node in group)
-    names = {reason: [node.name for node in group] for reason, group in nodes.items() if group}
-    return {"operators": dict(counts.most_common()), "nodes": names}
+    names = {reason: tuple(node.name for node in group) for reason, group in nodes.items() if group}
+    return KeptNodes(dict(counts.most_common()), names)
 
 
-def _worst(rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """As a list, the largest |x| first."""
-    return [{"tensor": name, **row} for name, row in sorted(rows.items(), key=lambda r: -r[1]["max_abs"])]
+def _largest_first(tensor: Overflow | Saturation) -> float:
+    return -tensor.max_abs
 
 
-def _bytes(before: str, after: str) -> dict[str, int]:
-    return {"before": Path(before).stat().st_size, "after": Path(after).stat().st_size}
+def _bytes(before: str, after: str) -> Bytes:
+    return Bytes(Path(before).stat().st_size, Path(after).stat().st_size)
 
 
 def _save(model: ir.Model, precision: str, out: str) -> None:

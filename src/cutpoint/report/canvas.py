@@ -5,6 +5,7 @@ The palette is Okabe and Ito's, which colour-blind readers can tell apart.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 from cutpoint.files import replacing
 
 WIDTH_IN = 7.0
-STYLE = {
+STYLE: Any = {
     "svg.hashsalt": "cutpoint",
     "svg.fonttype": "path",
     "font.family": "DejaVu Sans",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -50,7 +51,7 @@ def plot_ap(*, summary: str, out: str) -> None:
         Line2D([], [], ls="", marker=marker, color=colour, label=cut)
         for cut, (colour, marker) in CUTS.items()
     ]
-    hollow = {"ls": "", "marker": "o", "color": "#444444"}
+    hollow: dict[str, Any] = {"ls": "", "marker": "o", "color": "#444444"}
     handles += [
         Line2D([], [], **hollow, label="filled: ONNX Runtime"),
         Line2D([], [], **hollow, mfc="white", label="hollow: PyTorch"),
@@ -73,7 +74,7 @@ def plot_ladder(*, ladders: list[dict[str, str]], out: str) -> None:
         out: path of the SVG.
     """
     read = [(entry, read_ladder(entry["path"])) for entry in ladders]
-    handles = [Patch(color=LOSS, label="loss"), Patch(color=GAIN, label="gain")]
+    handles: list[Artist] = [Patch(color=LOSS, label="loss"), Patch(color=GAIN, label="gain")]
     handles.append(Line2D([], [], color="#222222", marker="|", label="95 % interval of the step"))
     with _figure(out, [len(ladder.rungs) for _, ladder in read], handles) as axes:
         for ax, (entry, ladder) in zip(axes, read, strict=True):
@@ -98,7 +99,7 @@ def plot_latency(*, summary: str, out: str) -> None:
         out: path of the SVG.
     """
     panels = _panels(row for row in read_summary(summary) if row.latency_p50_ms is not None)
-    handles = [Patch(color=colour, label=cut) for cut, (colour, _) in CUTS.items()]
+    handles: list[Artist] = [Patch(color=colour, label=cut) for cut, (colour, _) in CUTS.items()]
     handles.append(Patch(fc="white", ec="#444444", hatch="////", label="hatched: PyTorch"))
     handles.append(Line2D([], [], color="#222222", marker="|", label="to p99"))
     with _figure(out, [len(rows) for _, rows in panels], handles) as axes:
@@ -107,7 +108,7 @@ def plot_latency(*, summary: str, out: str) -> None:
             p99s = [row.latency_p99_ms or 0.0 for row in rows]
             for y, (row, p50, p99) in enumerate(zip(rows, p50s, p99s, strict=True)):
                 colour, torch = CUTS[row.cut or ""][0], row.runtime == "pytorch"
-                face = {"fc": "white", "hatch": "////"} if torch else {"fc": colour}
+                face: dict[str, Any] = {"fc": "white", "hatch": "////"} if torch else {"fc": colour}
                 ax.barh(y, p50, height=0.58, ec=colour, lw=1, **face)
                 ax.plot([p50, p99], [y, y], color="#222222", lw=1.2)
                 ax.plot([p99], [y], marker="|", ms=8, color="#222222")
@@ -131,7 +132,7 @@ def plot_stages(*, rows: list[dict[str, Any]], out: str) -> None:
         panels.setdefault(title, []).append(read_latency(row["latency"]))
     had = {name for group in panels.values() for latency in group for name in latency.stages.in_order()}
     used = [name for name in IN_ORDER if name in had]
-    handles: list[Any] = [Patch(color=STAGES[name], label=name.replace("_", " ")) for name in used]
+    handles: list[Artist] = [Patch(color=STAGES[name], label=name.replace("_", " ")) for name in used]
     handles.append(Line2D([], [], ls="", marker="|", ms=9, mew=1.8, color="#111111"))
     handles[-1].set_label("p50 of the total")
     with _figure(out, [len(group) for group in panels.values()], handles) as axes:
@@ -252,10 +253,10 @@ def _doubted(name: str, found: list[str]) -> str:
 
 def _column(ax: Axes, right_pt: int, head: str, texts: Iterable[str], bold: bool = False) -> None:
     """Write a column of numbers that ends ``right_pt`` points right of the panel."""
-    place = {"xytext": (right_pt, 0), "textcoords": "offset points", "ha": "right"}
+    place: dict[str, Any] = {"xytext": (right_pt, 0), "textcoords": "offset points", "ha": "right"}
     ax.annotate(head, (1, 1.02), xycoords="axes fraction", va="bottom", fontsize=8, **place)
     for y, text in enumerate(texts):
-        where = {"xycoords": ax.get_yaxis_transform(), "weight": "bold" if bold else "normal"}
+        where: dict[str, Any] = {"xycoords": ax.get_yaxis_transform(), "weight": "bold" if bold else "normal"}
         ax.annotate(text, (1, y), va="center", **where, **place)
 
 
@@ -269,11 +270,11 @@ def _finish(ax: Axes, title: str, names: list[str], xlabel: str) -> None:
 
 
 @contextmanager
-def _figure(out: str, lines: list[int], handles: list[Any]) -> Iterator[list[Axes]]:
+def _figure(out: str, lines: list[int], handles: Sequence[Artist]) -> Iterator[list[Axes]]:
     """Yield one axes per panel, sized for its number of lines; save the figure as SVG."""
     heights = [PANEL_IN + LINE_IN * count for count in lines]
     with canvas(out, sum(heights) + LEGEND_IN) as figure:
-        axes = figure.subplots(len(lines), height_ratios=heights, squeeze=False)[:, 0] if lines else []
+        grid = figure.subplots(len(lines), height_ratios=heights, squeeze=False) if lines else None
         figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), frameon=False)
-        figure.get_layout_engine().set(w_pad=0.06, h_pad=0.1)
-        yield list(axes)
+        figure.set_layout_engine("constrained", w_pad=0.06, h_pad=0.1)
+        yield [] if grid is None else list(grid[:, 0])

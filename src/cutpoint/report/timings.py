@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from cutpoint.records.latency import IN_ORDER, Difference, Latency, read_latency
@@ -40,11 +41,11 @@ def stage_table(timings: list[TimedVariant]) -> dict[str, Any]:
         ``heads`` and ``rows`` of cells as text; a column that no variant has is left out.
     """
     columns: dict[str, Callable[[Latency], str]] = {
-        name.replace("_", " "): lambda t, name=name: _median(t, name) for name in IN_ORDER
+        name.replace("_", " "): partial(_median, stage=name) for name in IN_ORDER
     }
     columns["total p50"] = lambda t: _number(t.stages.total.p50)
     columns["95 % interval"] = lambda t: _span(t.stages.total.p50_ci95)
-    columns |= {key: lambda t, key=key: _number(getattr(t.stages.total, key)) for key in SHOWN}
+    columns |= {key: partial(_of_total, statistic=key) for key in SHOWN}
     columns["n"] = lambda t: str(t.stages.total.n)
     columns["difference to the reference"] = lambda t: _difference(t.difference)
     columns["images/s"] = lambda t: fixed(1)(t.throughput.images_per_s) if t.throughput else ""
@@ -57,7 +58,7 @@ def proof_table(timings: list[TimedVariant]) -> dict[str, Any]:
     columns: dict[str, Callable[[Latency], str]] = {
         "provider": _provider,
         "nodes": lambda t: _placed(t, lambda nodes: _by_provider(nodes.nodes, str)),
-        "share of the nodes' time": lambda t: _placed(t, lambda n: _by_provider(n.share, "{:.1%}".format)),
+        "fraction of the nodes' time": lambda t: _placed(t, lambda n: _by_provider(n.share, "{:.1%}".format)),
         "parts": lambda t: _placed(t, lambda nodes: str(nodes.parts)),
         "copies": lambda t: _placed(t, lambda nodes: str(nodes.copies)),
         "optimisation": lambda t: t.graph_optimisation or "",
@@ -107,8 +108,12 @@ def _table(timings: list[TimedVariant], columns: dict[str, Callable[[Latency], s
 
 
 def _median(latency: Latency, stage: str) -> str:
-    found = latency.stages.in_order().get(stage)
-    return _number(found and found.p50)
+    stages = latency.stages.in_order()
+    return _number(stages[stage].p50) if stage in stages else ""
+
+
+def _of_total(latency: Latency, statistic: str) -> str:
+    return _number(getattr(latency.stages.total, statistic))
 
 
 def _number(value: float | None) -> str:

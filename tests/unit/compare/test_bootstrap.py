@@ -94,7 +94,7 @@ def test_recall_thresholds_are_compared_as_floats(count):
     truth = make_truth([(i, 1, BOX) for i in range(1, 101)], images=range(1, 101))
     results = make_results([detection(i, 1 - i / 1000) for i in range(1, count + 1)])
     found = weighted_ap(match_images(truth, results), np.ones((100, 1), dtype=int))
-    assert found[0, 0, 0] == pytest.approx(score(truth, results)["AP"], abs=1e-12)
+    assert found[0, 0, 0] == pytest.approx(score(truth, results).AP, abs=1e-12)
 
 
 def test_nothing_found_is_zero_and_nothing_to_find_is_nan():
@@ -165,8 +165,8 @@ def test_the_first_row_is_the_data_set_itself():
     found = samples(truth, results, 3)
     official = score(truth, results)
     for area, name in enumerate(("AP", "APs", "APm", "APl")):
-        assert mean_ap(found.ap[0, area]) == pytest.approx(official[name], abs=1e-12)
-    np.testing.assert_allclose(found.ap[0, 0], [row["AP"] for row in official["per_class"]], atol=1e-12)
+        assert mean_ap(found.ap[0, area]) == pytest.approx(getattr(official, name), abs=1e-12)
+    np.testing.assert_allclose(found.ap[0, 0], [line.AP for line in official.per_class], atol=1e-12)
     expected = [len(set(truth.image_id[truth.category_id == c].tolist())) for c in range(1, 5)]
     assert found.images_with[0].tolist() == [*expected, len(set(truth.image_id.tolist()))]
 

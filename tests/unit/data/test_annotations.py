@@ -116,7 +116,7 @@ def demo_ap(content):
         for a in truth["annotations"]
     ]
     metrics = score(truth_of(truth), make_results(results))
-    return [metrics[name] for name in ("AP", "AP50", "APs", "APm", "APl")], notes
+    return [getattr(metrics, name) for name in ("AP", "AP50", "APs", "APm", "APl")], notes
 
 
 def test_missing_area_and_iscrowd_are_filled_in_and_said(demo):
@@ -379,9 +379,9 @@ def test_a_box_that_can_never_match_is_refused_left_out_or_counted(content, chan
     truth = as_coco(cleaned)
     results = [{**a, "score": 0.9} for a in truth["annotations"][2:]]
     metrics = score(truth_of(truth), make_results(results))
-    assert metrics["per_class"][0]["ground_truths"] == 40
+    assert metrics.per_class[0].ground_truths == 40
     # recall 38 / 40 reaches 0, 0.01, ... 0.94 with precision 1 (0.95 is a little above it in floating point)
-    assert metrics["AP"] == pytest.approx(95 / 101)
+    assert pytest.approx(95 / 101) == metrics.AP
 
 
 def test_half_inside_is_a_box_and_is_said(content):
