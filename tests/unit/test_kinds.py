@@ -19,7 +19,7 @@ from cutpoint.predict.validity import read_valid
 from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.records import model as records
 from cutpoint.records.model import Floor, as_spec, read_spec, write_spec
-from cutpoint.records.predictions import PredictionWriter
+from cutpoint.records.predictions import PredictionWriter, RunMetadata
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_the_new_kind_is_written_and_read(spec, spec_file):
 
 
 def test_recipes_and_cuts_need_no_kind(spec, spec_file, tmp_path):
-    assert [step["step"] for step in resolve_recipe("mmdet3", spec.head).steps] == [
+    assert [step.name for step in resolve_recipe("mmdet3", spec.head).steps] == [
         step["step"] for step in QUERY_STEPS
     ]
     write_cut(trace=trace(tmp_path), spec=spec_file, cut="raw", out=str(tmp_path / "raw.onnx"))
@@ -89,7 +89,7 @@ def test_what_knows_dense_heads_only_refuses_by_name(spec, spec_file, tmp_path):
 
 def test_an_autopsy_and_a_recipe_diff_refuse_by_name(spec, spec_file, tmp_path):
     paths = [str(tmp_path / name) for name in ("0.parquet", "0.images.parquet")]
-    made = {"spec": spec.digest, "cut": "raw", "input": "mmdet", "scores": None}
+    made = RunMetadata("raw", "cpu", spec.head.floor, spec.digest, "mmdet", None)
     with PredictionWriter(*paths, candidates=True, metadata=made):
         pass
     with refused(r"following a candidate \(autopsy, recipe diff\)"):
