@@ -1,7 +1,6 @@
 """The execution providers of ONNX Runtime, one row each, and the devices that they run on.
 
-What a provider can do is asked here and nowhere else: a new one is a row of ``PROVIDERS``. Imports nothing,
-so that a plan is quick to make.
+This is the only place that knows what a provider can do. A new provider is a row of ``PROVIDERS``.
 """
 
 from dataclasses import dataclass
@@ -11,16 +10,16 @@ from cutpoint.errors import UserError, suggest
 
 @dataclass(frozen=True)
 class Device:
-    """What providers run on.
+    """A device that providers run on.
 
-    ``pytorch``: PyTorch's name for it, and the provider that a PyTorch run there counts as.
-    ``memory``: ONNX Runtime's name for its memory, to which inputs and outputs are copied; null where that is
-    the host's.
-    ``page_locked``: whether the copies are faster from CUDA's page-locked memory, see ``predict.pinned``.
-    ``runs_at_once``: whether several runs of a session at once use it best; else it takes one at a time.
-    ``gpus``: how many of Snakemake's resource ``gpu`` a job there takes.
-    ``preloads``: whether torch's packages hold its libraries, see ``onnxruntime.preload_dlls``.
-    ``absent``: what to say where the machine has none.
+    ``pytorch``: PyTorch's name for it, and the provider that a PyTorch run on it counts as.
+    ``memory``: ONNX Runtime's name for its memory, which inputs and outputs are copied to; null if it is the
+    host's memory.
+    ``page_locked``: whether copies are faster from CUDA's page-locked memory, see ``predict.pinned``.
+    ``runs_at_once``: whether several runs of a session at once use it best; otherwise one at a time.
+    ``gpus``: how many of Snakemake's resource ``gpu`` a job on it takes.
+    ``preloads``: whether torch's packages have its libraries, see ``onnxruntime.preload_dlls``.
+    ``absent``: the message if the machine does not have it.
     """
 
     pytorch: str
@@ -53,16 +52,16 @@ NVIDIA = Device(
 class Provider:
     """One execution provider.
 
-    ``name``: in the config. ``runtime_name``: in ONNX Runtime.
-    ``fallbacks``: names of the providers that get what it cannot run, in this order.
+    ``name``: its name in the config. ``runtime_name``: its name in ONNX Runtime.
+    ``fallbacks``: names of the providers that run what it cannot run, in this order.
     ``built_in``: whether every ONNX Runtime has it.
-    ``library``: the file of the onnxruntime package whose loading fails where one of its own is missing.
-    ``package``: what to install where ONNX Runtime does not have it.
-    ``options``: name and value of options that its sessions have.
-    ``graph_option``: the one that replays a run as a CUDA graph.
-    ``tf32_option``: the one that lets it round the factors of fp32 products to 10 bits; ``tf32_variable``:
-    the environment variable for that, read once a process, where there is no option. Null for both: it has
-    no tf32.
+    ``library``: the file of the onnxruntime package that does not load if one of its libraries is missing.
+    ``package``: what to install if ONNX Runtime does not have it.
+    ``options``: names and values of the options of its sessions.
+    ``graph_option``: the option that replays a run as a CUDA graph.
+    ``tf32_option``: the option that lets it round the factors of fp32 products to 10 bits. ``tf32_variable``:
+    if there is no option, the environment variable for it, which is read once per process. If both are null,
+    it has no tf32.
     """
 
     name: str
@@ -114,15 +113,15 @@ PROVIDERS = {
         ),
     )
 }
-# what `device: auto` takes: the first that the machine has
+# `device: auto` takes the first of these that the machine has
 AUTO = ("cuda", "cpu")
 
 
 def get_provider(name: str) -> Provider:
-    """The provider of that name in the config.
+    """The provider with this name in the config.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such provider.
     """
     if name not in PROVIDERS:
         raise UserError(f"provider {name!r}: unknown{suggest(name, PROVIDERS)}")

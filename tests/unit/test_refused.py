@@ -226,9 +226,7 @@ def test_beside_a_refused_reference_nothing_is_compared_and_that_is_said_first(t
     if labelled:
         assert rows["raw"].AP > 0.5
     first = first_words(out["page"])
-    assert first.startswith(
-        f"The reference pytorch is refused, so that nothing is compared with it: {REASON}."
-    )
+    assert first.startswith(f"The reference pytorch is refused, so nothing is compared with it: {REASON}.")
     assert "Too few images" not in first
     compared = read_json(made["comparisons"][0]["path"])
     assert compared["refused"] == f"the reference is refused: {REASON}"

@@ -113,6 +113,6 @@ def test_what_gives_nan_is_refused_and_the_rest_is_finished(project):
     for variant in ("pytorch", "raw"):
         assert diverged[variant].refused.startswith("cls_0 has NaN on image id ")
     assert diverged["raw"].verdict == "inconclusive"
-    assert "The reference pytorch is refused, so that nothing is compared with it: cls_0 has NaN" in page
+    assert "The reference pytorch is refused, so nothing is compared with it: cls_0 has NaN" in page
     said = (project / "logs/describe_model/diverged.log").read_text()
     assert "diverged.pth: 2304 weights in 1 tensors are NaN or infinite" in said

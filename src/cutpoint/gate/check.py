@@ -1,4 +1,4 @@
-"""The gate: do the variants keep the config's bounds; as JSON, as JUnit XML, and as a table to read."""
+"""The gate: check the config's bounds for all variants. Results as JSON, as JUnit XML and as a table."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -25,13 +25,13 @@ from cutpoint.records.json_file import as_content, as_record
 from cutpoint.records.summary import COLUMNS, Column, SummaryRow, read_summary
 from cutpoint.summary.flags import said
 
-# a difference of two APs shall not fail at the limit itself by its rounding
+# at the limit itself, the rounding of a difference must not fail the gate
 ROUNDING = 1e-9
-NOTHING = "every bound was skipped, and a gate that cannot fail is none"
+NOTHING = "every bound was skipped, so the gate checked nothing"
 
 
 def evaluate_gate(*, summary: str, checks: list[dict[str, Any]], out_json: str, out_xml: str) -> None:
-    """Judge every check, and write what came out; a gate that fails is no error here.
+    """Judge every check and write the results. A failed gate is not an error here.
 
     Args:
         summary: path of summary.csv.
@@ -49,7 +49,7 @@ def evaluate_gate(*, summary: str, checks: list[dict[str, Any]], out_json: str, 
 
 
 def judge(check: Check, row: SummaryRow) -> JudgedCheck:
-    """A check on a variant's row of summary.csv."""
+    """The result of a check on a variant's row of summary.csv."""
     value, status, reason = _judge(check, row)
     return JudgedCheck(**as_content(check), value=value, status=status, reason=reason)
 
@@ -75,24 +75,24 @@ def _judge(check: Check, row: SummaryRow) -> tuple[float | None, str, str | None
 
 
 def _undecided(column: Column, row: SummaryRow) -> str | None:
-    """Why a value decides nothing; null where it does."""
+    """Why a value is inconclusive; null if it is not."""
     if row.refused:
         return said(row, ["refused"])[0]
     if _is_time(column) and row.disturbed:
         return f"{said(row, ['disturbed'])[0]}: time again on an idle machine"
     if column.name.startswith("delta") and row.weak_reference:
-        return f"{said(row, ['weak_reference'])[0]}: nothing can be lost to it"
+        return f"{said(row, ['weak_reference'])[0]}: a loss cannot show against it"
     return None
 
 
 def _remark(column: Column, row: SummaryRow) -> str | None:
-    """What makes a value doubtful that decides all the same; a failed export has a check of its own."""
+    """Why a value is doubtful that still decides. A failed export has a separate check."""
     return "; ".join(said(row, [flag for flag in column.doubted_by if flag != "export_failed"])) or None
 
 
 def _why_missing(column: Column, row: SummaryRow) -> tuple[str, str]:
     if _is_time(column) and row.runtime is None:
-        return SKIPPED, "detections made elsewhere have no latency"
+        return SKIPPED, "an external results file has no latency"
     if column.name == "model_mb":
         return SKIPPED, "no ONNX file"
     if column.compared and row.is_reference:
@@ -112,7 +112,7 @@ def _is_time(column: Column) -> bool:
 
 
 def decide(checks: Sequence[JudgedCheck]) -> Gate:
-    """Passed, where no check failed and at least one bound had a value to hold."""
+    """The gate passes if no check failed and at least one bound had a value."""
     if _nothing_checked(checks):
         return Gate(False, f"gate failed: {NOTHING}", tuple(checks))
     count = Counter(check.status for check in checks)

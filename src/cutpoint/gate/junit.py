@@ -1,4 +1,4 @@
-"""What came of a gate as JUnit XML, which CI reads."""
+"""The results of a gate as JUnit XML for CI."""
 
 from collections.abc import Sequence
 from xml.etree import ElementTree
@@ -12,8 +12,8 @@ def as_junit(
     """One suite per data set and model, one case per check.
 
     Args:
-        checks: judged.
-        nothing: where no bound was checked, what a case of its own that fails says.
+        checks: the judged checks.
+        nothing: if no bound was checked, the message of a separate case that fails.
     """
     root = ElementTree.Element("testsuites", name="cutpoint gate")
     suites: dict[str, ElementTree.Element] = {}
@@ -47,7 +47,7 @@ def _add_failure(case: ElementTree.Element, kind: str, message: str, prefix: str
 
 
 def _message(check: JudgedCheck) -> str:
-    """What a check that does not pass says by itself."""
+    """The message of a check that does not pass."""
     if check.column == VERIFIED or check.bound is None:
         return f"export verification failed: {check.reason}"
     wanted = f"must be {WORDS[check.bound][1]} {check.limit:g}"

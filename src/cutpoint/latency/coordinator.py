@@ -1,7 +1,8 @@
-"""Time variants end to end, image file to final boxes: one worker process a variant, driven in turn.
+"""Time variants end to end, from image file to final boxes: one worker process per variant, in turn.
 
-The coordinator imports no runtime. Blocks of the variants alternate, so that a machine that drifts hits all
-alike, and while one works the others sleep: the threads of the last one get ``REST_S`` to come to rest.
+The coordinator imports no runtime. Blocks of the variants alternate, so that a drift of the machine affects
+all in the same way. While one works, the others sleep. After each turn the threads get ``REST_S`` to fall
+asleep.
 """
 
 import contextlib
@@ -23,15 +24,15 @@ from cutpoint.records.json_file import as_content, as_record
 from cutpoint.records.manifest import read_manifest
 from cutpoint.records.timing import Timed, Timing, Watched, write_samples
 
-# Images of one block. Small, so that a drift or a disturbance of seconds falls on all variants.
+# Images of one block. It is small, so that a drift or a disturbance of seconds affects all variants.
 BLOCK = 8
 
 
 class Worker:
-    """A variant in a process of its own, answering one JSON line for one JSON line."""
+    """A variant in its own process. It answers each JSON line with one JSON line."""
 
     def __init__(self, job: dict[str, Any], module: str = "cutpoint.latency.worker") -> None:
-        """``module``: what the process runs; it answers as ``worker`` does."""
+        """``module``: the module that the process runs; it answers like ``worker``."""
         self.job = job
         command = [sys.executable, "-m", module, json.dumps(job)]
         self._errors = tempfile.TemporaryFile(mode="w+")  # noqa: SIM115 - lives as long as the process
@@ -62,7 +63,7 @@ class Worker:
         Raises:
             UserError: the worker ended; its message.
         """
-        # a worker that ended meanwhile is told by its closed answers
+        # if the worker has ended, its closed output shows it below
         with contextlib.suppress(BrokenPipeError):
             self._requests.write(json.dumps({"ask": method, **arguments}) + "\n")
             self._requests.flush()
@@ -108,26 +109,26 @@ def time_variants(
     throughput: bool,
     out: str,
 ) -> None:
-    """Time variants side by side and keep every sample.
+    """Time variants in turn and keep every sample.
 
     Args:
-        jobs: one dict a variant: ``variant, runtime, cut, provider, tf32, model`` (ONNX path or null),
+        jobs: one dict per variant: ``variant, runtime, cut, provider, tf32, model`` (ONNX path or null),
             ``config, checkpoint, spec, input`` (the input recipe's name), ``imports`` (modules).
-        recipes: of each variant ``recipe``, a definition, and ``recipe_text``, for people.
-        manifest: manifest JSON; its first ``images`` images are timed, over and over.
-        images: number of images; of a batch only whole ones are timed.
-        min_seconds: least measured seconds of each variant.
-        min_runs: least measured runs of each variant.
+        recipes: for each variant ``recipe``, a definition, and ``recipe_text``, for people.
+        manifest: manifest JSON; its first ``images`` images are timed, again and again.
+        images: number of images; only whole batches are timed.
+        min_seconds: shortest measured time of each variant.
+        min_runs: smallest number of measured runs of each variant.
         threads: threads of one operator, both runtimes; null means all usable cores.
         batch: images per run of the network; a sample is one run.
         throughput: measure images per second with overlap too, for ``min_seconds`` of each variant.
         out: Parquet file to write, see ``timing.read_samples``.
 
     Raises:
-        UserError: a worker failed, or there are fewer images than a batch has.
+        UserError: a worker failed, or there are fewer images than in a batch.
     """
     threads = threads or len(os.sched_getaffinity(0))
-    # as a worker takes them: JSON
+    # JSON, as a worker takes them
     entries = [as_content(image) for image in read_manifest(manifest).images[:images]]
     entries = entries[: len(entries) // batch * batch]
     if not entries:
@@ -209,7 +210,7 @@ def _time_in_turn(
         while number % len(blocks) or any(
             loads[v].seconds < min_seconds or runs[v] < min_runs for v in workers
         ):
-            # another variant starts each round, so that none always follows the same one
+            # another variant starts each round, so that a variant does not always follow the same one
             for variant in order[number % len(order) :] + order[: number % len(order)]:
                 with watch.block(loads[variant]):
                     answer = workers[variant].ask("time", images=blocks[number % len(blocks)])

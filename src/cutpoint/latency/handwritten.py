@@ -1,7 +1,7 @@
-"""Post-processing behind the graph, as it is timed: a variant's recipe on candidates.
+"""Post-processing after the graph, as it is timed: a variant's recipe on candidates.
 
-Imported only for a variant that has some, so that a change of the code of recipes times again only what they
-are part of.
+It is imported only for a variant that needs it. So after a change of the recipes' code, only variants that
+use them are timed again.
 """
 
 from collections.abc import Callable
@@ -22,16 +22,16 @@ from cutpoint.records.model import ModelSpec
 def open_recipe(
     pipeline: Pipeline, recipe: str | dict[str, Any], input_name: str, scores: str
 ) -> Callable[[Candidates, Geometry], Detections]:
-    """What finishes an image; the recipe's own threshold becomes the floor of the pipeline.
+    """The function that finishes an image; the recipe's own threshold becomes the floor of the pipeline.
 
     Args:
-        pipeline: of a ``raw`` or ``decoded`` cut; its specification is changed.
-        recipe, scores: as of ``recipe.resolve_recipe``.
+        pipeline: for the cut ``raw`` or ``decoded``; its specification is changed.
+        recipe, scores: see ``recipe.resolve_recipe``.
         input_name: the input recipe of the run, see ``inputs.named_input``.
     """
     resolved = resolve_recipe(recipe, pipeline.spec.head, scores)
     spec = pipeline.spec.with_floor(floor_of(resolved))
-    # what boxes are clipped to belongs to the input recipe of the run
+    # the input recipe of the run decides what boxes are clipped to
     pipeline.spec = replace(spec, input=named_input(input_name, spec.input, None))
     return partial(_finish, recipe=resolved, spec=pipeline.spec)
 

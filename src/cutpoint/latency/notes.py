@@ -1,4 +1,4 @@
-"""What makes times doubtful, in words for people."""
+"""Reasons why times are doubtful, in words for people."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from cutpoint.records.timing import Timed, Watched
 
 # the NMS of mmdet ran in Python
 UNCOMPILED = "without compiled NMS"
-# From here on other processes' work is a disturbance (cores, on average over what was timed).
+# Above this, the work of other processes is a disturbance (cores, on average over the measured time).
 FOREIGN_CORES = 0.5
 
 
@@ -18,12 +18,12 @@ def time_notes(timed: Timed, watch: Watched) -> list[str]:
 
 
 def unsteady(shapes: Iterable[str]) -> str:
-    """Say at which input shapes (``HxW``) the times had not come to rest."""
+    """Name the input shapes (``HxW``) whose times did not become stable."""
     return f"warm-up not steady at {', '.join(shapes)}"
 
 
 def disturbances(foreign_cores: float, throttled: Iterable[str]) -> list[str]:
-    """Say what disturbed the times; empty where nothing did.
+    """Name what disturbed the times; empty if they were not disturbed.
 
     Args:
         foreign_cores: cores that other processes kept busy, on average.

@@ -1,4 +1,4 @@
-"""Which provider runs which nodes of a graph: counted in a profiled session, never in one that is timed."""
+"""Count the nodes of a graph that each provider runs, in a profiled session that is not timed."""
 
 import json
 import tempfile
@@ -22,7 +22,7 @@ def place_nodes(
 
     Args:
         model: ONNX file.
-        provider, threads, tf32: as in ``runtime.Session``.
+        provider, threads, tf32: see ``runtime.Session``.
         feeds: its inputs.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -41,7 +41,7 @@ def count_nodes(events: list[dict[str, Any]]) -> NodePlacement:
         events: ONNX Runtime's profile, ``dur`` and ``ts`` in microseconds.
     """
     nodes = [event for event in events if event["cat"] == "Node" and "provider" in event["args"]]
-    # a node may be met several times, in a loop or in several runs: the last time counts
+    # a node may run several times, in a loop or in several runs: the last time counts
     last = {(e["name"], e["args"]["node_index"]): e for e in sorted(nodes, key=lambda event: event["ts"])}
     ran = sorted(last.values(), key=lambda event: event["ts"])
     providers = [event["args"]["provider"] for event in ran]

@@ -1,4 +1,4 @@
-"""Latency samples in; percentiles, intervals and differences out, in ms: nothing clipped, no best-of."""
+"""Compute percentiles, intervals and differences from latency samples, in ms, with all samples."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -31,7 +31,7 @@ def summarize_latency(*, samples: str, variant: str, reference: str | None, out:
     Args:
         samples: Parquet file of ``coordinator.time_variants``.
         variant: its name.
-        reference: the variant that it is compared with; null, itself or one that was not timed: with none.
+        reference: the variant that it is compared with; null, itself or an untimed one: no comparison.
         out: JSON file to write.
     """
     rows, timing = read_samples(samples)
@@ -55,7 +55,7 @@ def summarize_latency(*, samples: str, variant: str, reference: str | None, out:
 def _difference(rows: pd.DataFrame, timing: Timing, variant: str, reference: str | None) -> Difference | None:
     if reference is None or reference == variant or reference not in timing.variants:
         return None
-    # an NMS in Python says nothing about PyTorch's speed
+    # with an NMS in Python, the time does not show PyTorch's speed
     uncompiled = {timing.variants[name].without_compiled_nms for name in (variant, reference)}
     if len(uncompiled) > 1:
         return None
@@ -64,7 +64,7 @@ def _difference(rows: pd.DataFrame, timing: Timing, variant: str, reference: str
 
 
 def timed_stages(provider: str) -> tuple[str, ...]:
-    """The stages that a variant on a provider has."""
+    """The stages of a variant on a provider."""
     return (*STAGES, *COPIES) if get_provider(provider).device.copies else STAGES
 
 
@@ -77,7 +77,7 @@ def stage_statistics(milliseconds: np.ndarray) -> Stage:
 def median_interval(rounds: list[np.ndarray]) -> tuple[float, float] | None:
     """95 % interval of the median, ms, by a bootstrap over rounds; null for a single round.
 
-    Rounds and not samples are drawn, since neighbours in time are alike.
+    It draws rounds and not samples, because samples close in time are similar.
 
     Args:
         rounds: the totals of each round, ms.
@@ -88,8 +88,8 @@ def median_interval(rounds: list[np.ndarray]) -> tuple[float, float] | None:
 def median_difference(reference: str, base: list[np.ndarray], own: list[np.ndarray]) -> Difference:
     """Difference of the medians, ``own - base`` in ms, with its 95 % interval.
 
-    The rounds of both ran one after the other and are drawn together, so that what the machine did to both
-    cancels.
+    The rounds of both ran one after the other and are drawn together, so that effects of the machine on both
+    cancel.
 
     Args:
         reference: the name of ``base``.

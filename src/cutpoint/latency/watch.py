@@ -1,4 +1,4 @@
-"""What the machine did while something was timed: other processes' work, clocks, heat, throttling."""
+"""Watch the machine during a measurement: work of other processes, clocks, heat, throttling."""
 
 import os
 import time
@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pynvml
 
-# NVML's reasons for a lower clock that mean heat or power trouble; the power cap is normal under full load.
+# NVML's reasons for a lower clock because of heat or power. The power cap is normal under full load.
 THROTTLES = {
     pynvml.nvmlClocksEventReasonSwThermalSlowdown: "software thermal slowdown",
     pynvml.nvmlClocksEventReasonHwSlowdown: "hardware slowdown",
@@ -21,7 +21,7 @@ THROTTLES = {
 
 @dataclass
 class Load:
-    """Time that was watched: by the clock, and what processes other than the watched spent of it."""
+    """Watched time: by the clock, and the CPU time of other processes in it."""
 
     seconds: float = 0.0
     foreign_seconds: float = 0.0
@@ -37,14 +37,14 @@ class Watch:
     """Watches the machine for the processes that are timed.
 
     Attributes:
-        states: readings of ``machine_state``, one a call of ``look``.
+        states: readings of ``machine_state``, one per call of ``look``.
     """
 
     states: list[dict[str, Any]] = field(default_factory=list)
     _own: list[psutil.Process] = field(default_factory=lambda: [psutil.Process()])
 
     def add(self, pid: int) -> None:
-        """Count a process among those whose work is no disturbance."""
+        """Add a process whose work is not a disturbance."""
         self._own.append(psutil.Process(pid))
 
     @contextmanager
@@ -54,7 +54,7 @@ class Watch:
         yield
         load.seconds += time.monotonic() - began
         foreign = (_busy_seconds() - busy) - (self._own_seconds() - own)
-        # the two are read one after the other and count in ticks: a sum over many blocks is exact enough
+        # the two are read one after the other and count in ticks, but a sum over many blocks is exact enough
         load.foreign_seconds += foreign
 
     def look(self) -> None:
@@ -62,7 +62,7 @@ class Watch:
         self.states.append(machine_state())
 
     def summary(self) -> dict[str, Any]:
-        """The first and last state, and the extremes between; ``throttled`` names the reasons seen."""
+        """The first and last state, and the extremes between them; ``throttled`` names the reasons."""
         during = self.states[1:-1] or self.states
         return {
             "before": self.states[0],
@@ -74,14 +74,14 @@ class Watch:
     def _own_seconds(self) -> float:
         total = 0.0
         for process in self._own:
-            # one that has ended no longer works
+            # a process that has ended does no more work
             with suppress(psutil.NoSuchProcess):
                 total += sum(process.cpu_times()[:2])
         return total
 
 
 def machine_state() -> dict[str, Any]:
-    """Load, CPU clock (MHz) and temperature (Celsius), and each GPU's state; null where nobody tells."""
+    """Load, CPU clock (MHz) and temperature (Celsius), and each GPU's state; null if unknown."""
     clock = psutil.cpu_freq()
     sensors: dict[str, Any] = getattr(psutil, "sensors_temperatures", dict)()
     heat = [reading.current for readings in sensors.values() for reading in readings]
@@ -96,7 +96,7 @@ def machine_state() -> dict[str, Any]:
 def gpu_states() -> list[dict[str, Any]]:
     """Clocks (MHz), temperature (Celsius), power (W), memory in use (MiB) and throttling of each NVIDIA card.
 
-    Read only. Empty without a driver; a value that a card does not tell is null.
+    It only reads. Empty without a driver; a value that a card does not give is null.
     """
     try:
         pynvml.nvmlInit()
@@ -110,7 +110,7 @@ def gpu_states() -> list[dict[str, Any]]:
 
 
 def device_memory_mib(pid: int) -> float | None:
-    """Memory that a process holds on the GPUs, MiB; null where nobody tells."""
+    """Memory that a process has on the GPUs, MiB; null if unknown."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
@@ -142,7 +142,7 @@ def _processes(card: Any) -> list[Any]:
 
 
 def _told(question: Any, *arguments: Any) -> Any:
-    """A card's answer; null where this card or driver has none."""
+    """A card's answer; null if this card or driver has none."""
     try:
         return question(*arguments)
     except pynvml.NVMLError:
@@ -150,7 +150,7 @@ def _told(question: Any, *arguments: Any) -> Any:
 
 
 def _extremes(states: list[dict[str, Any]]) -> dict[str, Any]:
-    """``[least, most]`` of each number over the states, the GPUs by their position."""
+    """``[lowest, highest]`` of each number over the states, with the GPUs by their position."""
     numbers = ("load_1min", "cpu_mhz", "cpu_celsius")
     found: dict[str, Any] = {key: _span(state[key] for state in states) for key in numbers}
     cards = range(min(len(state["gpus"]) for state in states))
@@ -165,8 +165,8 @@ def _span(values: Iterator[float | None]) -> list[float] | None:
 
 
 def _busy_seconds() -> float:
-    """CPU time that all processes of the machine have spent, what a hypervisor took from it included."""
+    """CPU time of all processes of the machine, including the time that a hypervisor took."""
     times = psutil.cpu_times()
     idle = times.idle + getattr(times, "iowait", 0.0)
-    # guest time is part of user time already
+    # guest time is already part of user time
     return sum(times) - idle - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)

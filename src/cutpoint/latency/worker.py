@@ -1,4 +1,4 @@
-"""The process that ``latency`` times: one variant, a request a line on stdin, an answer a line on stdout."""
+"""The process that ``latency`` times: one variant. One request per line on stdin, one answer on stdout."""
 
 import importlib
 import json
@@ -26,13 +26,13 @@ from cutpoint.records.json_file import as_content
 from cutpoint.records.manifest import Image
 from cutpoint.records.model import read_spec
 
-# The runs of one input shape are warm when one run more moves the median of the last few by no more than this
-# share; on a machine that never gets there, after the most runs.
+# The runs of one input shape are warm if one more run changes the median of the last few by at most this
+# fraction, or after the largest number of runs.
 STABLE, WINDOW, FEWEST, MOST = 0.03, 5, 3, 30
-# A stream that was too short is made longer by this factor more than it seems to need.
+# If a stream was too short, the next one is longer than it seems to need, by this factor.
 LONGER = 1.2
-# Imported only where it is timed, and written so that the code of this module does not seem to reach it: what
-# times no hand-written post-processing is not timed again for its sake; see ``tables.timed_modules``.
+# Imported only where it is timed. The name is written so that this module does not seem to import it:
+# variants without post-processing by hand are not timed again after its changes, see ``timed_modules``.
 HANDWRITTEN = f"{__package__}.handwritten"
 Images = list[Image]
 
@@ -41,8 +41,8 @@ Images = list[Image]
 class Opened:
     """A variant that is ready to run.
 
-    ``pipeline``: image file to candidates or detections. ``finish``: these to detections. ``facts``: of the
-    session, for the samples' metadata.
+    ``pipeline``: from image file to candidates or detections. ``finish``: from these to detections.
+    ``facts``: facts about the session, for the samples' metadata.
     """
 
     pipeline: Pipeline
@@ -51,12 +51,12 @@ class Opened:
 
 
 def open_variant(job: dict[str, Any]) -> Opened:
-    """Open a variant: its pipeline, and its hand-written post-processing where it has one.
+    """Open a variant: its pipeline, and its post-processing by hand if it has one.
 
     Args:
         job: see ``coordinator.time_variants``, with ``threads``.
     """
-    # OpenCV's resize shall have no more threads than the network
+    # OpenCV's resize gets no more threads than the network
     cv2.setNumThreads(job["threads"])
     if job["runtime"] == "pytorch":
         from cutpoint.detector.imports import import_modules
@@ -86,12 +86,12 @@ def open_variant(job: dict[str, Any]) -> Opened:
 
 
 def _done(read: Detections, geometry: Geometry) -> Detections:
-    """Of a pipeline that ends in detections."""
+    """The detections of a pipeline that ends in detections, without changes."""
     return read
 
 
 def time_images(opened: Opened, paths: Sequence[str]) -> dict[str, Any]:
-    """Run image files to final boxes in one batch; its input shape and the milliseconds of each stage."""
+    """Run image files to final boxes in one batch; return its input shape and the time of each stage, ms."""
     pipeline = opened.pipeline
     start = time.perf_counter_ns()
     images = [pipeline.decode(path) for path in paths]
@@ -125,13 +125,13 @@ class Server:
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._job = job
-        # what takes longest to import, before anything is timed
+        # import what takes longest before the measurement
         importlib.import_module("cutpoint.predict.runtime" if job["model"] else "cutpoint.detector.reference")
         if job["cut"] in READERS:
             importlib.import_module(HANDWRITTEN)
 
     def open(self) -> dict[str, Any]:
-        """Open the variant, and tell what was opened."""
+        """Open the variant, and return facts about it."""
         began, uncompiled = time.perf_counter(), False
         self._opened = open_variant(self._job)
         seconds = time.perf_counter() - began
@@ -151,8 +151,8 @@ class Server:
         """Run each input shape until its median is stable.
 
         Returns:
-            ``first_run_ms``; ``shapes``: of each input shape (``HxW``) the number of runs and whether it
-            became stable; ``runs`` and ``seconds`` in all.
+            ``first_run_ms``; ``shapes``: for each input shape (``HxW``) the number of runs and whether it
+            became stable; ``runs`` and ``seconds`` in total.
         """
         began, times = time.perf_counter(), dict[str, tuple[list[float], Images]]()
         for batch in self._batches(images):
@@ -171,9 +171,9 @@ class Server:
         }
 
     def time(self, images: Images) -> dict[str, Any]:
-        """Samples of a block of images, one a batch, named after its first image.
+        """Samples of a block of images, one per batch, named after its first image.
 
-        The first batch runs once before it counts: between two blocks other variants had the caches.
+        The first batch runs once before it counts, because other variants used the caches between two blocks.
         """
         batches = self._batches(images)
         self._time(batches[0])
@@ -182,7 +182,8 @@ class Server:
     def throughput(self, images: Images, seconds: float) -> dict[str, Any]:
         """Images per second with the stages of several images overlapped, as ``predict`` does.
 
-        The images over and over in one stream, which is made again, longer, until it lasts ``seconds``.
+        The images run again and again in one stream. It is repeated with more images until it lasts
+        ``seconds``.
         """
         opened, settings = self._opened, {"batch": self._job["batch"]}
         if self._job["runtime"] == "onnxruntime":
@@ -201,7 +202,7 @@ class Server:
         return {"images_per_s": len(entries) / spent, "images": len(entries), "seconds": round(spent, 3)}
 
     def finish(self, images: Images) -> dict[str, Any]:
-        """Peak memory, MiB, and then where the graph's nodes run, in a session of its own."""
+        """Peak memory, MiB, and then the placement of the graph's nodes, in a separate session."""
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         memory = {"host_peak_mib": round(peak, 1), "device_mib": device_memory_mib(os.getpid())}
         if self._job["runtime"] == "pytorch":
@@ -227,7 +228,7 @@ class Server:
 
 
 def is_stable(totals: Sequence[float]) -> bool:
-    """Whether the last run moved the median of the last few by little; milliseconds, in the order of time."""
+    """Whether the last run changed the median of the last few only a little; ms, in order of time."""
     if len(totals) < FEWEST:
         return False
     before, after = statistics.median(totals[-WINDOW - 1 : -1]), statistics.median(totals[-WINDOW:])
@@ -251,7 +252,7 @@ def _answer(answers: Any, value: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Serve on stdin and stdout; what libraries print goes to stderr."""
+    """Serve on stdin and stdout; the libraries' output goes to stderr."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     try:

@@ -1,4 +1,4 @@
-"""What a plan hands to the stages: resolved cells, and paths of files. Imports nothing: plans are quick."""
+"""What a plan gives to the stages: resolved cells and paths. It has no imports, so that plans are quick."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedRow:
-    """What a plan says of a variant: resolved cells, and paths of files (null: unknown, or it has none).
+    """What a plan knows about a variant: resolved cells, and paths of files (null: unknown, or it has none).
 
     ``shape``: ``dynamic``, or height and width in pixels. ``published_ap``: a fraction. ``remarks``: notes
     that are known before. The reference is the row without a comparison.
@@ -39,7 +39,7 @@ class PlannedRow:
 
 @dataclass(frozen=True)
 class PlannedAlone:
-    """A variant that differs from the reference in one thing alone, and its comparison with it."""
+    """A variant that differs from the reference in only one thing, and its comparison with it."""
 
     variant: str
     comparison: str
@@ -50,9 +50,9 @@ class PlannedRung:
     """A rung of the config, and its files.
 
     ``changes``: what differs from the rung before, in words. ``recipe``: as ``bases.steps_of`` takes it, null
-    where it is not known. ``metrics`` and ``samples`` (npz of ``bootstrap.sample_ap``) are null without
-    annotations, ``comparison`` for the reference, ``verify`` for PyTorch. ``alone``: the variant that differs
-    from the reference in this step's change alone, null without one.
+    if unknown. ``metrics`` and ``samples`` (npz of ``bootstrap.sample_ap``) are null without annotations,
+    ``comparison`` is null for the reference, ``verify`` for PyTorch. ``alone``: the variant that differs from
+    the reference only in this step's change, or null.
     """
 
     variant: str

@@ -1,1 +1,1 @@
-"""The summary of all variants: cells from their files, flags, words, tables."""
+"""The summary of all variants: cells from their files, flags, words and tables."""

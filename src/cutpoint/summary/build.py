@@ -1,4 +1,4 @@
-"""One row a variant: summary.csv, the same for people in Markdown, and AP per class."""
+"""One row per variant: summary.csv, the same for people in Markdown, and AP per class."""
 
 import sys
 from collections.abc import Sequence
@@ -36,9 +36,9 @@ from cutpoint.summary.warnings import warnings
 
 @dataclass(frozen=True)
 class Variant:
-    """A variant with all that its row is made of.
+    """A variant with everything that its row is made from.
 
-    ``refused``: why it has no detections, else null. ``inspection``: of its detections; null where refused.
+    ``refused``: why it has no detections, or null. ``inspection``: of its detections; null if refused.
     """
 
     records: VariantRecords
@@ -53,7 +53,7 @@ class Variant:
 
     @property
     def reference(self) -> tuple[str, str, str]:
-        """The key of what it is compared with; the reference's is its own."""
+        """The key of the variant that it is compared with; for the reference its own key."""
         compared = self.records.comparison
         return (*self.key[:2], compared.reference) if compared else self.key
 
@@ -67,11 +67,11 @@ def summarize(*, rows: list[dict[str, Any]], out_csv: str, out_md: str, out_per_
         out_md: the same for people, one table per data set and model.
         out_per_class: AP per class that has ground truth, see ``ClassRow``.
 
-    What must be said before any number (``warnings``) is printed as well.
+    Warnings that come before any number (``warnings``) are printed too.
 
     Raises:
-        UserError: a file that is not what it should be, or metrics that were computed over another number of
-            images than the manifest lists.
+        UserError: a file is not what it should be, or metrics are for another number of images than the
+            manifest has.
     """
     variants = [read_variant(as_record(row, PlannedRow, "the plan's rows")) for row in rows]
     known = {variant.key: variant for variant in variants}
@@ -86,7 +86,7 @@ def summarize(*, rows: list[dict[str, Any]], out_csv: str, out_md: str, out_per_
 
 
 def read_variant(row: PlannedRow) -> Variant:
-    """Read the files behind a row.
+    """Read the files for a row.
 
     Raises:
         UserError: one of them is not what it should be.
@@ -123,7 +123,7 @@ def _summary_row(variant: Variant, reference: Variant, variants: Sequence[Varian
     if own and reference.inspection:
         doubts += filter(None, [missed(own, reference.inspection)])
     cells |= {
-        # what the file has: of one made elsewhere the config need not say it
+        # the file's own precision: the config need not state it for an external file
         "precision": verified.precision if verified else planned.precision,
         "images": len(records.manifest.images),
         "images_without_detections": own.without if own else None,
@@ -154,12 +154,12 @@ def _weakness(reference: Variant, variants: Sequence[Variant]) -> str | None:
 
 
 def _text(text: str | None) -> str | None:
-    """``;`` stands between the notes."""
+    """The text without ``;``, which separates notes."""
     return text and text.replace(";", ",")
 
 
 def _megabytes(onnx: str) -> float:
-    """Of a file and of the one beside it where its tensors are too many for it."""
+    """The size of a file, and of the file next to it if its tensors do not fit into one file."""
     files = (Path(onnx), Path(f"{onnx}.data"))
     return sum(file.stat().st_size for file in files if file.exists()) / 1e6
 

@@ -1,4 +1,4 @@
-"""What the flags of a row say: in a word, and as notes."""
+"""The flags of a row in words: a short word, and notes."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from cutpoint.records.summary import SummaryRow
 REFUSED, REFERENCE_REFUSED, WEAK_REFERENCE = "refused", "reference refused", "weak reference"
 BASELINE_OFF, SUSPICIOUS, DOUBTFUL, FAILED = "baseline off", "suspicious", "doubtful", "failed"
 DISTURBED = "disturbed"
-# the flags that a latency has by itself
+# the flags of a latency
 MEASURED = ("without_compiled_nms", "unsteady", "disturbed")
 
 
 @dataclass(frozen=True)
 class Flag:
-    """How a flag is said.
+    """A flag in words.
 
-    ``word``: shortly, beside a number; null where the row is not flagged. ``notes``: in full, of a row that
-    is.
+    ``word``: short, next to a number; null if the row does not have the flag. ``notes``: in full, for a row
+    that has it.
     """
 
     word: Callable[[Any], str | None]
@@ -57,7 +57,7 @@ def _timed_recipe(row: SummaryRow) -> str | None:
     return f"latency of recipe {row.timed_recipe}" if row.timed_recipe not in (None, row.recipe) else None
 
 
-# By the column that says it, in the order of the notes.
+# By column, in the order of the notes.
 FLAGS = {
     "refused": Flag(_fixed("refused", REFUSED), lambda row: [f"{REFUSED}: {row.refused}"]),
     "reference_refused": Flag(
@@ -86,7 +86,7 @@ FLAGS = {
 
 
 def doubts(row: SummaryRow, flags: Iterable[str]) -> list[str]:
-    """The words of those of some flags that a row has."""
+    """The words of those flags that a row has."""
     return _words(row, flags)
 
 
@@ -96,7 +96,7 @@ def latency_doubts(latency: Latency) -> list[str]:
 
 
 def said(row: SummaryRow, flags: Iterable[str]) -> list[str]:
-    """The notes of those of some flags that a row has, in the order of ``FLAGS``."""
+    """The notes of those flags that a row has, in the order of ``FLAGS``."""
     wanted = set(flags)
     return [
         note

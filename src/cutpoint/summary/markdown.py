@@ -15,7 +15,7 @@ INTRODUCTION = (
 
 
 def as_markdown(summary: Sequence[SummaryRow]) -> str:
-    """All tables, each below what must be said before its numbers."""
+    """All tables. Warnings come before the numbers of each."""
     parts = ["# Summary", INTRODUCTION]
     for rows in by_evaluation(summary):
         shown = [column for column in shown_columns("markdown") if _is_shown(column, rows)]
@@ -38,5 +38,5 @@ def _is_shown(column: Column, rows: Sequence[SummaryRow]) -> bool:
 
 
 def _cell(column: Column, row: SummaryRow) -> str:
-    """``|`` would end a cell."""
+    """The text with ``|`` escaped, because it would end a cell."""
     return cell_text(column, row, column.style).replace("|", "\\|")

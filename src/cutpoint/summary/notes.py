@@ -1,4 +1,4 @@
-"""The notes of a row: what its flags say, and what no column has. For people; no code reads them."""
+"""The notes of a row: its flags in words, and facts without a column. They are for people only."""
 
 from cutpoint.records.precision import PrecisionReport
 from cutpoint.records.summary import OF_DETECTIONS, OF_TIMES, SummaryRow, VariantRecords
@@ -7,17 +7,17 @@ from cutpoint.summary.flags import said
 
 
 def notes_of(row: SummaryRow, records: VariantRecords) -> str | None:
-    """``;``-separated; a refusal, a weak reference and the baseline first: all else depends on them.
+    """Notes separated by ``;``. A refusal, a weak reference and the baseline come first.
 
     Args:
-        row: complete but for its notes.
+        row: complete except for its notes.
         records: what the row was made from.
     """
     notes = said(row, [flag for flag in OF_DETECTIONS if flag != "export_failed"])
     notes += [images_note(row.images_to_decide)] if row.images_to_decide else []
     notes += said(row, ["export_failed"])
     notes += records.planned.remarks
-    # once for a data set and model, at its reference
+    # once per data set and model, in the row of the reference
     notes += _truth_notes(records.truth) if row.is_reference and records.truth is not None else []
     notes += _precision_notes(records.precision) if records.precision else []
     notes += said(row, [flag for flag in OF_TIMES if flag != "refused"])
@@ -25,7 +25,7 @@ def notes_of(row: SummaryRow, records: VariantRecords) -> str | None:
 
 
 def images_note(images: int) -> str:
-    """How many images an inconclusive variant needs."""
+    """The number of images that an inconclusive variant needs, as a note."""
     return f"about {images} images would decide"
 
 
@@ -38,7 +38,7 @@ def _truth_notes(truth: GroundTruth) -> list[str]:
 
 
 def _precision_notes(report: PrecisionReport) -> list[str]:
-    """Which tensors a reduced precision breaks; the page lists more of each."""
+    """The tensors that a reduced precision breaks; the page lists more of them."""
     notes = []
     if report.overflows:
         most = report.overflows[0]

@@ -1,4 +1,4 @@
-"""What must be said of a data set and model before any of its numbers, in sentences."""
+"""Warnings about a data set and model that come before its numbers, in sentences."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,15 @@ from cutpoint.summary.baseline import PUBLISHED_TOLERANCE
 from cutpoint.summary.flags import DISTURBED, said
 from cutpoint.summary.words import join
 
-# stands for the number of cores where several variants were disturbed alike
+# stands for the number of cores if several variants were disturbed in the same way
 SPAN = "{}"
 
 
 def warnings(rows: Sequence[SummaryRow]) -> list[str]:
-    """Refusals, a weak reference and the baseline first.
+    """All warnings. Refusals, a weak reference and the baseline come first.
 
     Args:
-        rows: of one data set and model.
+        rows: the rows of one data set and model.
     """
     references = [row for row in rows if row.is_reference]
     sentences = _refusals(rows)
@@ -38,9 +38,9 @@ def warnings(rows: Sequence[SummaryRow]) -> list[str]:
 
 
 def _refusals(rows: Sequence[SummaryRow]) -> list[str]:
-    """Which variants have no numbers, and why; the reference's comes first."""
+    """The variants without numbers, and why; the reference comes first."""
     sentences = [
-        f"The reference {row.variant} is refused, so that nothing is compared with it: {row.refused}."
+        f"The reference {row.variant} is refused, so nothing is compared with it: {row.refused}."
         for row in rows
         if row.is_reference and row.refused
     ]
@@ -50,7 +50,7 @@ def _refusals(rows: Sequence[SummaryRow]) -> list[str]:
 
 
 def _time_warnings(rows: Sequence[SummaryRow]) -> list[str]:
-    """Whose times are doubtful and why, those with the same reason together."""
+    """The variants with doubtful times and why, grouped by the reason."""
     alike: dict[str, list[SummaryRow]] = {}
     for row in rows:
         for reason in _time_reasons(row):

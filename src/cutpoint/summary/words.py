@@ -20,7 +20,7 @@ def signed(value: float | None) -> str:
 
 
 def count(value: int | None) -> str:
-    """Empty for none, as for what does not apply."""
+    """A count as text; empty for 0 and for a missing value."""
     return str(value) if value else ""
 
 
@@ -29,12 +29,12 @@ def interval(low: float | None, high: float | None) -> str:
     return "" if low is None else f"{signed(low)} to {signed(high)}"
 
 
-# The styles of columns that are no format of a number.
+# The styles of columns that are not a number format.
 STYLES: dict[str, Callable[[Any], str]] = {"signed": signed, "count": count}
 
 
 def cell_text(column: Column, row: SummaryRow, style: str) -> str:
-    """A cell for people; empty where the value is missing."""
+    """A cell for people; empty if the value is missing."""
     value = getattr(row, column.name)
     if style == "interval":
         return interval(row.delta_AP_lo, row.delta_AP_hi)
@@ -44,7 +44,7 @@ def cell_text(column: Column, row: SummaryRow, style: str) -> str:
 
 
 def is_number(style: str) -> bool:
-    """Whether cells of a style are numbers, which stand to the right."""
+    """Whether cells of a style are numbers, which are aligned to the right."""
     return style not in ("", "interval")
 
 

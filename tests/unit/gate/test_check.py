@@ -58,7 +58,7 @@ CASES = {
         ELSEWHERE,
         bound("latency_p99_ms", 1, "max"),
         "skipped",
-        "detections made elsewhere have no latency",
+        "an external results file has no latency",
     ),
     "pytorch has no file": (
         {"model_mb": None},
@@ -76,7 +76,7 @@ CASES = {
         WEAK,
         bound("delta_AP_lo", -0.01),
         "inconclusive",
-        "weak reference: nothing can be lost to it",
+        "weak reference: a loss cannot show against it",
     ),
     "a weak reference is about differences in AP": (
         WEAK,
@@ -150,7 +150,7 @@ def judged(check, status):
         (["passed", "skipped"], True, "gate passed: of 2 checks 1 passed, 1 skipped"),
         (["passed", "failed", "skipped"], False, "of 3 checks 1 failed, 1 passed, 1 skipped"),
         (["passed", "inconclusive"], False, "gate failed: of 2 checks 1 inconclusive, 1 passed"),
-        (["skipped"] * 2, False, "gate failed: every bound was skipped, and a gate that cannot fail is none"),
+        (["skipped"] * 2, False, "gate failed: every bound was skipped, so the gate checked nothing"),
     ],
 )
 def test_the_verdict(statuses, passed, verdict):
