@@ -286,8 +286,9 @@ def _kept(nodes: dict[str, list[onnx.NodeProto]]) -> KeptNodes:
     return KeptNodes(dict(counts.most_common()), names)
 
 
-def _largest_first(tensor: Overflow | Saturation) -> float:
-    return -tensor.max_abs
+def _largest_first(tensor: Overflow | Saturation) -> tuple[float, str]:
+    """The largest |x| first; of equal ones by name, since ONNX Runtime lists them in the order of a set."""
+    return -tensor.max_abs, tensor.tensor
 
 
 def _bytes(before: str, after: str) -> Bytes:
