@@ -94,7 +94,7 @@ def run(root, refused, labelled, timing):
                 score_thr=0.3,
                 out_dir=str(root / f"samples_{name}"),
             )
-            made["samples"].append({**own, "path": str(root / f"samples_{name}" / "index.json")})
+            made["samples"].append({**own, "path": str(root / f"samples_{name}")})
         comparison = files["comparison"] if base else None
         row = {
             **own,
@@ -139,16 +139,18 @@ def report(root, made):
     render_report(
         summary=out["csv"],
         per_class=out["per_class"],
-        ladders=ladders,
         figures=figures,
-        samples=made["samples"],
-        verifies=[],
-        precisions=[],
-        latencies=[{"dataset": "street", "model": "det", "path": made["rows"][0]["latency"]}],
-        comparisons=made["comparisons"],
-        points=made["points"],
+        entries={
+            "ladders": ladders,
+            "samples": made["samples"],
+            "verifies": [],
+            "precisions": [],
+            "latencies": [{"dataset": "street", "model": "det", "path": made["rows"][0]["latency"]}],
+            "comparisons": made["comparisons"],
+            "points": made["points"],
+            "diagnoses": [],
+        },
         gate=out["gate"],
-        diagnoses=[],
         config={"comparison": {"margin": 0.001, "corner_px": 0.05, "score": 1e-4}},
         out=out["page"],
     )
@@ -196,8 +198,8 @@ def test_a_refused_variant_has_no_numbers_and_the_others_keep_theirs(tmp_path, t
     ladder = read_json(out["ladder"])["rungs"]
     assert [rung["refused"] for rung in ladder] == [None, None, REASON]
     assert (ladder[2]["delta_to_previous"], ladder[2]["agreement_to_previous"]) == (None, None)
-    assert read_json(made["samples"][-1]["path"]) == []
-    assert len(read_json(made["samples"][0]["path"])) == 1
+    assert read_json(Path(made["samples"][-1]["path"]) / "index.json") == []
+    assert len(read_json(Path(made["samples"][0]["path"]) / "index.json")) == 1
     first = first_words(out["page"])
     assert first.startswith(f"theirs is refused: {REASON}.")
     assert "theirs (" not in first

@@ -1,4 +1,4 @@
-"""What the page says about single boxes: what removed them, what is wrong with them, at which threshold."""
+"""The page about single boxes: the step that removed them, their errors, the operating points."""
 
 from collections import Counter
 
@@ -9,25 +9,25 @@ from cutpoint.report.section import Entry, Section
 from cutpoint.report.steps import removed_by
 from cutpoint.summary.words import fixed, signed
 
-# The causes of an autopsy that are no step of a recipe, in words.
+# The causes of an autopsy that are not a step of a recipe, in words.
 OTHER_CAUSES = {
     "no_candidate": "no candidate: other scores",
     "label_changed": "label changed",
     "drifted": "drifted",
     "partner_taken": "partner of another box",
     "graph": "not in the graph's output",
-    "not_followed": "not followed: made elsewhere",
+    "not_followed": "not followed: external",
 }
 ERRORS = ("class", "localization", "both", "duplicate", "background", "missed")
 AUTOPSY_CAPTION = (
-    "Boxes without a partner of their class at IoU 0.9: of the reference, missing in the variant / of the "
-    "variant, extra. By what became of the box's candidate on the side that lacks it; each case is a row of "
-    "the variant's file in results/autopsies."
+    "Boxes without a partner of their class at IoU 0.9: the reference's, missing in the variant / the "
+    "variant's, extra. The rows say what happened to the box's candidate on the side that lacks it. Each "
+    "case is a row of the variant's file in results/autopsies."
 )
 OPERATING_CAPTION = (
-    "At score {}, where the reference's F1 is highest; a box is found at IoU 0.5. The threshold at which the"
-    " variant regains the reference's recall (empty: at none). Errors against ground truth, and their change"
-    " from the reference. Every other threshold: results/operating_points."
+    "At score {}, where the reference's F1 is highest. A box is found at IoU 0.5. Then the threshold at "
+    "which the variant reaches the reference's recall again (empty: none), and the errors against ground "
+    "truth with their change from the reference. All other thresholds: results/operating_points."
 )
 DRIFT_CAPTION = (
     "Mean of the variant's score - the reference's over pairs of the same class at IoU 0.5, by the "
@@ -36,7 +36,7 @@ DRIFT_CAPTION = (
 
 
 def autopsy_table(comparisons: list[Entry]) -> NumberTable | None:
-    """How many boxes each step removed, most frequent first; null where no variant lacks or adds one.
+    """The number of boxes that each step removed, most frequent first; null without missing or extra boxes.
 
     Args:
         comparisons: ``{variant, path}`` of every comparison JSON.

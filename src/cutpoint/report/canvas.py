@@ -1,6 +1,6 @@
-"""What all figures share: style, width, and an SVG that is the same bytes for the same numbers.
+"""What all figures share: style, width, and an SVG with the same bytes for the same numbers.
 
-The palette is Okabe and Ito's, which colour-blind readers can tell apart.
+The palette is Okabe and Ito's. Colour-blind readers can distinguish its colours.
 """
 
 from collections.abc import Iterator
@@ -44,11 +44,11 @@ def canvas(out: str, height_in: float) -> Iterator[Figure]:
     with matplotlib.rc_context(STYLE), replacing(out) as temporary:
         figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
         yield figure
-        # A date would make every run's file a new one; the rest is a link that nothing follows.
+        # A date would change the file in every run. The other metadata are links that nobody uses.
         blank = dict.fromkeys(["Date", "Creator", "Format", "Type"])
         figure.savefig(temporary, format="svg", metadata=blank)
 
 
 def panel_title(dataset: str, model: str) -> str:
-    """What a panel is about."""
+    """The title of a panel."""
     return f"{dataset}, {model}"

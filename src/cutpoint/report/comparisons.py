@@ -1,4 +1,4 @@
-"""What the page says about comparisons beside the summary: agreement of the boxes, delta AP by size."""
+"""The page about comparisons: agreement of the boxes, and delta AP by size."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,15 @@ from cutpoint.report.section import Entry, Section
 from cutpoint.summary.words import fixed, interval, signed
 
 SIZES_CAPTION = (
-    "ΔAP by the size of the objects (COCO's areas), with 95 % intervals. ≠ marks what is different "
-    "(suspicious where it is better); at most 5 % of the marks among a variant's classes and sizes are "
-    "expected to be false."
+    "ΔAP by the size of the objects (COCO's areas), with 95 % intervals. ≠ marks a significant difference "
+    "(suspicious if it is better). At most 5 % of the marks among a variant's classes and sizes are expected "
+    "to be false."
 )
 AGREEMENT_CAPTION = (
-    "Pairs of one class, one to one. Fraction of both sides' detections that is in a pair of at least this "
-    "IoU. Missing, extra: the reference's and the variant's boxes without a partner at IoU 0.5. Drift of the"
-    " pairs there: absolute difference of the scores, and of the coordinate that moved most (px of the "
-    "original image). Best F1 at IoU 0.9 over score thresholds, and the least threshold that has it. Per "
+    "Pairs of one class, one to one. The fraction of both sides' detections in a pair with at least this "
+    "IoU. Missing, extra: the reference's and the variant's boxes without a partner at IoU 0.5. Drift of the "
+    "pairs there: the absolute difference of the scores, and of the coordinate that moved most (px of the "
+    "original image). Best F1 at IoU 0.9 over score thresholds, and the lowest threshold that has it. Per "
     "image: results/comparisons."
 )
 

@@ -1,4 +1,4 @@
-"""A picture of panels side by side, each the image with boxes on it, drawn by supervision."""
+"""A picture of panels side by side. Each panel is the image with boxes on it, drawn by supervision."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ import numpy as np
 import supervision as sv
 from PIL import Image, ImageDraw, ImageFont
 
-# Background of the class's boxes and labels, and the label's text colour that contrasts with it.
+# Colour of a class's boxes and labels, and a text colour that contrasts with it.
 COLOURS = {
     "#D55E00": "#FFFFFF",
     "#0072B2": "#FFFFFF",
@@ -27,8 +27,8 @@ COLOURS = {
 }
 BACKGROUNDS = sv.ColorPalette.from_hex(list(COLOURS))
 INKS = sv.ColorPalette.from_hex(list(COLOURS.values()))
-PANEL_PX = (480, 400)  # width and height that a panel's image is scaled to fit
-WIDE_PX = (1200, 400)  # the same for panoramas, whose panels stand one above the other
+PANEL_PX = (480, 400)  # a panel's image is scaled to fit into this width and height
+WIDE_PX = (1200, 400)  # the same for panoramas, with one panel above the other
 WIDE_ASPECT = 2.0
 GAP_PX, TEXT_PX, STRIP_PX = 8, 15, 26
 FONT_PATH = str(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"))
@@ -43,7 +43,7 @@ class Item:
         corners: ``(4,)`` float64 ``x1, y1, x2, y2``, original-image pixels.
         category_id: its category.
         score: null for ground truth.
-        cause: of a detection that the other side lacks: what became of its candidate there, in words.
+        cause: for a detection that the other side lacks: what happened to its candidate there, in words.
         kind: ``plain``, ``thick`` (the other side lacks it) or ``crowd``.
     """
 
@@ -64,8 +64,8 @@ def compose(
 
     Args:
         picture: ``(H, W, 3)`` uint8, BGR.
-        panels: of each heading and boxes, in original-image pixels.
-        names: of the categories, by id.
+        panels: heading and boxes of each panel, in original-image pixels.
+        names: names of the categories, by id.
         caption: below all panels.
 
     Returns:
@@ -90,7 +90,7 @@ def compose(
 
 
 def _annotate(picture: np.ndarray, items: list[Item], names: dict[int, str], scale: float) -> np.ndarray:
-    """Draw the boxes; crowd regions are tinted with corners only, thick ones stand out."""
+    """Draw the boxes. Crowd regions are tinted and have only corners; thick boxes stand out."""
     order = {category: index for index, category in enumerate(sorted(names))}
     annotators: dict[str, list[Any]] = {
         "crowd": [
@@ -116,7 +116,7 @@ def _annotate(picture: np.ndarray, items: list[Item], names: dict[int, str], sca
             texts += [_label(item, names) for item in same]
             for annotator in kind_annotators:
                 scene = annotator.annotate(scene, drawn[-1])
-    # All labels in one call keep out of each other's way.
+    # All labels go into one call, so that they do not overlap.
     return writer.annotate(scene, sv.Detections.merge(drawn), texts) if drawn else scene
 
 

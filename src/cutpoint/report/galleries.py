@@ -10,7 +10,7 @@ from cutpoint.report.section import Entry, Section
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture: what is said below it, and the picture itself as a data URI."""
+    """A picture: its caption, and the picture itself as a data URI."""
 
     caption: str
     uri: str

@@ -1,4 +1,4 @@
-"""What the page says about variants that were held against typical mistakes."""
+"""The page about variants that were compared with typical mistakes."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Nearest:
-    """A mistake beside a variant, as text; an empty cell where nothing was measured."""
+    """A mistake compared with a variant, as text; an empty cell without a measurement."""
 
     mistake: str
     distance: str
@@ -19,7 +19,7 @@ class Nearest:
 
 @dataclass(frozen=True)
 class Diagnosed:
-    """What is said about a variant: see ``records.diagnosis.Diagnosis``; ``limit`` as text."""
+    """The verdict on a variant, see ``records.diagnosis.Diagnosis``; ``limit`` as text."""
 
     variant: str
     images: int
@@ -30,7 +30,7 @@ class Diagnosed:
 
 
 def mistakes_table(diagnoses: list[Entry]) -> list[Diagnosed]:
-    """What is said about each diagnosed variant, and the nearest mistakes.
+    """The verdict on each diagnosed variant, and the nearest mistakes.
 
     Args:
         diagnoses: ``{variant, path}`` of every diagnosis JSON.

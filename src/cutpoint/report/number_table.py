@@ -14,7 +14,7 @@ class NumberRow:
 
 @dataclass(frozen=True)
 class NumberTable:
-    """Rows of cells below ``heads``; ``caption``: what they are."""
+    """Rows of cells below ``heads``; ``caption`` explains them."""
 
     caption: str
     heads: Sequence[str]

@@ -1,6 +1,6 @@
-"""What variants do at every score threshold, and whether their scores mean what they say.
+"""Figures of the variants at every score threshold, and of the calibration of their scores.
 
-Variants that can be told apart in neither picture are one line with all their names; the reference's is
+Variants that look the same in both figures share one line with all their names. The reference's line is
 black.
 """
 
@@ -21,11 +21,11 @@ from cutpoint.report.canvas import canvas, panel_title
 REFERENCE = {"color": "#111111", "lw": 2.4, "ls": "-", "zorder": 2}
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
-# curves nearer than this everywhere, row by row, are one line: about a pixel of the picture
+# curves that are closer than this everywhere, row by row, share a line: about a pixel of the picture
 SAME_POINTS, SAME_SCORES = (0.01, 0.01, 0.01, 0.01), (0.01, 0.01, 0.002)
-# a fraction or a mean of fewer boxes says nothing
+# a fraction or a mean of fewer boxes is not drawn
 LEAST_BOXES = 10
-# a line that drifts farther leaves the panel, so that the others can be read
+# a line that drifts more leaves the panel, so that the others can be read
 MOST_DRIFT = 0.1
 AXES_IN, LINE_IN, GROUP_IN = 1.9, 0.17, 0.5
 LEGEND_COLUMNS, LABEL_CHARS = 2, 52
@@ -38,12 +38,12 @@ class Group:
     """The variants of one data set and model.
 
     Args:
-        title: of the panel.
-        reference: its name.
+        title: the panel's title.
+        reference: the reference's name.
         measured: the operating points of each variant.
-        points: ``(4, T)`` of each variant, the columns of ``POINTS``; T is 0 without ground truth.
-        scores: ``(3, 10)`` of each variant, mean score, fraction that is correct, drift; NaN where there are
-            too few boxes. The reference's drift is 0.
+        points: ``(4, T)`` per variant, the columns of ``POINTS``; T is 0 without ground truth.
+        scores: ``(3, 10)`` per variant: mean score, fraction that is correct, drift; NaN with too few boxes.
+            The reference's drift is 0.
     """
 
     title: str
@@ -67,12 +67,12 @@ class Group:
 def merge(
     curves: Mapping[str, tuple[np.ndarray, ...]], reference: str, same: tuple[tuple[float, ...], ...]
 ) -> list[list[str]]:
-    """Names whose curves stay near to those of the first of them, wherever both have values.
+    """Groups of names whose curves stay close to those of the first name, wherever both have values.
 
     Args:
-        curves: arrays of rows, of the same shapes for all names.
+        curves: arrays of rows, with the same shapes for all names.
         reference: the name that comes first.
-        same: for each array how far apart each of its rows may be.
+        same: for each array, how far apart each of its rows may be.
     """
     merged: list[list[str]] = []
     for name in sorted(curves, key=lambda name: name != reference):
@@ -91,8 +91,8 @@ def plot_operating_points(*, points: list[dict[str, str]], out: str) -> None:
 
     Args:
         points: ``{dataset, model, variant, reference, path}`` of every operating-points JSON;
-            ``reference`` is the name of the evaluation's. Evaluations without ground truth are left out,
-            and what is refused: a variant, or with its reference the whole evaluation.
+            ``reference`` is the name of the evaluation's reference. Evaluations without ground truth are left
+            out, and so are refused variants; if the reference is refused, the whole evaluation.
         out: path of the SVG.
     """
     groups = [group for group in _groups(points) if group.points[group.reference].size]
@@ -112,10 +112,10 @@ def plot_operating_points(*, points: list[dict[str, str]], out: str) -> None:
 def plot_calibration(*, points: list[dict[str, str]], out: str) -> None:
     """Draw the fraction that is correct over the mean score, and the drift from the reference's scores.
 
-    Both by bins of the score, those with fewer than ``LEAST_BOXES`` boxes left out.
+    Both by bins of the score, without bins that have fewer than ``LEAST_BOXES`` boxes.
 
     Args:
-        points: as of ``plot_operating_points``; without ground truth the drift alone is drawn.
+        points: as in ``plot_operating_points``; without ground truth only the drift is drawn.
         out: path of the SVG.
     """
     with _parts(out, _groups(points), rows=1) as parts:
@@ -184,7 +184,7 @@ def _open(ax: Axes, xlabel: str, ylabel: str) -> None:
 
 
 def _mark_regained(ax: Axes, group: Group) -> None:
-    """Where each line has the recall that the reference has at its best threshold."""
+    """Mark where each line reaches the recall that the reference has at its best threshold."""
     base, points = group.measured[group.reference], _points(group, group.reference)
     index = [point.score_thr for point in points].index(base.score_thr or 0)
     wanted = points[index].recall
@@ -198,7 +198,7 @@ def _mark_regained(ax: Axes, group: Group) -> None:
 
 @contextmanager
 def _parts(out: str, groups: list[Group], rows: int) -> Iterator[list[tuple[Group, np.ndarray]]]:
-    """Yield ``2 x rows`` axes for each group; add the legends and save."""
+    """Yield ``2 x rows`` axes per group; add the legends and save."""
     labels = [[_label(names, group.reference) for names, _ in group.lines] for group in groups]
     heights = [
         rows * AXES_IN + GROUP_IN + LINE_IN * sum(text.count("\n") + 1 for text in texts) / LEGEND_COLUMNS

@@ -33,20 +33,20 @@ from cutpoint.summary.warnings import warnings
 from cutpoint.summary.words import fixed, interval, signed
 
 FIGURES = {
-    "ap": "Distance to the reference, per variant: difference in AP with its 95 % interval, or agreement of "
-    "the detections where there is no ground truth.",
-    "ladder": "The ladder, step by step: difference in AP to the rung before, with its 95 % interval, or "
-    "agreement with it where there is no ground truth.",
+    "ap": "Difference of each variant from the reference: in AP with its 95 % interval, or without ground "
+    "truth as the agreement of the detections.",
+    "ladder": "The ladder, step by step: difference in AP from the rung before, with its 95 % interval, or "
+    "without ground truth the agreement with it.",
     "operating_points": "Precision, recall, F1 and boxes per image over the score threshold. Dotted: the "
-    "threshold at which the reference's F1 is highest, and its recall there; a dot marks where a variant "
-    "regains it. Variants that neither this picture nor the next tells apart are one line.",
-    "calibration": "Do scores mean what they say: the fraction of boxes that is correct over their mean "
-    "score, by bins of the score (on the dotted line a score is a probability), and the mean change of "
-    "paired boxes' scores from the reference's. Bins with fewer than 10 boxes are left out; a line that "
-    "leaves the panel drifts by more than 0.1.",
-    "latency": "Latency from image file to detections: median, and whisker to the 99th percentile.",
-    "stages": "Where the time goes: the median of each stage. Medians do not add up exactly; "
-    "the black mark is the median of the total.",
+    "threshold at which the reference's F1 is highest, and its recall there. A dot marks where a variant "
+    "reaches this recall again. Variants that look the same in this figure and the next share one line.",
+    "calibration": "Calibration: the fraction of boxes that are correct over their mean score, by bins of "
+    "the score. On the dotted line a score is a probability. Next to it: how the scores of paired boxes "
+    "differ from the reference on average. Bins with fewer than 10 boxes are left out. A line that leaves "
+    "the panel drifts by more than 0.1.",
+    "latency": "Latency from image file to detections: the median, and a whisker up to the 99th percentile.",
+    "stages": "The median time of each stage. Medians do not add up exactly; the black mark is the median of "
+    "the total.",
 }
 CLASSES_SHOWN = 10
 BROKEN_SHOWN = 10
@@ -68,9 +68,8 @@ def render_report(
         summary: path of summary.csv.
         per_class: path of per_class.csv.
         figures: paths of the SVGs by name, of those in ``FIGURES``.
-        entries: of every kind of files that the page shows, which they are; see
-            ``plan.tables.report_entries``.
-        gate: path of gate.json; null where the config has no gate.
+        entries: the files that the page shows, by kind; see ``plan.tables.report_entries``.
+        gate: path of gate.json; null if the config has no gate.
         config: the resolved config, shown as YAML.
         out: path of the HTML file.
     """
@@ -116,7 +115,7 @@ def _same(classes: list[ClassRow], rows: list[SummaryRow]) -> list[ClassRow]:
 
 
 def _of(entries: dict[str, list[Entry]], rows: list[SummaryRow]) -> dict[str, list[Entry]]:
-    """Those of one data set and model, by kind; files of a model alone are left out."""
+    """The entries of one data set and model, by kind, without files that belong only to a model."""
     key = rows[0].dataset, rows[0].model
     return {
         kind: [entry for entry in listed if (entry.get("dataset"), entry["model"]) == key]
@@ -130,13 +129,13 @@ def _group(
     classes: list[ClassRow],
     entries: dict[str, list[Entry]],
 ) -> dict[str, Any]:
-    """Everything the page says about one data set and model."""
+    """Everything on the page about one data set and model."""
     return {
         "id": f"set-{number}",
         "dataset": rows[0].dataset,
         "model": rows[0].model,
         "images": rows[0].images,
-        # a class is listed where there is ground truth of it, also of a refused variant
+        # a class with ground truth is listed, also for a refused variant
         "labelled": bool(any(row.AP is not None for row in rows) or classes),
         "verdict": verdict(rows),
         "warnings": warnings(rows),
@@ -149,13 +148,13 @@ def _group(
 
 
 def _largest(classes: list[ClassRow]) -> list[ClassRow]:
-    """The classes that moved most, none that moved by less than the four decimals shown."""
+    """The classes with the largest changes, without changes below the four decimals shown."""
     moved = [line for line in classes if abs(line.delta_AP or 0.0) >= 5e-5]
     return sorted(moved, key=lambda line: -abs(line.delta_AP or 0.0))[:CLASSES_SHOWN]
 
 
 def _different(line: ClassRow) -> str:
-    """Of a class: whether it is different from the reference, and if so whether for the better."""
+    """Whether a class is different from the reference, and if so whether it is better."""
     if line.different is None:
         return ""
     better = (line.delta_AP or 0.0) > 0
@@ -163,7 +162,7 @@ def _different(line: ClassRow) -> str:
 
 
 def _precision(entry: Entry) -> dict[str, Any]:
-    """What a reduced precision did to a model: sizes, what stays in fp32, the tensors that it breaks most."""
+    """The effect of a reduced precision: sizes, operators that stay in fp32, tensors that it breaks most."""
     report = read_precision(entry["path"])
     saturated = sorted(report.saturated or (), key=lambda tensor: -tensor.share_outside)
     overflows = sorted(report.overflows or (), key=lambda tensor: -tensor.max_abs)
@@ -181,19 +180,19 @@ def _precision(entry: Entry) -> dict[str, Any]:
 
 
 def _inline_svg(path: str, name: str, text: str) -> Markup:
-    """The SVG for use inside HTML: no prolog, a label, ids that no other figure has."""
+    """The SVG for use inside HTML: without prolog, with a label and unique ids."""
     svg = Path(path).read_text(encoding="utf-8")
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
-    label = Markup('<svg role="img" aria-label="{}" ').format(f"{text} The numbers are tabulated.")
+    label = Markup('<svg role="img" aria-label="{}" ').format(f"{text} The numbers are in the tables.")
     return label + Markup(svg.removeprefix("<svg "))
 
 
 def _facts_by_set(
     timings: list[TimedVariant], facts_of: Callable[[Latency], dict[str, Any]]
 ) -> dict[str, list[str]]:
-    """Each fact's distinct values, every one with where it held unless it held everywhere."""
+    """The different values of each fact; with several values, each says where it holds."""
     facts: dict[str, dict[str, list[str]]] = {}
     for timing in timings:
         for name, value in facts_of(timing.latency).items():

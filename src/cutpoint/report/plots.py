@@ -1,7 +1,7 @@
-"""The figures that line up the variants.
+"""The figures with one line per variant.
 
-Every figure has one panel per data set and model, one line per variant in table order, and the
-numbers beside the marks.
+Every figure has one panel per data set and model, one line per variant in the order of the table, and the
+numbers next to the marks.
 """
 
 import math
@@ -22,7 +22,7 @@ from cutpoint.report.canvas import canvas, panel_title
 from cutpoint.summary.flags import REFUSED, doubts, latency_doubts
 from cutpoint.summary.words import fixed, signed
 
-ELSEWHERE = ("#666666", "x")  # detections that were made elsewhere have no cut
+ELSEWHERE = ("#666666", "x")  # external detections have no cut
 CUTS = {"raw": ("#0072B2", "s"), "decoded": ("#009E73", "D"), "e2e": ("#D55E00", "o")}
 STAGES = {
     "decode": "#56B4E9",
@@ -33,14 +33,14 @@ STAGES = {
     "postprocess": "#CC79A7",
 }
 LINE_IN, PANEL_IN, LEGEND_IN = 0.34, 0.95, 0.45
-# A panel whose differences are all below this many AP shows them as small, not blown up.
+# If all differences of a panel are below this AP, the scale is not enlarged further.
 SMALLEST_AP_RANGE = 0.002
 LOSS, GAIN = "#D55E00", "#0072B2"
 Rows = Sequence[SummaryRow]
 
 
 def plot_ap(*, summary: str, out: str) -> None:
-    """Draw each variant's distance to the reference in AP (fraction), or its agreement.
+    """Draw each variant's difference from the reference in AP (fraction), or its agreement.
 
     Args:
         summary: path of summary.csv. Data sets without annotations show agreement instead of AP.
@@ -119,7 +119,7 @@ def plot_latency(*, summary: str, out: str) -> None:
 
 
 def plot_stages(*, rows: list[dict[str, Any]], out: str) -> None:
-    """Draw where each variant's time goes: the median of each stage, stacked, in ms.
+    """Draw the median of each stage of every variant, stacked, in ms.
 
     Args:
         rows: one dict per variant, in table order: ``dataset, model, variant`` and ``latency``,
@@ -166,7 +166,7 @@ def _delta_panel(ax: Axes, rows: Rows) -> str:
 
 
 def _rung_name(rung: Rung, reference: bool) -> str:
-    """The variant, and below what changed: the step where it is one of the recipe."""
+    """The variant, and below it the change: for a recipe, the step."""
     changes = rung.recipe_steps if len(rung.recipe_steps) == 1 else rung.changes
     refused = [REFUSED] if rung.refused else []
     return "\n".join([rung.variant + " (reference)" * reference, *changes, *refused])
@@ -180,7 +180,7 @@ def _ap_limits(ax: Axes, values: list[float]) -> None:
 
 
 def _steps_panel(ax: Axes, ladder: Ladder) -> str:
-    """Bars that hang on each other: from the AP of the rung before to that of this one."""
+    """Connected bars: from the AP of the rung before to the AP of this rung."""
     total, reached = 0.0, [0.0]
     ax.axvline(0, color="#444444", lw=1)
     for y, rung in enumerate(ladder.rungs):
@@ -199,7 +199,7 @@ def _steps_panel(ax: Axes, ladder: Ladder) -> str:
 
 
 def _matches_panel(ax: Axes, ladder: Ladder) -> str:
-    """Without ground truth: what fraction of the detections each step keeps."""
+    """Without ground truth: the fraction of the detections that each step keeps."""
     values = [rung.agreement_to_previous for rung in ladder.rungs]
     ax.axvline(1, color="#444444", lw=1)
     for y, value in enumerate(values):
@@ -224,7 +224,7 @@ def _agreement_panel(ax: Axes, rows: Rows) -> str:
 
 
 def _placed(rows: Rows, values: Sequence[float | None], reference: float) -> list[float]:
-    """Where each variant stands; the reference by definition, and NaN, drawn by nothing, what is refused."""
+    """The value of each variant; the reference's by definition; NaN, which is not drawn, for refused ones."""
     return [
         reference if row.is_reference and not row.refused else math.nan if value is None else value
         for row, value in zip(rows, values, strict=True)
@@ -243,7 +243,7 @@ def _panels(summary: Iterable[SummaryRow]) -> list[tuple[str, list[SummaryRow]]]
 
 
 def _names(rows: Rows, about: tuple[str, ...]) -> list[str]:
-    """Variant names; below, what makes the numbers doubtful, see ``flags.doubts``."""
+    """Variant names, and below them why the numbers are doubtful, see ``flags.doubts``."""
     return [_doubted(row.variant + " (reference)" * row.is_reference, doubts(row, about)) for row in rows]
 
 

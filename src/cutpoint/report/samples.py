@@ -1,4 +1,4 @@
-"""Pictures that show ground truth, reference and variant side by side."""
+"""Pictures of ground truth, reference and variant side by side."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from cutpoint.report.drawing import Item, compose
 
 NOTHING, NO_ROWS = make_results([]), np.zeros(0, dtype=np.int64)
 
-# rows of the autopsy by image, category, score, x1 and y1 of the box: the step, in words
+# the step in words, by image, category, score, x1 and y1 of the autopsy's boxes
 Causes = dict[tuple[float, ...], str]
 
 
@@ -38,19 +38,19 @@ def draw_samples(
 ) -> None:
     """Draw the images where a variant differs most from the reference.
 
-    Images come in the order of their number of unmatched detections at or above ``score_thr``,
-    most first, then those with detections before those without, then by image id. A detection is
-    matched by one of the same class with IoU >= 0.9, one to one, at any score: a score that
-    rounding moves across ``score_thr`` is no difference. Unmatched ones are drawn thick and
-    labelled with ≠ and what became of their candidate on the other side.
+    Images are sorted by their number of unmatched detections at or above ``score_thr``, most first; then
+    images with detections come first; then by image id. A detection is matched by one of the same class
+    with IoU >= 0.9, one to one, at any score: if rounding moves a score across ``score_thr``, this is not a
+    difference. Unmatched detections are drawn thick, with the label ≠ and what happened to their candidate on
+    the other side.
 
     Args:
         manifest: path of the data set's manifest JSON.
-        truth: path of the JSON of ``truth.build_truth``; null without annotations: there is no panel of
+        truth: path of the JSON of ``truth.build_truth``; null without annotations: then there is no panel of
             ground truth.
         reference_detections: path of the reference's detections file.
-        variant_detections: the same of the variant. Where one of the two is refused, nothing is drawn.
-        autopsy: path of the variant's Parquet of ``autopsy.autopsy``, for the labels of unmatched ones.
+        variant_detections: path of the variant's. If one of the two is refused, no picture is drawn.
+        autopsy: path of the variant's Parquet of ``autopsy.autopsy``, for the labels of unmatched boxes.
         reference_name: the reference's name, for the caption.
         variant_name: the variant's name, for the caption.
         classes: the model's class names, index = label, for data sets without annotations, whose
@@ -107,7 +107,7 @@ def draw_samples(
 
 
 def _read_causes(autopsy: str) -> dict[str, Causes]:
-    """By side and detection: the step that the other side's candidate ended at."""
+    """The step that removed the other side's candidate, by side and detection."""
     columns = ("image_id", "category_id", "score", "x1", "y1")
     causes: dict[str, Causes] = {"reference": {}, "variant": {}}
     for row in read_autopsy(autopsy):
@@ -129,7 +129,7 @@ def _objects(truth: GroundTruth, rows: np.ndarray) -> list[Item]:
 
 
 def _visible(own: Results, other: Results, score_thr: float, causes: Causes) -> list[Item]:
-    """The detections to draw, best first; those that the other side lacks are thick."""
+    """The detections to draw, best first; detections that the other side lacks are thick."""
     order = np.argsort(-own.score, kind="stable")
     own = own.take(order[own.score[order] >= score_thr])
     alike = own.category_id[:, None] == other.category_id[None]

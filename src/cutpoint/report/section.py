@@ -1,4 +1,4 @@
-"""A section of the page: what is said about a data set and model, made of files of one kind."""
+"""A section of the page about a data set and model, made from files of one kind."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ class Section:
     Attributes:
         title: its heading.
         kind: the files that it shows, a key of ``plan.tables.report_entries``.
-        build: what its template shows, of the entries of these files; without any content (null or empty) the
-            section is left out.
-        template: shows ``section.content``; that of a ``NumberTable`` unless the section has its own.
-        alarms: sentences of the content that stand in the page's first section too.
+        build: makes the content for the template from the entries of these files; the section is left out if
+            the content is null or empty.
+        template: shows ``section.content``; the default shows a ``NumberTable``.
+        alarms: sentences from the content that the page's first section shows too.
     """
 
     title: str
@@ -43,6 +43,6 @@ class Shown:
 
 
 def show(sections: Sequence[Section], entries: dict[str, list[Entry]]) -> list[Shown]:
-    """The sections that have something to say; ``entries`` of one data set and model, by kind."""
+    """The sections with content; ``entries`` of one data set and model, by kind."""
     made = ((section, section.build(entries.get(section.kind, []))) for section in sections)
     return [Shown(s.title, s.template, content, s.alarms(content)) for s, content in made if content]

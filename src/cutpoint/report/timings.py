@@ -1,4 +1,4 @@
-"""What the page says about time: the stages of each variant, how they were measured, and what proves it."""
+"""The page about time: the stages of each variant, how they were measured, and the evidence for it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,13 +32,13 @@ def read_timings(entries: list[dict[str, str]]) -> list[TimedVariant]:
 
 
 def stage_table(timings: list[TimedVariant]) -> dict[str, Any]:
-    """Medians of the stages, the total's distribution and its difference to the reference, ms.
+    """Medians of the stages, the total's distribution and its difference from the reference, ms.
 
     Args:
-        timings: of each variant, in table order.
+        timings: the timings of all variants, in table order.
 
     Returns:
-        ``heads`` and ``rows`` of cells as text; a column that no variant has is left out.
+        ``heads`` and ``rows`` of cells as text; a column without any value is left out.
     """
     columns: dict[str, Callable[[Latency], str]] = {
         name.replace("_", " "): partial(_median, stage=name) for name in IN_ORDER
@@ -47,14 +47,14 @@ def stage_table(timings: list[TimedVariant]) -> dict[str, Any]:
     columns["95 % interval"] = lambda t: _span(t.stages.total.p50_ci95)
     columns |= {key: partial(_of_total, statistic=key) for key in SHOWN}
     columns["n"] = lambda t: str(t.stages.total.n)
-    columns["difference to the reference"] = lambda t: _difference(t.difference)
+    columns["difference from the reference"] = lambda t: _difference(t.difference)
     columns["images/s"] = lambda t: fixed(1)(t.throughput.images_per_s) if t.throughput else ""
     columns["notes"] = lambda t: "; ".join(t.notes)
     return _table(timings, columns)
 
 
 def proof_table(timings: list[TimedVariant]) -> dict[str, Any]:
-    """What ran where and in what state: providers, nodes, memory, cold start, warm-up, other processes."""
+    """The conditions of each run: providers, nodes, memory, cold start, warm-up, other processes."""
     columns: dict[str, Callable[[Latency], str]] = {
         "provider": _provider,
         "nodes": lambda t: _placed(t, lambda nodes: _by_provider(nodes.nodes, str)),
@@ -75,7 +75,7 @@ def proof_table(timings: list[TimedVariant]) -> dict[str, Any]:
 
 
 def conditions(latency: Latency) -> dict[str, Any]:
-    """How a variant was timed, and what state the machine was in."""
+    """How a variant was timed, and the state of the machine."""
     watch = latency.watch
     return {
         "threads": latency.threads,

@@ -11,10 +11,11 @@ from cutpoint.summary.words import cell_text, is_number
 def variant_table(rows: Sequence[SummaryRow]) -> dict[str, Any]:
     """What the variants share, the heads of the other columns, and the lines.
 
-    Columns that are empty for a data set and model are left out; text columns with one value are said once.
+    Columns that are empty for a data set and model are left out. A text column with a single value is shown
+    once, above the table.
 
     Args:
-        rows: of one data set and model.
+        rows: the rows of one data set and model.
     """
     shared, columns = [], []
     for column in shown_columns("page"):
@@ -48,7 +49,7 @@ def _text(column: Column, row: SummaryRow) -> str:
 
 
 def _cell(column: Column, row: SummaryRow) -> dict[str, Any]:
-    """A cell of the main table: what it says, and below it the interval, and what makes it doubtful."""
+    """A cell of the main table: its text, and below it the interval and the reason for doubt."""
     text = _text(column, row)
     below = COLUMNS[column.below] if column.below else None
     return {

@@ -12,7 +12,7 @@ Rows = Sequence[SummaryRow]
 
 
 def verdict(rows: Rows) -> list[str]:
-    """Say in sentences how far each variant is from the reference, and how fast they are; doubts first.
+    """Say in sentences how much each variant differs from the reference, and how fast they are; doubts first.
 
     Args:
         rows: the rows of one data set and model of summary.csv.
@@ -46,7 +46,7 @@ def _distance(compared: Rows) -> list[str]:
             verb = "is" if len(far) == 1 else "are"
             sentences.append(
                 f"AP is {word} with {names}, which {verb} suspicious: a conversion does not improve a "
-                "model; look for a fault in the reference or in the comparison."
+                "model; look for a mistake in the reference or in the comparison."
             )
     unclear = [row for row in compared if row.verdict == "inconclusive"]
     if unclear:

@@ -176,11 +176,11 @@ def test_names_are_escaped(page, html):
 
 
 def test_pictures_tables_and_figures_can_be_heard(page):
-    assert all("raw beside its reference, image" in image["alt"] for image in page.all("img"))
+    assert all("raw and its reference, image" in image["alt"] for image in page.all("img"))
     assert all(head.get("scope") in ("col", "row") for head in page.all("th"))
     drawings = page.all("svg")
     assert len(drawings) == 6
-    assert all(a["role"] == "img" and "tabulated" in a["aria-label"] for a in drawings)
+    assert all(a["role"] == "img" and "in the tables" in a["aria-label"] for a in drawings)
     assert [tag for tag, _ in page.tags].count("h1") == 1
 
 
