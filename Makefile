@@ -13,7 +13,7 @@ help:
 	@echo "make heads            prove every dense head at every cut; writes docs/heads.md"
 	@echo "make zoo              the same with the zoo's own backbones; writes docs/zoo.md"
 	@echo "make benchmark        measure side by side, each beside its floor; writes benchmarks/results"
-	@echo "make lint             check style of Python and workflow files"
+	@echo "make lint             check style and types of Python, style of workflow files"
 	@echo "make format           rewrite them in that style"
 	@echo "make environment      write environment.yml from requirements.txt"
 	@echo "make regenerate-demo  draw the demo's images and train its detectors again"
@@ -62,6 +62,7 @@ benchmark: setup
 lint: setup
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
+	$(VENV)/mypy
 	$(VENV)/snakefmt --check $(SMK)
 	$(VENV)/python tools/lint_workflow.py
 
