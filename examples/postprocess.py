@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Post-process a Cutpoint export by hand: one file, numpy + OpenCV + onnxruntime, nothing else. Copy it.
+"""Post-process a Cutpoint export by hand: one file that needs only numpy, OpenCV and onnxruntime. Copy it.
 
     python postprocess.py model.onnx image.jpg [--score-thr 0.3]
 
-Reads a `raw` or `decoded` export, whose `cutpoint` metadata holds all that post-processing needs, and prints
-one detection a line: label, score, x1 y1 x2 y2 in pixels of the original image. The result is that of the
-model's own `predict` in mmdet 3.3.0.
+It reads a `raw` or `decoded` export. The `cutpoint` metadata of the file has everything that post-processing
+needs. It prints one detection per line: label, score, x1 y1 x2 y2 in pixels of the original image. The result
+equals the model's own `predict` in mmdet 3.3.0.
 """
 
 import argparse
@@ -83,7 +83,7 @@ def make_priors(head, level, height, width):
 
 
 def decode(head, level, priors, values):
-    """What the box branch emits (N, channels) to boxes (N, 4), and the factor (N,) that SABL's gives."""
+    """Output of the box branch (N, channels) to boxes (N, 4), and the factor (N,) from SABL's branch."""
     coder, stride = head["coder"], np.array(head["strides"][level], f32)
     kind = coder["type"]
     centre, size = priors, None
@@ -127,7 +127,7 @@ def decode(head, level, priors, values):
         best = scores.argmax(-1)[..., None]
         rest = np.where(np.arange(side) == best, f32(-1), scores)
         second = rest.argmax(-1)[..., None]
-        # in bucket widths inwards; an offset moves every edge towards the origin
+        # in bucket widths to the inside; an offset moves every edge towards the origin
         offset = np.take_along_axis(offsets, best, 2)[..., 0] * np.array([-1, 1, -1, 1], f32)
         steps = best[..., 0].astype(f32) + f32(0.5) + offset
         half = size * f32(coder["scale"]) * f32(0.5)
@@ -163,7 +163,7 @@ def read_raw(outputs, head):
 
 
 def read_decoded(outputs, head):
-    """The same table from the `decoded` cut, where the graph has done the work."""
+    """The same table from the `decoded` cut, where the graph has already decoded."""
     boxes, scores = outputs["boxes"][0], outputs["scores"][0]
     if "factors" not in outputs and (head["factor"] or head["coder"]["type"] == "buckets"):
         raise SystemExit("this file's scores are class x factor; export it with `scores: class`")
@@ -184,7 +184,7 @@ def iou_with(box, boxes):
 
 
 def nms(boxes, scores, iou_threshold):
-    """Greedy NMS, IoU strictly above the threshold suppresses; kept indices, best first."""
+    """Greedy NMS: an IoU strictly above the threshold suppresses. Kept indices, best first."""
     order, kept = np.argsort(-scores, kind="stable"), []
     while len(order):
         best, order = order[0], order[1:]
@@ -223,7 +223,7 @@ def vote(step, boxes, labels, pool_boxes, pool_scores, pool_labels):
 def postprocess(table, head, clip, scale, score_thr=None):
     """Run the steps in the metadata; boxes (N, 4) in original-image pixels, scores (N,), labels (N,)."""
     all_boxes, all_scores, all_factors, all_levels = table
-    floor = head["floor"]  # pairs below it cannot matter: everything that ranks, ranks them last
+    floor = head["floor"]  # pairs below it cannot matter: steps that rank pairs rank them last
     value = all_scores * all_factors[:, None] if floor["quantity"] == "product" else all_scores
     row, label = np.nonzero(value >= f32(floor["value"]))
     boxes, score, factor, level = all_boxes[row], all_scores[row, label], all_factors[row], all_levels[row]

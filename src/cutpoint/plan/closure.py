@@ -1,4 +1,4 @@
-"""The files that a model config and the user's modules reach; their code is read and does not run."""
+"""The files that a model config and the user's modules reach. Their code is read, and it does not run."""
 
 import ast
 import builtins
@@ -19,21 +19,21 @@ import yaml
 
 from cutpoint.errors import UserError
 
-# What a `_base_` expression may call: mmengine 0.10.7 evaluates it where these stand.
+# The functions that a `_base_` expression may call when mmengine 0.10.7 evaluates it.
 PURE = (
     *("dict", "enumerate", "format", "len", "list", "map", "max", "min", "range", "reversed"),
     *("set", "sorted", "str", "sum", "tuple", "zip"),
 )
-# What a config or a module may open by name; JSON is left out, since a data set's is no part of the model.
+# Files that a config or a module may open by name. JSON is left out, because it may belong to a data set.
 OPENED = (".py", ".txt", ".csv", ".npy", ".npz", ".yaml", ".yml")
 
 
 @dataclass
 class Reach:
-    """What one file asks for.
+    """What one file needs.
 
-    ``configs``: paths of config files, each of which must be there. ``imports``: ``(level, parts)`` of every
-    import; level is the number of leading dots. ``named``: files of the working directory named by a text.
+    ``configs``: paths of config files, which must exist. ``imports``: ``(level, parts)`` of every import;
+    level is the number of leading dots. ``named``: files of the working directory that a text names.
     """
 
     configs: list[str] = field(default_factory=list)
@@ -45,10 +45,10 @@ def config_files(config: str) -> list[str]:
     """The local files that a model config consists of.
 
     These are the config, the files that it inherits from (``_base_``, or ``read_base()`` in a pure-Python
-    config), the local modules that these import, by ``custom_imports`` as well, with all that those import,
-    and the files of the working directory that they name (see ``OPENED``). A local module lies beside the
-    file that imports it, below the working directory, or below a folder of Python's search path that holds no
-    installed packages.
+    config), the local modules that these import (also with ``custom_imports``) with everything that those
+    import, and the files of the working directory that they name (see ``OPENED``). A local module lies next
+    to the file that imports it, below the working directory, or below a folder of Python's search path that
+    has no installed packages.
 
     Args:
         config: a path, or ``mmdet::...``, which has none (mmdet's version stands for it).
@@ -57,7 +57,7 @@ def config_files(config: str) -> list[str]:
         the config first, then the others in the order in which they are reached.
 
     Raises:
-        UserError: a file that cannot be read, a ``_base_`` that cannot be evaluated or is not there.
+        UserError: a file cannot be read, or a ``_base_`` cannot be evaluated or is missing.
     """
     if "::" in config:
         return []
@@ -72,23 +72,23 @@ def config_files(config: str) -> list[str]:
         reach = _read(path, True)
         for base in reach.configs:
             if not Path(base).is_file():
-                raise UserError(f"model config {path}: it inherits from {base}, and there is no such file")
+                raise UserError(f"model config {path}: it inherits from {base}, which does not exist")
         waiting += reach.configs + [name for name in reach.named if name.endswith(".py")]
         modules += _imported(path, reach) + reach.named
     return list(dict.fromkeys([*reached, *_follow(modules)]))
 
 
 def module_files(modules: Iterable[str]) -> list[str]:
-    """The local files of modules and of all that these import.
+    """The local files of modules and of everything that they import.
 
     Args:
         modules: dotted names, the config's ``imports``.
 
     Returns:
-        paths in the order in which they are reached, the packages that a module lies in with it.
+        paths in the order in which they are reached, with the packages that a module lies in.
 
     Raises:
-        UserError: a module that is neither there nor installed.
+        UserError: a module is neither below the working directory nor installed.
     """
     files: list[str] = []
     for module in modules:
@@ -96,7 +96,7 @@ def module_files(modules: Iterable[str]) -> list[str]:
         local = [path for root in _roots() for path in _locate(root, parts)]
         ends = os.path.join(*parts)
         whole = any(path.endswith((f"{ends}.py", os.path.join(ends, "__init__.py"))) for path in local)
-        # find_spec of the top package runs nothing
+        # find_spec of the top package does not run code
         if not whole and (local or importlib.util.find_spec(parts[0]) is None):
             raise UserError(f"imports: no module {module!r} below {Path.cwd()} or among the installed ones")
         files += local
@@ -127,9 +127,9 @@ def _imported(path: str, reach: Reach) -> list[str]:
 
 
 def _roots() -> list[str]:
-    """Where local modules are roots: the search path with its editable installs, without installed packages.
+    """The roots of local modules: the search path with its editable installs, without installed packages.
 
-    An installed module does not change without its version.
+    An installed module changes only with its version.
     """
     here = os.getcwd()
     fixed = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
@@ -142,7 +142,7 @@ def _roots() -> list[str]:
 
 
 def _locate(root: str, parts: tuple[str, ...]) -> list[str]:
-    """The files that run when a module below a folder is imported, as far as they are there."""
+    """The existing files that run when a module below a folder is imported."""
     files: list[str] = []
     folder = root
     for part in parts:
@@ -185,7 +185,7 @@ def _read_once(path: str, is_config: bool, _time: int, _size: int) -> Reach:
 
 
 def _fill_in(path: str, text: str) -> str:
-    """Put in what mmengine puts in before it reads a config (``Config._file2dict``, mmengine 0.10.7)."""
+    """Insert what mmengine inserts before it reads a config (``Config._file2dict``, mmengine 0.10.7)."""
     stem, suffix = os.path.splitext(os.path.basename(path))
     known = {
         "fileDirname": os.path.dirname(os.path.abspath(path)),
@@ -208,7 +208,7 @@ def _read_data(path: str, text: str) -> Reach:
         raise UserError(f"model config {path}: mmengine reads .py, .json, .yaml and .yml files")
     content = json.loads(text) if path.endswith(".json") else yaml.safe_load(text)
     if not isinstance(content, dict):
-        raise UserError(f"model config {path}: it is no mapping of keys to values")
+        raise UserError(f"model config {path}: it is not a mapping of keys to values")
     custom = content.get("custom_imports") or {}
     names = custom.get("imports", []) if isinstance(custom, dict) else []
     names = [names] if isinstance(names, str) else names
@@ -286,7 +286,7 @@ def _imports(node: ast.AST) -> Iterator[tuple[int, tuple[str, ...]]]:
 
 
 def _split(modules: Iterable[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Dotted names, relative ones with their dots, as ``Reach.imports`` has them."""
+    """Dotted names, with leading dots for relative ones, from ``Reach.imports``."""
     for module in modules:
         name = module.lstrip(".")
         yield len(module) - len(name), tuple(name.split("."))

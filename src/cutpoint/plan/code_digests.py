@@ -1,7 +1,7 @@
-"""What a rule's result depends on besides its inputs: our own code, and the libraries it imports.
+"""What a rule's result depends on besides its inputs: our own code, and the libraries that it imports.
 
-Both are read off the source, so that nothing has to be listed by hand: the package-internal import closure of
-the module that a rule calls, imports inside functions included, and the other packages imported in it.
+Both are read from the source, so there is no list by hand: the import closure, inside the package, of the
+module that a rule calls (including imports inside functions), and the other packages that it imports.
 """
 
 import ast
@@ -18,10 +18,10 @@ PACKAGE = "cutpoint"
 ROOT = Path(__file__).parents[1]
 MODULE_NAME = re.compile(rf"{PACKAGE}(\.\w+)+")
 
-# Files beside the code that a module reads.
+# Files besides the code that a module reads.
 DATA_FOLDERS = {"cutpoint.report.page": ("report/templates",)}
 
-# Distributions whose name is not that of the import; the first one installed counts.
+# Distributions with another name than the import; the first installed one counts.
 DISTRIBUTIONS = {
     "PIL": ("pillow",),
     "cv2": ("opencv-python", "opencv-python-headless", "opencv-contrib-python"),
@@ -30,13 +30,13 @@ DISTRIBUTIONS = {
     "onnxruntime": ("onnxruntime-gpu", "onnxruntime"),
     "yaml": ("PyYAML",),
 }
-# They show or fetch, and do not change what is written.
+# They show or download something, and do not change what is written.
 WITHOUT_EFFECT = {"requests", "tqdm"}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class CodeDigests:
-    """The code behind each module of the package; what a file says is kept with its digest."""
+    """The code of each module of the package; the result for a file is kept with its digest."""
 
     def __init__(self, digests: Digests, root: Path = ROOT) -> None:
         """``root``: folder of the package's top-level ``__init__.py``."""
@@ -52,7 +52,7 @@ class CodeDigests:
         """Hash a module and everything of the package that it imports, without comments and docstrings.
 
         Args:
-            module: dotted name, such as ``cutpoint.evaluate.coco``.
+            module: dotted name, for example ``cutpoint.evaluate.coco``.
 
         Returns:
             12 hexadecimal digits.
@@ -67,7 +67,7 @@ class CodeDigests:
         return self._versions(self.closure(module))
 
     def closure(self, module: str) -> set[str]:
-        """Names of the package's modules that importing and running one can reach, itself included.
+        """Names of the package's modules that a module can reach when it is imported and run, and itself.
 
         Raises:
             ValueError: the package has no such module.

@@ -52,12 +52,12 @@ class Evaluation:
 
     @property
     def run_variants(self) -> list[RunVariant]:
-        """Those that are not finished results files."""
+        """The variants that are not external results files."""
         return [variant for variant in self.variants if isinstance(variant, RunVariant)]
 
     @property
     def results_variants(self) -> list[ResultsVariant]:
-        """Those that are."""
+        """The variants that are external results files."""
         return [variant for variant in self.variants if isinstance(variant, ResultsVariant)]
 
     @property

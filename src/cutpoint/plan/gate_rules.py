@@ -1,4 +1,4 @@
-"""The config's gate: which bounds each variant of each evaluation has to keep."""
+"""The config's gate: the bounds for each variant of each evaluation."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -26,7 +26,7 @@ def resolve_gate(rules: list[dict[str, Any]], evaluations: Iterable[Evaluation])
         in the column's unit. The first of a variant with an ONNX file has the column ``VERIFIED`` and null.
 
     Raises:
-        UserError: a name that no evaluation has, or a rule that would check nothing.
+        UserError: no evaluation has a name in a rule, or a rule would not check anything.
     """
     evaluations = list(evaluations)
     for index, rule in enumerate(rules):
@@ -56,7 +56,7 @@ def _bounds(rule: dict[str, Any]) -> list[Bound]:
 
 
 def _variants(rule: dict[str, Any], evaluation: Evaluation) -> list[Variant]:
-    """Those of an evaluation that a rule is about."""
+    """The variants of an evaluation that a rule names."""
     names = {"model": evaluation.model.name, "dataset": evaluation.dataset.name}
     if any(rule[key] not in (None, name) for key, name in names.items()):
         return []
@@ -74,7 +74,7 @@ def _check_rule(where: str, rule: dict[str, Any], evaluations: list[Evaluation])
         raise UserError(f"{where}: the rule has no bound; add one, such as delta_AP_lo: {{min: -0.002}}")
     if rule["variants"] == "all":
         if not any(_variants(rule, evaluation) for evaluation in evaluations):
-            raise UserError(f"{where}: no evaluation has a variant beside the reference; name what to check")
+            raise UserError(f"{where}: no evaluation has a variant besides the reference; name what to check")
         return
     scope = "".join(f" of {key} {rule[key]}" for key in ("model", "dataset") if rule[key])
     known = {v.name for e in evaluations for v in _variants({**rule, "variants": _names(e)}, e)}

@@ -18,7 +18,7 @@ def manifest_file(dataset: Dataset) -> str:
 
 
 def spec_file(model: str) -> str:
-    """What post-processing needs to know of a model."""
+    """What post-processing needs to know about a model."""
     return f"results/models/{model}/spec.json"
 
 
@@ -33,7 +33,7 @@ def onnx_file(model: str, run: Run) -> str | None:
 
 
 def verify_file(model: str, export: Export) -> str:
-    """The tensors of an export beside PyTorch's."""
+    """The tensors of an export compared with PyTorch's."""
     return f"results/models/{model}/{export.name}.verify.json"
 
 
@@ -50,7 +50,7 @@ def precision_report(model: str, run: Run) -> str | None:
 
 
 def pair_file(kind: str, evaluation: Evaluation) -> str:
-    """The file of a kind (``truth``, ``ladders``) that a model has on a data set."""
+    """The file of a kind (``truth``, ``ladders``) for a model on a data set."""
     return f"results/{kind}/{evaluation.dataset.name}/{evaluation.model.name}.json"
 
 
@@ -60,7 +60,7 @@ def truth_file(evaluation: Evaluation) -> str | None:
 
 
 def variant_file(kind: str, evaluation: Evaluation, variant: Variant, ending: str = ".json") -> str:
-    """The file of a kind (``metrics``, ``comparisons``, ...) that each variant has."""
+    """The file of a kind (``metrics``, ``comparisons``, ...) for a variant."""
     return f"results/{kind}/{evaluation.dataset.name}/{evaluation.model.name}/{variant.name}{ending}"
 
 
@@ -107,12 +107,12 @@ def fingerprint_files(evaluation: Evaluation) -> dict[str, str]:
     model = onnx_file(evaluation.model.name, run) if run else None
     if model is None:
         pair = f"{evaluation.model.name} on {evaluation.dataset.name}"
-        raise UserError(f"no variant of {pair} is diagnosed; name one by `diagnose` in its evaluation")
+        raise UserError(f"no variant of {pair} is diagnosed; name one under `diagnose` in its evaluation")
     return {"model": model, "reference": detections_file(evaluation, evaluation.reference)}
 
 
 def operating_files(evaluation: Evaluation, variant: Variant) -> dict[str, str]:
-    """A variant's detections, and the reference's beside them."""
+    """A variant's detections, and the reference's."""
     files = {"variant": detections_file(evaluation, variant)}
     if variant != evaluation.reference:
         files["reference"] = detections_file(evaluation, evaluation.reference)

@@ -1,4 +1,4 @@
-"""Which recipe makes a variant's detections."""
+"""The recipe that makes a variant's detections."""
 
 from typing import Any
 

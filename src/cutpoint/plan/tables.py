@@ -1,4 +1,4 @@
-"""What tables, page and timing get from a plan: cells, and the paths of the files behind them."""
+"""What tables, page and timing get from a plan: cells, and the paths of files."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -116,7 +116,7 @@ def latency_jobs(evaluation: Evaluation, imports: list[str]) -> list[dict[str, A
 def timed_modules(jobs: Iterable[dict[str, Any]]) -> list[str]:
     """The modules that ``time_variants`` runs for the jobs of ``latency_jobs``.
 
-    The coordinator reaches the worker, and that all but the post-processing behind a graph.
+    The coordinator imports the worker, and the worker everything except the post-processing after a graph.
     """
     written = any(job["cut"] != "e2e" for job in jobs)
     return ["cutpoint.latency.coordinator", *(["cutpoint.latency.handwritten"] if written else [])]

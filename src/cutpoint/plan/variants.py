@@ -28,7 +28,7 @@ class RecipeChoice:
 
     @classmethod
     def written_out(cls, steps: list[dict[str, Any]], name: str | None) -> "RecipeChoice":
-        """Steps of the config, by the name that it gives them; without one they get one from their hash."""
+        """Steps from the config, by their name there; steps without a name get one from their hash."""
         text = json.dumps(steps, sort_keys=True)
         return cls(name or f"steps-{hashlib.sha256(text.encode()).hexdigest()[:8]}", steps=text)
 
@@ -124,7 +124,7 @@ class Trace:
 
 @dataclass(frozen=True)
 class Foreign:
-    """An ONNX file that Cutpoint did not make; ``outputs`` is the config's description of it, JSON."""
+    """An external ONNX file; ``outputs`` is the config's description of it, JSON."""
 
     path: str
     outputs: str
@@ -205,7 +205,7 @@ class Run:
 
 @dataclass(frozen=True)
 class ResultsVariant:
-    """A finished, external results file: how its detections were made is unknown."""
+    """An external results file: it is unknown how its detections were made."""
 
     name: str
     results: str
@@ -226,7 +226,7 @@ class RunVariant:
 
     @property
     def known_recipe(self) -> RecipeChoice | None:
-        """What makes its detections; null where a file made elsewhere does."""
+        """What makes its detections; null for an external file."""
         return None if self.export.foreign and self.run.cut == "e2e" else self.recipe
 
     @property

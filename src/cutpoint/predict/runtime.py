@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions: what was asked for is what runs, or a message."""
+"""ONNX Runtime sessions: the provider that was asked for runs, or there is an error."""
 
 import contextlib
 import ctypes
@@ -21,7 +21,7 @@ from cutpoint.records.model import METADATA_KEY, as_spec
 from cutpoint.records.onnx_model import PRECISION_KEY, WEIGHTED, Metadata
 from cutpoint.records.recipe import upgrade_definition
 
-# what runs what no other provider of a session can
+# the provider that runs what no other provider of a session can run
 HOST = PROVIDERS["cpu"].runtime_name
 LACKING = re.compile(r"Could not find an implementation for (\w+)\((\d+)\)")
 
@@ -30,19 +30,19 @@ class Session:
     """An ONNX file ready to run on one provider.
 
     Attributes:
-        provider: name of the provider that the session really has first, see ``providers``.
+        provider: name of the session's first provider, see ``providers``.
         cut: ``raw``, ``decoded`` or ``e2e``.
-        clip: ``image`` or ``tensor`` for ``e2e``, else null.
-        scores: ``class`` or ``fused`` for ``decoded``, else null.
-        foreign: name of the file made elsewhere that this one was made of, else null.
+        clip: ``image`` or ``tensor`` for ``e2e``, otherwise null.
+        scores: ``class`` or ``fused`` for ``decoded``, otherwise null.
+        foreign: name of the external file that this one was made from, or null.
         probabilities: names of raw tensors whose logits were made from probabilities; see ``foreign``.
         precision: ``fp32``, ``fp16`` or ``int8``.
-        spec: the model specification that travels in the file.
-        batch: number of images of a static export, else null.
-        empty: makes room for an input, as ``numpy.empty`` does; ``pinned``: in page-locked memory.
+        spec: the model specification in the file.
+        batch: number of images of a static export, or null.
+        empty: allocates an input, as ``numpy.empty`` does; ``pinned``: in page-locked memory.
         cuda_graph: whether a run replays a CUDA graph.
         optimisation: ONNX Runtime's level of graph optimisation.
-        shape: height and width of a static export, else null.
+        shape: height and width of a static export, or null.
     """
 
     def __init__(
@@ -62,11 +62,11 @@ class Session:
             provider: name of a provider, see ``providers``.
             threads: intra-op threads; null leaves ONNX Runtime's default (all cores).
             tf32: let the provider round the factors of fp32 products to 10 bits.
-            profile: start of the path of a profile that ``end_profiling`` writes; null makes none.
+            profile: start of the path of a profile that ``end_profiling`` writes; null: no profile.
             spin_s: seconds that idle threads wait for the next run without sleep.
 
         Raises:
-            UserError: the file cannot be loaded, or the provider is not there or lacks an operator.
+            UserError: the file cannot be loaded, the provider is missing, or it lacks an operator.
         """
         self._path = path
         options = session_options(threads, profile, spin_s)
@@ -107,11 +107,11 @@ class Session:
         return self.download(self.compute(self.upload(feeds)))
 
     def upload(self, feeds: dict[str, np.ndarray]) -> Any:
-        """Copy inputs to the provider's device; where that is the host's they are there."""
+        """Copy inputs to the provider's device; without a copy if that is the host."""
         return self._binding.upload(feeds) if self._binding else feeds
 
     def compute(self, uploaded: Any) -> Any:
-        """Run the graph on what ``upload`` gave; returns when the device has finished.
+        """Run the graph on the result of ``upload``; returns when the device has finished.
 
         Raises:
             UserError: ONNX Runtime cannot run it on these inputs.
@@ -122,13 +122,13 @@ class Session:
             raise UserError(f"{self._path}: ONNX Runtime cannot run it ({_first_line(error)})") from error
 
     def download(self, computed: Any) -> dict[str, np.ndarray]:
-        """Copy what ``compute`` gave to the host: output name to array."""
+        """Copy the result of ``compute`` to the host: output name to array."""
         values = self._binding.download(computed) if self._binding else computed
         return dict(zip(self._outputs, values, strict=True))
 
     @property
     def provider_options(self) -> dict[str, str]:
-        """The options of the provider as ONNX Runtime has them."""
+        """The options of the provider in ONNX Runtime."""
         options: dict[str, str] = self._session.get_provider_options()[self._row.runtime_name]
         return options
 
@@ -137,7 +137,7 @@ class Session:
         return str(self._session.end_profiling())
 
     def _check_operators(self, path: str | Path) -> None:
-        """None of those that carry weights may fall back to the CPU."""
+        """Refuse a session in which operators with weights fall back to the CPU."""
         parts = self._session.get_provider_graph_assignment_info()
         on_cpu = {n.op_type for p in parts if p.ep_name == HOST for n in p.get_nodes()}
         lacking = sorted(on_cpu.intersection(WEIGHTED))
@@ -151,7 +151,7 @@ class Session:
 def session_options(
     threads: int | None, profile: str | None = None, spin_s: float = 0
 ) -> onnxruntime.SessionOptions:
-    """Options of every session; arguments as ``Session``'s."""
+    """Options of every session; arguments as in ``Session``."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
@@ -170,7 +170,7 @@ def session_options(
 def _open(
     path: str | Path, row: Provider, tf32: bool, options: onnxruntime.SessionOptions
 ) -> tuple[onnxruntime.InferenceSession, bool]:
-    """Open a session; a graph of fixed shapes that the provider has all of is replayed as a CUDA graph."""
+    """Open a session. A graph with fixed shapes, all on the provider, is replayed as a CUDA graph."""
     plain = _create(path, row, tf32, options)
     if row.graph_option and _is_fixed(plain):
         parts = plain.get_provider_graph_assignment_info()
@@ -208,7 +208,7 @@ def _first_line(error: Exception) -> str:
 
 def _allocator(row: Provider) -> tuple[Callable[..., np.ndarray], bool]:
     if row.device.page_locked:
-        # without the CUDA runtime library a copy is staged: slower, and told
+        # without the CUDA runtime library a copy needs another buffer: it is slower, and the facts say so
         with contextlib.suppress(OSError):
             return cuda_pool().empty, True
     return np.empty, False
@@ -221,7 +221,7 @@ def _is_fixed(session: onnxruntime.InferenceSession) -> bool:
 
 
 def _missing_library(row: Provider) -> str:
-    """Why a provider's library does not load, in the loader's words, which name what is missing."""
+    """Why a provider's library does not load, in the words of the loader, which name the missing library."""
     if row.library:
         try:
             ctypes.CDLL(str(Path(onnxruntime.__file__).parent / "capi" / row.library))
@@ -244,7 +244,7 @@ def check_provider(provider: str) -> None:
 
 
 def read_metadata(session: onnxruntime.InferenceSession, path: str | Path) -> Metadata:
-    """What ``cutpoint.export`` put into the file.
+    """The metadata that ``cutpoint.export`` wrote into the file.
 
     Raises:
         UserError: the file was not written by Cutpoint, or by a newer version.

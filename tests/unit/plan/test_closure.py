@@ -69,11 +69,11 @@ def test_base_expressions_are_evaluated_as_mmengine_does(write, expression, base
         ("_base_ = ('a.py',)", r"_base_ = \('a\.py',\): mmengine takes a text or a list of texts"),
         ("_base_ = ().__class__", "__class__ is not allowed"),
         ("_base_ = open('a.py').read()", "NameError: name 'open'"),
-        ("_base_ = './gone.py'", r"model config c\.py: it inherits from gone\.py, and there is no such file"),
+        ("_base_ = './gone.py'", r"model config c\.py: it inherits from gone\.py, which does not exist"),
         ("_base_ = './bad.py'", r"model config bad\.py: cannot be read as Python"),
         (
             "with read_base():\n    from .sub.gone import *",
-            r"c\.py: it inherits from sub/gone\.py, and there is no such file",
+            r"c\.py: it inherits from sub/gone\.py, which does not exist",
         ),
         ("with read_base():\n    import a", r"c\.py: 'import a' in read_base\(\); mmengine takes only `from"),
         ("with read_base():\n    from . import a", r"'from \. import a' in read_base\(\)"),
@@ -169,7 +169,7 @@ def test_json_and_yaml_configs(write):
         }
     )
     assert config_files("a.json") == ["a.json", "b.yaml", "c.py", "own.py"]
-    with pytest.raises(UserError, match=r"list\.json: it is no mapping"):
+    with pytest.raises(UserError, match=r"list\.json: it is not a mapping"):
         config_files("list.json")
     with pytest.raises(UserError, match=r"broken\.yaml: cannot be read as JSON or YAML"):
         config_files("broken.yaml")

@@ -66,7 +66,7 @@ def test_rules_become_checks():
         (rule("all"), "gate[1]: the rule has no bound; add one, such as delta_AP_lo"),
         (
             rule("all", model="m_lot", dataset="street", AP={"min": 0}),
-            "gate[1]: no evaluation has a variant beside the reference",
+            "gate[1]: no evaluation has a variant besides the reference",
         ),
     ],
 )

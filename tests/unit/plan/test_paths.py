@@ -61,5 +61,5 @@ def test_fingerprints_need_a_variant_that_is_diagnosed():
         "model": "results/models/m/raw-fp32.onnx",
         "reference": "results/detections/d/m/pytorch.json",
     }
-    with pytest.raises(UserError, match="no variant of m on d is diagnosed; name one by `diagnose`"):
+    with pytest.raises(UserError, match="no variant of m on d is diagnosed; name one under `diagnose`"):
         fingerprint_files(evaluation(diagnose=[]))
