@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cutpoint.demo.pen import Canvas, Colour, blend, shade
 
@@ -72,7 +73,15 @@ def draw_houses(canvas: Canvas, view: View, base: float, rng: np.random.Generato
         left += wide
 
 
-def _house(canvas, left, base, wide, tall, scale, rng) -> None:
+def _house(
+    canvas: Canvas,
+    left: float,
+    base: float,
+    wide: float,
+    tall: float,
+    scale: float,
+    rng: np.random.Generator,
+) -> None:
     wall = shade(WALLS[rng.integers(len(WALLS))], rng.uniform(0.6, 1.15))
     fade = float(np.clip(0.5 - scale / 60, 0.0, 0.45))
 
@@ -121,7 +130,16 @@ def draw_side_walls(canvas: Canvas, view: View, side: float, rng: np.random.Gene
             scale = deeper
 
 
-def _wall(canvas, view, side, far, near, tall, wall, rng) -> None:
+def _wall(
+    canvas: Canvas,
+    view: View,
+    side: float,
+    far: float,
+    near: float,
+    tall: float,
+    wall: Colour,
+    rng: np.random.Generator,
+) -> None:
     def corner(scale: float, up: float) -> tuple[float, float]:
         return view.column(side, scale), view.row(scale) - up * scale
 
@@ -178,9 +196,9 @@ def fill(canvas: Canvas, x1: float, y1: float, x2: float, y2: float, colour: Col
     cv2.rectangle(canvas.image, (int(x1), int(y1)), (int(x2), int(y2)), colour, -1)
 
 
-def _polygon(canvas: Canvas, corners, colour: Colour) -> None:
-    corners = np.clip(np.array(corners), -20000, 20000)
-    cv2.fillPoly(canvas.image, [np.round(corners * 16).astype(np.int32)], colour, shift=4)
+def _polygon(canvas: Canvas, corners: ArrayLike, colour: Colour) -> None:
+    pixels = np.clip(np.array(corners), -20000, 20000)
+    cv2.fillPoly(canvas.image, [np.round(pixels * 16).astype(np.int32)], colour, shift=4)
 
 
 def photograph(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

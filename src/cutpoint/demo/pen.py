@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 Colour = tuple[float, float, float]
 FRACTION_BITS = 4
@@ -65,7 +66,7 @@ class Pen:
         foot = (x + step * self.scale, y - v * self.scale)
         return Pen(self.canvas, foot, self.scale, self.mirror, self.fade, thing)
 
-    def poly(self, points, colour: Colour) -> None:
+    def poly(self, points: ArrayLike, colour: Colour) -> None:
         """Fill a polygon of ``(u, v)`` points."""
         pixels = self._pixels(points)
         self._grow(pixels, 0)
@@ -88,7 +89,7 @@ class Pen:
         turn = np.linspace(0, 2 * np.pi, 25)
         self.line(np.stack([u + radius * np.cos(turn), v + radius * np.sin(turn)], 1), width, colour)
 
-    def line(self, points, width: float, colour: Colour) -> None:
+    def line(self, points: ArrayLike, width: float, colour: Colour) -> None:
         """Draw an open line of ``width`` metres."""
         pixels = self._pixels(points)
         thick = max(1, round(width * self.scale))
@@ -112,10 +113,10 @@ class Pen:
         patch = self.canvas.image[y1:y2, x1:x2]
         patch[inside] = (patch[inside] * (0.55 + 0.3 * self.fade)).astype(np.uint8)
 
-    def _pixels(self, points) -> np.ndarray:
-        points = np.asarray(points, dtype=np.float64) * self.scale
+    def _pixels(self, points: ArrayLike) -> np.ndarray:
+        placed = np.asarray(points, dtype=np.float64) * self.scale
         sign = -1.0 if self.mirror else 1.0
-        return np.stack([self.foot[0] + sign * points[:, 0], self.foot[1] - points[:, 1]], 1)
+        return np.stack([self.foot[0] + sign * placed[:, 0], self.foot[1] - placed[:, 1]], 1)
 
     def _grow(self, pixels: np.ndarray, margin: float) -> None:
         low, high = pixels.min(0) - margin, pixels.max(0) + margin

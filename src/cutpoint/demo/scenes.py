@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,9 @@ from cutpoint.demo.pen import Canvas, Pen
 
 OVERSAMPLING = 2
 MIN_SIDE, MIN_INSIDE = 6.0, 0.25
+
+# scale far and near, metres left and right
+Zone = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,9 @@ def make_scene(seed: int | list[int], style: Style, empty: bool | None = None) -
     return Scene(backdrop.photograph(image, rng), objects)
 
 
-def _draw_place(canvas: Canvas, layout: int, finest: float, rng):
+def _draw_place(
+    canvas: Canvas, layout: int, finest: float, rng: np.random.Generator
+) -> tuple[View, dict[str, list[Zone]]]:
     """Draw the backdrop; return the view and, for roads and walks, ``(near, far, left, right)``."""
     height, width = canvas.owner.shape
     view = View(
@@ -119,7 +125,15 @@ def _draw_place(canvas: Canvas, layout: int, finest: float, rng):
     return view, {"road": [road], "walk": walks}
 
 
-def _populate(canvas: Canvas, view: View, zones, style: Style, layout: int, bare: bool, rng):
+def _populate(
+    canvas: Canvas,
+    view: View,
+    zones: dict[str, list[Zone]],
+    style: Style,
+    layout: int,
+    bare: bool,
+    rng: np.random.Generator,
+) -> list[dict]:
     """Place and draw all things, far ones first; return ``[name, pen, crowd key, area]`` lists."""
     busy = rng.uniform(0.35, 1.3)
     crowded = rng.random() < style.crowded
@@ -174,11 +188,11 @@ def _populate(canvas: Canvas, view: View, zones, style: Style, layout: int, bare
     return _draw_items(canvas, view, items, rng)
 
 
-def _rider(pen: Pen, rng) -> None:
+def _rider(pen: Pen, rng: np.random.Generator) -> None:
     sprites.person(pen, rng, seated=True)
 
 
-def _place_people(place, rng) -> None:
+def _place_people(place: Callable[..., None], rng: np.random.Generator) -> None:
     parts: list[tuple[str, Any, float, float]] = [("person", sprites.person, 0.0, 0.0)]
     if rng.random() < 0.12:
         parts.append(("umbrella", sprites.umbrella, 0.0, 0.0))
@@ -187,7 +201,7 @@ def _place_people(place, rng) -> None:
     place("road" if rng.random() < 0.15 else "walk", 0.7, parts)
 
 
-def _place_group(place, rng) -> None:
+def _place_group(place: Callable[..., None], rng: np.random.Generator) -> None:
     """A group too dense to count: one crowd annotation."""
     name = "person" if rng.random() < 0.75 else "bicycle"
     draw = sprites.person if name == "person" else vehicles.bicycle
@@ -197,7 +211,7 @@ def _place_group(place, rng) -> None:
     place("walk", count * 0.26, parts)
 
 
-def _draw_items(canvas: Canvas, view: View, items: list[_Item], rng) -> list[dict]:
+def _draw_items(canvas: Canvas, view: View, items: list[_Item], rng: np.random.Generator) -> list[dict]:
     drawn = []
     for number, item in enumerate(sorted(items, key=lambda one: one.scale)):
         foot = (view.column(item.side, item.scale), view.row(item.scale))

@@ -67,13 +67,14 @@ class Cuts(nn.Module):
         y = y.to(torch.float32).unsqueeze(1).expand(height, width).reshape(-1)
         if self.spec.anchors is None:
             return torch.stack([x, y], 1)
-        anchors = getattr(self, f"anchors_{level}")
+        anchors: Tensor = getattr(self, f"anchors_{level}")
         return (torch.stack([x, y, x, y], 1).unsqueeze(1) + anchors).reshape(-1, 4)
 
 
 def head_tensors(detector: Detector, images: Tensor) -> list[Tensor]:
     """The head's forward for ``(B, 3, H, W)`` float32 images, with nested lists flattened."""
-    return pytree.tree_leaves(detector(images, mode="tensor"))
+    leaves: list[Tensor] = pytree.tree_leaves(detector(images, mode="tensor"))
+    return leaves
 
 
 def _read(named: dict[str, Tensor], part: Part, level: int, spec: DenseHead) -> Tensor:

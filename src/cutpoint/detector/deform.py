@@ -88,7 +88,9 @@ def deform_conv2d(
 
 
 @deform_conv2d.register_fake
-def _shape(features, offset, mask, weight, bias, *settings):
+def _shape(
+    features: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, bias: Tensor, *settings: Any
+) -> Tensor:
     return features.new_empty(features.shape[0], weight.shape[0], *offset.shape[2:])
 
 
@@ -98,7 +100,10 @@ def _grid(out: int, stride: int, padding: int, kernel: int, dilation: int, like:
     return (torch.arange(kernel, device=like.device)[:, None] * dilation + starts).to(like.dtype)
 
 
-def _to_onnx(features, offset, mask, weight, bias, stride, padding, dilation, groups, deform_groups):
+# no annotations: the exporter reads them as the signature of an ONNX function
+def _to_onnx(  # type: ignore[no-untyped-def]
+    features, offset, mask, weight, bias, stride, padding, dilation, groups, deform_groups
+):
     from onnxscript import opset20  # the import takes a second, and only an export needs it
 
     return opset20.DeformConv(
@@ -176,12 +181,13 @@ def _version_2(
     deform_groups: int = 1,
 ) -> Tensor:
     pairs = [list(_pair(value)) for value in (stride, padding, dilation)]
-    return deform_conv2d(features, offset, mask, weight, bias, *pairs, groups, deform_groups)
+    out: Tensor = deform_conv2d(features, offset, mask, weight, bias, *pairs, groups, deform_groups)
+    return out
 
 
 def _without_size_test(self: Any, x: Tensor, offset: Tensor) -> Tensor:
     from mmcv.ops.deform_conv import deform_conv2d as by_mmcv
 
-    return by_mmcv(
-        x, offset, self.weight, self.stride, self.padding, self.dilation, self.groups, self.deform_groups
-    )
+    settings = self.weight, self.stride, self.padding, self.dilation, self.groups, self.deform_groups
+    out: Tensor = by_mmcv(x, offset, *settings)
+    return out

@@ -10,6 +10,7 @@ import importlib.machinery
 import importlib.util
 import sys
 import types
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ def install() -> None:
     sys.modules["mmcv._ext"] = _StandIn("mmcv._ext", STAND_IN)
 
 
-def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int):
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
     """Greedy NMS; returns the kept indices, best score first.
 
     Args:
@@ -110,12 +111,12 @@ class _StandIn(types.ModuleType):
         self.deform_conv_forward = deform_conv_forward
         self.modulated_deform_conv_forward = modulated_deform_conv_forward
 
-    def __getattr__(self, operator: str):
+    def __getattr__(self, operator: str) -> Any:
         # import machinery, inspect and pickle look for dunder names: those are really absent
         if operator.startswith("__"):
             raise AttributeError(operator)
 
-        def missing(*args, **kwargs):
+        def missing(*args: Any, **kwargs: Any) -> NoReturn:
             raise NotImplementedError(
                 f"the operator {operator!r} needs compiled mmcv, and mmcv-lite is installed: "
                 "install mmcv 2.1.0 with its compiled operators, or choose a model without it"

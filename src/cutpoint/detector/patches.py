@@ -54,4 +54,5 @@ def _star_dcn_offset(self: VFNetHead, bbox_pred: Tensor, gradient_mul: float, st
     same = torch.zeros_like(left)
     rows = [(top, (left, same, right)), (same, (left, same, right)), (bottom, (left, same, right))]
     star = torch.stack([shift for y, row in rows for x in row for shift in (y, x)], 1)
-    return star - self.dcn_base_offset.type_as(bbox_pred)
+    offset: Tensor = star - self.dcn_base_offset.type_as(bbox_pred)
+    return offset

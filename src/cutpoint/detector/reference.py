@@ -51,7 +51,7 @@ class MmdetPipeline(Pipeline):
             UserError: the file is missing or is not an image.
         """
         try:
-            image = self._load({"img_path": path, "img_id": 0})
+            image: dict[str, Any] | None = self._load({"img_path": path, "img_id": 0})
         except (OSError, AssertionError) as error:
             raise UserError(f"image {path}: mmdet cannot load it ({error})") from error
         except cv2.error as error:  # usually an image with more pixels than OpenCV takes
@@ -94,7 +94,7 @@ class MmdetPipeline(Pipeline):
 
     def upload(self, tensor: list[dict[str, Any]], *geometries: Geometry) -> dict[str, Any]:
         """The data preprocessor's copy to the device."""
-        data = self._detector.data_preprocessor.cast_data(pseudo_collate(tensor))
+        data: dict[str, Any] = self._detector.data_preprocessor.cast_data(pseudo_collate(tensor))
         _finish(self.provider)
         return data
 

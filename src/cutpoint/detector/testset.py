@@ -76,7 +76,7 @@ def find_test_pipeline(config: Config) -> list[dict[str, Any]]:
     Raises:
         UserError: there is no pipeline, or several data sets have different ones.
     """
-    pipeline = find_test_dataset(config).get("pipeline")
+    pipeline: list[dict[str, Any]] | None = find_test_dataset(config).get("pipeline")
     if not pipeline:
         raise UserError("test_dataloader: its dataset has no pipeline; give it one")
     return pipeline

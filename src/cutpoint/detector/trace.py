@@ -101,7 +101,8 @@ def _by_dynamo(
         verbose=False,
     )
     program.optimize()
-    return program.model
+    model: ir.Model = program.model
+    return model
 
 
 def _by_torchscript(

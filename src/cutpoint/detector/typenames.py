@@ -15,10 +15,11 @@ def find_type(value: Any, registry: Registry) -> type | None:
         value: for example ``"Resize"``, ``"mmcv.Resize"``, or the class itself in pure-Python configs.
         registry: where a name is looked up, in mmdet's scope.
     """
-    if not isinstance(value, str):
-        return value
-    register_all_modules(init_default_scope=True)
-    return registry.get(value)
+    kind: type | None = value
+    if isinstance(value, str):
+        register_all_modules(init_default_scope=True)
+        kind = registry.get(value)
+    return kind
 
 
 def type_name(value: Any) -> str:

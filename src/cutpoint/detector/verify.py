@@ -141,11 +141,13 @@ def _torch_outputs(cuts: Cuts, tensor: np.ndarray, session: Session) -> dict[str
 def _probabilities(logits: np.ndarray, name: str, head: DenseHead) -> np.ndarray:
     """Probabilities of an external file: the logit of a probability near 0 is lost in its rounding."""
     if head.score_activation != "softmax":
-        return 1 / (1 + np.exp(-logits))
+        values: np.ndarray = 1 / (1 + np.exp(-logits))
+        return values
     batch, _, height, width = logits.shape
     anchors = head.anchors_per_cell(int(name.rpartition("_")[2]))
-    powers = np.exp(logits.reshape(batch, anchors, -1, height, width))
-    return (powers / powers.sum(axis=2, keepdims=True)).reshape(logits.shape)
+    powers: np.ndarray = np.exp(logits.reshape(batch, anchors, -1, height, width))
+    values = powers / powers.sum(axis=2, keepdims=True)
+    return values.reshape(logits.shape)
 
 
 def _table(export: str, precision: str, checks: list[TensorCheck]) -> str:

@@ -121,9 +121,10 @@ class ForeignFile:
 
     def description(self, key: str, cut: str) -> dict[str, Any]:
         """What the config says about one kind of value."""
-        if self.described.get(key) is None:
+        described: dict[str, Any] | None = self.described.get(key)
+        if described is None:
             raise self.error(f"outputs.{key} is missing; the cut {cut} needs it")
-        return self.described[key]
+        return described
 
     def tensors(self, described: dict[str, Any]) -> list[ir.Value]:
         """The described tensor, or one per level, as they are in the file."""
