@@ -14,7 +14,7 @@ from scoring import make_scoring
 
 from cutpoint.detector.reference import predict_pytorch
 from cutpoint.detector.verify import verify_export
-from cutpoint.export.foreign import import_onnx
+from cutpoint.export.external import import_onnx
 from cutpoint.files import read_json
 from cutpoint.predict.postprocess import postprocess
 from cutpoint.predict.runtime import Session
@@ -85,7 +85,7 @@ def test_tensors_beside_a_real_export_are_carried_along(external, atss_exports, 
     assert verify(ours)["passed"]
 
 
-def test_detections_made_elsewhere_are_judged(external, verify):
+def test_external_detections_are_judged(external, verify):
     # it clips to the padded tensor, which Cutpoint's own file of this form says of itself: of another the
     # detections do
     found = verify(external("e2etensor", E2E, "e2e"))

@@ -13,7 +13,7 @@ from cutpoint.compare.mistakes import mistakes_of
 from cutpoint.errors import UserError
 from cutpoint.export.cut import write_cut
 from cutpoint.export.e2e import write_e2e
-from cutpoint.export.foreign import import_onnx
+from cutpoint.export.external import import_onnx
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.validity import read_valid
 from cutpoint.recipes.recipe import resolve_recipe

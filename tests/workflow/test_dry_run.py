@@ -186,7 +186,7 @@ def test_the_long_ladder_is_of_few_runs(tmp_path):
 
 ELSEWHERE = """\
   theirs: {results: theirs.json}
-  foreign:
+  external:
     runtime: onnxruntime
     cut: raw
     onnx: theirs.onnx
@@ -194,10 +194,10 @@ ELSEWHERE = """\
 """
 
 
-def test_files_made_elsewhere_are_imported(project):
+def test_external_files_are_imported(project):
     outputs = "{box: {tensor: b}, score: {tensor: s, activated: true}}"
     text = CONFIG.replace("evaluations:", ELSEWHERE.replace("OUTPUTS", outputs) + "evaluations:")
-    text = text.replace("[pytorch, raw, raw_thr]", "[pytorch, raw, raw_thr, theirs, foreign]")
+    text = text.replace("[pytorch, raw, raw_thr]", "[pytorch, raw, raw_thr, theirs, external]")
     (project / "config/config.yaml").write_text(text)
     (project / "theirs.json").write_text("[]")
     (project / "theirs.onnx").write_bytes(b"\x08\x08")
@@ -206,7 +206,7 @@ def test_files_made_elsewhere_are_imported(project):
     assert (result.jobs["import_results"], result.jobs["import_onnx"]) == (1, 1)
     # theirs has no latency; of both data sets: two and four of the others
     assert (result.jobs["postprocess"], result.jobs["latency"], result.jobs["evaluate"]) == (6, 6, 5)
-    assert "results/models/demo/raw-foreign-theirs.onnx" in result.outputs
+    assert "results/models/demo/raw-external-theirs.onnx" in result.outputs
     # both are diagnosed, by the mistakes of one model on one data set
     assert (result.jobs["fingerprint"], result.jobs["diagnose"]) == (1, 2)
 

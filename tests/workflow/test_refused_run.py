@@ -99,7 +99,7 @@ def test_what_gives_nan_is_refused_and_the_rest_is_finished(project):
     assert refused.verdict == "inconclusive"
     assert rows["raw"].verdict == "lossless"
     assert pytest.approx(rows["pytorch"].AP, abs=1e-6) == rows["raw"].AP
-    verified = read_json(project / "results/models/demo/raw-foreign-theirs.verify.json")
+    verified = read_json(project / "results/models/demo/raw-external-theirs.verify.json")
     assert not verified["passed"]
     checks = read_json(project / "results/gate.json")["checks"]
     status = {(check["model"], check["variant"]): check["status"] for check in checks}

@@ -46,7 +46,7 @@ def get_export_settings(wildcards):
 
 def get_import_settings(wildcards):
     export = get_export(wildcards)
-    return {"cut": export.cut, "outputs": json.loads(export.foreign.outputs)}
+    return {"cut": export.cut, "outputs": json.loads(export.external.outputs)}
 
 
 def get_verify_manifest(wildcards):
@@ -54,12 +54,12 @@ def get_verify_manifest(wildcards):
     return manifest_file(PLAN.datasets_of(wildcards.model)[0])
 
 
-def get_foreign_file(wildcards):
-    return as_source(get_export(wildcards).foreign.path)
+def get_external_file(wildcards):
+    return as_source(get_export(wildcards).external.path)
 
 
-def get_foreign_digests(wildcards):
+def get_external_digests(wildcards):
     """Digests of the file and of the files next to it that hold its tensors."""
-    path = get_export(wildcards).foreign.path
+    path = get_export(wildcards).external.path
     beside = external_data_files(path) if Path(path).is_file() else []
     return get_digests([path, *beside])

@@ -67,7 +67,7 @@ rule export_onnx:
 rule import_onnx:
     """An external ONNX file, copied with the metadata that Cutpoint's own exports have."""
     input:
-        onnx=get_foreign_file,
+        onnx=get_external_file,
         spec="results/models/{model}/spec.json",
     output:
         "results/models/{model}/{export}.onnx",
@@ -76,10 +76,10 @@ rule import_onnx:
     benchmark:
         "logs/benchmarks/import_onnx/{model}/{export}.tsv"
     wildcard_constraints:
-        export=r"(raw|decoded|e2e)-foreign-[A-Za-z0-9_-]+",
+        export=r"(raw|decoded|e2e)-external-[A-Za-z0-9_-]+",
     params:
-        code=get_code("cutpoint.export.foreign"),
-        sources=get_foreign_digests,
+        code=get_code("cutpoint.export.external"),
+        sources=get_external_digests,
         settings=get_import_settings,
     script:
         "../scripts/export/import_onnx.py"

@@ -73,10 +73,10 @@ def trace_model(
             if dynamic:
                 raise
             raise UserError(f"shape {height}x{width}: the model does not run on it ({error})") from error
-    foreign = sorted({f"{node.domain}:{node.op_type}" for node in model.graph if node.domain})
-    if foreign:
+    nonstandard = sorted({f"{node.domain}:{node.op_type}" for node in model.graph if node.domain})
+    if nonstandard:
         raise UserError(
-            f"exporter {exporter}: it writes {', '.join(foreign)}, not in the ONNX standard; use dynamo"
+            f"exporter {exporter}: it writes {', '.join(nonstandard)}, not in the ONNX standard; use dynamo"
         )
     if opset < DEFORMABLE_OPSET and any(node.op_type == "DeformConv" for node in model.graph):
         raise UserError(f"opset {opset}: deformable convolutions need {DEFORMABLE_OPSET} or later")

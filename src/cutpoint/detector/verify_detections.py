@@ -43,7 +43,7 @@ def compare_detections(
     Returns:
         the input shapes, and the results for boxes and scores.
     """
-    judged = session.clip == "image" or session.foreign is not None
+    judged = session.clip == "image" or session.external is not None
     inputs: list[tuple[int, ...]] = []
     matched = total = 0
     worst_box = worst_score = 0.0

@@ -53,9 +53,9 @@ class Watch:
         began, busy, own = time.monotonic(), _busy_seconds(), self._own_seconds()
         yield
         load.seconds += time.monotonic() - began
-        foreign = (_busy_seconds() - busy) - (self._own_seconds() - own)
+        others = (_busy_seconds() - busy) - (self._own_seconds() - own)
         # the two are read one after the other and count in ticks, but a sum over many blocks is exact enough
-        load.foreign_seconds += foreign
+        load.foreign_seconds += others
 
     def look(self) -> None:
         """Read the machine's state now."""

@@ -95,8 +95,8 @@ def _check_dataset(dataset: Dataset, sources: Collection[str], digests: Digests)
 def _check_variant(variant: Variant, sources: Collection[str]) -> None:
     if isinstance(variant, ResultsVariant):
         _check_path(f"variants.{variant.name}.results", variant.results, "file", sources)
-    elif variant.export.foreign:
-        path = variant.export.foreign.path
+    elif variant.export.external:
+        path = variant.export.external.path
         _check_path(f"variants.{variant.name}.onnx", path, "file", sources)
         if Path(path).exists():
             check_onnx_file(path)

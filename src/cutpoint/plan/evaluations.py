@@ -94,7 +94,7 @@ class Plan:
 
     def trace(self, model: str, name: str) -> Trace:
         """The trace with this name that a model's exports are made from."""
-        traces = [export.trace for export in self.exports(model).values() if not export.foreign]
+        traces = [export.trace for export in self.exports(model).values() if not export.external]
         return _get({trace.name: trace for t in traces for trace in (t, t.fp32)}, name, f"trace of {model}")
 
     def datasets_of(self, model: str) -> list[Dataset]:

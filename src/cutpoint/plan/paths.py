@@ -44,7 +44,7 @@ def accepted_file(model: str, export: Export) -> str:
 
 def precision_report(model: str, run: Run) -> str | None:
     """What the reduced precision did to a run's export; null in fp32 and for an external file."""
-    if not run.export or run.export.foreign or run.precision == "fp32":
+    if not run.export or run.export.external or run.precision == "fp32":
         return None
     return f"results/models/{model}/{run.export.trace.name}.precision.json"
 

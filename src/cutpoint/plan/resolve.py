@@ -131,7 +131,7 @@ def _resolve_evaluation(
     reference = _choose_reference(f"{where}.reference", entry["reference"], chosen, with_run)
     ladder = _resolve_ladder(f"{where}.ladder", [_own(f"{where}.ladder", n, chosen) for n in entry["ladder"]])
     if entry["diagnose"] is None:
-        elsewhere = (v for v in chosen.values() if isinstance(v, ResultsVariant) or v.export.foreign)
+        elsewhere = (v for v in chosen.values() if isinstance(v, ResultsVariant) or v.export.external)
         diagnosed = tuple(variant for variant in elsewhere if variant != reference)
     else:
         diagnosed = tuple(_own(f"{where}.diagnose", name, chosen) for name in entry["diagnose"])

@@ -17,7 +17,7 @@ from cutpoint.plan.variants import (
     Calibration,
     Dataset,
     Export,
-    Foreign,
+    External,
     RecipeChoice,
     ResultsVariant,
     Run,
@@ -139,7 +139,7 @@ def _resolve_export(
         given, missing = ("onnx", "outputs") if entry["onnx"] else ("outputs", "onnx")
         raise UserError(f"{where}.{given}: an external ONNX file needs both onnx and outputs; add {missing}")
     if entry["onnx"]:
-        return _resolve_foreign(where, entry, recipe)
+        return _resolve_external(where, entry, recipe)
     for key, owner in ONLY_OF_CUT.items():
         if entry[key] != MAKING[key] and cut != owner:
             raise UserError(
@@ -163,7 +163,7 @@ def _resolve_export(
     )
 
 
-def _resolve_foreign(where: str, entry: dict[str, Any], recipe: RecipeChoice) -> Export:
+def _resolve_external(where: str, entry: dict[str, Any], recipe: RecipeChoice) -> Export:
     for key, default in MAKING.items():
         if entry[key] != default:
             raise UserError(
@@ -172,8 +172,8 @@ def _resolve_foreign(where: str, entry: dict[str, Any], recipe: RecipeChoice) ->
     if entry["cut"] == "e2e" and recipe != RecipeChoice():
         raise UserError(f"{where}.recipe: the post-processing of an e2e file is inside it; remove the recipe")
     outputs = json.dumps(entry["outputs"], sort_keys=True)
-    foreign = Foreign(os.path.normpath(entry["onnx"]), outputs)
-    return Export(entry["cut"], Trace(entry["precision"]), foreign=foreign)
+    external = External(os.path.normpath(entry["onnx"]), outputs)
+    return Export(entry["cut"], Trace(entry["precision"]), external=external)
 
 
 def _resolve_calibration(

@@ -49,7 +49,7 @@ def table_row(evaluation: Evaluation, variant: Variant) -> PlannedRow:
         input=run.input,
         recipe=variant.recipe_text,
         # the plan does not know the shape of an external file
-        shape=None if export.foreign else export.trace.shape,
+        shape=None if export.external else export.trace.shape,
         batch=run.batch,
         tf32=_tf32(run),
         latency=variant_file("latency", *own),
@@ -69,10 +69,10 @@ def _tf32(run: Run) -> str | None:
 def _remarks(variant: Variant) -> list[str]:
     """Values that differ from the default and have no column."""
     if isinstance(variant, ResultsVariant):
-        return [f"made elsewhere: {variant.results}"]
+        return [f"external: {variant.results}"]
     export, trace = variant.export, variant.export.trace
-    if export.foreign:
-        return [f"made elsewhere: {export.foreign.path}"]
+    if export.external:
+        return [f"external: {export.external.path}"]
     remarks = [f"scores {export.scores}"] * (export.scores != SCORES)
     remarks += [f"{export.count} count"] * (export.count != COUNT)
     remarks += [f"opset {trace.opset}"] * (trace.opset != OPSET)

@@ -123,7 +123,7 @@ class Trace:
 
 
 @dataclass(frozen=True)
-class Foreign:
+class External:
     """An external ONNX file; ``outputs`` is the config's description of it, JSON."""
 
     path: str
@@ -141,14 +141,14 @@ class Export:
     count: str = COUNT
     topk_limit: int | None = None
     recipe: RecipeChoice | None = None  # only the cut e2e contains one
-    foreign: Foreign | None = None
+    external: External | None = None
 
     @property
     def name(self) -> str:
         """Made of what differs from the defaults."""
-        if self.foreign:
-            stem = re.sub(r"[^A-Za-z0-9_-]", "_", PurePosixPath(self.foreign.path).stem)
-            return f"{self.cut}-foreign-{stem}"
+        if self.external:
+            stem = re.sub(r"[^A-Za-z0-9_-]", "_", PurePosixPath(self.external.path).stem)
+            return f"{self.cut}-external-{stem}"
         parts = [self.cut, self.trace.label]
         parts += [] if self.scores == SCORES else [self.scores]
         parts += [] if self.clip == CLIP else [f"clip-{self.clip}"]
@@ -198,7 +198,7 @@ class Run:
         """
         if self.cut != "e2e":
             return self
-        if self.export and self.export.foreign:
+        if self.export and self.export.external:
             return None
         return replace(self, cut="raw", export=self.export and Export("raw", self.export.trace))
 
@@ -227,13 +227,13 @@ class RunVariant:
     @property
     def known_recipe(self) -> RecipeChoice | None:
         """What makes its detections; null for an external file."""
-        return None if self.export.foreign and self.run.cut == "e2e" else self.recipe
+        return None if self.export.external and self.run.cut == "e2e" else self.recipe
 
     @property
     def recipe_text(self) -> str:
         """The recipe cell of the tables."""
         if self.known_recipe is None:
-            return "made elsewhere"
+            return "external"
         parts = [self.recipe.text]
         parts += ["clip-tensor"] if self.export.clip == "tensor" else []
         parts += [f"topk_limit={self.export.topk_limit}"] if self.export.topk_limit else []
@@ -259,7 +259,7 @@ class RunVariant:
             "opset": trace.opset,
             "exporter": trace.exporter,
             "calibration": trace.calibration,
-            "onnx": export.foreign,
+            "onnx": export.external,
             "recipe base": self.recipe.steps or self.recipe.name,
         }
         overrides = dict(self.recipe.overrides)

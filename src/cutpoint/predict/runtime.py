@@ -18,8 +18,7 @@ from cutpoint.predict.pinned import cuda_pool
 from cutpoint.providers import PROVIDERS, Provider, get_provider
 from cutpoint.records.json_file import as_record
 from cutpoint.records.model import METADATA_KEY, as_spec
-from cutpoint.records.onnx_model import PRECISION_KEY, WEIGHTED, Metadata
-from cutpoint.records.recipe import upgrade_definition
+from cutpoint.records.onnx_model import PRECISION_KEY, WEIGHTED, Metadata, upgrade_metadata
 
 # the provider that runs what no other provider of a session can run
 HOST = PROVIDERS["cpu"].runtime_name
@@ -34,8 +33,8 @@ class Session:
         cut: ``raw``, ``decoded`` or ``e2e``.
         clip: ``image`` or ``tensor`` for ``e2e``, otherwise null.
         scores: ``class`` or ``fused`` for ``decoded``, otherwise null.
-        foreign: name of the external file that this one was made from, or null.
-        probabilities: names of raw tensors whose logits were made from probabilities; see ``foreign``.
+        external: name of the external file that this one was made from, or null.
+        probabilities: names of raw tensors whose logits were made from probabilities; see ``external``.
         precision: ``fp32``, ``fp16`` or ``int8``.
         spec: the model specification in the file.
         batch: number of images of a static export, or null.
@@ -87,8 +86,8 @@ class Session:
         self.cut = content.cut
         self.clip = content.clip
         self.scores = content.scores
-        self.recipe = upgrade_definition(content.recipe)
-        self.foreign = content.foreign
+        self.recipe = content.recipe
+        self.external = content.external
         self.probabilities = content.probabilities
         properties = self._session.get_modelmeta().custom_metadata_map
         self.precision = properties.get(PRECISION_KEY, "fp32")
@@ -252,4 +251,5 @@ def read_metadata(session: onnxruntime.InferenceSession, path: str | Path) -> Me
     properties = session.get_modelmeta().custom_metadata_map
     if METADATA_KEY not in properties:
         raise UserError(f"{path}: no {METADATA_KEY!r} metadata; only Cutpoint's own exports can be run here")
-    return as_record(json.loads(properties[METADATA_KEY]), Metadata, f"{path}: {METADATA_KEY}")
+    content = json.loads(properties[METADATA_KEY])
+    return as_record(content, Metadata, f"{path}: {METADATA_KEY}", upgrade_metadata)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from cutpoint.records.recipe import upgrade_definition
+
 # metadata key for the precision of the graph: fp32, fp16 or int8
 PRECISION_KEY = "cutpoint_precision"
 # label of the rows of `e2e` after an image's count of detections
@@ -16,7 +18,7 @@ class Metadata:
     """The JSON in an exported file, by ``model.METADATA_KEY``.
 
     ``spec``: see ``model.as_spec``. ``e2e`` has ``clip`` and ``recipe``, ``decoded`` has ``scores``.
-    ``foreign``: name of the external file that this one was made from, or null.
+    ``external``: name of the external file that this one was made from, or null.
     ``probabilities``: names of raw tensors whose logits were made from probabilities.
     """
 
@@ -25,5 +27,13 @@ class Metadata:
     clip: str | None = None
     recipe: str | dict[str, Any] | None = None
     scores: str | None = None
-    foreign: str | None = None
+    external: str | None = None
     probabilities: tuple[str, ...] = ()
+
+
+def upgrade_metadata(content: dict[str, Any], number: int) -> dict[str, Any]:
+    """Metadata of an older format in today's words; see ``json_file.as_record``."""
+    upgraded = {**content, "recipe": upgrade_definition(content.get("recipe"))}
+    if "foreign" in upgraded:
+        upgraded["external"] = upgraded.pop("foreign")
+    return upgraded

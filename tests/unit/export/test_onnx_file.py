@@ -10,8 +10,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from cutpoint.errors import UserError
-from cutpoint.export.foreign_precision import read_precision
-from cutpoint.export.foreign_read import read_onnx
+from cutpoint.export.external_precision import read_precision
+from cutpoint.export.external_read import read_onnx
 from cutpoint.export.onnx_file import check_onnx_file, external_data_files
 
 

@@ -30,9 +30,9 @@ def watched(seconds, *own):
 
 def test_a_busy_process_is_a_disturbance_unless_it_is_ours(busy):
     # a machine that is busy with other things raises both; our own process lowers the second
-    foreign, own = watched(1.0), watched(1.0, busy)
-    assert foreign > FOREIGN_CORES
-    assert foreign - own > 0.1
+    others, own = watched(1.0), watched(1.0, busy)
+    assert others > FOREIGN_CORES
+    assert others - own > 0.1
 
 
 def test_blocks_add_up(monkeypatch):

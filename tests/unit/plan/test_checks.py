@@ -11,7 +11,7 @@ from cutpoint.plan import digests as digests_module
 from cutpoint.plan.checks import check_files
 from cutpoint.plan.digests import Digests
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
-from cutpoint.plan.variants import Dataset, Export, Foreign, RecipeChoice, ResultsVariant, Run, RunVariant
+from cutpoint.plan.variants import Dataset, Export, External, RecipeChoice, ResultsVariant, Run, RunVariant
 from cutpoint.records.annotations import read_category_names
 
 VARIANT = RunVariant("pytorch", Run("pytorch", "e2e", "cpu"), RecipeChoice())
@@ -109,9 +109,9 @@ def test_published_ap_with_val2017s_own_annotations(files, monkeypatch):
         check(published_ap=0.4)
 
 
-def test_files_made_elsewhere_must_be_there(files):
+def test_external_files_must_be_there(files):
     results = ResultsVariant("theirs", "dets.json")
-    export = Export("raw", foreign=Foreign("theirs.onnx", "{}"))
+    export = Export("raw", external=External("theirs.onnx", "{}"))
     onnx = RunVariant("v", Run("onnxruntime", "raw", "cpu", export), RecipeChoice())
     with pytest.raises(UserError, match=r"variants.theirs.results: no file dets.json"):
         check(variants=[results])

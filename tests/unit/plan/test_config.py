@@ -87,7 +87,7 @@ def test_defaults_fill_a_calibration():
     assert config["variants"]["v"]["calibration"] == {"dataset": "d", "images": 32}
 
 
-def test_defaults_fill_the_description_of_a_foreign_file():
+def test_defaults_fill_the_description_of_an_external_file():
     outputs = {"box": {"tensor": "b"}, "score": {"tensor": "s", "activated": True}}
     filled = complete_config(changed(["variants", "v", "outputs"], outputs), SCHEMA)["variants"]["v"][
         "outputs"

@@ -22,8 +22,8 @@ VARIANTS = {
     "raw_agnostic": {**ONNX, "cut": "raw", "recipe": "class-agnostic"},
     "stretch_agnostic": {**ONNX, "cut": "raw", "input": "stretch", "recipe": "class-agnostic"},
     "theirs": {"results": "theirs.json"},
-    "foreign": {**ONNX, "cut": "e2e", "onnx": "f.onnx", "outputs": TENSORS | {"label": {"tensor": "l"}}},
-    "foreign_raw": {**ONNX, "cut": "raw", "onnx": "g.onnx", "outputs": TENSORS},
+    "external": {**ONNX, "cut": "e2e", "onnx": "f.onnx", "outputs": TENSORS | {"label": {"tensor": "l"}}},
+    "external_raw": {**ONNX, "cut": "raw", "onnx": "g.onnx", "outputs": TENSORS},
 }
 
 
@@ -57,7 +57,7 @@ def test_a_change_alone_is_of_the_variant_that_differs_from_the_reference_in_it(
     ]
 
 
-def test_nothing_is_alone_beside_a_reference_that_was_made_elsewhere():
+def test_nothing_is_alone_beside_an_external_reference():
     found = rungs(evaluation(reference="theirs", ladder=["raw", "raw_stretch"]))
     assert [rung["alone"] for rung in found] == [None, None]
 
@@ -81,11 +81,11 @@ def test_a_comparison_reads_resamples_where_there_are_annotations(annotations):
     assert (samples_file(e, e.reference) is None) == (annotations is None)
 
 
-def test_the_recipe_of_detections_made_elsewhere_is_not_known():
+def test_the_recipe_of_external_detections_is_not_known():
     e = evaluation()
     recipes = {name: known_recipe(e.variant(name)) for name in VARIANTS}
-    assert (recipes["theirs"], recipes["foreign"]) == (None, None)
-    assert (recipes["foreign_raw"], recipes["raw_agnostic"]) == ("mmdet3", "class-agnostic")
+    assert (recipes["theirs"], recipes["external"]) == (None, None)
+    assert (recipes["external_raw"], recipes["raw_agnostic"]) == ("mmdet3", "class-agnostic")
 
 
 STEPS = [

@@ -29,7 +29,7 @@ ONNX, TORCH = {"runtime": "onnxruntime"}, {"runtime": "pytorch"}
 REFERENCE = {"pytorch": {**TORCH, "cut": "e2e"}}
 OUTPUTS = {"box": {"tensor": "b"}, "score": {"tensor": "s", "activated": True}}
 INT8 = {"precision": "int8", "calibration": {"dataset": "other"}}
-FOREIGN = {**ONNX, "cut": "raw", "onnx": "theirs/yolo.v1.onnx", "outputs": OUTPUTS}
+EXTERNAL = {**ONNX, "cut": "raw", "onnx": "theirs/yolo.v1.onnx", "outputs": OUTPUTS}
 STEPS = [{"step": "threshold", "quantity": "class", "value": 0.05}, {"step": "max_per_img", "k": 5}]
 
 
@@ -143,12 +143,12 @@ def test_a_file_of_fixed_shape_is_not_timed_in_batches():
             "onnxruntime-e2e-fp32-no-voting",
             "mmdet3+no-voting",
         ),
-        (FOREIGN, "raw-foreign-yolo_v1", "onnxruntime-raw-foreign-yolo_v1", "mmdet3"),
+        (EXTERNAL, "raw-external-yolo_v1", "onnxruntime-raw-external-yolo_v1", "mmdet3"),
         (
-            {**FOREIGN, "cut": "e2e"},
-            "e2e-foreign-yolo_v1",
-            "onnxruntime-e2e-foreign-yolo_v1",
-            "made elsewhere",
+            {**EXTERNAL, "cut": "e2e"},
+            "e2e-external-yolo_v1",
+            "onnxruntime-e2e-external-yolo_v1",
+            "external",
         ),
         ({**TORCH, "cut": "raw", "provider": "cuda"}, None, "pytorch-raw-cuda", "mmdet3"),
         ({**ONNX, "cut": "raw", "provider": "cpu"}, "raw-fp32", "onnxruntime-raw-fp32", "mmdet3"),
@@ -228,9 +228,9 @@ def test_e2e_brings_the_raw_run_that_is_otherwise_the_same():
     }
 
 
-def test_what_was_made_elsewhere_brings_no_run():
-    foreign = {**FOREIGN, "cut": "e2e", "outputs": {**OUTPUTS, "label": {"tensor": "l"}}}
-    variants = {**REFERENCE, "theirs": foreign, "file": {"results": "theirs.json"}}
+def test_what_is_external_brings_no_run():
+    external = {**EXTERNAL, "cut": "e2e", "outputs": {**OUTPUTS, "label": {"tensor": "l"}}}
+    variants = {**REFERENCE, "theirs": external, "file": {"results": "theirs.json"}}
     plan = plan_of(variants, evaluation={"diagnose": []})
     evaluation = plan.evaluations[0]
     assert [run.name for run in evaluation.runs if run.cut == "raw"] == ["pytorch-raw"]
@@ -240,7 +240,7 @@ def test_what_was_made_elsewhere_brings_no_run():
         assert autopsy_recipe(variant) == {"recipe": None}
 
 
-def test_what_was_made_elsewhere_is_diagnosed_unless_the_config_names_others():
+def test_what_is_external_is_diagnosed_unless_the_config_names_others():
     variants = {**REFERENCE, "mine": {**ONNX, "cut": "decoded"}, "file": {"results": "theirs.json"}}
     evaluation = plan_of(variants, device="cuda").evaluations[0]
     assert [variant.name for variant in evaluation.diagnosed] == ["file"]
@@ -305,7 +305,7 @@ def test_a_results_file_is_a_variant_without_a_run():
     empty = ("runtime", "cut", "precision", "recipe", "batch", "latency", "onnx", "verify")
     assert [getattr(row, key) for key in empty] == [None] * 8
     assert row.comparison == "results/comparisons/d/m/theirs.json"
-    assert row.remarks == ("made elsewhere: their/dets.json",)
+    assert row.remarks == ("external: their/dets.json",)
     with pytest.raises(UserError, match="theirs is a results file, so it is not known how"):
         plan_of(
             {**REFERENCE, "theirs": {"results": "dets.json"}}, evaluation={"ladder": ["pytorch", "theirs"]}
@@ -320,11 +320,11 @@ def test_remarks_say_what_no_column_says():
     assert table_row(plan.evaluations[0], plan.evaluations[0].variant("pytorch")).remarks == ()
 
 
-def test_the_shape_of_a_foreign_file_is_not_claimed():
-    plan = plan_of({**REFERENCE, "v": FOREIGN})
+def test_the_shape_of_an_external_file_is_not_claimed():
+    plan = plan_of({**REFERENCE, "v": EXTERNAL})
     row = table_row(plan.evaluations[0], plan.evaluations[0].variant("v"))
-    assert (row.shape, row.remarks) == (None, ("made elsewhere: theirs/yolo.v1.onnx",))
-    assert row.onnx == "results/models/m/raw-foreign-yolo_v1.onnx"
+    assert (row.shape, row.remarks) == (None, ("external: theirs/yolo.v1.onnx",))
+    assert row.onnx == "results/models/m/raw-external-yolo_v1.onnx"
 
 
 def test_two_definitions_of_one_name_are_refused():
@@ -370,10 +370,10 @@ def test_two_definitions_of_one_name_are_refused():
         ({**ONNX, "cut": "raw", "onnx": "x.onnx"}, "variants.v.onnx: .* needs both onnx and outputs"),
         ({**ONNX, "cut": "raw", "outputs": OUTPUTS}, "variants.v.outputs: .* add onnx"),
         (
-            {**FOREIGN, "opset": 19},
+            {**EXTERNAL, "opset": 19},
             "variants.v.opset: it says how Cutpoint makes a file, but this file exists",
         ),
-        ({**FOREIGN, "cut": "e2e", "recipe": "mmdeploy"}, "post-processing of an e2e file is inside it"),
+        ({**EXTERNAL, "cut": "e2e", "recipe": "mmdeploy"}, "post-processing of an e2e file is inside it"),
         (
             {**TORCH, "cut": "e2e", "recipe": {"base": "mmdet3", "score_thr": 0.3}},
             "variants.v.recipe: pytorch e2e is mmdet's own predict",
@@ -406,7 +406,7 @@ LINE = {
     "opset": {**ONNX, "cut": "raw", "opset": 19},
     "batch": {**ONNX, "cut": "raw", "batch": 2},
     "seed225": {**ONNX, "cut": "raw", "input": "seed-225"},
-    "theirs": FOREIGN,
+    "theirs": EXTERNAL,
 }
 
 

@@ -1,4 +1,4 @@
-"""Detections made elsewhere are checked against the data set."""
+"""External detections are checked against the data set."""
 
 import json
 

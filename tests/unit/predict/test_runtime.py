@@ -48,7 +48,7 @@ def test_a_static_export_tells_its_shape(onnx_file):
     assert session.batch is None
 
 
-def test_a_foreign_or_broken_file_is_one_message(onnx_file, tmp_path):
+def test_an_external_or_broken_file_is_one_message(onnx_file, tmp_path):
     with pytest.raises(UserError, match=r"m\.onnx: no 'cutpoint' metadata"):
         Session(onnx_file([2, 2], None), "cpu")
     (tmp_path / "broken.onnx").write_bytes(b"not onnx")

@@ -136,14 +136,14 @@ def test_the_published_ap_may_be_0_0015_away(made, tmp_path, published, off):
     ] * 2
 
 
-def test_detections_made_elsewhere_have_neither_run_nor_latency(made, tmp_path):
-    row = dict(made["rows"][1], variant="theirs", remarks=["made elsewhere: x.json"])
+def test_external_detections_have_neither_run_nor_latency(made, tmp_path):
+    row = dict(made["rows"][1], variant="theirs", remarks=["external: x.json"])
     row |= dict.fromkeys(["runtime", "cut", "precision", "provider", "input", "recipe", "shape", "batch"])
     row |= dict.fromkeys(["latency", "verify", "onnx"])
     text = cells(run([made["rows"][0], row], tmp_path), "street", "theirs")
     empty = "runtime cut precision provider input recipe shape batch latency_p50_ms model_mb"
     assert [text[key] for key in empty.split()] == [""] * 10
-    assert (float(text["AP"]), text["notes"]) == (pytest.approx(0.58001), "made elsewhere: x.json")
+    assert (float(text["AP"]), text["notes"]) == (pytest.approx(0.58001), "external: x.json")
 
 
 def test_a_batch_that_was_not_timed_is_said(made, tmp_path):

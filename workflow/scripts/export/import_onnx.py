@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
-        from cutpoint.export.foreign import import_onnx
+        from cutpoint.export.external import import_onnx
 
         import_onnx(
             onnx=snakemake.input.onnx,

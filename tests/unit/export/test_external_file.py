@@ -1,4 +1,4 @@
-"""Files made elsewhere, in every layout, give the tensors that Cutpoint's own exports give."""
+"""External files, in every layout, give the tensors that Cutpoint's own exports give."""
 
 import json
 
@@ -10,8 +10,8 @@ from tiny import atss_head, geometry, model_spec, raw_outputs, yolox_head
 
 from cutpoint.decode.candidates import from_decoded, from_raw
 from cutpoint.errors import UserError
-from cutpoint.export import foreign as foreign_module
-from cutpoint.export.foreign import import_onnx
+from cutpoint.export import external as external_module
+from cutpoint.export.external import import_onnx
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import find_invalid, read_valid
@@ -28,7 +28,7 @@ def sigmoid(values):
 
 
 @pytest.fixture
-def foreign(tmp_path):
+def external(tmp_path):
     """Writes a file with constant outputs, imports it, and opens the result."""
 
     def write(
@@ -84,7 +84,7 @@ def rows_of(tensor, anchors):
 @pytest.mark.parametrize("activated", [True, False])
 @pytest.mark.parametrize("sides", [(HEIGHT, WIDTH), ("height", "width")], ids=["static", "dynamic"])
 @pytest.mark.parametrize("layout", ["rows", "columns", "maps", "one tensor", "a tensor a level"])
-def test_raw_tensors_come_out_as_the_head_emits_them(foreign, head, activated, sides, layout):
+def test_raw_tensors_come_out_as_the_head_emits_them(external, head, activated, sides, layout):
     raw = raw_outputs(head, SIZES, seed=1)
     names = {"box": "box", "score": "cls", "factor": head.raw_names[-1].rpartition("_")[0]}
     anchors = head.anchors_per_cell(0)
@@ -114,7 +114,7 @@ def test_raw_tensors_come_out_as_the_head_emits_them(foreign, head, activated, s
             tensors = {f"{key}{level}": rows[key][level] for key in names for level in range(2)}
             described = {key: text | {"tensor": [f"{key}0", f"{key}1"]} for key, text in described.items()}
     kind = layout if layout in ("columns", "maps") else "rows"
-    session = foreign(tensors, {"layout": kind, **described}, "raw", head, sides=sides)
+    session = external(tensors, {"layout": kind, **described}, "raw", head, sides=sides)
     assert (session.cut, session.spec, session.precision) == ("raw", model_spec(head), "fp32")
     assert session.shape == (None if sides[0] == "height" else (HEIGHT, WIDTH))
     expected_probabilities = {n for n in head.raw_names if not n.startswith("box")} if activated else set()
@@ -129,7 +129,7 @@ def test_raw_tensors_come_out_as_the_head_emits_them(foreign, head, activated, s
     np.testing.assert_allclose(ours.score, theirs.score, atol=1e-6)
 
 
-def test_one_tensor_a_level_may_hold_several_kinds(foreign):
+def test_one_tensor_a_level_may_hold_several_kinds(external):
     # YOLOv3: box, objectness and classes of each of two anchors in one map
     head = atss_head(
         strides=((8, 8), (16, 16)),
@@ -143,12 +143,12 @@ def test_one_tensor_a_level_may_hold_several_kinds(foreign):
     channels = {"box": [0, 4], "factor": [4, 5], "score": [5, 8]}
     outputs = {"layout": "maps"} | {key: described | {"channels": value} for key, value in channels.items()}
     tensors = {f"pred{level}": raw[f"pred_{level}"] for level in range(2)}
-    for name, value in infer(foreign(tensors, outputs, "raw", head)).items():
+    for name, value in infer(external(tensors, outputs, "raw", head)).items():
         np.testing.assert_array_equal(value, raw[name])
 
 
 @pytest.mark.parametrize("activated", [True, False])
-def test_softmax_scores_have_a_background_in_raw_and_none_in_decoded(foreign, activated):
+def test_softmax_scores_have_a_background_in_raw_and_none_in_decoded(external, activated):
     head = yolox_head(
         score=Part("cls", 0, 4),
         score_activation="softmax",
@@ -160,30 +160,30 @@ def test_softmax_scores_have_a_background_in_raw_and_none_in_decoded(foreign, ac
     shares = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
     boxes = np.concatenate([rows_of(raw[f"box_{level}"], 1) for level in range(2)], axis=1)
     described = {"box": {"tensor": "b"}, "score": {"tensor": "s", "activated": activated}}
-    session = foreign({"b": boxes, "s": shares if activated else logits}, described, "raw", head)
+    session = external({"b": boxes, "s": shares if activated else logits}, described, "raw", head)
     ours, theirs = from_raw(infer(session), head), from_raw(raw, head)
     assert len(theirs) > 20
     np.testing.assert_allclose(ours.score, theirs.score, atol=1e-6)
-    decoded = foreign(
+    decoded = external(
         {"b": boxes, "s": logits}, described | {"score": {"tensor": "s", "activated": False}}, "decoded", head
     )
     np.testing.assert_allclose(infer(decoded)["scores"], shares[..., :-1], atol=1e-6)
 
 
-def test_a_probability_of_zero_or_one_stays_finite(foreign):
+def test_a_probability_of_zero_or_one_stays_finite(external):
     head = yolox_head()
     shapes = {"box": 4, "score": 3, "factor": 1}
     tensors = {key: np.zeros((1, 60, channels), np.float32) for key, channels in shapes.items()}
     tensors["score"][0, 7] = 1
     described = {key: {"tensor": key, "activated": True} for key in shapes}
-    outputs = infer(foreign(tensors, described, "raw", head))
+    outputs = infer(external(tensors, described, "raw", head))
     found = np.concatenate([outputs["cls_0"].ravel(), outputs["cls_1"].ravel()])
     assert np.isfinite(found).all()
     assert sorted(np.unique(sigmoid(found.astype(np.float64)) > 0.5, return_counts=True)[1]) == [3, 177]
 
 
 @pytest.mark.parametrize("layout", ["rows", "columns"])
-def test_decoded_boxes_and_scores_are_put_into_our_form(foreign, layout):
+def test_decoded_boxes_and_scores_are_put_into_our_form(external, layout):
     head = yolox_head()
     random = np.random.default_rng(2)
     centre, size = random.uniform(10, 30, (1, 60, 2)), random.uniform(4, 10, (1, 60, 2))
@@ -202,7 +202,7 @@ def test_decoded_boxes_and_scores_are_put_into_our_form(foreign, layout):
         "score": {"tensor": "boxes", "activated": False},
         "factor": {"tensor": "factors", "activated": True},
     }
-    session = foreign(tensors, described, "decoded", head)
+    session = external(tensors, described, "decoded", head)
     outputs = infer(session)
     assert session.scores == "class"
     np.testing.assert_allclose(outputs["boxes"], corners, rtol=1e-5, atol=1e-4)
@@ -211,14 +211,14 @@ def test_decoded_boxes_and_scores_are_put_into_our_form(foreign, layout):
     assert outputs["level_counts"].tolist() == [48, 12]
     assert len(from_decoded(outputs, head)) > 5
     del described["factor"]
-    fused = foreign(tensors, described, "decoded", head)
+    fused = external(tensors, described, "decoded", head)
     assert fused.scores == "fused"
     assert list(infer(fused)) == ["boxes", "scores", "level_counts"]
 
 
 @pytest.mark.parametrize("opset", [11, 20])
 @pytest.mark.parametrize(("frame", "first"), [("network", [10, 20, 30, 40]), ("original", [5, 5, 15, 10])])
-def test_the_rows_of_e2e_are_sorted_counted_and_relabelled(foreign, opset, frame, first):
+def test_the_rows_of_e2e_are_sorted_counted_and_relabelled(external, opset, frame, first):
     detections = np.float32([[[0, 0, 0, 0, 0], [1, 2, 3, 4, 0.5], [5, 5, 15, 10, 0.9]]])
     labels = np.int64([[0, 3, 1]])  # the model's first class is 1 there; 0 is padding
     described = {
@@ -227,7 +227,7 @@ def test_the_rows_of_e2e_are_sorted_counted_and_relabelled(foreign, opset, frame
         "label": {"tensor": "labels", "offset": 1},
         "frame": frame,
     }
-    session = foreign({"dets": detections, "labels": labels}, described, "e2e", atss_head(), opset=opset)
+    session = external({"dets": detections, "labels": labels}, described, "e2e", atss_head(), opset=opset)
     outputs = infer(session)
     assert outputs["count"].tolist() == [2]
     assert outputs["scores"][0, :2].tolist() == [np.float32(0.9), 0.5]
@@ -240,7 +240,7 @@ def test_the_rows_of_e2e_are_sorted_counted_and_relabelled(foreign, opset, frame
     assert found.labels.tolist() == [0, 2]
 
 
-def test_a_count_of_the_files_own_is_taken(foreign):
+def test_a_count_of_the_files_own_is_taken(external):
     tensors = {
         "box": np.float32([[[1, 2, 3, 4], [5, 6, 7, 8], [9, 9, 9, 9]]]),
         "score": np.float32([[0.5, 0.9, 0.8]]),
@@ -248,7 +248,7 @@ def test_a_count_of_the_files_own_is_taken(foreign):
         "number": np.int32([[2]]),
     }
     described = {key: {"tensor": key, "activated": True} for key in ("box", "score", "label")}
-    outputs = infer(foreign(tensors, described | {"count": {"tensor": "number"}}, "e2e", atss_head()))
+    outputs = infer(external(tensors, described | {"count": {"tensor": "number"}}, "e2e", atss_head()))
     assert outputs["count"].tolist() == [2]
     assert outputs["scores"].tolist() == [[0.5, np.float32(0.9), np.float32(0.8)]]
     assert (outputs["labels"].dtype, outputs["labels"].tolist()) == (np.int64, [[2, 1, 0]])
@@ -256,7 +256,7 @@ def test_a_count_of_the_files_own_is_taken(foreign):
 
 @pytest.mark.parametrize("shapes", [True, False], ids=["shapes written", "shapes inferred"])
 @pytest.mark.parametrize("opset", [11, 13])
-def test_without_an_axis_for_the_images_the_file_is_of_one_image(foreign, shapes, opset):
+def test_without_an_axis_for_the_images_the_file_is_of_one_image(external, shapes, opset):
     tensors = {
         "dets": np.float32([[1, 2, 3, 4, 0.5], [5, 6, 7, 8, 0.9], [0, 0, 0, 0, 0]]),
         "labels": np.int64([2, 1, 0]),
@@ -266,7 +266,7 @@ def test_without_an_axis_for_the_images_the_file_is_of_one_image(foreign, shapes
         "score": {"tensor": "dets", "channels": [4, 5], "activated": True},
         "label": {"tensor": "labels"},
     }
-    session = foreign(
+    session = external(
         tensors, described, "e2e", atss_head(), opset=opset, shape=["b", 3, "h", "w"], shapes=shapes
     )
     outputs = infer(session)
@@ -274,14 +274,14 @@ def test_without_an_axis_for_the_images_the_file_is_of_one_image(foreign, shapes
     assert outputs["boxes"][0, :2].tolist() == [[5, 6, 7, 8], [1, 2, 3, 4]]
     assert (outputs["count"].tolist(), outputs["labels"][0, :2].tolist()) == ([2], [1, 2])
     with pytest.raises(UserError, match="no axis for the images, and its input takes 2"):
-        foreign(tensors, described, "e2e", atss_head(), shape=[2, 3, HEIGHT, WIDTH])
+        external(tensors, described, "e2e", atss_head(), shape=[2, 3, HEIGHT, WIDTH])
 
 
-def test_decoded_rows_without_an_axis_for_the_images_are_one_images(foreign):
+def test_decoded_rows_without_an_axis_for_the_images_are_one_images(external):
     head = yolox_head()
     tensors = {"box": np.ones((60, 4)), "score": np.full((60, 3), 0.5), "factor": np.full(60, 0.25)}
     tensors = {name: value.astype(np.float32) for name, value in tensors.items()}
-    outputs = infer(foreign(tensors, DESCRIBED, "decoded", head))
+    outputs = infer(external(tensors, DESCRIBED, "decoded", head))
     assert [outputs[name].shape for name in ("boxes", "scores", "factors")] == [
         (1, 60, 4),
         (1, 60, 3),
@@ -290,29 +290,29 @@ def test_decoded_rows_without_an_axis_for_the_images_are_one_images(foreign):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_what_is_not_finite_stays_so(foreign, value):
+def test_what_is_not_finite_stays_so(external, value):
     # clipping a probability, or ranking a score, would hide it
     spoilt = {name: array.astype(np.float32) for name, array in ROWS.items()}
     spoilt["score"][0, 7, 1] = value
-    outputs = infer(foreign(spoilt, DESCRIBED, "raw", yolox_head()))
+    outputs = infer(external(spoilt, DESCRIBED, "raw", yolox_head()))
     assert find_invalid(outputs.items()) == "cls_0 has NaN"
     tensors = {"box": np.ones((1, 3, 4)), "score": np.array([[0, value, 0.5]]), "label": np.zeros((1, 3))}
     tensors = {name: array.astype(np.float32) for name, array in tensors.items()}
     described = {key: {"tensor": key, "activated": True} for key in tensors}
-    session = foreign(tensors, described, "e2e", atss_head())
+    session = external(tensors, described, "e2e", atss_head())
     outputs = infer(session)
     assert outputs["count"].tolist() == [2]
     assert not np.isfinite(outputs["scores"][0, 0])
 
 
-def test_padding_is_told_from_a_label_that_the_offset_moves_to_it(foreign):
+def test_padding_is_told_from_a_label_that_the_offset_moves_to_it(external):
     # -1 and score 0 are padding; 0 with offset 1 is a label that the file cannot mean
     tensors = {"box": np.ones((1, 3, 4)), "score": np.array([[0.9, 0.5, 0]]), "label": np.array([[1, 0, -1]])}
     tensors = {name: array.astype(np.float32) for name, array in tensors.items()}
     described = {key: {"tensor": key, "activated": True} for key in tensors}
     described["label"] = {"tensor": "label", "offset": 1}
     for count in ({}, {"count": {"tensor": "number"}}):
-        session = foreign(tensors | {"number": np.int64([3])}, described | count, "e2e", atss_head())
+        session = external(tensors | {"number": np.int64([3])}, described | count, "e2e", atss_head())
         pipeline, outputs = OnnxPipeline(session), infer(session)
         assert pipeline.read(outputs, geometry()).labels.tolist() == [0, -1]
         with pytest.raises(Refused, match=r"labels has -1 \(the model's 3 classes are 0 to 2"):
@@ -320,12 +320,12 @@ def test_padding_is_told_from_a_label_that_the_offset_moves_to_it(foreign):
 
 
 @pytest.mark.parametrize("location", ["theirs.onnx.data", "w.bin"])
-@pytest.mark.parametrize("limit", [foreign_module.LARGEST, 1])
-def test_tensors_beside_the_file_are_carried_along(tmp_path, monkeypatch, foreign, location, limit):
+@pytest.mark.parametrize("limit", [external_module.LARGEST, 1])
+def test_tensors_beside_the_file_are_carried_along(tmp_path, monkeypatch, external, location, limit):
     """Into the file itself, or into one beside it where they are too many for it."""
     tensors = {name: value.astype(np.float32) for name, value in ROWS.items()}
-    monkeypatch.setattr(foreign_module, "LARGEST", limit)
-    expected = infer(foreign(tensors, DESCRIBED, "raw", yolox_head()))
+    monkeypatch.setattr(external_module, "LARGEST", limit)
+    expected = infer(external(tensors, DESCRIBED, "raw", yolox_head()))
     theirs = tmp_path / "theirs.onnx"
     made = onnx.load(theirs)
     onnx.save_model(made, theirs, save_as_external_data=True, location=location, size_threshold=0)
@@ -342,8 +342,8 @@ def test_tensors_beside_the_file_are_carried_along(tmp_path, monkeypatch, foreig
         np.testing.assert_array_equal(value, expected[name])
 
 
-def test_what_onnx_runtime_cannot_run_is_one_message(tmp_path, foreign):
-    session = foreign(
+def test_what_onnx_runtime_cannot_run_is_one_message(tmp_path, external):
+    session = external(
         {name: v.astype(np.float32) for name, v in ROWS.items()}, DESCRIBED, "raw", yolox_head()
     )
     with pytest.raises(
@@ -399,28 +399,28 @@ DESCRIBED = {key: {"tensor": key, "activated": True} for key in ROWS}
         ({}, {"label": {"tensor": "box"}}, {}, r"outputs\.label: only the cut e2e has it, this one is raw"),
     ],
 )
-def test_a_file_that_is_not_as_described_is_refused(foreign, tensors, outputs, settings, message):
+def test_a_file_that_is_not_as_described_is_refused(external, tensors, outputs, settings, message):
     arrays = {name: value.astype(np.float32) for name, value in (ROWS | tensors).items()}
     with pytest.raises(UserError, match=rf"theirs\.onnx: .*{message}"):
-        foreign(arrays, DESCRIBED | outputs, "raw", yolox_head(), **settings)
+        external(arrays, DESCRIBED | outputs, "raw", yolox_head(), **settings)
 
 
-def test_a_factor_that_the_head_lacks_is_refused(foreign):
+def test_a_factor_that_the_head_lacks_is_refused(external):
     head = yolox_head(factor=None, raw_names=("cls_0", "cls_1", "box_0", "box_1"))
     arrays = {name: value.astype(np.float32) for name, value in ROWS.items()}
     for cut in ("raw", "decoded"):
         with pytest.raises(UserError, match=r"outputs\.factor: YOLOXHead has none; remove it"):
-            foreign(arrays, DESCRIBED, cut, head)
+            external(arrays, DESCRIBED, cut, head)
     described = DESCRIBED | {"label": {"tensor": "score"}}
     with pytest.raises(UserError, match=r"outputs\.factor: the scores of e2e are final; remove it"):
-        foreign(arrays, described, "e2e", head)
+        external(arrays, described, "e2e", head)
     described = {"box": {"tensor": "box"}, "label": {"tensor": "factor"}}
     described |= {"score": {"tensor": "factor", "activated": False}}
     with pytest.raises(UserError, match=r"outputs\.score\.activated: the scores of e2e are final"):
-        foreign(arrays, described, "e2e", head)
+        external(arrays, described, "e2e", head)
 
 
-def test_maps_have_the_channels_of_all_anchors(foreign):
+def test_maps_have_the_channels_of_all_anchors(external):
     head = atss_head(strides=((8, 8), (16, 16)))
     raw = raw_outputs(head, SIZES, seed=1)
     described = {
@@ -430,7 +430,7 @@ def test_maps_have_the_channels_of_all_anchors(foreign):
     arrays = dict(raw)
     arrays["cls_1"] = np.concatenate([arrays["cls_1"], arrays["cls_1"][:, :1]], axis=1)
     with pytest.raises(UserError, match=r"cls_1 has 7 channels; ATSSHead has 6 \(2 anchors x 3\)"):
-        foreign(arrays, {"layout": "maps", **described}, "raw", head)
+        external(arrays, {"layout": "maps", **described}, "raw", head)
 
 
 def test_a_file_that_is_no_onnx_is_refused(tmp_path):

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from cutpoint.export.foreign_file import ForeignFile, as_list
-from cutpoint.export.foreign_precision import read_precision
-from cutpoint.export.foreign_read import read_onnx
+from cutpoint.export.external_file import ExternalFile, as_list
+from cutpoint.export.external_precision import read_precision
+from cutpoint.export.external_read import read_onnx
 from cutpoint.files import replacing
 from cutpoint.records.json_file import FORMAT, KEY
 from cutpoint.records.model import METADATA_KEY, Part, dense_head, read_spec
@@ -49,7 +49,7 @@ def import_onnx(*, onnx: str, outputs: dict[str, Any], spec: str, cut: str, out:
     """
     model_spec = read_spec(spec)
     model = read_onnx(onnx)
-    file = ForeignFile(onnx, model, outputs, dense_head(model_spec, "the import of an ONNX file"))
+    file = ExternalFile(onnx, model, outputs, dense_head(model_spec, "the import of an ONNX file"))
     _check_keys(file, cut)
     precision = read_precision(model)
     results, metadata = {"raw": _raw, "decoded": _decoded, "e2e": _e2e}[cut](file)
@@ -61,7 +61,7 @@ def import_onnx(*, onnx: str, outputs: dict[str, Any], spec: str, cut: str, out:
         value.type = ir.TensorType(ir.DataType.INT64 if integer else ir.DataType.FLOAT)
         value.shape = ir.Shape([None] * RANKS[cut].get(name, 4))
     model.graph.outputs[:] = results.values()
-    content = {KEY: FORMAT, "cut": cut, "spec": model_spec.to_dict(), "foreign": Path(onnx).name, **metadata}
+    content = {KEY: FORMAT, "cut": cut, "spec": model_spec.to_dict(), "external": Path(onnx).name, **metadata}
     model.metadata_props[METADATA_KEY] = json.dumps(content, sort_keys=True)
     model.metadata_props[PRECISION_KEY] = precision
     # protobuf holds no more in one file
@@ -71,11 +71,11 @@ def import_onnx(*, onnx: str, outputs: dict[str, Any], spec: str, cut: str, out:
         ir.save(model, temporary, external_data=f"{Path(out).name}.data" if large else None)
 
 
-def _check_keys(file: ForeignFile, cut: str) -> None:
+def _check_keys(file: ExternalFile, cut: str) -> None:
     """Refuse a described tensor that the cut or the head does not use."""
-    foreign = [key for key in ("label", "count") if file.described.get(key)] if cut != "e2e" else []
-    if foreign:
-        raise file.error(f"outputs.{foreign[0]}: only the cut e2e has it, this one is {cut}; remove it")
+    misplaced = [key for key in ("label", "count") if file.described.get(key)] if cut != "e2e" else []
+    if misplaced:
+        raise file.error(f"outputs.{misplaced[0]}: only the cut e2e has it, this one is {cut}; remove it")
     head = file.head
     lacking = {"raw": not head.factor, "decoded": not head.has_factor, "e2e": True}[cut]
     if file.described.get("factor") and lacking:
@@ -88,7 +88,7 @@ def _check_keys(file: ForeignFile, cut: str) -> None:
         raise file.error("outputs.box: raw has what the head emits; remove format and normalised")
 
 
-def _raw(file: ForeignFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
+def _raw(file: ExternalFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
     head, sides = file.head, file.sides()
     counts = file.counts(sides)
     boxes = as_list(file.description("box", "raw"))
@@ -111,7 +111,7 @@ def _raw(file: ForeignFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
 
 
 def _by_level(
-    file: ForeignFile, part: Part, described: dict[str, Any], activation: str | None, counts: list[ir.Value]
+    file: ExternalFile, part: Part, described: dict[str, Any], activation: str | None, counts: list[ir.Value]
 ) -> list[ir.Value]:
     """The rows of a part for each level, ``(B, N of the level, channels)``, as the head emits them."""
     rows = file.rows(described, file.layout, part.stop - part.start)
@@ -128,7 +128,7 @@ def _by_level(
     return found
 
 
-def _decoded(file: ForeignFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
+def _decoded(file: ExternalFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
     if file.layout == "maps":
         raise file.error("outputs.layout maps: the cut decoded has rows or columns")
     head = file.head
@@ -153,12 +153,12 @@ def _decoded(file: ForeignFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
     return results, {"scores": "fused" if fused else "class"}
 
 
-def _joined(file: ForeignFile, described: dict[str, Any], channels: int) -> ir.Value:
+def _joined(file: ExternalFile, described: dict[str, Any], channels: int) -> ir.Value:
     rows = file.rows(described, file.layout, channels)
     return rows[0] if len(rows) == 1 else file.op("Concat", *rows, axis=1)
 
 
-def _e2e(file: ForeignFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
+def _e2e(file: ExternalFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
     box, score, label = (file.description(key, "e2e") for key in ("box", "score", "label"))
     boxes = _corners(file, _one(file, box, 4), box)
     scores, labels = (file.op("Reshape", _one(file, part, 1), file.const([0, -1])) for part in (score, label))
@@ -186,7 +186,7 @@ def _e2e(file: ForeignFile) -> tuple[dict[str, ir.Value], dict[str, Any]]:
     return {"boxes": boxes, "scores": scores, "labels": labels, "count": count}, {"clip": clip}
 
 
-def _one(file: ForeignFile, described: dict[str, Any], channels: int) -> ir.Value:
+def _one(file: ExternalFile, described: dict[str, Any], channels: int) -> ir.Value:
     """Detections ``(B, K, channels)`` from a single tensor."""
     tensor = described["tensor"]
     if not isinstance(tensor, str):
@@ -194,7 +194,7 @@ def _one(file: ForeignFile, described: dict[str, Any], channels: int) -> ir.Valu
     return file.rows(described, "rows", channels)[0]
 
 
-def _corners(file: ForeignFile, boxes: ir.Value, described: dict[str, Any]) -> ir.Value:
+def _corners(file: ExternalFile, boxes: ir.Value, described: dict[str, Any]) -> ir.Value:
     """``(B, N, 4)`` as ``x1, y1, x2, y2`` in pixels."""
     if described.get("format", "xyxy") == "cxcywh":
         centre, size = (
@@ -209,7 +209,7 @@ def _corners(file: ForeignFile, boxes: ir.Value, described: dict[str, Any]) -> i
     return boxes
 
 
-def _logit(file: ForeignFile, value: ir.Value) -> ir.Value:
+def _logit(file: ExternalFile, value: ir.Value) -> ir.Value:
     """The inverse of a sigmoid; infinity becomes NaN, and NaN stays NaN."""
     finite = file.op("Sub", value, value)
     value = file.op("Add", value, finite)
@@ -218,21 +218,21 @@ def _logit(file: ForeignFile, value: ir.Value) -> ir.Value:
     return file.op("Sub", file.op("Log", value), file.op("Log", rest))
 
 
-def _log(file: ForeignFile, value: ir.Value) -> ir.Value:
+def _log(file: ExternalFile, value: ir.Value) -> ir.Value:
     """An inverse of a softmax, the background included."""
     return file.op("Log", file.op("Max", value, file.const(TINY, np.float32)))
 
 
-def _without_background(file: ForeignFile, value: ir.Value) -> ir.Value:
+def _without_background(file: ExternalFile, value: ir.Value) -> ir.Value:
     value = file.op("Softmax", value, axis=-1)
     return file.op("Slice", value, file.const([0]), file.const([-1]), file.const([2]))
 
 
-def _same(file: ForeignFile, value: ir.Value) -> ir.Value:
+def _same(file: ExternalFile, value: ir.Value) -> ir.Value:
     return value
 
 
-Step = Callable[[ForeignFile, ir.Value], ir.Value]
+Step = Callable[[ExternalFile, ir.Value], ir.Value]
 UNDO: dict[str | None, Step] = {"sigmoid": _logit, "softmax": _log, "none": _same, None: _same}
 APPLY: dict[str, Step] = {
     "sigmoid": lambda file, value: file.op("Sigmoid", value),

@@ -9,7 +9,7 @@ from cutpoint.detector.describe import describe_model
 from cutpoint.detector.verify import verify_export
 from cutpoint.errors import UserError
 from cutpoint.evaluate.coco import evaluate
-from cutpoint.export.foreign import import_onnx
+from cutpoint.export.external import import_onnx
 from cutpoint.files import read_json
 from cutpoint.predict.postprocess import postprocess
 from cutpoint.predict.shard import predict_onnx
@@ -27,7 +27,7 @@ OUTPUTS = {
 @pytest.fixture(scope="module")
 def job(real, tmp_path_factory):
     """The imported file with manifest, specification and predictions."""
-    folder = tmp_path_factory.mktemp("foreign")
+    folder = tmp_path_factory.mktemp("external")
     names = ("manifest.json", "spec.json", "ours.onnx", "0.parquet", "0.images.parquet")
     manifest, spec, onnx, predictions, images = (str(folder / name) for name in names)
     build_manifest(

@@ -21,7 +21,7 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-class ForeignFile:
+class ExternalFile:
     """The external graph, its description, and what is appended to it."""
 
     def __init__(self, path: str, model: ir.Model, outputs: dict[str, Any], head: DenseHead) -> None:
@@ -93,7 +93,7 @@ class ForeignFile:
         """Rename the file's own values that have one of our names."""
         for value in [*self.graph.inputs, *(v for node in self.graph for v in node.outputs)]:
             if value.name in taken:
-                value.name = f"foreign_{value.name}"
+                value.name = f"external_{value.name}"
 
     def op(self, kind: str, *inputs: ir.Value, **attributes: Any) -> ir.Value:
         """Append a node with one output."""
