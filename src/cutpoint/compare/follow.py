@@ -1,7 +1,6 @@
 """Follow a candidate through a recipe, step by step, until a step removes it."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -68,6 +67,18 @@ class Fate:
     by: Rival | None = None
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A box that a recipe keeps: ``x1, y1, x2, y2``, original-image pixels."""
+
+    label: int
+    class_name: str
+    level: int
+    prior: int
+    score: float
+    box: tuple[float, float, float, float]
+
+
 class Followed:
     """A recipe run on an image, with all states between its steps. A key is ``(prior, label)``."""
 
@@ -87,17 +98,17 @@ class Followed:
             self._keys[number] = {pair: row for row, pair in enumerate(pairs)}
         return self._keys[number]
 
-    def describe(self, key: Key) -> dict[str, Any]:
+    def describe(self, key: Key) -> Kept:
         """A kept box."""
         state, row = self.states[-1], self.keys(-1)[key]
-        return {
-            "label": key[1],
-            "class": self.classes[key[1]],
-            "level": int(state.level[row]),
-            "prior": key[0],
-            "score": float(state.score[row]),
-            "box": state.boxes[row].tolist(),
-        }
+        return Kept(
+            label=key[1],
+            class_name=self.classes[key[1]],
+            level=int(state.level[row]),
+            prior=key[0],
+            score=float(state.score[row]),
+            box=tuple(state.boxes[row].tolist()),
+        )
 
     def fate(self, key: Key) -> Fate:
         """What happened to a candidate."""

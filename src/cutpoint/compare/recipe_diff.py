@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cutpoint.compare.follow import SAME_BOX, SAME_SCORE, Fate, Followed, open_candidates, what_changed
+from cutpoint.compare.follow import SAME_BOX, SAME_SCORE, Fate, Followed, Kept, open_candidates, what_changed
 from cutpoint.recipes.recipe import Recipe, resolve_recipe
 from cutpoint.recipes.schema import write_steps
 from cutpoint.recipes.steps.step import Rival
@@ -74,13 +74,8 @@ def diff_image(
     """Compare two recipes on one image.
 
     Returns:
-        One row per box that only one recipe keeps, or that both keep with another box or score. ``kept_by``:
-        ``first``, ``second`` or ``both``; ``label``, ``class``, ``level``, ``prior``; ``score``, ``box`` as
-        kept (for ``both`` the first's; ``other_score``, ``other_box`` are the second's); ``step`` that
-        removes or changes it, and its ``number`` in that recipe; ``margin`` by which it missed the step's
-        limit; ``by``: the candidate that took its place (``best_class``, ``nms``), its IoU, and
-        ``otherwise``: what happened to that one in the recipe that keeps the box. And the numbers of
-        detections: ``first``, ``second``, ``same``.
+        One row per box that only one recipe keeps, or that both keep with another box or score. And the
+        numbers of detections: ``first``, ``second``, ``same``.
     """
     runs = [Followed(recipe, candidates, geometry, spec) for recipe in (first, second)]
     kept = [run.keys(-1) for run in runs]
@@ -88,15 +83,14 @@ def diff_image(
     for name, ours, theirs in (("first", runs[0], runs[1]), ("second", runs[1], runs[0])):
         for key in [key for key in ours.keys(-1) if key not in theirs.keys(-1)]:
             fate = theirs.fate(key)
-            by = fate.by and _winner(fate.by, ours)
+            by = _winner(fate.by, ours) if fate.by else None
             rows.append(_row(image_id, name, ours.describe(key), fate, by=by))
     same = 0
     for key in [key for key in kept[0] if key in kept[1]]:
         one, other = (run.describe(key) for run in runs)
-        moved = np.abs(np.subtract(one["box"], other["box"])).max() > SAME_BOX
-        if moved or abs(one["score"] - other["score"]) > SAME_SCORE:
-            changed = {"other_score": other["score"], "other_box": other["box"]}
-            rows.append(_row(image_id, "both", one, what_changed(key, *runs), **changed))
+        moved = np.abs(np.subtract(one.box, other.box)).max() > SAME_BOX
+        if moved or abs(one.score - other.score) > SAME_SCORE:
+            rows.append(_row(image_id, "both", one, what_changed(key, *runs), other=other))
         else:
             same += 1
     return rows, {"first": len(kept[0]), "second": len(kept[1]), "same": same}
@@ -106,7 +100,28 @@ def _winner(by: Rival, ours: Followed) -> Winner:
     return Winner(**asdict(by), otherwise=ours.fate((by.prior, by.label)).step)
 
 
-def _row(image_id: int, kept_by: str, kept: dict[str, Any], fate: Fate, **more: Any) -> DiffRow:
-    kept = {"class_name" if name == "class" else name: value for name, value in kept.items()}
-    why: dict[str, Any] = {"step": fate.step, "number": fate.number, "margin": fate.margin}
-    return DiffRow(image_id=image_id, kept_by=kept_by, **kept, **why, **more)
+def _row(
+    image_id: int,
+    kept_by: str,
+    kept: Kept,
+    fate: Fate,
+    *,
+    by: Winner | None = None,
+    other: Kept | None = None,
+) -> DiffRow:
+    return DiffRow(
+        image_id=image_id,
+        kept_by=kept_by,
+        label=kept.label,
+        class_name=kept.class_name,
+        level=kept.level,
+        prior=kept.prior,
+        score=kept.score,
+        box=kept.box,
+        other_score=other.score if other else None,
+        other_box=other.box if other else None,
+        step=fate.step,
+        number=fate.number,
+        margin=fate.margin,
+        by=by,
+    )

@@ -43,9 +43,18 @@ class Winner:
 
 
 class DiffRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A box that two recipes treat differently, from ``recipe_diff.diff_image``.
+    """A box that two recipes treat differently. Boxes are ``x1, y1, x2, y2``, original-image pixels.
 
-    ``class_name`` is ``class`` in the file. Boxes ``x1, y1, x2, y2``, original-image pixels.
+    Attributes:
+        kept_by: ``first``, ``second`` or ``both``.
+        label, class_name: the model's class; ``class`` in the file.
+        level, prior: its candidate.
+        score, box: as kept; for ``both`` the first's.
+        other_score, other_box: the second's; null unless both keep it.
+        step: what removes or changes it, see ``follow.Fate``.
+        number: of that step in the recipe, from 1; null for a reason that is no step.
+        margin: by which it missed the step's limit; null where that does not apply.
+        by: the candidate that took its place (``best_class``, ``nms``); null without one.
     """
 
     image_id: int

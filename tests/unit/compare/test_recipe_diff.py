@@ -63,7 +63,7 @@ def test_a_threshold():
         "number": 1,
     }
     assert row["margin"] == pytest.approx(0.05)
-    assert row["box"] == list(FAR)
+    assert row["box"] == FAR
     assert counts == {"first": 2, "second": 1, "same": 1}
     (row,), _ = diff([step, NMS], [NMS], rows)
     assert row["kept_by"] == "second"
@@ -126,7 +126,7 @@ def test_boxes_and_scores_that_change():
     sizes = {"padded_height": 50, "padded_width": 50}
     (row,), counts = diff([clip, rescale], [clip | {"to": "tensor"}, rescale], rows, **sizes)
     assert (row["kept_by"], row["step"], row["prior"]) == ("both", "clip", 0)
-    assert (row["box"], row["other_box"]) == ([0, 0, 80, 64], [0, 0, 100, 100])
+    assert (row["box"], row["other_box"]) == ((0, 0, 80, 64), (0, 0, 100, 100))
     assert counts == {"first": 2, "second": 2, "same": 1}
     (row,), _ = diff([{"step": "multiply_factor"}], [], rows)
     assert (row["step"], row["score"], row["other_score"]) == (
