@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 from snake import CONFIG, copy_project, run_snakemake
 
-from cutpoint.files import read_json
-
 MODULE = """\
 configfile: "mine.yaml"
 
@@ -79,15 +77,3 @@ def test_a_module_plans_the_same_jobs(clone, tmp_path):
     expected = {f"cutpoint_{rule}": count for rule, count in plan(clone, clone).jobs.items()}
     jobs = module.jobs
     assert (jobs.pop("mine"), jobs) == (1, expected)
-
-
-@pytest.mark.slow
-def test_a_run_from_elsewhere_ends_in_numbers(clone, tmp_path):
-    text = CONFIG.replace("instances.json\n", "instances.json\n    limit: 4\n")
-    (tmp_path / "mine.yaml").write_text(text)
-    metrics = "results/metrics/traffic/demo/pytorch.json"
-    arguments = ("--snakefile", str(clone / "Snakefile"), "--configfile", "mine.yaml", "--cores", "2")
-    done = run_snakemake(tmp_path, metrics, *arguments, clone=clone)
-    assert done.code == 0, done.text
-    assert read_json(tmp_path / metrics)["images"] == 4
-    assert not (clone / "results").exists()

@@ -48,7 +48,7 @@ def interrupt(folder: Path, path: str) -> None:
     """Ctrl-C as soon as a file has been made again."""
     before = os.stat(folder / path).st_mtime_ns
     with subprocess.Popen(
-        [sys.executable, "-m", "snakemake", *NUMBERS, "--cores", "2"],
+        [sys.executable, "-m", "snakemake", *NUMBERS, "--cores", "2", "--rerun-incomplete"],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder / "src")},
         stdout=subprocess.DEVNULL,
@@ -59,6 +59,7 @@ def interrupt(folder: Path, path: str) -> None:
     ) as process:
         while process.poll() is None and not is_newer(folder / path, before):
             time.sleep(0.02)
+        assert is_newer(folder / path, before), path
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(60) != 0
 
@@ -106,8 +107,10 @@ def change_weights(folder: Path) -> str:
 def test_every_number_is_that_of_a_run_from_scratch(project, tmp_path):
     run(project)
     seen = [read(project)]
-    for change in (change_boxes, change_images, change_weights):
-        interrupt(project, change(project))
+    # the second time the run goes on only after another change, and another interruption
+    for changes in ((change_boxes,), (change_images, change_weights)):
+        for change in changes:
+            interrupt(project, change(project))
         run(project, *NUMBERS, "--rerun-incomplete")
         seen.append(read(project))
     for before, after in pairwise(seen):
@@ -117,9 +120,10 @@ def test_every_number_is_that_of_a_run_from_scratch(project, tmp_path):
     planned = run_snakemake(project, *NUMBERS, "--dry-run")
     assert planned.jobs == {}, planned.text
 
+    # from scratch, and in another folder than the clone's
     fresh = tmp_path / "fresh"
-    shutil.copytree(
-        project, fresh, ignore=shutil.ignore_patterns("results", ".snakemake", "logs"), symlinks=True
-    )
-    run(fresh)
+    for part in ("config", "street", "weights"):
+        shutil.copytree(project / part, fresh / part)
+    run(project, *NUMBERS, "--directory", str(fresh))
     assert read(fresh) == seen[-1]
+    assert not (fresh / "src").exists()

@@ -24,6 +24,7 @@ datasets:
 variants:
   pytorch: {runtime: pytorch, cut: e2e}
   raw: {runtime: onnxruntime, cut: raw}
+  scripted: {runtime: onnxruntime, cut: raw, exporter: torchscript}
   theirs:
     runtime: onnxruntime
     cut: raw
@@ -37,9 +38,9 @@ variants:
         activated: false
 evaluations:
   - {model: demo, dataset: traffic, variants: [pytorch, raw, theirs], ladder: [raw, theirs]}
-  - {model: diverged, dataset: traffic, variants: [pytorch, raw]}
+  - {model: diverged, dataset: traffic, variants: [pytorch, scripted]}
 gate:
-  - {variants: [raw, theirs], agreement: {min: 0.9}}
+  - {variants: [raw, scripted, theirs], agreement: {min: 0.9}}
 latency: {images: 2, min_seconds: 0.1, min_runs: 2}
 samples: {images: 1}
 """
@@ -104,15 +105,15 @@ def test_what_gives_nan_is_refused_and_the_rest_is_finished(project):
     checks = read_json(project / "results/gate.json")["checks"]
     status = {(check["model"], check["variant"]): check["status"] for check in checks}
     assert (status["demo", "raw"], status["demo", "theirs"]) == ("passed", "inconclusive")
-    assert status["diverged", "raw"] == "inconclusive"
+    assert status["diverged", "scripted"] == "inconclusive"
     page = (project / "results/report.html").read_text()
     assert "theirs is refused: cls_0 has NaN" in page
 
     diverged = {row.variant: row for row in every if row.model == "diverged"}
     assert {row.AP for row in diverged.values()} == {None}
-    for variant in ("pytorch", "raw"):
+    for variant in ("pytorch", "scripted"):
         assert diverged[variant].refused.startswith("cls_0 has NaN on image id ")
-    assert diverged["raw"].verdict == "inconclusive"
+    assert diverged["scripted"].verdict == "inconclusive"
     assert "The reference pytorch is refused, so nothing is compared with it: cls_0 has NaN" in page
     said = (project / "logs/describe_model/diverged.log").read_text()
     assert "diverged.pth: 2304 weights in 1 tensors are NaN or infinite" in said
