@@ -15,7 +15,7 @@ from pathlib import Path
 from bench import write_results
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("Snakefile", "workflow", "src", "config", "profiles", "environment.yml", "data")
+PARTS = ("Snakefile", "workflow", "src", "config", "profiles", "data")
 SESSIONS = {"predict", "predict_pytorch", "verify_export", "trace_model", "export_onnx", "time_variants"}
 NOTES = """
 `snakemake --cores all` on the demo, in a copy of the project. The floor is a Python process that imports
