@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_ir as ir
-import onnxruntime
 from onnx import TensorProto, helper
+from onnxruntime import InferenceSession, SessionOptions
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.quantize import load_tensors_data
 from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -259,11 +259,9 @@ def _is_spoilt(
 
 def _run(model: onnx.ModelProto, feeds: Iterator[dict[str, np.ndarray]]) -> np.ndarray:
     """The graph's scalar outputs, ``(images, outputs)`` float64."""
-    options = onnxruntime.SessionOptions()
+    options = SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return np.array([session.run(None, feed) for feed in feeds], dtype=np.float64)
 
 
