@@ -63,8 +63,10 @@ class Result:
     @property
     def triggered(self) -> set[str]:
         """Rules that rerun for what they depend on themselves, not because of another job."""
-        groups = re.findall(r"^    (?:params|code|set of input files) ha[^\n]+:\n +(.*)$", self.text, re.M)
-        return {rule for group in groups for rule in group.split(", ")}
+        groups = dict(re.findall(r"^    (\S[^\n]+):\n +(.*)$", self.text.partition("\nReasons:")[2], re.M))
+        follow = {"input files updated by another job", "output files have to be generated"}
+        first = [rules.split(", ") for reason, rules in groups.items() if reason not in follow]
+        return {rule for rules in first for rule in rules}
 
 
 def run_snakemake(folder: Path, *arguments: str, clone: Path | None = None, timeout: float = 300) -> Result:
