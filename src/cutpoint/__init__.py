@@ -1,8 +1,9 @@
 """Export a detector at every cut, measure what each one costs, and say why.
 
-A package a stage, in the order in which data flow: ``plan`` (what a config asks for), ``data``, ``detector``
-(all that knows torch), ``export``, ``predict`` with ``decode`` and ``recipes``, ``evaluate``, ``latency``,
-``compare``, ``report``, ``gate``. ``demo`` draws the embedded data sets.
+The ground floor is ``records``: the files between the stages as dataclasses. Each stage is a package, in the
+order in which data flow: ``plan`` (what a config asks for), ``data``, ``detector`` (all that knows torch),
+``export``, ``predict`` with ``decode`` and ``recipes``, ``evaluate``, ``latency``, ``compare``, ``summary``,
+``report``, ``gate``. ``demo`` draws the embedded data sets.
 """
 
 __version__ = "0.1.0"
