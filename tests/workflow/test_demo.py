@@ -26,7 +26,7 @@ from cutpoint.recipes.apply import apply_recipe
 from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.recipes.steps import STEPS
 from cutpoint.records.detections import Detections
-from cutpoint.records.model import Floor, ModelSpec
+from cutpoint.records.model import Floor, ModelSpec, read_spec
 from cutpoint.records.predictions import read_predictions
 
 pytestmark = pytest.mark.slow
@@ -104,7 +104,7 @@ def predictions(demo: Path, dataset: str, model: str, run: str) -> dict:
     return {image_id: (geometry, rows) for image_id, geometry, rows in read}
 
 
-def read_spec(demo: Path, model: str) -> ModelSpec:
+def spec_of(demo: Path, model: str) -> ModelSpec:
     return read_spec(demo / f"results/models/{model}/spec.json")
 
 
@@ -181,7 +181,7 @@ def test_every_export_is_verified(demo, dataset, model):
 @pytest.mark.parametrize("variant", EXACT)
 @pytest.mark.parametrize(("dataset", "model"), PAIRS)
 def test_detections_match_both_ways_or_tie(demo, dataset, model, variant, capsys):
-    spec = read_spec(demo, model)
+    spec = spec_of(demo, model)
     recipe = resolve_recipe("mmdet3", spec.head)
     reference = predictions(demo, dataset, model, "pytorch-e2e")
     reference_candidates = predictions(demo, dataset, model, "pytorch-raw")
@@ -207,7 +207,7 @@ def test_detections_match_both_ways_or_tie(demo, dataset, model, variant, capsys
 
 
 def test_the_judge_finds_a_lost_and_a_moved_box(demo):
-    spec = read_spec(demo, "demo_traffic")
+    spec = spec_of(demo, "demo_traffic")
     recipe = resolve_recipe("mmdet3", spec.head)
     candidates = predictions(demo, "traffic", "demo_traffic", "onnxruntime-raw-fp32")
     geometry, rows = max(candidates.values(), key=lambda value: len(value[1]))
@@ -260,7 +260,7 @@ def test_the_example_equals_the_recipe(demo, dataset, model, cut):
     path = demo / f"results/models/{model}/{cut}-fp32.onnx"
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     rows = predictions(demo, dataset, model, f"onnxruntime-{cut}-fp32")
-    spec = read_spec(demo, model)
+    spec = spec_of(demo, model)
     recipe = resolve_recipe("mmdet3", spec.head)
     for entry in read_json(demo / f"results/manifests/{dataset}.json")["images"][:16]:
         boxes, scores, labels, _ = example.detect(session, cv2.imread(str(demo / entry["path"])))
