@@ -12,7 +12,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from PIL import Image
 
 from cutpoint.data.image import clip_size, decode, prepare
-from cutpoint.data.inputs import named_input
+from cutpoint.data.inputs import resolve_input
 from cutpoint.detector import build
 from cutpoint.detector.describe import describe_input
 from cutpoint.errors import UserError
@@ -172,12 +172,12 @@ NAMED = {
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_named_inputs_equal_a_pipeline_of_mmdets_that_does_the_same(photos, name):
+def test_resolve_inputs_equal_a_pipeline_of_mmdets_that_does_the_same(photos, name):
     transforms, preprocessor = copy.deepcopy(NAMED[name])
     config = make_config("atss")
     config.model.data_preprocessor = {"type": "DetDataPreprocessor", **preprocessor}
     config.test_dataloader.dataset.pipeline = [LOAD, *transforms, PACK]
-    recipe = named_input(name, describe_input(make_config("atss")), (64, 96))
+    recipe = resolve_input(name, describe_input(make_config("atss")), (64, 96))
     for path in photos[:2]:
         expected, meta = run_mmdet(config, path)
         tensor, found = prepare(decode(path), recipe)

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from cutpoint.recipes.recipe import Recipe
 from cutpoint.recipes.schema import read_step
 from cutpoint.records.candidates import Candidates
-from cutpoint.records.image import Geometry, InputRecipe
+from cutpoint.records.image import Geometry, InputRecipe, TensorForm
 from cutpoint.records.model import METADATA_KEY, DenseHead, Floor, HeadSpec, ModelSpec, Part
 from cutpoint.records.predictions import RunMetadata
 
@@ -241,7 +241,7 @@ class FakeSession:
     """Stands in for ``runtime.Session``: chosen outputs, remembers its feeds."""
 
     provider = "cpu"
-    scores = None
+    scores, tensor = None, TensorForm()
     empty, pinned = np.empty, False
     optimisation, provider_options, cuda_graph = "all", {}, False
 

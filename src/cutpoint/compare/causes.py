@@ -212,7 +212,7 @@ def _taken(row: AutopsyRow, by: Rival, ours: Followed | None, there: Followed) -
     """The box that took the place, and what happened to it on the side that keeps ours, if it is followed."""
     winner = (by.prior, by.label)
     boxes, geometry = there.states[0].boxes[[there.keys(0)[winner]]], there.geometry
-    x1, y1, x2, y2 = scale_to_original(boxes, geometry.scale_x, geometry.scale_y, "divide")[0].tolist()
+    x1, y1, x2, y2 = scale_to_original(boxes, geometry)[0].tolist()
     return replace(
         row,
         by_prior=by.prior,
@@ -234,7 +234,7 @@ def _overlapping(i: int, ours: View, theirs: View, followed: Followed) -> Key | 
     rows = np.flatnonzero(np.isin(state.label, classes))
     if not len(rows):
         return None
-    boxes = scale_to_original(state.boxes[rows], geometry.scale_x, geometry.scale_y, "divide")
+    boxes = scale_to_original(state.boxes[rows], geometry)
     size = geometry.height, geometry.width
     iou = box_iou(clip_boxes(ours.boxes[[i]], *size), clip_boxes(boxes, *size))[0]
     score = np.where(iou >= AGREEMENT_IOU, state.score[rows] * state.factor[rows], iou - 1)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from cutpoint.errors import UserError
-from cutpoint.records.image import Geometry, InputRecipe, Pad
+from cutpoint.records.image import FLOAT_CHANNELS_FIRST, Geometry, InputRecipe, Pad, TensorForm
 
 INTERPOLATIONS = {
     "nearest": cv2.INTER_NEAREST,
@@ -50,6 +50,7 @@ def prepare(
     recipe: InputRecipe,
     shape: tuple[int, int] | None = None,
     empty: Callable[..., np.ndarray] = np.empty,
+    form: TensorForm = FLOAT_CHANNELS_FIRST,
 ) -> tuple[np.ndarray, Geometry]:
     """Turn a decoded image into a network input.
 
@@ -58,9 +59,11 @@ def prepare(
         recipe: the input recipe.
         shape: height and width that the tensor must have (a static export), or null.
         empty: makes an array from a shape and a type, as ``numpy.empty`` does.
+        form: the tensor's type and axes.
 
     Returns:
-        ``(1, 3, H', W')`` float32, contiguous, and the geometry.
+        ``(1, 3, H', W')``, or ``(1, H', W', 3)`` with the channels last, in the type of ``form``, contiguous;
+        and the geometry.
 
     Raises:
         UserError: the image is so thin that one side is 0 after the resize, or does not fit into ``shape``.
@@ -70,7 +73,7 @@ def prepare(
         mmengine/model/base_model/data_preprocessor.py, mmengine 0.10.7.
     """
     height, width = image.shape[:2]
-    resized_height, resized_width = resized_size(height, width, recipe)
+    (resized_height, resized_width), gain = _fit(height, width, recipe)
     if recipe.to_float32:
         image = image.astype(np.float32)
     if (resized_height, resized_width) != (height, width):
@@ -79,8 +82,9 @@ def prepare(
             (resized_width, resized_height),
             interpolation=INTERPOLATIONS[recipe.interpolation],
         )
+    top = left = 0
     if recipe.pad is not None:
-        image = _pad_pixels(image, recipe.pad)
+        image, top, left = _pad_pixels(image, recipe.pad, recipe.place)
     inner_height, inner_width = image.shape[:2]
     target = tuple(math.ceil(side / recipe.divisor) * recipe.divisor for side in (inner_height, inner_width))
     if shape is not None:
@@ -90,10 +94,11 @@ def prepare(
                 f"export's static shape {shape[0]}x{shape[1]}; use `shape: dynamic` or a larger shape"
             )
         target = shape
-    tensor = empty((1, 3, *target), dtype=np.float32)
-    tensor[0, :, inner_height:] = recipe.pad_value
-    tensor[0, :, :inner_height, inner_width:] = recipe.pad_value
-    _normalise(image, recipe, out=tensor[0, :, :inner_height, :inner_width])
+    tensor = empty((1, *target, 3) if form.channels_last else (1, 3, *target), dtype=form.dtype)
+    planes = np.moveaxis(tensor[0], -1, 0) if form.channels_last else tensor[0]
+    planes[:, inner_height:] = recipe.pad_value
+    planes[:, :inner_height, inner_width:] = recipe.pad_value
+    _normalise(image, recipe, out=planes[:, :inner_height, :inner_width])
     geometry = Geometry(
         height=height,
         width=width,
@@ -103,6 +108,9 @@ def prepare(
         padded_width=target[1],
         scale_x=resized_width / width,
         scale_y=resized_height / height,
+        left=left,
+        top=top,
+        gain=gain,
     )
     return tensor, geometry
 
@@ -114,21 +122,45 @@ def resized_size(height: int, width: int, recipe: InputRecipe) -> tuple[int, int
         UserError: one of them is 0; mmdet and OpenCV cannot resize to it.
 
     Source:
-        ``rescale_size``, mmcv/image/geometric.py, mmcv 2.1.0: ``int(side * scale + 0.5)``.
+        ``rescale_size``, mmcv/image/geometric.py, mmcv 2.1.0: ``int(side * scale + 0.5)``. A letterbox:
+        ``LetterBox.__call__``, ultralytics/data/augment.py, and ``BaseDataset.load_image``,
+        ultralytics/data/base.py, ultralytics 8.4.190 (``even``, ``up``); ``preproc``,
+        yolox/data/data_augment.py, YOLOX 0.3.0 (``down``).
     """
+    return _fit(height, width, recipe)[0]
+
+
+def _fit(height: int, width: int, recipe: InputRecipe) -> tuple[tuple[int, int], float | None]:
+    """The resized size, and the factor before rounding; see ``resized_size`` and ``Geometry.gain``."""
     if recipe.scale is None:
-        return height, width
+        return (height, width), 1.0
     if not recipe.keep_ratio:
-        return recipe.scale
-    long_side, short_side = max(recipe.scale), min(recipe.scale)
-    factor = min(long_side / max(height, width), short_side / min(height, width))
-    size = int(height * factor + 0.5), int(width * factor + 0.5)
+        return recipe.scale, None
+    if recipe.fit == "frame":
+        factor = min(recipe.scale[0] / height, recipe.scale[1] / width)
+    else:
+        long_side, short_side = max(recipe.scale), min(recipe.scale)
+        factor = min(long_side / max(height, width), short_side / min(height, width))
+    if not recipe.enlarge:
+        factor = min(factor, 1.0)
+    turn = ROUNDINGS[recipe.rounding]
+    size = turn(height * factor), turn(width * factor)
+    if recipe.fit == "frame":
+        size = min(size[0], recipe.scale[0]), min(size[1], recipe.scale[1])
     if 0 in size:
         raise UserError(
             f"an image of {height}x{width} pixels (height x width) becomes {size[0]}x{size[1]}: it is "
             "too thin for the model's Resize; leave it out of the data set"
         )
-    return size
+    return size, factor
+
+
+ROUNDINGS: dict[str, Callable[[float], int]] = {
+    "half_up": lambda side: int(side + 0.5),
+    "even": round,
+    "down": int,
+    "up": math.ceil,
+}
 
 
 def clip_size(geometry: Geometry, recipe: InputRecipe) -> tuple[int, int]:
@@ -153,25 +185,42 @@ def _pad_size(height: int, width: int, pad: Pad) -> tuple[int, int]:
     return height, width
 
 
-def _pad_pixels(image: np.ndarray, pad: Pad) -> np.ndarray:
+def _pad_pixels(image: np.ndarray, pad: Pad, place: str) -> tuple[np.ndarray, int, int]:
+    """The padded image, and how much padding lies above and left of it.
+
+    Source of the centre: ``LetterBox.__call__``, ultralytics/data/augment.py, ultralytics 8.4.190.
+    """
     inner_height, inner_width = image.shape[:2]
     height, width = _pad_size(inner_height, inner_width, pad)
-    bottom, right = height - inner_height, width - inner_width
-    return cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_CONSTANT, value=pad.value)
+    top, left = 0, 0
+    if place == "centre":
+        top = round((height - inner_height) / 2 - 0.1)
+        left = round((width - inner_width) / 2 - 0.1)
+    bottom, right = height - inner_height - top, width - inner_width - left
+    padded = cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_CONSTANT, value=pad.value)
+    return padded, top, left
 
 
 def _normalise(image: np.ndarray, recipe: InputRecipe, out: np.ndarray) -> None:
-    """Write ``(h, w, 3)`` into ``(3, h, w)`` float32; uint8 is looked up, since it has only 256 values."""
+    """Write ``(h, w, 3)`` into ``(3, h, w)``; uint8 is looked up, since it has only 256 values."""
     planes = cv2.split(image)
     planes = planes[::-1] if recipe.bgr_to_rgb else planes
     if image.dtype == np.float32:
-        out[...] = planes
-        _scale(out, recipe)
+        values = out if out.dtype == np.float32 else np.empty(out.shape, np.float32)
+        values[...] = planes
+        _scale(values, recipe)
+        if values is not out:
+            out[...] = np.rint(values) if out.dtype == np.uint8 else values
         return
     table = np.repeat(np.arange(256, dtype=np.float32)[None], 3, axis=0)
     _scale(table[..., None], recipe)
-    for plane, values, into in zip(planes, table, out, strict=True):
-        cv2.LUT(plane, values, into)
+    if out.dtype == np.float32 and out.strides[-1] == out.itemsize:
+        for plane, values, into in zip(planes, table, out, strict=True):
+            cv2.LUT(plane, values, into)
+        return
+    rounded = np.rint(table).astype(np.uint8) if out.dtype == np.uint8 else table.astype(out.dtype)
+    for plane, values, into in zip(planes, rounded, out, strict=True):
+        into[...] = values[plane]
 
 
 def _scale(values: np.ndarray, recipe: InputRecipe) -> None:

@@ -1,36 +1,97 @@
-"""The input recipes that a config may name: the model's own, and others that change it.
+"""The input recipes that a config may name, and the keys by which a config changes them.
 
 A new one is a function here, its row in ``INPUTS``, and its name in the schema.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
-from cutpoint.errors import UserError
-from cutpoint.records.image import InputRecipe
+from cutpoint.errors import UserError, suggest
+from cutpoint.records.image import InputRecipe, Pad
 
 Shape = tuple[int, int] | None
+Definition = str | dict[str, Any]
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def named_input(name: str, own: InputRecipe, shape: Shape) -> InputRecipe:
-    """An input recipe by its name in the config.
+def resolve_input(definition: Definition, own: InputRecipe, shape: Shape) -> InputRecipe:
+    """An input recipe by its definition in the config.
 
     Args:
-        name: a row of ``INPUTS``.
+        definition: ``own``, a row of ``INPUTS``, or ``{"base": NAME, key: value}`` with keys of ``KEYS``.
+            A key changes the recipe of that name; without ``base`` the model's own.
         own: the model's own input recipe.
         shape: height and width of a static export, or null.
 
     Raises:
-        UserError: an unknown name.
+        UserError: an unknown name or key, or values that cannot be combined.
     """
-    if name not in INPUTS:
-        raise UserError(f"input {name!r}: unknown; known: {', '.join(INPUTS)}")
-    return INPUTS[name](own, shape)
+    keys = {"base": definition} if isinstance(definition, str) else dict(definition)
+    name = keys.pop("base", OWN)
+    if name != OWN and name not in INPUTS:
+        raise UserError(f"input {name!r}: unknown{suggest(name, [OWN, *INPUTS])}")
+    recipe = own if name == OWN else INPUTS[name](own, shape)
+    return _change(recipe, keys, shape) if keys else recipe
 
 
-def keeps_size(name: str) -> bool:
+def keeps_size(definition: Definition) -> bool:
     """Whether images keep their own size; then they do not fit a static export."""
-    return named_input(name, _RESIZED, None).scale is None
+    return resolve_input(definition, _RESIZED, None).scale is None
+
+
+def _change(recipe: InputRecipe, keys: dict[str, Any], shape: Shape) -> InputRecipe:
+    """A recipe with the config's keys in place of its own values; ``KEYS`` says what each means."""
+    for key in keys:
+        if key not in KEYS:
+            raise UserError(f"input.{key}: unknown{suggest(key, KEYS)}")
+    changes: dict[str, Any] = {name: keys[name] for name in SAME if name in keys}
+    changes |= {key: keys[key] and tuple(keys[key]) for key in ("mean", "std") if key in keys}
+    if "colour" in keys:
+        changes["bgr_to_rgb"] = keys["colour"] == "rgb"
+    recipe = replace(recipe, **changes)
+    if (recipe.mean is None) != (recipe.std is None):
+        raise UserError("input: mean and std belong together; write both, or null for both")
+    if not PLACING & keys.keys():
+        return recipe
+    return _place(recipe, keys, shape)
+
+
+def _place(recipe: InputRecipe, keys: dict[str, Any], shape: Shape) -> InputRecipe:
+    """The keys that say how large the image becomes and where it lies in the tensor."""
+    pad, scale = recipe.pad, recipe.scale
+    fill = keys.get("fill", pad.value[0] if pad else 0.0)
+    own = "none" if scale is None else "letterbox" if recipe.keep_ratio else "stretch"
+    resize = keys.get("resize", own)
+    if resize == "none":
+        for key in ("size", "frame"):
+            if keys.get(key):
+                raise UserError(f"input.{key}: with resize none an image keeps its own size; remove it")
+        divided = Pad(divisor=keys["divisor"], value=(fill,) * 3) if "divisor" in keys else None
+        return replace(recipe, scale=None, keep_ratio=False, pad=divided)
+    frame = keys.get("frame") or shape or keys.get("size") or (pad and pad.size) or scale
+    size = keys.get("size") or (scale if scale and "frame" not in keys else frame)
+    if size is None or frame is None:
+        raise UserError("input.size: the file takes any size; write [height, width] in pixels")
+    size, frame = tuple(size), tuple(frame)
+    if resize == "stretch":
+        return replace(recipe, scale=size, keep_ratio=False, pad=None)
+    if shape and any(side > limit for side, limit in zip(frame, shape, strict=True)):
+        raise UserError(
+            f"input.frame: {frame[0]}x{frame[1]} does not fit the file's fixed {shape[0]}x{shape[1]}"
+        )
+    padding = Pad(size=frame, value=(fill,) * 3)
+    if keys.get("divisor"):  # the smallest frame that holds the image
+        padding = Pad(divisor=keys["divisor"], value=(fill,) * 3)
+    return replace(recipe, scale=size, keep_ratio=True, fit="frame", pad=padding)
+
+
+# what the keys of a written input mean: `SAME` have the name of a field of ``InputRecipe``
+SAME = ("interpolation", "divide_by", "rounding", "enlarge", "place")
+PLACING = {"resize", "size", "frame", "fill", "divisor"}
+KEYS = (*SAME, "resize", "size", "frame", "fill", "divisor", "colour", "mean", "std")
+# the model's own recipe: mmdet's test pipeline, or that of an external file's layout
+OWN = "own"
 
 
 def _own(own: InputRecipe, shape: Shape) -> InputRecipe:
@@ -49,10 +110,8 @@ def _stretch(own: InputRecipe, shape: Shape) -> InputRecipe:
 
 def _seed_225(own: InputRecipe, shape: Shape) -> InputRecipe:
     """The image's own size, RGB, divided by 225 (a slip for 255), ImageNet's mean and deviation of 0..1."""
-    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    return replace(
-        own, scale=None, keep_ratio=False, pad=None, bgr_to_rgb=True, divide_by=225.0, mean=mean, std=std
-    )
+    bare = replace(own, scale=None, keep_ratio=False, pad=None, bgr_to_rgb=True)
+    return replace(bare, divide_by=225.0, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 
 def _seed_unit(own: InputRecipe, shape: Shape) -> InputRecipe:

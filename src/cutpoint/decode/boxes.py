@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cutpoint.records.candidates import take_boxes
+from cutpoint.records.image import Geometry
 from cutpoint.records.model import DenseHead
 
 
@@ -78,18 +79,28 @@ def _anchor_table(anchors: tuple) -> tuple[np.ndarray, np.ndarray]:
     return np.array([anchor for level in anchors for anchor in level], dtype=np.float32), starts
 
 
-def scale_to_original(boxes: np.ndarray, scale_x: float, scale_y: float, operation: str) -> np.ndarray:
-    """Boxes from network to original-image pixels, rounding as mmdet does.
+def scale_to_original(
+    boxes: np.ndarray, geometry: Geometry, operation: str = "divide", gain: str = "per_axis"
+) -> np.ndarray:
+    """Boxes from network to original-image pixels; with the defaults' rounding as mmdet does.
 
     Args:
         boxes: ``(N, 4)`` float32 network pixels.
-        scale_x, scale_y: resized / original.
+        geometry: of the image; padding before the image is taken back first.
         operation: ``multiply`` by the reciprocal (``scale_boxes``) or ``divide`` (YOLOX, PAA).
+        gain: ``per_axis``: resized / original of each axis, after rounding. ``one``: the one factor of the
+            resize, before rounding, for both axes; per axis if there is none.
 
     Returns:
         ``(N, 4)`` float32 original-image pixels.
     """
-    scale = np.array([scale_x, scale_y, scale_x, scale_y])
+    if geometry.left or geometry.top:
+        start = (geometry.left, geometry.top)
+        boxes = boxes - np.array([*start, *start], dtype=np.float32)
+    sides = (geometry.scale_x, geometry.scale_y)
+    if gain == "one" and geometry.gain is not None:
+        sides = (geometry.gain, geometry.gain)
+    scale = np.array([*sides, *sides])
     if operation == "multiply":
         return boxes * (1 / scale).astype(np.float32)
     return boxes / scale.astype(np.float32)

@@ -8,7 +8,8 @@ import numpy as np
 from cutpoint.decode.boxes import decode_boxes, level_priors
 from cutpoint.ordering import ascending
 from cutpoint.records.candidates import Candidates, take_boxes
-from cutpoint.records.model import DenseHead, Floor, Part
+from cutpoint.records.model import DenseHead, Floor, HeadSpec, Part
+from cutpoint.records.onnx_model import PADDING_LABEL
 
 # The cheap comparison of logits starts this far below logit(floor), so that rounding in the sigmoid cannot
 # lose a pair. The exact comparison follows for the few pairs that pass. Close to 1 the sigmoid is too flat
@@ -68,7 +69,7 @@ def from_raw(outputs: dict[str, np.ndarray], spec: DenseHead, image: int = 0) ->
     return _finish(level, prior, label, score, factor, boxes, spec.floor)
 
 
-def from_decoded(outputs: dict[str, np.ndarray], spec: DenseHead, image: int = 0) -> Candidates:
+def from_decoded(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0) -> Candidates:
     """Candidates from the tensors of the ``decoded`` cut.
 
     Args:
@@ -104,6 +105,42 @@ def from_decoded(outputs: dict[str, np.ndarray], spec: DenseHead, image: int = 0
         return _finish(level, prior, label, score, factor, boxes, spec.floor)
     factor = score if spec.takes_root else factor
     return _finish(level, prior, label, score, factor, boxes, replace(spec.floor, quantity="product"))
+
+
+def rows_of(outputs: dict[str, np.ndarray], image: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The rows of one image that an ``e2e`` graph counts, without padding.
+
+    Args:
+        outputs: ``boxes`` ``(B, K, 4)`` float32, ``scores`` ``(B, K)`` float32, ``labels`` ``(B, K)`` int64,
+            ``count`` ``(B,)`` int64.
+        image: index into the batch.
+
+    Returns:
+        boxes ``(N, 4)``, scores ``(N,)``, labels ``(N,)``.
+    """
+    count = int(outputs["count"][image])
+    boxes, scores, labels = (outputs[name][image, :count] for name in ("boxes", "scores", "labels"))
+    padding = (labels == PADDING_LABEL) & (scores <= 0)
+    if padding.any():  # the count of an external file may include it
+        boxes, scores, labels = boxes[~padding], scores[~padding], labels[~padding]
+    return boxes, scores, labels
+
+
+def from_rows(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0) -> Candidates:
+    """Candidates from the rows of an external file that ends in detections.
+
+    Args:
+        outputs: see ``rows_of``; boxes in network pixels.
+        spec: the head specification.
+        image: index into the batch.
+
+    Returns:
+        the image's candidates: ``prior`` is the row, ``level`` 0, ``factor`` 1.
+    """
+    boxes, scores, labels = rows_of(outputs, image)
+    prior = np.arange(len(scores))
+    ones = np.ones(len(scores), np.float32)
+    return _finish(np.zeros_like(prior), prior, labels, scores, ones, boxes, spec.floor)
 
 
 def passes(values: np.ndarray, threshold: float, inclusive: bool) -> np.ndarray:

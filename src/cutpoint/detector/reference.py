@@ -12,7 +12,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from torch.utils._pytree import tree_leaves, tree_map
 
 from cutpoint.data.image import decode, prepare, resized_size
-from cutpoint.data.inputs import named_input
+from cutpoint.data.inputs import Definition, resolve_input
 from cutpoint.decode.candidates import from_raw
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import head_tensors
@@ -135,12 +135,14 @@ class HeadTensorPipeline(Pipeline):
 
     cut = "raw"
 
-    def __init__(self, detector: Detector, spec: ModelSpec, device: str, input_name: str = "mmdet") -> None:
-        """``input_name``: the input recipe, see ``inputs.named_input``."""
+    def __init__(
+        self, detector: Detector, spec: ModelSpec, device: str, made_by: Definition = "mmdet"
+    ) -> None:
+        """``made_by``: the input recipe, see ``inputs.resolve_input``."""
         self.spec = spec
         self.provider = device
         self._detector = detector
-        self._input = named_input(input_name, spec.input, None)
+        self._input = resolve_input(made_by, spec.input, None)
 
     def decode(self, path: str) -> np.ndarray:
         """Image file to ``(H, W, 3)`` uint8 BGR."""
@@ -193,7 +195,7 @@ def open_pytorch(
     cut: str,
     provider: str,
     threads: int | None,
-    input_name: str = "mmdet",
+    made_by: Definition = "mmdet",
     tf32: bool = False,
 ) -> MmdetPipeline | HeadTensorPipeline:
     """Open the PyTorch side of a model.
@@ -205,15 +207,15 @@ def open_pytorch(
         cut: ``e2e`` or ``raw``.
         provider: name of a provider; the model runs on PyTorch's device for it.
         threads: threads of one operator; null leaves torch's default.
-        input_name: the input recipe, see ``inputs.named_input``; ``e2e`` has only ``mmdet``.
+        made_by: the input recipe, see ``inputs.resolve_input``; ``e2e`` has only ``mmdet``.
         tf32: let CUDA round the factors of fp32 products to 10 bits; torch's own default does so in
             convolutions.
 
     Raises:
         UserError: the device is asked for but missing, or ``e2e`` has another input recipe.
     """
-    if cut == "e2e" and input_name != "mmdet":
-        raise UserError(f"input {input_name!r}: pytorch with cut e2e is mmdet's own pipeline; use cut raw")
+    if cut == "e2e" and made_by != "mmdet":
+        raise UserError(f"input {made_by!r}: pytorch with cut e2e is mmdet's own pipeline; use cut raw")
     device = get_provider(provider).device.pytorch
     if not torch.get_device_module(device).is_available():
         raise UserError(
@@ -226,7 +228,7 @@ def open_pytorch(
     mmdet_config = load_config(config)
     detector = build_detector(mmdet_config, checkpoint).to(device)
     if cut == "raw":
-        return HeadTensorPipeline(detector, spec, device, input_name)
+        return HeadTensorPipeline(detector, spec, device, made_by)
     return MmdetPipeline(detector, find_test_pipeline(mmdet_config), spec, device)
 
 
@@ -241,7 +243,7 @@ def predict_pytorch(
     threads: int,
     shard: int,
     shards: int,
-    input: str = "mmdet",
+    input: Definition = "mmdet",
     batch: int = 1,
     tf32: bool = False,
     out: str,

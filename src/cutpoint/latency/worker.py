@@ -18,13 +18,13 @@ import cv2
 from cutpoint.errors import UserError, located
 from cutpoint.latency.pace import SPIN_S
 from cutpoint.latency.watch import device_memory_mib
-from cutpoint.predict.pipeline import READERS, OnnxPipeline, Pipeline
+from cutpoint.predict.pipeline import OnnxPipeline, Pipeline
 from cutpoint.predict.stream import share_threads, stream
 from cutpoint.records.detections import Detections
 from cutpoint.records.image import Geometry
 from cutpoint.records.json_file import as_content
 from cutpoint.records.manifest import Image
-from cutpoint.records.model import read_spec
+from cutpoint.records.model import keeps_candidates, read_spec
 
 # The runs of one input shape are warm if one more run changes the median of the last few by at most this
 # fraction, or after the largest number of runs.
@@ -79,7 +79,7 @@ def open_variant(job: dict[str, Any]) -> Opened:
             "cuda_graph": session.cuda_graph,
             "pinned": session.pinned,
         }
-    if pipeline.cut not in READERS:
+    if not keeps_candidates(pipeline.cut, pipeline.spec.head):
         return Opened(pipeline, _done, facts)
     written = importlib.import_module(HANDWRITTEN)
     return Opened(pipeline, written.open_recipe(pipeline, job["recipe"], job["input"], scores), facts)
@@ -127,7 +127,7 @@ class Server:
         self._job = job
         # import what takes longest before the measurement
         importlib.import_module("cutpoint.predict.runtime" if job["model"] else "cutpoint.detector.reference")
-        if job["cut"] in READERS:
+        if job["by_hand"]:
             importlib.import_module(HANDWRITTEN)
 
     def open(self) -> dict[str, Any]:

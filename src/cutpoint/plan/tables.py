@@ -100,6 +100,7 @@ def latency_jobs(evaluation: Evaluation, imports: list[str]) -> list[dict[str, A
             "variant": variant.name,
             "runtime": variant.run.runtime,
             "cut": variant.run.cut,
+            "by_hand": variant.run.keeps_candidates,
             "provider": variant.run.provider,
             "tf32": variant.run.tf32,
             "model": onnx_file(model.name, variant.run),
@@ -118,7 +119,7 @@ def timed_modules(jobs: Iterable[dict[str, Any]]) -> list[str]:
 
     The coordinator imports the worker, and the worker everything except the post-processing after a graph.
     """
-    written = any(job["cut"] != "e2e" for job in jobs)
+    written = any(job["by_hand"] for job in jobs)
     return ["cutpoint.latency.coordinator", *(["cutpoint.latency.handwritten"] if written else [])]
 
 

@@ -124,10 +124,14 @@ class Trace:
 
 @dataclass(frozen=True)
 class External:
-    """An external ONNX file; ``outputs`` is the config's description of it, JSON."""
+    """An external ONNX file; ``outputs`` is the config's description of it, JSON.
+
+    ``layout``: its name; null if the file belongs to an mmdet model.
+    """
 
     path: str
     outputs: str
+    layout: str | None = None
 
 
 @dataclass(frozen=True)
@@ -191,12 +195,20 @@ class Run:
         return self.export.trace.precision if self.export else "fp32"
 
     @property
+    def keeps_candidates(self) -> bool:
+        """Whether it gives candidates, which a recipe finishes; see ``records.model.keeps_candidates``."""
+        if self.cut != "e2e":
+            return True
+        external = self.export and self.export.external
+        return bool(external and external.layout)
+
+    @property
     def candidates(self) -> "Run | None":
         """The run whose candidates show where detections came from: itself, or for ``e2e`` the ``raw`` run.
 
         Only the cut differs. Null for an external file that ends in detections.
         """
-        if self.cut != "e2e":
+        if self.keeps_candidates:
             return self
         if self.export and self.export.external:
             return None

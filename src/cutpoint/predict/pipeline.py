@@ -7,18 +7,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from cutpoint.data.image import clip_size, decode, prepare
-from cutpoint.data.inputs import named_input
+from cutpoint.data.inputs import Definition, resolve_input
 from cutpoint.decode.boxes import scale_to_original
-from cutpoint.decode.candidates import from_decoded, from_raw
+from cutpoint.decode.candidates import from_decoded, from_raw, from_rows, rows_of
 from cutpoint.errors import UserError
 from cutpoint.predict.runtime import Session
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
 from cutpoint.records.image import Geometry, InputRecipe
-from cutpoint.records.model import ModelSpec, dense_head
-from cutpoint.records.onnx_model import PADDING_LABEL
-
-READERS = {"raw": from_raw, "decoded": from_decoded}
+from cutpoint.records.model import ModelSpec, dense_head, keeps_candidates
 
 
 class Pipeline(Protocol):
@@ -60,11 +57,11 @@ class Pipeline(Protocol):
 class OnnxPipeline(Pipeline):
     """The stages of an ONNX export."""
 
-    def __init__(self, session: Session, made_by: str | InputRecipe = "mmdet") -> None:
-        """``made_by``: the input recipe, or its name, see ``inputs.named_input``."""
+    def __init__(self, session: Session, made_by: Definition | InputRecipe = "mmdet") -> None:
+        """``made_by``: the input recipe, or its definition, see ``inputs.resolve_input``."""
         self._session = session
-        if isinstance(made_by, str):
-            made_by = named_input(made_by, session.spec.input, session.shape)
+        if not isinstance(made_by, InputRecipe):
+            made_by = resolve_input(made_by, session.spec.input, session.shape)
         self._input = made_by
         self.spec = session.spec
         self.cut = session.cut
@@ -75,11 +72,12 @@ class OnnxPipeline(Pipeline):
         return decode(path)
 
     def prepare(self, image: np.ndarray) -> tuple[np.ndarray, Geometry]:
-        """Decoded image to ``(1, 3, H', W')`` float32 and geometry."""
-        return prepare(image, self._input, self._session.shape, self._session.empty)
+        """Decoded image to the network input, in the form that the file takes, and geometry."""
+        session = self._session
+        return prepare(image, self._input, session.shape, session.empty, session.tensor)
 
     def batch(self, prepared: Sequence[tuple[np.ndarray, Geometry]]) -> tuple[np.ndarray, list[Geometry]]:
-        """``(B, 3, H', W')`` float32 and geometries; see ``stack``.
+        """The network input of a batch and geometries; see ``stack``.
 
         Raises:
             UserError: a static export takes another batch.
@@ -89,7 +87,7 @@ class OnnxPipeline(Pipeline):
                 f"a batch of {len(prepared)}: the export takes {self._session.batch}; set `batch` to that, "
                 "or use `shape: dynamic`"
             )
-        return stack(prepared, self._input.pad_value)
+        return stack(prepared, self._input.pad_value, self._session.tensor.channels_last)
 
     def upload(self, tensor: np.ndarray, *geometries: Geometry) -> Any:
         """The session's inputs on its device."""
@@ -119,29 +117,27 @@ class OnnxPipeline(Pipeline):
         self, outputs: dict[str, np.ndarray], geometry: Geometry, image: int = 0
     ) -> Candidates | Detections:
         """Outputs to candidates, or to detections in original-image pixels."""
-        if self.cut in READERS:
-            return READERS[self.cut](outputs, dense_head(self.spec, f"the cut {self.cut}"), image)
-        count = int(outputs["count"][image])
-        boxes, scores, labels = (outputs[name][image, :count] for name in ("boxes", "scores", "labels"))
-        padding = (labels == PADDING_LABEL) & (scores <= 0)
-        if padding.any():  # the count of an external file may include it
-            boxes, scores, labels = boxes[~padding], scores[~padding], labels[~padding]
-        if self._session.clip == "tensor":
-            boxes = scale_to_original(boxes, geometry.scale_x, geometry.scale_y, "divide")
-        return Detections(boxes, scores, labels)
+        if not keeps_candidates(self.cut, self.spec.head):
+            boxes, scores, labels = rows_of(outputs, image)
+            if self._session.clip == "tensor":
+                boxes = scale_to_original(boxes, geometry)
+            return Detections(boxes, scores, labels)
+        if self.cut == "raw":
+            return from_raw(outputs, dense_head(self.spec, "the cut raw"), image)
+        return (from_decoded if self.cut == "decoded" else from_rows)(outputs, self.spec.head, image)
 
 
 def stack(
-    prepared: Sequence[tuple[np.ndarray, Geometry]], pad_value: float
+    prepared: Sequence[tuple[np.ndarray, Geometry]], pad_value: float, channels_last: bool = False
 ) -> tuple[np.ndarray, list[Geometry]]:
     """Network inputs of several images as one batch.
 
     Args:
-        prepared: ``(1, 3, H', W')`` float32 and geometry of each image.
+        prepared: ``(1, 3, H', W')`` (``channels_last``: ``(1, H', W', 3)``) and geometry of each image.
         pad_value: smaller images are padded with this value, right and bottom, after normalisation.
 
     Returns:
-        ``(B, 3, H', W')`` float32 of the largest height and width, and geometries with these as padded size.
+        the same with ``B`` images of the largest height and width, and geometries with these as padded size.
 
     Source:
         ``stack_batch``, mmengine/model/utils.py, mmengine 0.10.7.
@@ -150,9 +146,10 @@ def stack(
         return prepared[0][0], [prepared[0][1]]
     geometries = padded_together([geometry for _, geometry in prepared])
     size = geometries[0].padded_height, geometries[0].padded_width
-    tensor = np.full((len(prepared), 3, *size), pad_value, dtype=np.float32)
+    sides = (*size, 3) if channels_last else (3, *size)
+    tensor = np.full((len(prepared), *sides), pad_value, dtype=prepared[0][0].dtype)
     for row, (single, _) in zip(tensor, prepared, strict=True):
-        row[:, : single.shape[2], : single.shape[3]] = single[0]
+        row[tuple(slice(side) for side in single.shape[1:])] = single[0]
     return tensor, geometries
 
 

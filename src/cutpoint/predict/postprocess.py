@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from cutpoint.files import write_text
-from cutpoint.predict.pipeline import READERS
 from cutpoint.predict.store import open_run
 from cutpoint.predict.validity import find_invalid
 from cutpoint.recipes.apply import detect
 from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.records.detections import Detections, write_refusal
 from cutpoint.records.labels import read_labels
+from cutpoint.records.model import keeps_candidates
 from cutpoint.records.predictions import find_refusal, read_predictions
 
 
@@ -50,7 +50,8 @@ def postprocess(
         write_refusal(out, reason)
         return
     scores = made.scores or "class"
-    resolved = resolve_recipe(recipe, model_spec.head, scores) if cut in READERS else None
+    finished = not keeps_candidates(cut, model_spec.head)
+    resolved = None if finished else resolve_recipe(recipe, model_spec.head, scores)
     categories = read_labels(labels).labels
     lines = []
     for image_id, geometry, rows in read_predictions(predictions, images):

@@ -37,6 +37,7 @@ class Session:
         probabilities: names of raw tensors whose logits were made from probabilities; see ``external``.
         precision: ``fp32``, ``fp16`` or ``int8``.
         spec: the model specification in the file.
+        tensor: what the input ``images`` takes.
         batch: number of images of a static export, or null.
         empty: allocates an input, as ``numpy.empty`` does; ``pinned``: in page-locked memory.
         cuda_graph: whether a run replays a CUDA graph.
@@ -93,7 +94,9 @@ class Session:
         self.precision = properties.get(PRECISION_KEY, "fp32")
         self.spec = as_spec(content.spec, f"{path}: {METADATA_KEY}: spec")
         self._outputs = [value.name for value in self._session.get_outputs()]
-        batch, _, height, width = self._session.get_inputs()[0].shape
+        self.tensor = content.tensor
+        batch, *sides = next(value.shape for value in self._session.get_inputs() if value.name == "images")
+        height, width = sides[:2] if self.tensor.channels_last else sides[1:]
         self.batch = batch if isinstance(batch, int) else None
         static = isinstance(height, int) and isinstance(width, int)
         self.shape = (height, width) if static else None

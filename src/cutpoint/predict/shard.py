@@ -6,11 +6,13 @@ from contextlib import closing
 
 from tqdm import tqdm
 
-from cutpoint.predict.pipeline import READERS, OnnxPipeline, Pipeline
+from cutpoint.data.inputs import Definition
+from cutpoint.predict.pipeline import OnnxPipeline, Pipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.stream import share_threads, stream
 from cutpoint.records.detections import Refused
 from cutpoint.records.manifest import Image, read_manifest
+from cutpoint.records.model import keeps_candidates
 from cutpoint.records.predictions import PredictionWriter, RunMetadata
 
 
@@ -22,7 +24,7 @@ def predict_onnx(
     threads: int,
     shard: int,
     shards: int,
-    input: str = "mmdet",
+    input: Definition = "mmdet",
     batch: int = 1,
     tf32: bool = False,
     out: str,
@@ -36,7 +38,7 @@ def predict_onnx(
         provider: ``cpu``, ``cuda`` or ``tensorrt``.
         threads: cores to use; see ``stream.share_threads``.
         shard, shards: the part of the images to run on; see ``shard_images``.
-        input: name of the input recipe; see ``inputs.named_input``.
+        input: definition of the input recipe; see ``inputs.resolve_input``.
         batch: number of images per run of the network, in the order of the manifest.
         tf32: see ``runtime.Session``.
         out, out_images: Parquet files to write.
@@ -71,7 +73,7 @@ def write_predictions(
     manifest: str,
     shard: int,
     shards: int,
-    input: str,
+    input: Definition,
     scores: str | None = None,
     onnx_sha256: str | None = None,
     batch: int = 1,
@@ -92,7 +94,9 @@ def write_predictions(
     metadata = RunMetadata(
         pipeline.cut, pipeline.provider, spec.head.floor, spec.digest, input, scores, onnx_sha256
     )
-    writer = PredictionWriter(out, out_images, candidates=pipeline.cut in READERS, metadata=metadata)
+    writer = PredictionWriter(
+        out, out_images, candidates=keeps_candidates(pipeline.cut, spec.head), metadata=metadata
+    )
     results = stream(pipeline, images, batch=batch, workers=workers, runs=runs, check=True)
     with closing(results), writer:
         try:

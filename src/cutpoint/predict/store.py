@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cutpoint.data.inputs import named_input
+from cutpoint.data.inputs import resolve_input
 from cutpoint.errors import UserError
 from cutpoint.records.json_file import read_content
 from cutpoint.records.model import ModelSpec, as_spec, spec_digest
@@ -32,4 +32,4 @@ def open_run(predictions: Sequence[str], spec: str) -> tuple[ModelSpec, RunMetad
         if made.spec not in digests:
             raise UserError(f"{path} was made with another model specification than {spec}; rerun predict")
     *_, last = shards.values()
-    return replace(model, input=named_input(last.input, model.input, None)), last
+    return replace(model, input=resolve_input(last.input, model.input, None)), last

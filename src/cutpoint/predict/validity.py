@@ -32,7 +32,8 @@ def read_valid(pipeline: Pipeline, outputs: Any, geometry: Geometry, image: int)
         rows = pipeline.read(outputs, geometry, image)
         if isinstance(rows, Candidates):
             # finite logits may be decoded to infinity
-            problem = find_invalid((("the decoded boxes", rows.boxes),))
+            problem = find_invalid((("the decoded boxes", rows.boxes), ("the scores", rows.score)))
+            problem = problem or _find_label(rows.label, len(pipeline.spec.classes))
         else:
             problem = find_invalid((("boxes", rows.boxes), ("scores", rows.scores)))
             problem = problem or _find_label(rows.labels, len(pipeline.spec.classes))

@@ -68,6 +68,6 @@ def limit_top_k(recipe: Recipe, limit: int) -> Recipe:
     return Recipe(tuple(steps))
 
 
-def floor_of(recipe: Recipe) -> Floor:
-    """The highest floor that is enough for this recipe: its own first threshold."""
-    return pair_demands(recipe.steps)[0]
+def floor_of(recipe: Recipe) -> Floor | None:
+    """The highest floor that is enough for this recipe: its own first threshold; null without one."""
+    return next(iter(pair_demands(recipe.steps)), None)

@@ -26,6 +26,8 @@ def check_served(steps: Iterable[Step], floor: Floor, scores: str = "class") -> 
         floor = replace(floor, quantity="product")
         if any(isinstance(step, Threshold) and step.quantity == "factor" for step in steps):
             raise UserError("recipe thresholds the factor: `scores: fused` has only class score x factor")
+    if floor.value <= 0:  # all pairs are candidates
+        return
     floor_text = f"candidates end at {floor.quantity} score {floor.value:g}"
     mend = "raise the recipe's score_thr or lower models.<model>.candidate_floor"
     demands = pair_demands(steps)

@@ -1,6 +1,6 @@
 """How to read a head's tensors. It is stored as JSON in ``spec.json`` and in the ONNX file.
 
-There are several kinds of heads. Code that needs one kind calls ``dense_head``, which refuses other kinds.
+There are several kinds of heads. Code that needs priors on levels calls ``dense_head``, which refuses others.
 """
 
 import hashlib
@@ -130,7 +130,37 @@ class DenseHead(HeadSpec):
         return len(self.anchors[level]) if self.anchors is not None else 1
 
 
-KINDS: dict[str, type[HeadSpec]] = {DenseHead.kind: DenseHead}
+@dataclass(frozen=True)
+class ExternalHead(HeadSpec):
+    """The outputs of an external ONNX file without an mmdet model, behind the nodes that Cutpoint adds.
+
+    ``raw_names`` is empty. Both of its cuts give candidates: ``decoded`` one for each row and class, ``e2e``
+    one for each row, and ``recipe`` is what remains to be done with them. ``layout``: its name for people.
+    ``factor``: whether ``decoded`` has a factor that is multiplied with the class score.
+    """
+
+    kind: ClassVar[str] = "external"
+
+    layout: str
+    factor: bool = False
+
+    @property
+    def has_factor(self) -> bool:
+        """Whether a factor is multiplied with the class score."""
+        return self.factor
+
+    @property
+    def decoded_names(self) -> list[str]:
+        """Names of the ``decoded`` cut's outputs."""
+        return ["boxes", "scores", *(["factors"] if self.factor else []), "level_counts"]
+
+
+KINDS: dict[str, type[HeadSpec]] = {kind.kind: kind for kind in (DenseHead, ExternalHead)}
+
+
+def keeps_candidates(cut: str, head: HeadSpec) -> bool:
+    """Whether a graph of this cut gives candidates, which a recipe finishes; otherwise detections."""
+    return cut != "e2e" or isinstance(head, ExternalHead)
 
 
 @dataclass(frozen=True)

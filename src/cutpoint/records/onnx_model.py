@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from cutpoint.records.image import FLOAT_CHANNELS_FIRST, TensorForm
 from cutpoint.records.recipe import upgrade_definition
 
 # metadata key for the precision of the graph: fp32, fp16 or int8
@@ -19,7 +20,8 @@ class Metadata:
 
     ``spec``: see ``model.as_spec``. ``e2e`` has ``clip`` and ``recipe``, ``decoded`` has ``scores``.
     ``external``: name of the external file that this one was made from, or null.
-    ``probabilities``: names of raw tensors whose logits were made from probabilities.
+    ``probabilities``: names of raw tensors whose logits were made from probabilities. ``tensor``: what the
+    input ``images`` takes.
     """
 
     cut: Literal["raw", "decoded", "e2e"]
@@ -29,6 +31,7 @@ class Metadata:
     scores: str | None = None
     external: str | None = None
     probabilities: tuple[str, ...] = ()
+    tensor: TensorForm = FLOAT_CHANNELS_FIRST
 
 
 def upgrade_metadata(content: dict[str, Any], number: int) -> dict[str, Any]:

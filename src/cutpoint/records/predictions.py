@@ -31,7 +31,8 @@ CANDIDATE_COLUMNS = {
     "factor": "float32",
 }
 DETECTION_COLUMNS = {"label": "int16", "score": "float32"}
-IMAGE_COLUMNS = {f.name: "float64" if f.name.startswith("scale") else "int32" for f in fields(Geometry)}
+FLOAT_SIZES = ("scale_x", "scale_y", "gain")
+IMAGE_COLUMNS = {f.name: "float64" if f.name in FLOAT_SIZES else "int32" for f in fields(Geometry)}
 # Images are written in groups of about this many rows, the same images in both files, and read by groups,
 # so that memory does not grow with the data set.
 GROUP_ROWS = 100_000
@@ -42,15 +43,16 @@ class RunMetadata:
     """What the predictions of a run were made with. Both files of a shard have it.
 
     ``provider``: the one that ran. ``floor``: the candidates' floor. ``spec``: digest of the model's
-    specification. ``input``: name of the input recipe. ``scores``: ``class`` or ``fused`` for an export of
-    the cut ``decoded``, otherwise null. ``onnx_sha256``: the export's digest; null for PyTorch.
+    specification. ``input``: definition of the input recipe, see ``data.inputs``. ``scores``: ``class`` or
+    ``fused`` for an export of the cut ``decoded``, otherwise null. ``onnx_sha256``: the export's digest;
+    null for PyTorch.
     """
 
     cut: str
     provider: str
     floor: Floor
     spec: str
-    input: str
+    input: str | dict[str, Any]
     scores: str | None
     onnx_sha256: str | None = None
 

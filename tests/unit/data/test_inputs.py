@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tiny import atss_head, input_recipe, model_spec
 
 from cutpoint.data.image import clip_size, prepare
-from cutpoint.data.inputs import INPUTS, keeps_size, named_input
+from cutpoint.data.inputs import INPUTS, keeps_size, resolve_input
 from cutpoint.errors import UserError
 from cutpoint.plan.config import complete_config
 from cutpoint.plan.resolve import build_plan
@@ -34,12 +34,12 @@ OWN = input_recipe(
 
 
 def test_mmdet_is_the_models_own_input():
-    assert named_input("mmdet", OWN, (64, 64)) is OWN
+    assert resolve_input("mmdet", OWN, (64, 64)) is OWN
 
 
 def test_stretch_takes_the_shape_of_the_export_and_the_models_normalisation():
     for shape, size in (((64, 96), (64, 96)), (None, (32, 48))):
-        recipe = named_input("stretch", OWN, shape)
+        recipe = resolve_input("stretch", OWN, shape)
         image = np.full((100, 40, 3), (30, 60, 110), np.uint8)
         tensor, found = prepare(image, recipe, shape)
         assert (found.resized_height, found.resized_width) == size
@@ -52,7 +52,7 @@ def test_stretch_takes_the_shape_of_the_export_and_the_models_normalisation():
 
 def test_seed_225_keeps_the_size_and_divides_by_225():
     image = np.full((32, 64, 3), (0, 45, 225), np.uint8)  # blue, green, red
-    tensor, found = prepare(image, named_input("seed-225", OWN, None))
+    tensor, found = prepare(image, resolve_input("seed-225", OWN, None))
     assert tensor.shape == (1, 3, 32, 64)
     assert (found.scale_x, found.scale_y) == (1.0, 1.0)
     expected = [(1 - 0.485) / 0.229, (0.2 - 0.456) / 0.224, (0 - 0.406) / 0.225]
@@ -61,25 +61,24 @@ def test_seed_225_keeps_the_size_and_divides_by_225():
 
 def test_seed_unit_stretches_to_608_and_divides_by_255_alone():
     image = np.full((100, 40, 3), (0, 51, 255), np.uint8)
-    tensor, found = prepare(image, named_input("seed-unit", OWN, None))
+    tensor, found = prepare(image, resolve_input("seed-unit", OWN, None))
     assert tensor.shape == (1, 3, 608, 608)
     assert (found.scale_x, found.scale_y) == (608 / 40, 608 / 100)
     np.testing.assert_allclose(tensor[0, :, 300, 300], [1, 0.2, 0], rtol=1e-6)
-    assert named_input("seed-unit", OWN, (64, 96)).scale == (64, 96)
+    assert resolve_input("seed-unit", OWN, (64, 96)).scale == (64, 96)
 
 
 def test_every_named_input_is_another_and_survives_json():
-    recipes = [named_input(name, OWN, None) for name in INPUTS]
+    recipes = [resolve_input(name, OWN, None) for name in INPUTS]
     assert len(set(recipes)) == len(INPUTS)
     for recipe in recipes:
         assert as_record(json.loads(json.dumps(recipe.to_dict())), InputRecipe, "a file") == recipe
 
 
 def test_an_unknown_input_is_refused():
-    with pytest.raises(
-        UserError, match="input 'squeeze': unknown; known: mmdet, stretch, seed-225, seed-unit"
-    ):
-        named_input("squeeze", OWN, None)
+    known = "input 'squeeze': unknown; known: mmdet, own, seed-225, seed-unit, stretch"
+    with pytest.raises(UserError, match=known):
+        resolve_input("squeeze", OWN, None)
 
 
 # a new one

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from tiny import atss_head, yolox_head
+from tiny import atss_head, geometry, yolox_head
 
 from cutpoint.decode.boxes import CODERS, clip_boxes, decode_boxes, level_priors, scale_to_original
 
@@ -198,7 +198,7 @@ def test_scale_to_original_rounds_as_the_named_operation(operation):
     rng = np.random.default_rng(0)
     boxes = rng.uniform(0, 400, (2000, 4)).astype(np.float32)
     scale_x, scale_y = 416 / 640, 279 / 427
-    scaled = scale_to_original(boxes, scale_x, scale_y, operation)
+    scaled = scale_to_original(boxes, geometry(scale_x=scale_x, scale_y=scale_y), operation)
     scale = np.array([scale_x, scale_y, scale_x, scale_y])
     expected = boxes * np.float32(1 / scale) if operation == "multiply" else boxes / np.float32(scale)
     assert scaled.dtype == np.float32
@@ -208,5 +208,6 @@ def test_scale_to_original_rounds_as_the_named_operation(operation):
 
 def test_the_two_operations_differ_in_the_last_bit():
     boxes = np.random.default_rng(0).uniform(0, 400, (2000, 4)).astype(np.float32)
-    both = [scale_to_original(boxes, 416 / 640, 279 / 427, name) for name in ("multiply", "divide")]
+    sizes = geometry(scale_x=416 / 640, scale_y=279 / 427)
+    both = [scale_to_original(boxes, sizes, name) for name in ("multiply", "divide")]
     assert (both[0] != both[1]).any()

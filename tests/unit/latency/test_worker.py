@@ -8,7 +8,7 @@ import pytest
 from datasets import make_image
 from tiny import FakeSession, atss_head, geometry, model_spec, raw_outputs
 
-from cutpoint.data.inputs import named_input
+from cutpoint.data.inputs import resolve_input
 from cutpoint.latency import worker
 from cutpoint.latency.worker import MOST, Opened, is_stable, open_variant, time_images
 from cutpoint.predict.pipeline import OnnxPipeline, Pipeline
@@ -21,7 +21,7 @@ from cutpoint.records.model import Floor
 
 JOB = {
     **{"runtime": "onnxruntime", "cut": "raw", "model": "m.onnx", "provider": "cpu", "threads": 1},
-    **{"tf32": False, "recipe": "mmdet3", "input": "mmdet", "imports": [], "batch": 1},
+    **{"tf32": False, "recipe": "mmdet3", "input": "mmdet", "imports": [], "batch": 1, "by_hand": True},
 }
 
 
@@ -196,7 +196,7 @@ def test_the_input_recipe_of_the_run_is_what_is_timed(monkeypatch):
     image = np.full((40, 50, 3), 225, np.uint8)
     own, seed = (opened[name].prepare(image)[0] for name in ("mmdet", "seed-225"))
     assert not np.array_equal(own, seed)
-    assert opened["seed-225"].spec.input == named_input("seed-225", spec.input, None)
+    assert opened["seed-225"].spec.input == resolve_input("seed-225", spec.input, None)
 
 
 def test_a_worker_alone_has_imported_no_recipe():

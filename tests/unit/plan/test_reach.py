@@ -19,16 +19,16 @@ def reached(tmp_path):
 
 
 def test_only_hand_written_post_processing_is_timed_again_for_its_code(reached):
-    e2e = [{"cut": "e2e", "runtime": "pytorch"}, {"cut": "e2e", "runtime": "onnxruntime"}]
+    e2e = [{"by_hand": False, "runtime": name} for name in ("pytorch", "onnxruntime")]
     alone = reached(*timed_modules(e2e))
     assert "cutpoint.latency.worker" in alone
     assert not {name for name in alone if name.startswith("cutpoint.recipes")}
-    assert "cutpoint.recipes.nms" in reached(*timed_modules([*e2e, {"cut": "raw"}]))
+    assert "cutpoint.recipes.nms" in reached(*timed_modules([*e2e, {"by_hand": True}]))
 
 
 @pytest.mark.parametrize("package", ["report", "gate", "compare", "evaluate"])
 def test_nothing_is_timed_again_for_how_times_are_shown(reached, package):
-    timed = reached(*timed_modules([{"cut": "decoded"}]))
+    timed = reached(*timed_modules([{"by_hand": True}]))
     assert not {name for name in timed if name.startswith(f"cutpoint.{package}")}
     computed = {f"cutpoint.{name}" for name in ("latency.statistics", "latency.notes", "records.latency")}
     assert not computed & timed

@@ -13,7 +13,7 @@ from tiny import (
     yolox_head,
 )
 
-from cutpoint.data.inputs import named_input
+from cutpoint.data.inputs import resolve_input
 from cutpoint.errors import UserError
 from cutpoint.predict.pipeline import OnnxPipeline, image_sizes, stack
 from cutpoint.predict.shard import write_predictions
@@ -120,7 +120,7 @@ def test_the_input_recipe_is_the_runs_and_the_specification_stays():
     own, _ = OnnxPipeline(session).prepare(image)
     assert own.shape != tensor.shape
     assert pipeline.spec.digest == spec.digest
-    assert named_input("seed-225", spec.input, None) != spec.input
+    assert resolve_input("seed-225", spec.input, None) != spec.input
 
 
 @pytest.mark.parametrize("head", [atss_head(), yolox_head()])

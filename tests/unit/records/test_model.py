@@ -67,7 +67,7 @@ def test_the_kind_of_the_head_travels_and_dense_needs_none():
         (
             ["head", "kind"],
             "rois",
-            r"spec\.json: head\.kind: 'rois' is unknown .*knows dense; install",
+            r"spec\.json: head\.kind: 'rois' is unknown .*knows dense, external; install",
         ),
         (["head", "num_classes"], "3", r"spec\.json: head: num_classes: expected int, got str"),
         (["head", "floor", "quantity"], "area", r"spec\.json: head: floor\.quantity: invalid enum value"),

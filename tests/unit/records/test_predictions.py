@@ -110,9 +110,8 @@ def test_columns_and_types_are_the_contract(tmp_path):
     sizes = [f"{when}{side}" for when in ("", "resized_", "padded_") for side in ("height", "width")]
     assert {field.name: str(field.type) for field in pq.read_schema(image_path)} == {
         "image_id": "int64",
-        **dict.fromkeys(sizes, "int32"),
-        "scale_x": "double",
-        "scale_y": "double",
+        **dict.fromkeys((*sizes, "left", "top"), "int32"),
+        **dict.fromkeys(("scale_x", "scale_y", "gain"), "double"),
     }
     rows = Detections(np.float32([BOX]), np.float32([0.5]), np.int64([3]))
     path, _ = write(tmp_path, [(1, rows)], as_candidates=False, name="1")

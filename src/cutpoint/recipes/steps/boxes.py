@@ -1,6 +1,6 @@
 """Steps that look at each box on its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -14,11 +14,12 @@ from cutpoint.records.candidates import Candidates
 class Clip(Changing):
     """Clip boxes to the image (mmdet's ``img_shape``) or the padded tensor, less ``border`` pixels.
 
-    It is the cause if a box is too small for ``min_size`` only because it was clipped.
+    ``original`` is the image before its resize, for boxes behind ``rescale``. The step is the cause if a box
+    is too small for ``min_size`` only because it was clipped.
     """
 
     name: ClassVar[str] = "clip"
-    to: Literal["image", "tensor"] = "image"
+    to: Literal["image", "tensor", "original"] = "image"
     border: float = 0
 
     @classmethod
@@ -26,22 +27,34 @@ class Clip(Changing):
         return (cls.name,)
 
     def apply(self, candidates: Candidates, frame: Frame) -> Candidates:
-        padded = frame.geometry.padded_height, frame.geometry.padded_width
-        height, width = frame.clip if self.to == "image" else padded
+        geometry = frame.geometry
+        height, width = {
+            "image": frame.clip,
+            "tensor": (geometry.padded_height, geometry.padded_width),
+            "original": (geometry.height, geometry.width),
+        }[self.to]
         boxes = clip_boxes(candidates.boxes, height - self.border, width - self.border)
         return replace_columns(candidates, boxes=boxes)
 
 
 @dataclass(frozen=True)
 class Rescale(Changing):
-    """Turn boxes from network into original-image pixels; ``operation`` decides the rounding."""
+    """Turn boxes from network into original-image pixels; ``operation`` decides the rounding.
+
+    ``gain``: the factor of each axis after rounding, or the one factor of the resize for both. ``padding``:
+    whether the padding before the image is taken back; a copied script forgets it.
+    """
 
     name: ClassVar[str] = "rescale"
     operation: Literal["multiply", "divide"] = "multiply"
+    gain: Literal["per_axis", "one"] = "per_axis"
+    padding: Literal["taken_back", "left"] = "taken_back"
 
     def apply(self, candidates: Candidates, frame: Frame) -> Candidates:
-        scale = frame.geometry.scale_x, frame.geometry.scale_y
-        boxes = scale_to_original(candidates.boxes, *scale, self.operation)
+        geometry = frame.geometry
+        if self.padding == "left":
+            geometry = replace(geometry, left=0, top=0)
+        boxes = scale_to_original(candidates.boxes, geometry, self.operation, self.gain)
         return replace_columns(candidates, boxes=boxes)
 
 
