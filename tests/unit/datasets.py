@@ -21,7 +21,8 @@ def make_manifest(
     left_out: Sequence[int] = (),
 ) -> Manifest:
     """A manifest of the data set ``street``."""
-    return Manifest("street", annotations, None, tuple(images), tuple(left_out), tuple(categories))
+    names = tuple(f"{identity}.jpg" for identity in left_out)
+    return Manifest("street", annotations, None, tuple(images), tuple(left_out), tuple(categories), names)
 
 
 def save_manifest(path: str | Path, images: Iterable[Image], **others: Any) -> str:

@@ -36,6 +36,11 @@ def get_results_file(wildcards):
     return as_source(get_variant(wildcards).results)
 
 
+def get_results_settings(wildcards):
+    variant = get_variant(wildcards)
+    return {"category_ids": variant.category_ids, "image_ids": variant.image_ids}
+
+
 def get_results_digest(wildcards):
     return get_digests([get_variant(wildcards).results])
 

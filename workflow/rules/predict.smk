@@ -30,7 +30,7 @@ rule import_results:
     input:
         results=get_results_file,
         manifest="results/manifests/{dataset}.json",
-        spec="results/models/{model}/spec.json",
+        labels="results/labels/{dataset}/{model}.json",
     output:
         "results/detections/{dataset}/{model}/{variant}.json",
     log:
@@ -43,6 +43,7 @@ rule import_results:
     params:
         code=get_code("cutpoint.predict.results_file"),
         sources=get_results_digest,
+        settings=get_results_settings,
     script:
         "../scripts/predict/import_results.py"
 

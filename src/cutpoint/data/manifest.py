@@ -61,8 +61,9 @@ def build_manifest(
             f"datasets.{dataset}.images: {len(missing)} of {len(listed)} images listed in {annotations} are "
             f"not in {images}; first: {missing[0]}"
         )
-    left_out = tuple(sorted(image.id for image in there if image.file_name not in chosen))
-    write_manifest(out, Manifest(dataset, annotations, content, listed, left_out, categories))
+    left_out = sorted((image.id, image.file_name) for image in there if image.file_name not in chosen)
+    ids, names = tuple(identity for identity, _ in left_out), tuple(name for _, name in left_out)
+    write_manifest(out, Manifest(dataset, annotations, content, listed, ids, categories, names))
 
 
 def _list_folder(dataset: str, folder: Path) -> list[TruthImage]:

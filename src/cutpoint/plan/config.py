@@ -103,6 +103,8 @@ def _describe(error: jsonschema.ValidationError) -> str:
         case "required":
             missing = [key for key in rule if key not in value]
             return f"{prefix}the key {missing[0]!r} is missing; add it"
+        case "enum" if "propertyNames" in error.absolute_schema_path:
+            return f"{prefix}{schema['description']}; remove {value!r}"
         case "enum":
             words = ["null" if word is None else str(word) for word in rule]
             return f"{prefix}{shown} is not allowed{suggest(str(value), words)}"

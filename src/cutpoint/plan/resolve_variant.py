@@ -43,6 +43,8 @@ MAKING = {
     "topk_limit": None,
     "calibration": None,
 }
+# keys of an external results file
+RESULTS_IDS = ("category_ids", "image_ids")
 ONLY_OF_CUT = {"clip": "e2e", "count": "e2e", "topk_limit": "e2e", "scores": "decoded"}
 
 
@@ -62,7 +64,11 @@ def resolve_variant(
         UserError: a combination that has no meaning, or a name that nothing defines.
     """
     if entry.get("results"):
-        return ResultsVariant(name, os.path.normpath(entry["results"]))
+        ids = {key: entry[key] for key in RESULTS_IDS}
+        return ResultsVariant(name, os.path.normpath(entry["results"]), **ids)
+    for key in RESULTS_IDS:
+        if entry[key] is not None:
+            raise UserError(f"variants.{name}.{key}: only a results file has it; remove it")
     where, runtime, cut = f"variants.{name}", entry["runtime"], entry["cut"]
     recipe = choose_recipe(f"{where}.recipe", entry["recipe"], recipes)
     if runtime == "pytorch":

@@ -60,8 +60,7 @@ def _override(key: str, value: float | bool, between: str) -> str:
 class Dataset:
     """A folder of images, with or without annotations. ``classes``: pairs of model class and category name.
 
-    ``label_order``, ``categories_without_class`` and ``invalid_boxes`` are choices that some annotations
-    need. With null such annotations are refused.
+    ``label_order``, ``categories_without_class``, ``invalid_boxes``: choices that some annotations need.
     """
 
     name: str
@@ -217,10 +216,12 @@ class Run:
 
 @dataclass(frozen=True)
 class ResultsVariant:
-    """An external results file: it is unknown how its detections were made."""
+    """An external results file: it is unknown how its detections were made. ``..._ids``: the config's."""
 
     name: str
     results: str
+    category_ids: str | None = None
+    image_ids: str | None = None
 
 
 @dataclass(frozen=True)
@@ -278,8 +279,7 @@ class RunVariant:
         return own | {f"recipe {key}": overrides.get(key) for key in OVERRIDES}
 
 
-# one row of the table
-Variant = RunVariant | ResultsVariant
+Variant = RunVariant | ResultsVariant  # one row of the table
 
 
 def differences(one: RunVariant, other: RunVariant) -> list[str]:

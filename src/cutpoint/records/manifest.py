@@ -31,7 +31,8 @@ class Manifest:
 
     ``annotations``: path of the annotations; null without ground truth. ``content``: digest of the images'
     names and bytes. ``images``: in ascending order of their ids. ``left_out``: ids of the images that the
-    data set's ``limit`` leaves out. ``categories``: in the annotations' order.
+    data set's ``limit`` leaves out. ``categories``: in the annotations' order. ``left_out_files``: the file
+    names of ``left_out``.
     """
 
     dataset: str
@@ -40,6 +41,7 @@ class Manifest:
     images: tuple[Image, ...]
     left_out: tuple[int, ...]
     categories: tuple[Category, ...]
+    left_out_files: tuple[str, ...] = ()
 
     @property
     def ids(self) -> list[int]:

@@ -53,6 +53,7 @@ def test_lists_images_by_id_and_categories(tmp_path, images):
         "annotations": str(tmp_path / "instances.json"),
         "content": "ab",
         "left_out": [],
+        "left_out_files": [],
         "images": [
             {"id": 7, "file_name": "a.png", "path": f"{images}/a.png", "height": 5, "width": 9},
             {"id": 20, "file_name": "b.png", "path": f"{images}/b.png", "height": 6, "width": 8},

@@ -47,6 +47,8 @@ def test_defaults_fill_every_level():
         "shards": 1,
     }
     assert config["variants"]["v"] == {
+        "category_ids": None,
+        "image_ids": None,
         "runtime": "pytorch",
         "cut": "e2e",
         "provider": None,
@@ -142,7 +144,8 @@ def test_traffic_block_of_coco_is_valid_when_uncommented():
         (changed(["variants", "v"], {"cut": "raw"}), "variants.v: the key 'runtime' is missing"),
         (
             changed(["variants", "v"], {"results": "x.json", "cut": "raw"}),
-            "variants.v: results is a finished file and stands alone; remove the other keys",
+            "variants.v: results is a finished file, which has only category_ids and image_ids beside it; "
+            "remove 'cut'",
         ),
         (
             changed(

@@ -306,6 +306,15 @@ def test_a_results_file_is_a_variant_without_a_run():
     assert [getattr(row, key) for key in empty] == [None] * 8
     assert row.comparison == "results/comparisons/d/m/theirs.json"
     assert row.remarks == ("external: their/dets.json",)
+
+
+def test_only_a_results_file_says_how_it_is_numbered():
+    ids = {"category_ids": "label", "image_ids": "stem"}
+    variants = {**REFERENCE, "theirs": {"results": "dets.json", **ids}}
+    evaluation = plan_of(variants, evaluation={"diagnose": []}).evaluations[0]
+    assert evaluation.variant("theirs") == ResultsVariant("theirs", "dets.json", **ids)
+    with pytest.raises(UserError, match=r"variants\.v\.image_ids: only a results file has it; remove it"):
+        resolve({**ONNX, "cut": "raw", "image_ids": "stem"})
     with pytest.raises(UserError, match="theirs is a results file, so it is not known how"):
         plan_of(
             {**REFERENCE, "theirs": {"results": "dets.json"}}, evaluation={"ladder": ["pytorch", "theirs"]}

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from datasets import make_image, save_manifest
+from datasets import make_image, save_labels, save_manifest
 
 from cutpoint.errors import UserError
 from cutpoint.predict.results_file import import_results
@@ -28,7 +28,7 @@ def take(folder, entries, labelled=True):
         variant="theirs",
         results=str(folder / "theirs.json"),
         manifest=str(folder / "manifest.json"),
-        classes=["car", "bus"],
+        labels=save_labels(folder / "labels.json", [7, None] if labelled else [1, 2], ["car", "bus"]),
         out=str(folder / "out.json"),
     )
     return json.loads((folder / "out.json").read_text())
@@ -57,13 +57,19 @@ def test_without_annotations_categories_are_label_plus_one(tmp_path):
         ({"annotations": []}, "not a list"),
         ([GOOD, {"image_id": 1}], r"entry 1 \(counted from 0\) needs the keys image_id, category_id"),
         ([GOOD | {"image_id": 9}], r"entry 0 .* has image_id 9, which data set street does not have"),
-        ([GOOD | {"image_id": "1"}], "has image_id '1'"),
+        (
+            [GOOD | {"image_id": "b"}],
+            "has image_id 'b', which data set street does not have as the stem of a file name",
+        ),
+        ([GOOD | {"image_id": 1.0}], "has image_id 1.0; a whole number, or the stem"),
+        ([GOOD | {"category_id": "7"}], "has category_id '7'; a whole number"),
         ([GOOD | {"image_id": True}], "has image_id True"),
         ([GOOD | {"category_id": 8}], "has category_id 8"),
         ([GOOD | {"bbox": [1, 2, 3]}], r"has bbox \[1, 2, 3\]; four finite numbers"),
         ([GOOD | {"bbox": [1, 2, 3, float("nan")]}], "four finite numbers"),
         ([GOOD | {"bbox": [1, 2, 3, "4"]}], "four finite numbers"),
         ([GOOD | {"score": float("inf")}], "has score inf; a finite number"),
+        ([GOOD | {"score": float("nan")}], "has score nan; a finite number"),
         ([GOOD | {"score": True}], "has score True"),
         ([GOOD | {"score": 10**400}], "has score 1000"),
         ("", "it is empty"),
@@ -95,9 +101,46 @@ def test_what_is_likely_a_slip_is_said_at_once_and_kept(tmp_path, capsys, entrie
 
 
 def test_ids_that_are_one_off_are_said_to_be(tmp_path):
-    with pytest.raises(UserError, match=r"has image_id 0.*every image_id of the file is known with \+1"):
+    with pytest.raises(UserError, match=r"has image_id 0.*every one would be known with \+1"):
         take(tmp_path, [GOOD | {"image_id": 0}, GOOD])
-    with pytest.raises(UserError, match=r"has category_id 8.*every category_id of the file is known with -1"):
+    with pytest.raises(UserError, match=r"has category_id 8.*every one would be known with -1"):
         take(tmp_path, [GOOD | {"category_id": 8}])
-    with pytest.raises(UserError, match=r"does not have$"):
+    with pytest.raises(UserError, match=r"as an id or the stem of a file name$"):
         take(tmp_path, [GOOD | {"image_id": 9}, GOOD])
+
+
+def test_the_results_of_another_tool_become_coco_results_of_the_data_set(tmp_path):
+    # as Ultralytics 8.4 writes them for a data set of its own
+    save_manifest(
+        tmp_path / "manifest.json",
+        [make_image(1, "in/left.jpg"), make_image(2, "in/000007.jpg")],
+        categories=[Category(7, "car"), Category(4, "bus")],
+        annotations="truth.json",
+        left_out=[3],
+    )
+    common = {"bbox": [1.5, 2, 3, 4], "score": 0.87654}
+    theirs = [
+        {"image_id": "left", "file_name": "left.jpg", "category_id": 1, **common},
+        {"image_id": 7, "file_name": "000007.jpg", "category_id": 3, **common},
+        {"image_id": 7, "file_name": "000007.jpg", "category_id": 2, **common},  # a class that is dropped
+        {"image_id": 3, "file_name": "3.jpg", "category_id": 1, **common},  # beyond the limit
+    ]
+    (tmp_path / "predictions.json").write_text(json.dumps(theirs))
+
+    def run(**choices):
+        import_results(
+            variant="pt",
+            results=str(tmp_path / "predictions.json"),
+            manifest=str(tmp_path / "manifest.json"),
+            labels=save_labels(tmp_path / "labels.json", [7, None, 4], ["car", "tram", "bus"]),
+            out=str(tmp_path / "out.json"),
+            **choices,
+        )
+
+    with pytest.raises(UserError, match="say what category_id is with category_ids: dataset"):
+        run()
+    run(category_ids="label_plus_one")
+    assert json.loads((tmp_path / "out.json").read_text()) == [
+        {"image_id": 1, "category_id": 7, **common},
+        {"image_id": 2, "category_id": 4, **common},
+    ]

@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
-        from cutpoint.files import read_json
         from cutpoint.predict.results_file import import_results
 
         import_results(
             variant=snakemake.wildcards.variant,
             results=snakemake.input.results,
             manifest=snakemake.input.manifest,
-            classes=read_json(snakemake.input.spec)["classes"],
+            labels=snakemake.input.labels,
             out=snakemake.output[0],
+            **snakemake.params.settings,
         )
