@@ -14,7 +14,15 @@ from cutpoint.recipes.recipe import Recipe
 from cutpoint.recipes.schema import read_step
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.image import Geometry, InputRecipe, TensorForm
-from cutpoint.records.model import METADATA_KEY, DenseHead, Floor, HeadSpec, ModelSpec, Part
+from cutpoint.records.model import (
+    METADATA_KEY,
+    DenseHead,
+    ExternalHead,
+    Floor,
+    HeadSpec,
+    ModelSpec,
+    Part,
+)
 from cutpoint.records.predictions import RunMetadata
 
 ATSS_STEPS = (
@@ -133,6 +141,36 @@ def sabl_head() -> DenseHead:
     )
 
 
+EXTERNAL_STEPS = (
+    {"step": "multiply_factor"},
+    {"step": "threshold", "quantity": "class", "value": 0.001, "inclusive": False},
+    {"step": "nms", "iou_threshold": 0.7, "space": "per_class"},
+    {"step": "max_per_img", "k": 300},
+    {"step": "rescale", "operation": "divide", "gain": "one"},
+    {"step": "clip", "to": "original"},
+)
+ROW_STEPS = ({"step": "rescale", "operation": "divide", "gain": "one"},)
+
+
+def external_head(**changes: Any) -> ExternalHead:
+    """Decoded boxes with three classes and no factor, as Ultralytics' files have them."""
+    values: dict[str, Any] = {
+        "head": "ultralytics",
+        "num_classes": 3,
+        "raw_names": (),
+        "floor": Floor("class", 0.001, False),
+        "recipe": EXTERNAL_STEPS,
+        "layout": "ultralytics",
+    }
+    return ExternalHead(**(values | changes))
+
+
+def rows_head(**changes: Any) -> ExternalHead:
+    """Rows behind the file's own NMS: only the way back is left."""
+    values: dict[str, Any] = {"floor": Floor("class", 0.0, False), "recipe": ROW_STEPS}
+    return external_head(**(values | {"head": "mmdeploy", "layout": "mmdeploy"} | changes))
+
+
 def recipe_of(*steps: dict[str, Any]) -> Recipe:
     """A recipe of steps as files hold them."""
     return Recipe(tuple(read_step(step, "recipe step") for step in steps))
@@ -182,7 +220,7 @@ def run_metadata(model: ModelSpec, /, **changes: Any) -> RunMetadata:
     return RunMetadata(**(values | {"input": "mmdet", "scores": None} | changes))
 
 
-def model_spec(head: DenseHead, classes: tuple[str, ...] = ("car", "bus", "person")) -> ModelSpec:
+def model_spec(head: HeadSpec, classes: tuple[str, ...] = ("car", "bus", "person")) -> ModelSpec:
     """A model around a head."""
     return ModelSpec("tiny", classes, head, input_recipe())
 

@@ -52,37 +52,50 @@ def _change(recipe: InputRecipe, keys: dict[str, Any], shape: Shape) -> InputRec
     recipe = replace(recipe, **changes)
     if (recipe.mean is None) != (recipe.std is None):
         raise UserError("input: mean and std belong together; write both, or null for both")
-    if not PLACING & keys.keys():
-        return recipe
-    return _place(recipe, keys, shape)
+    if PLACING & keys.keys():
+        return _place(recipe, keys, shape)
+    if keys.get("place") == "centre" and recipe.keep_ratio and recipe.pad is None:
+        raise UserError("input.place: this input has no frame to lie in; write `resize: letterbox` too")
+    return recipe
 
 
 def _place(recipe: InputRecipe, keys: dict[str, Any], shape: Shape) -> InputRecipe:
     """The keys that say how large the image becomes and where it lies in the tensor."""
     pad, scale = recipe.pad, recipe.scale
-    fill = keys.get("fill", pad.value[0] if pad else 0.0)
+    fill = (keys["fill"],) * 3 if "fill" in keys else pad.value if pad else (0.0,) * 3
     own = "none" if scale is None else "letterbox" if recipe.keep_ratio else "stretch"
     resize = keys.get("resize", own)
+    if keys.keys() & PLACING == {"fill"} and resize != "stretch":  # the sizes stay
+        padding = replace(pad, value=fill) if pad else Pad(divisor=recipe.divisor, value=fill)
+        return replace(recipe, pad=padding)
     if resize == "none":
         for key in ("size", "frame"):
             if keys.get(key):
                 raise UserError(f"input.{key}: with resize none an image keeps its own size; remove it")
-        divided = Pad(divisor=keys["divisor"], value=(fill,) * 3) if "divisor" in keys else None
+        divided = Pad(divisor=keys["divisor"], value=fill) if keys.get("divisor") else None
         return replace(recipe, scale=None, keep_ratio=False, pad=divided)
     frame = keys.get("frame") or shape or keys.get("size") or (pad and pad.size) or scale
-    size = keys.get("size") or (scale if scale and "frame" not in keys else frame)
-    if size is None or frame is None:
+    if frame is None:
         raise UserError("input.size: the file takes any size; write [height, width] in pixels")
-    size, frame = tuple(size), tuple(frame)
+    size, frame = tuple(keys.get("size") or frame), tuple(frame)
+    if scale and resize != "stretch" and not keys.keys() & {"size", "frame"}:
+        size = scale if scale[0] <= frame[0] and scale[1] <= frame[1] else frame
+    if resize == "stretch":
+        frame = shape or size
+    for key, sides, limit, words in (
+        ("frame", frame, shape, "the file's fixed"),
+        ("size", size, frame, "the frame of"),
+    ):
+        if limit and any(side > most for side, most in zip(sides, limit, strict=True)):
+            raise UserError(
+                f"input.{key}: {sides[0]}x{sides[1]} does not fit {words} {limit[0]}x{limit[1]}; "
+                "write smaller sides ([height, width])"
+            )
     if resize == "stretch":
         return replace(recipe, scale=size, keep_ratio=False, pad=None)
-    if shape and any(side > limit for side, limit in zip(frame, shape, strict=True)):
-        raise UserError(
-            f"input.frame: {frame[0]}x{frame[1]} does not fit the file's fixed {shape[0]}x{shape[1]}"
-        )
-    padding = Pad(size=frame, value=(fill,) * 3)
+    padding = Pad(size=frame, value=fill)
     if keys.get("divisor"):  # the smallest frame that holds the image
-        padding = Pad(divisor=keys["divisor"], value=(fill,) * 3)
+        padding = Pad(divisor=keys["divisor"], value=fill)
     return replace(recipe, scale=size, keep_ratio=True, fit="frame", pad=padding)
 
 
@@ -131,7 +144,7 @@ _RESIZED = InputRecipe(
     scale=(1, 1),
     keep_ratio=True,
     interpolation="bilinear",
-    pad=None,
+    pad=Pad(size=(1, 1)),
     bgr_to_rgb=False,
     mean=None,
     std=None,

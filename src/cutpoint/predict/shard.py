@@ -59,6 +59,7 @@ def predict_onnx(
         input=input,
         scores=session.scores,
         onnx_sha256=digest,
+        shape=session.shape,
         batch=batch,
         workers=workers,
         runs=runs,
@@ -76,6 +77,7 @@ def write_predictions(
     input: Definition,
     scores: str | None = None,
     onnx_sha256: str | None = None,
+    shape: tuple[int, int] | None = None,
     batch: int = 1,
     workers: int = 1,
     runs: int = 1,
@@ -85,14 +87,14 @@ def write_predictions(
     """Run any pipeline over one shard.
 
     Arguments as in ``predict_onnx``, ``stream`` (``workers``, ``runs``) and ``predictions.RunMetadata``
-    (``scores``, ``onnx_sha256``). Invalid outputs end the run: the files then have the images before them,
-    and the reason (``predictions.find_refusal``).
+    (``scores``, ``onnx_sha256``, ``shape``). Invalid outputs end the run: the files then have the images
+    before them, and the reason (``predictions.find_refusal``).
     """
     data = read_manifest(manifest)
     images = shard_images(data.images, shard, shards, batch)
     spec = pipeline.spec
     metadata = RunMetadata(
-        pipeline.cut, pipeline.provider, spec.head.floor, spec.digest, input, scores, onnx_sha256
+        pipeline.cut, pipeline.provider, spec.head.floor, spec.digest, input, scores, onnx_sha256, shape
     )
     writer = PredictionWriter(
         out, out_images, candidates=keeps_candidates(pipeline.cut, spec.head), metadata=metadata

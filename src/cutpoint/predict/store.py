@@ -32,4 +32,4 @@ def open_run(predictions: Sequence[str], spec: str) -> tuple[ModelSpec, RunMetad
         if made.spec not in digests:
             raise UserError(f"{path} was made with another model specification than {spec}; rerun predict")
     *_, last = shards.values()
-    return replace(model, input=resolve_input(last.input, model.input, None)), last
+    return replace(model, input=resolve_input(last.input, model.input, last.shape)), last

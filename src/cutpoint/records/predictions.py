@@ -45,7 +45,7 @@ class RunMetadata:
     ``provider``: the one that ran. ``floor``: the candidates' floor. ``spec``: digest of the model's
     specification. ``input``: definition of the input recipe, see ``data.inputs``. ``scores``: ``class`` or
     ``fused`` for an export of the cut ``decoded``, otherwise null. ``onnx_sha256``: the export's digest;
-    null for PyTorch.
+    null for PyTorch. ``shape``: height and width of a static export, which the input recipe depends on.
     """
 
     cut: str
@@ -55,6 +55,7 @@ class RunMetadata:
     input: str | dict[str, Any]
     scores: str | None
     onnx_sha256: str | None = None
+    shape: tuple[int, int] | None = None
 
 
 class PredictionWriter:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from datasets import make_image, save_labels, save_manifest
 from onnx import TensorProto, helper, numpy_helper
-from tiny import atss_head, input_recipe, model_spec
+from tiny import atss_head, input_recipe, model_spec, run_metadata
 
 from cutpoint.data.image import clip_size, prepare
 from cutpoint.data.inputs import INPUTS, keeps_size, resolve_input
@@ -21,11 +21,12 @@ from cutpoint.plan.resolve import build_plan
 from cutpoint.plan.tables import table_row
 from cutpoint.predict.postprocess import postprocess
 from cutpoint.predict.shard import predict_onnx
+from cutpoint.predict.store import open_run
 from cutpoint.records.detections import read_results
 from cutpoint.records.image import InputRecipe, Pad
 from cutpoint.records.json_file import as_record
 from cutpoint.records.model import METADATA_KEY, ModelSpec, write_spec
-from cutpoint.records.predictions import read_metadata, read_predictions
+from cutpoint.records.predictions import PredictionWriter, read_metadata, read_predictions
 
 SCHEMA = Path(__file__).resolve().parents[3] / "workflow/schemas/config.schema.yaml"
 OWN = input_recipe(
@@ -182,3 +183,120 @@ def test_the_schema_and_the_table_have_the_same_names():
 
 def test_which_inputs_keep_the_images_size():
     assert [name for name in INPUTS if keeps_size(name)] == ["seed-225"]
+
+
+# keys of a written input
+
+BOX = input_recipe(
+    scale=(32, 48),
+    fit="frame",
+    pad=Pad(size=(32, 48), value=(114.0,) * 3),
+    place="centre",
+    bgr_to_rgb=True,
+    divide_by=255.0,
+)
+SIDES = input_recipe(divisor=32)
+MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)
+
+
+def padded(pad=None, **changes):
+    return replace(BOX, **changes, **({"pad": pad} if pad else {}))
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({}, BOX),
+        ({"base": "own"}, BOX),
+        ({"base": "mmdet", "colour": "bgr"}, replace(BOX, bgr_to_rgb=False)),
+        ({"colour": "rgb"}, BOX),
+        ({"divide_by": None}, replace(BOX, divide_by=None)),
+        ({"mean": list(MEAN), "std": list(STD)}, replace(BOX, mean=MEAN, std=STD)),
+        ({"interpolation": "area"}, replace(BOX, interpolation="area")),
+        ({"rounding": "even"}, replace(BOX, rounding="even")),
+        ({"enlarge": False}, replace(BOX, enlarge=False)),
+        ({"place": "corner"}, replace(BOX, place="corner")),
+        ({"fill": 0}, padded(Pad(size=(32, 48)))),
+        ({"size": [16, 16]}, padded(Pad(size=(16, 16), value=(114.0,) * 3), scale=(16, 16))),
+        ({"frame": [64, 64]}, padded(Pad(size=(64, 64), value=(114.0,) * 3), scale=(64, 64))),
+        ({"frame": [64, 64], "size": [32, 48]}, padded(Pad(size=(64, 64), value=(114.0,) * 3))),
+        ({"divisor": 16}, padded(Pad(divisor=16, value=(114.0,) * 3))),
+        ({"resize": "stretch"}, replace(BOX, keep_ratio=False, pad=None)),
+        ({"resize": "stretch", "size": [8, 8]}, replace(BOX, keep_ratio=False, pad=None, scale=(8, 8))),
+        ({"resize": "none"}, replace(BOX, scale=None, keep_ratio=False, pad=None)),
+        (
+            {"resize": "none", "divisor": 8, "fill": 1},
+            replace(BOX, scale=None, keep_ratio=False, pad=Pad(divisor=8, value=(1, 1, 1))),
+        ),
+        ({"resize": "letterbox"}, BOX),
+        ({"base": "stretch", "colour": "bgr"}, replace(BOX, keep_ratio=False, pad=None, bgr_to_rgb=False)),
+    ],
+)
+def test_a_key_changes_what_it_names_and_nothing_else(keys, expected):
+    assert resolve_input(keys, BOX, None) == expected
+
+
+def test_the_file_s_fixed_shape_is_the_frame():
+    grey = (114.0,) * 3
+    found = resolve_input({"size": [16, 24]}, BOX, (64, 64))
+    assert (found.scale, found.pad) == ((16, 24), Pad(size=(64, 64), value=grey))
+    # mmdet's target does not fit, so the image is fitted into the file's shape
+    large = input_recipe(scale=(800, 1333))
+    assert resolve_input({"resize": "letterbox"}, large, (64, 64)).scale == (64, 64)
+    assert resolve_input({"resize": "stretch"}, BOX, (64, 64)).scale == (64, 64)
+    own = input_recipe(scale=None)
+    assert resolve_input({"resize": "letterbox"}, own, (64, 64)).pad.size == (64, 64)
+
+
+def test_fill_alone_keeps_the_sizes():
+    """Of mmdet's inputs too, whose long and short sides are fitted."""
+    square = input_recipe(pad=Pad(to_square=True, value=(114.0,) * 3))
+    assert resolve_input({"fill": 0}, square, None) == replace(square, pad=Pad(to_square=True))
+    assert resolve_input({"fill": 9}, SIDES, None) == replace(SIDES, pad=Pad(divisor=32, value=(9, 9, 9)))
+    image = np.zeros((100, 40, 3), np.uint8)
+    before, after = (prepare(image, resolve_input(keys, SIDES, None)) for keys in ({}, {"fill": 9}))
+    assert before[1] == after[1]
+    assert after[0].max() == 9
+
+
+@pytest.mark.parametrize(
+    ("keys", "own", "shape", "message"),
+    [
+        ({"base": "squeeze"}, BOX, None, "input 'squeeze': unknown"),
+        ({"colr": "bgr"}, BOX, None, "input.colr: unknown; did you mean .colour"),
+        ({"mean": [1, 2, 3]}, BOX, None, "mean and std belong together"),
+        ({"std": None}, replace(BOX, mean=MEAN, std=STD), None, "mean and std belong together"),
+        ({"resize": "none", "size": [8, 8]}, BOX, None, "input.size: with resize none"),
+        ({"resize": "none", "frame": [8, 8]}, BOX, None, "input.frame: with resize none"),
+        ({"resize": "letterbox"}, input_recipe(scale=None), None, "input.size: the file takes any size"),
+        ({"frame": [64, 64]}, BOX, (32, 48), "input.frame: 64x64 does not fit the file's fixed 32x48"),
+        ({"size": [64, 64]}, BOX, (32, 48), "input.size: 64x64 does not fit the frame of 32x48"),
+        ({"size": [64, 8], "frame": [32, 32]}, BOX, None, "input.size: 64x8 does not fit the frame of 32x32"),
+        ({"resize": "stretch", "size": [64, 64]}, BOX, (32, 48), "input.size: 64x64 does not fit the frame"),
+        ({"place": "centre"}, SIDES, None, "input.place: this input has no frame to lie in"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_key(keys, own, shape, message):
+    with pytest.raises(UserError, match=message):
+        resolve_input(keys, own, shape)
+
+
+def test_whether_a_written_input_keeps_the_images_size():
+    assert keeps_size({"resize": "none"})
+    assert keeps_size({"base": "seed-225", "colour": "bgr"})
+    for keys in ({}, {"place": "centre"}, {"fill": 3}, {"size": [8, 8]}, {"resize": "stretch"}):
+        assert not keeps_size(keys)
+
+
+def test_a_run_on_a_static_file_is_read_with_its_shape(tmp_path):
+    """The recipe depends on the file's shape; boxes are clipped to its frame then and later."""
+    spec = replace(model_spec(atss_head()), input=BOX)
+    metadata = run_metadata(spec, input={"size": [16, 24]}, shape=(64, 64))
+    files = [str(tmp_path / f"0.{ending}") for ending in ("parquet", "images.parquet")]
+    with PredictionWriter(*files, candidates=True, metadata=metadata):
+        pass
+    write_spec(tmp_path / "spec.json", spec)
+    read, made = open_run(files[:1], str(tmp_path / "spec.json"))
+    assert made == metadata
+    assert read.input == resolve_input({"size": [16, 24]}, BOX, (64, 64))
+    assert read.input.pad.size == (64, 64)

@@ -8,6 +8,7 @@ from tiny import (
     geometry,
     model_spec,
     raw_outputs,
+    rows_head,
     sabl_head,
     yolov3_head,
     yolox_head,
@@ -15,7 +16,7 @@ from tiny import (
 
 from cutpoint.decode import candidates
 from cutpoint.decode.boxes import decode_boxes, level_priors
-from cutpoint.decode.candidates import from_decoded, from_raw, passes
+from cutpoint.decode.candidates import from_decoded, from_raw, from_rows, passes
 from cutpoint.recipes.apply import apply_recipe
 from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.records.candidates import Candidates
@@ -323,3 +324,49 @@ def test_equals_activating_and_decoding_everything(name, on, inclusive, sparse, 
             assert_same(found, everything_above_the_floor(outputs, spec, image))
             counts.append(len(found))
     assert counts[0] > counts[6] > 10  # floors 0 and 0.3, first image
+
+
+def rows(*detections, count=None, length=6):
+    """Outputs of a graph that ends in rows: ``(box, score, label)``, padded with zeros and -1."""
+    padding = [((0, 0, 0, 0), 0.0, -1)] * (length - len(detections))
+    boxes, scores, labels = zip(*detections, *padding, strict=True)
+    return {
+        "boxes": np.array([boxes], np.float32),
+        "scores": np.array([scores], np.float32),
+        "labels": np.array([labels], np.int64),
+        "count": np.array([len(detections) if count is None else count], np.int64),
+    }
+
+
+def test_a_row_is_a_candidate_and_its_number_the_prior():
+    outputs = rows(((1, 2, 3, 4), 0.2, 2), ((5, 6, 7, 8), 0.9, 0), ((1, 2, 3, 4), 0.5, 1))
+    found = from_rows(outputs, rows_head())
+    assert found.prior.tolist() == [0, 1, 2]
+    assert found.label.tolist() == [2, 0, 1]
+    np.testing.assert_array_equal(found.score, np.float32([0.2, 0.9, 0.5]))
+    np.testing.assert_array_equal(found.factor, np.ones(3, np.float32))
+    assert found.level.tolist() == [0, 0, 0]
+    np.testing.assert_array_equal(found.boxes, [[1, 2, 3, 4], [5, 6, 7, 8], [1, 2, 3, 4]])
+    dtypes = {name: str(value.dtype) for name, value in vars(found).items()}
+    floats = dict.fromkeys(("score", "factor", "boxes"), "float32")
+    assert dtypes == {"level": "int8", "prior": "int32", "label": "int16", **floats}
+
+
+def test_rows_of_padding_and_below_the_floor_are_no_candidates():
+    detections = ((1, 2, 3, 4), 0.2, 2), ((5, 6, 7, 8), 0.9, 0), ((5, 6, 7, 9), 0.25, 1)
+    assert from_rows(rows(*detections, count=6), rows_head()).prior.tolist() == [0, 1, 2]
+    assert from_rows(rows(*detections, count=2), rows_head()).prior.tolist() == [0, 1]
+    strict = rows_head(floor=Floor("class", 0.25, False))
+    assert from_rows(rows(*detections), strict).prior.tolist() == [1]
+    assert from_rows(rows(*detections), replace(strict, floor=Floor("class", 0.25, True))).prior.tolist() == [
+        1,
+        2,
+    ]
+    assert len(from_rows(rows(), rows_head())) == 0
+
+
+def test_rows_of_each_image_of_a_batch():
+    one, other = rows(((1, 2, 3, 4), 0.2, 2)), rows(((5, 6, 7, 8), 0.9, 0), ((0, 0, 1, 1), 0.8, 1))
+    both = {name: np.concatenate([one[name], other[name]]) for name in one}
+    assert from_rows(both, rows_head(), 0).label.tolist() == [2]
+    assert from_rows(both, rows_head(), 1).label.tolist() == [0, 1]

@@ -164,3 +164,15 @@ def test_an_exception_leaves_nothing(tmp_path):
     with pytest.raises(RuntimeError, match="stopped"):
         fail_half_way()
     assert os.listdir(tmp_path) == []
+
+
+def test_padding_before_the_image_and_the_one_factor_come_back(tmp_path):
+    """Also an unknown factor, and a run on a file of fixed shape."""
+    paths = str(tmp_path / "0.parquet"), str(tmp_path / "0.images.parquet")
+    sizes = [geometry(left=3, top=5, gain=0.1 + 0.2), geometry(gain=None), geometry(left=0, top=7)]
+    metadata = run_metadata(SPEC, shape=(64, 96), input={"base": "own", "size": [32, 48]})
+    with PredictionWriter(*paths, candidates=True, metadata=metadata) as writer:
+        for number, size in enumerate(sizes):
+            writer.add(number, size, some_candidates(0, 1))
+    assert [size for _, size, _ in read_predictions(*([path] for path in paths))] == sizes
+    assert read_metadata(paths[0]) == metadata
