@@ -1,32 +1,30 @@
-"""Convert the traced graph to fp16 and int8 with ONNX Runtime's own tools.
+"""Convert a graph to fp16 and int8 with ONNX Runtime's own tools: a trace, or an imported external file.
 
-Only the network is converted. Everything after the head's last convolutions, including decoding, stays
-float32, and so do the graph's inputs and outputs.
+Only the network is converted. Everything after the last convolutions (for a network without any, after the
+last products with weights), including decoding and NMS, stays float32, and so do the outputs. The inputs keep
+their types.
 """
 
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import onnx_ir as ir
-from onnx import TensorProto, helper
-from onnxruntime import InferenceSession, SessionOptions
+from onnx import TensorProto
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.quantize import load_tensors_data
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
-from cutpoint.data.image import decode, prepare
-from cutpoint.errors import UserError, located
+from cutpoint.errors import UserError
+from cutpoint.export.activations import Feeds, is_spoilt, measure
+from cutpoint.export.float_graph import FloatGraph, read_float_graph
 from cutpoint.export.split import extract, join, split
 from cutpoint.files import replacing
-from cutpoint.records.manifest import Image, read_manifest
-from cutpoint.records.model import ModelSpec, read_spec
+from cutpoint.records.manifest import read_manifest
 from cutpoint.records.onnx_model import PRECISION_KEY
 from cutpoint.records.precision import (
     Bytes,
@@ -39,38 +37,42 @@ from cutpoint.records.precision import (
 )
 
 FP16_MAX = 65504.0
+# the first opset whose DequantizeLinear takes a scale for each channel
+PER_CHANNEL = 13
 # Every fifth calibration image sets no range. The fraction of values outside the range is measured on it.
 HELD_OUT = slice(1, None, 5)
 LEAST_IMAGES = 2
 
 
 def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, images: int = 8) -> None:
-    """Convert a trace to float16, except inputs, outputs and everything after the last convolutions.
+    """Convert a graph to float16, except inputs, outputs and everything after the last convolutions.
 
     Args:
-        trace: ONNX file of ``trace_model``.
-        spec: ``spec.json``.
+        trace: ONNX file of ``trace_model``, or of the import of an external file.
+        spec: ``spec.json``, or the specification beside the import.
         manifest: manifest JSON of a data set.
         out: ONNX file to write, with the same inputs and outputs.
         report: JSON file to write: ``bytes``, ``kept_fp32`` and ``overflows``: tensors that float16 cannot
             hold (|x| > 65504), with their largest |x| in float32.
         images: the number of images of the data set that activations are measured on.
 
+    Raises:
+        UserError: an external file that cannot be converted, see ``read_float_graph``.
+
     Source:
         ``onnxruntime.transformers.float16.convert_float_to_float16``, ONNX Runtime 1.31.
     """
-    model, model_spec = onnx.load(trace), read_spec(spec)
-    last, network, rest = split(model, model_spec.head.raw_names)
-    inner = extract(model, [*network, *last])
+    graph = read_float_graph(trace, spec)
+    last, network, rest = _split(graph, trace)
+    inner = extract(graph.model, [*network, *last])
     made = {name for node in inner.graph.node for name in node.output}
     limits = {value.name: (-FP16_MAX, FP16_MAX) for value in _floats(inner) if value.name in made}
     chosen = read_manifest(manifest).images[:images]
-    feeds = _feeds(chosen, model, model_spec)
     constants = [i for i in inner.graph.initializer if i.data_type == TensorProto.FLOAT]
     values = {i.name: float(np.abs(onnx.numpy_helper.to_array(i)).max(initial=0)) for i in constants}
-    values |= {name: largest for name, (largest, _) in _measure(inner, limits, feeds).items()}
+    values |= {name: largest for name, (largest, _) in measure(inner, limits, graph.feeds(chosen)).items()}
     converted = convert_float_to_float16(inner, keep_io_types=True)
-    _save(join(converted, model, rest), "fp16", out)
+    _save(join(converted, graph.model, rest), graph, "fp16", out)
     blocked = [n for n in network + last if n.op_type in DEFAULT_OP_BLOCK_LIST]
     # a value that is infinite in float32 is not an overflow of float16
     overflows = (Overflow(name, value) for name, value in values.items() if FP16_MAX < value < math.inf)
@@ -87,14 +89,17 @@ def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, imag
 
 
 def to_int8(*, trace: str, spec: str, manifest: str, images: int, out: str, report: str) -> None:
-    """Quantise a trace's convolutions to int8: static, QDQ, weights per channel, ranges min to max.
+    """Quantise a graph's convolutions to int8: static, QDQ, weights per channel, ranges min to max.
 
     The first convolution, depthwise ones, the head's last ones and everything after them stay float32. A
     range cannot have NaN or infinity: a convolution with such values stays float32, and the report says so.
+    Products with weights (``MatMul``, ``Gemm``) stay float32 too: a transformer's tensors have outliers that
+    one range for a whole tensor does not serve.
 
     Args:
-        trace: ONNX file of ``trace_model``.
-        spec: ``spec.json``.
+        trace: ONNX file of ``trace_model``, or of the import of an external file, which is converted to opset
+            ``PER_CHANNEL`` if it is older.
+        spec: ``spec.json``, or the specification beside the import.
         manifest: manifest JSON of the calibration images, none of which should be scored.
         images: how many of them.
         out: ONNX file to write, with the same inputs and outputs.
@@ -103,12 +108,13 @@ def to_int8(*, trace: str, spec: str, manifest: str, images: int, out: str, repo
             with the range, the fraction outside and the largest |x|.
 
     Raises:
-        UserError: fewer than two images.
+        UserError: fewer than two images, no convolution to quantise, or an external file that cannot be
+            converted, see ``read_float_graph``.
 
     Source:
         ``onnxruntime.quantization.quantize_static``, ONNX Runtime 1.31.
     """
-    model, model_spec = onnx.load(trace), read_spec(spec)
+    graph = read_float_graph(trace, spec, PER_CHANNEL)
     chosen = read_manifest(manifest).images[:images]
     if len(chosen) < LEAST_IMAGES:
         raise UserError(
@@ -116,23 +122,28 @@ def to_int8(*, trace: str, spec: str, manifest: str, images: int, out: str, repo
         )
     held_out = chosen[HELD_OUT]
     calibration = [image for image in chosen if image not in held_out]
-    last, network, rest = split(model, model_spec.head.raw_names)
-    inner = extract(model, network)
+    last, network, rest = _split(graph, trace)
+    inner = extract(graph.model, network)
     convolutions = [node for node in inner.graph.node if node.op_type == "Conv"]
     first, depthwise = convolutions[:1], [n for n in convolutions[1:] if _is_depthwise(n, inner)]
-    if _is_spoilt(inner, convolutions, _feeds(calibration, model, model_spec)):
+    if len(convolutions) == len(first) + len(depthwise):
+        raise UserError(
+            f"{trace}: int8 quantises convolutions, and between its first and its last ones there is none "
+            "(depthwise ones stay float32); use precision fp16, or quantise it where it was made"
+        )
+    if is_spoilt(inner, convolutions, graph.feeds(calibration)):
         kept = {"NaN or infinity in a convolution": network}
         limits: dict[str, tuple[float, float]] = {}
-        _save(join(inner, model, [*last, *rest]), "fp32", out)
+        _save(join(inner, graph.model, [*last, *rest]), graph, "fp32", out)
     else:
         kept = {"first convolution": first, "depthwise convolution": depthwise}
         excluded = [node.name for node in first + depthwise]
-        converted, limits = _quantise(inner, excluded, _feeds(calibration, model, model_spec))
-        _save(join(converted, model, [*last, *rest]), "int8", out)
+        converted, limits = _quantise(inner, excluded, graph.feeds(calibration))
+        _save(join(converted, graph.model, [*last, *rest]), graph, "int8", out)
     kept |= {"last convolution of the head": last, "behind the last convolutions": rest}
     if limits:
         kept["not a convolution"] = [node for node in inner.graph.node if node.op_type != "Conv"]
-    measured = _measure(inner, limits, _feeds(held_out, model, model_spec))
+    measured = measure(inner, limits, graph.feeds(held_out))
     saturated = (
         Saturation(name, largest, limits[name], share)
         for name, (largest, share) in measured.items()
@@ -151,8 +162,21 @@ def to_int8(*, trace: str, spec: str, manifest: str, images: int, out: str, repo
     )
 
 
+def _split(
+    graph: FloatGraph, path: str
+) -> tuple[list[onnx.NodeProto], list[onnx.NodeProto], list[onnx.NodeProto]]:
+    """See ``split``."""
+    last, network, rest = split(graph.model, graph.ends)
+    if not last:
+        raise UserError(
+            f"{path}: no operator with weights lies before its outputs, so there is no network to convert; "
+            "remove precision from the variant"
+        )
+    return last, network, rest
+
+
 def _quantise(
-    inner: onnx.ModelProto, excluded: list[str], feeds: Iterator[dict[str, np.ndarray]]
+    inner: onnx.ModelProto, excluded: list[str], feeds: Feeds
 ) -> tuple[onnx.ModelProto, dict[str, tuple[float, float]]]:
     """The quantised graph, and the range of each quantised tensor; ``excluded``: names of nodes."""
     with tempfile.TemporaryDirectory() as folder:
@@ -180,89 +204,11 @@ def _quantise(
 
 
 class _Reader(CalibrationDataReader):
-    def __init__(self, feeds: Iterator[dict[str, np.ndarray]]) -> None:
+    def __init__(self, feeds: Feeds) -> None:
         self._feeds = feeds
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         return next(self._feeds, None)
-
-
-def _feeds(
-    images: Sequence[Image], model: onnx.ModelProto, spec: ModelSpec
-) -> Iterator[dict[str, np.ndarray]]:
-    """The images one by one, prepared by the model's own input recipe."""
-    sides = [side.dim_value for side in model.graph.input[0].type.tensor_type.shape.dim[2:]]
-    for image in images:
-        with located(f"calibration image {image.path}"):
-            tensor, _ = prepare(decode(image.path), spec.input, tuple(sides) if all(sides) else None)
-        yield {"images": tensor}
-
-
-def _measure(
-    inner: onnx.ModelProto, limits: dict[str, tuple[float, float]], feeds: Iterator[dict[str, np.ndarray]]
-) -> dict[str, tuple[float, float]]:
-    """The largest |x| of each tensor and its fraction of values outside the limits, computed in the graph."""
-    if not limits:
-        return {}
-    model = onnx.ModelProto()
-    model.CopyFrom(inner)
-    del model.graph.output[:]
-    for number, (name, (low, high)) in enumerate(limits.items()):
-        at = f"measure_{number}_"
-        model.graph.initializer.extend(
-            helper.make_tensor(f"{at}{side}", TensorProto.FLOAT, [], [limit])
-            for side, limit in (("low", low), ("high", high))
-        )
-        steps: list[tuple[str, list[str], str, dict[str, Any]]] = [
-            ("Less", [name, f"{at}low"], "below", {}),
-            ("Greater", [name, f"{at}high"], "above", {}),
-            ("Or", [f"{at}below", f"{at}above"], "outside", {}),
-            ("Cast", [f"{at}outside"], "ones", {"to": TensorProto.FLOAT}),
-            ("ReduceMean", [f"{at}ones"], "share", {"keepdims": 0}),
-            ("Abs", [name], "abs", {}),
-            ("ReduceMax", [f"{at}abs"], "largest", {"keepdims": 0}),
-        ]
-        for operator, inputs, output, attributes in steps:
-            model.graph.node.append(
-                helper.make_node(operator, inputs, [at + output], at + output, **attributes)
-            )
-        model.graph.output.extend(
-            helper.make_tensor_value_info(at + output, TensorProto.FLOAT, [])
-            for output in ("largest", "share")
-        )
-    rows = _run(model, feeds)
-    if not len(rows):
-        return {}
-    largest, share = rows[:, ::2].max(axis=0), rows[:, 1::2].mean(axis=0)
-    return {name: (float(largest[i]), float(share[i])) for i, name in enumerate(limits)}
-
-
-def _is_spoilt(
-    inner: onnx.ModelProto, convolutions: list[onnx.NodeProto], feeds: Iterator[dict[str, np.ndarray]]
-) -> bool:
-    """Whether a weight, the input or the output of a convolution is not finite."""
-    used = {name for node in convolutions for name in node.input}
-    weights = (onnx.numpy_helper.to_array(i) for i in inner.graph.initializer if i.name in used)
-    if not all(np.isfinite(weight).all() for weight in weights):
-        return True
-    model = onnx.ModelProto()
-    model.CopyFrom(inner)
-    del model.graph.output[:]
-    tensors = dict.fromkeys(name for node in convolutions for name in (node.input[0], node.output[0]))
-    for number, name in enumerate(tensors):
-        # a sum is finite only if all its values are
-        total = f"total_{number}"
-        model.graph.node.append(helper.make_node("ReduceSum", [name], [total], total, keepdims=0))
-        model.graph.output.append(helper.make_tensor_value_info(total, TensorProto.FLOAT, []))
-    return not np.isfinite(_run(model, feeds)).all()
-
-
-def _run(model: onnx.ModelProto, feeds: Iterator[dict[str, np.ndarray]]) -> np.ndarray:
-    """The graph's scalar outputs, ``(images, outputs)`` float64."""
-    options = SessionOptions()
-    options.log_severity_level = 3
-    session = InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return np.array([session.run(None, feed) for feed in feeds], dtype=np.float64)
 
 
 def _is_depthwise(node: onnx.NodeProto, model: onnx.ModelProto) -> bool:
@@ -293,7 +239,7 @@ def _bytes(before: str, after: str) -> Bytes:
     return Bytes(Path(before).stat().st_size, Path(after).stat().st_size)
 
 
-def _save(model: ir.Model, precision: str, out: str) -> None:
-    model.metadata_props[PRECISION_KEY] = precision
+def _save(model: ir.Model, graph: FloatGraph, precision: str, out: str) -> None:
+    model.metadata_props.update(graph.metadata | {PRECISION_KEY: precision})
     with replacing(out) as temporary:
         ir.save(model, temporary)
