@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from datasets import save_labels
-from report_fixtures import CLASSES, write, write_data, write_detections, write_results
-from tiny import atss_head, model_spec
+from report_fixtures import CLASSES, write_data, write_detections, write_results
 
 from cutpoint.compare.autopsy import Side, autopsy
 from cutpoint.compare.bootstrap import sample_ap
@@ -42,7 +41,6 @@ def run(root, refused, labelled, timing):
     manifest = write_data(root, "street", labelled, IMAGES)
     truth = read_json(manifest)["annotations"]
     labels = save_labels(root / "labels.json", [10, 20, 30])
-    spec = write(root / "spec.json", model_spec(atss_head()).to_dict() | {"classes": CLASSES})
     found, made = {}, {"rows": [], "points": [], "comparisons": [], "samples": [], "rungs": []}
     for name in VARIANTS:
         lost = ((3, 0),) if name == "raw" else ()
@@ -64,11 +62,12 @@ def run(root, refused, labelled, timing):
         if base:
             cases = str(root / f"{name}.parquet")
             sides = {"reference": Side(reference), "variant": Side(found[name])}
-            autopsy(**sides, spec=spec, manifest=manifest, labels=labels, out=cases)
+            autopsy(**sides, manifest=manifest, labels=labels, out=cases)
             compare(
                 reference_name="pytorch",
                 manifest=manifest,
-                spec=spec,
+                reference_spec=None,
+                variant_spec=None,
                 reference=reference,
                 variant=found[name],
                 reference_samples=(labelled and made["rungs"][0]["samples"]) or None,
@@ -107,10 +106,10 @@ def run(root, refused, labelled, timing):
         row |= {"input": "mmdet", "recipe": "mmdet3", "shape": "dynamic", "batch": 1, "tf32": None}
         row |= {"verify": None, "onnx": None, "precision_report": None, "remarks": [], "published_ap": 0.5}
         made["rows"].append(row | {"metrics": files["metrics"], "latency": timing})
-        rung = {"variant": name, "changes": [], "recipe": None, "verify": None, "alone": None}
+        rung = {"variant": name, "changes": [], "spec": None, "recipe": None, "verify": None, "alone": None}
         rung |= {"detections": found[name], "comparison": comparison, "latency": timing}
         made["rungs"].append(rung | {key: files[key] for key in ("metrics", "samples")})
-    return made | {"spec": spec}
+    return made
 
 
 def report(root, made):
@@ -119,7 +118,7 @@ def report(root, made):
     tables = {f"out_{key}": out[key] for key in ("csv", "md", "per_class")}
     summarize(rows=made["rows"], **tables)
     rungs, base = made["rungs"], {"variant": "pytorch", "samples": made["rungs"][0]["samples"]}
-    build_ladder(rungs=rungs, reference=base, published_ap=None, spec=made["spec"], out=out["ladder"])
+    build_ladder(rungs=rungs, reference=base, published_ap=None, out=out["ladder"])
     ladders = [{"dataset": "street", "model": "det", "path": out["ladder"]}]
     figures = {
         name: str(root / f"{name}.svg") for name in ("ap", "ladder", "operating_points", "calibration")

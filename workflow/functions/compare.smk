@@ -6,6 +6,7 @@ from cutpoint.plan.paths import (
     operating_files,
     run_files,
     samples_file,
+    variant_spec,
 )
 from cutpoint.plan.recipe_choices import autopsy_recipe, check_one_store, known_recipe
 
@@ -32,7 +33,10 @@ def get_recipe_pair(wildcards):
 
 def get_diff_files(wildcards):
     evaluation, pair = get_recipe_pair(wildcards)
-    return run_files(evaluation, pair[0].run)
+    return {
+        **run_files(evaluation, pair[0].run),
+        "spec": variant_spec(evaluation, pair[0]),
+    }
 
 
 def get_diff_settings(wildcards):

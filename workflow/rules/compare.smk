@@ -21,7 +21,6 @@ rule compare:
     input:
         unpack(get_compared_files),
         manifest="results/manifests/{dataset}.json",
-        spec="results/models/{model}/spec.json",
         autopsy="results/autopsies/{dataset}/{model}/{variant}.parquet",
     output:
         "results/comparisons/{dataset}/{model}/{variant}.json",
@@ -42,7 +41,6 @@ rule autopsy:
         unpack(get_autopsy_files),
         labels="results/labels/{dataset}/{model}.json",
         manifest="results/manifests/{dataset}.json",
-        spec="results/models/{model}/spec.json",
     output:
         "results/autopsies/{dataset}/{model}/{variant}.parquet",
     log:
@@ -127,7 +125,6 @@ rule ladder:
     """The config's ladder: the cost of each single difference between neighbours."""
     input:
         get_ladder_files,
-        spec="results/models/{model}/spec.json",
     output:
         "results/ladders/{dataset}/{model}.json",
     log:
@@ -146,7 +143,6 @@ rule recipe_diff:
     """Two recipes on the same candidates, box by box, with the step that separates them. Not part of `all`."""
     input:
         unpack(get_diff_files),
-        spec="results/models/{model}/spec.json",
     output:
         "results/recipe_diffs/{dataset}/{model}/{first}--{second}.json",
     log:

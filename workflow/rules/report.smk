@@ -141,7 +141,7 @@ rule draw_samples:
         reference=get_reference_detections,
         variant="results/detections/{dataset}/{model}/{variant}.json",
         autopsy="results/autopsies/{dataset}/{model}/{variant}.parquet",
-        spec="results/models/{model}/spec.json",
+        labels="results/labels/{dataset}/{model}.json",
         manifest="results/manifests/{dataset}.json",
     output:
         report(

@@ -29,18 +29,20 @@ class Side:
 
     ``detections``: detections file. ``predictions``, ``images``: the shards of the run whose candidates are
     followed: its own run, or for the cut ``e2e`` the ``raw`` run that is otherwise the same; empty without
-    candidates. ``recipe``: its definition. ``clip``, ``topk_limit``: the export's.
+    candidates. ``spec``: the specification to read them with. ``recipe``: its definition. ``clip``,
+    ``topk_limit``: the export's.
     """
 
     detections: str
     predictions: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    spec: str | None = None
     recipe: str | Mapping[str, Any] | None = None
     clip: str = "image"
     topk_limit: int | None = None
 
 
-def autopsy(*, reference: Side, variant: Side, spec: str, manifest: str, labels: str, out: str) -> None:
+def autopsy(*, reference: Side, variant: Side, manifest: str, labels: str, out: str) -> None:
     """Name the step that removed each box of one variant that the other lacks.
 
     Boxes without a partner of their image and category at IoU 0.9 (``matching.pair_overlaps``) are followed
@@ -49,7 +51,6 @@ def autopsy(*, reference: Side, variant: Side, spec: str, manifest: str, labels:
 
     Args:
         reference, variant: the two sides.
-        spec: ``spec.json``.
         manifest: manifest JSON.
         labels: JSON of ``truth.map_labels``.
         out: Parquet file to write, one row per box; empty if one of the two is refused. ``side`` has the box,
@@ -78,18 +79,18 @@ def autopsy(*, reference: Side, variant: Side, spec: str, manifest: str, labels:
     """
     data = read_manifest(manifest)
     try:
-        cases = _find_cases((reference, variant), spec, data, read_labels(labels).labels)
+        cases = _find_cases((reference, variant), data, read_labels(labels).labels)
     except Refused:
         cases = []
     write_autopsy(out, cases)
 
 
 def _find_cases(
-    sides: tuple[Side, Side], spec: str, manifest: Manifest, category_ids: Sequence[int | None]
+    sides: tuple[Side, Side], manifest: Manifest, category_ids: Sequence[int | None]
 ) -> list[AutopsyRow]:
     """The rows of an autopsy."""
     reference, variant = (read_results(side.detections) for side in sides)
-    opened = [_open(side, spec) for side in sides]
+    opened = [_open(side) for side in sides]
     pairs = pair_overlaps(find_overlaps(reference, variant), AGREEMENT_IOU)
     both = [
         (results, np.isin(np.arange(len(results)), rows), group_rows(results.image_id))
@@ -132,11 +133,11 @@ def in_graph_form(recipe: Recipe, clip: str, topk_limit: int | None) -> Recipe:
     return Recipe((*(step for step in steps if not isinstance(step, Rescale)), Rescale("divide")))
 
 
-def _open(side: Side, spec: str) -> tuple[ModelSpec, Recipe, Floor] | None:
+def _open(side: Side) -> tuple[ModelSpec, Recipe, Floor] | None:
     """How to read a side's candidates: specification, recipe, floor."""
-    if not side.predictions or side.recipe is None:
+    if not side.predictions or side.spec is None or side.recipe is None:
         return None
-    model, scores = open_candidates(list(side.predictions), spec)
+    model, scores = open_candidates(list(side.predictions), side.spec)
     recipe = in_graph_form(resolve_recipe(side.recipe, model.head, scores), side.clip, side.topk_limit)
     fused = scores == "fused" and model.head.has_factor
     return model, recipe, replace(model.head.floor, quantity="product") if fused else model.head.floor

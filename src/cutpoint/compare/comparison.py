@@ -10,7 +10,7 @@ from cutpoint.compare.bootstrap import Delta, Estimate, delta, mean_ap
 from cutpoint.compare.verdict import decide, lossless
 from cutpoint.evaluate.average_precision import AREAS
 from cutpoint.matching import AGREEMENT_IOU
-from cutpoint.recipes.limits import common_limits
+from cutpoint.recipes.limits import Known, common_limits
 from cutpoint.records.comparison import Comparison, write_comparison
 from cutpoint.records.detections import Results, read_results, refusal_of_pair
 from cutpoint.records.manifest import read_manifest
@@ -22,9 +22,10 @@ def compare(
     *,
     reference_name: str,
     manifest: str,
-    spec: str,
     reference: str,
     variant: str,
+    reference_spec: str | None,
+    variant_spec: str | None,
     reference_samples: str | None,
     variant_samples: str | None,
     autopsy: str,
@@ -39,8 +40,8 @@ def compare(
     Args:
         reference_name: the reference variant's name.
         manifest: manifest JSON of the data set.
-        spec: the model's ``spec.json``.
         reference, variant: detections files of both.
+        reference_spec, variant_spec: the specifications that the recipes are for; null for a results file.
         reference_samples, variant_samples: npz of ``bootstrap.sample_ap``; null without annotations.
         autopsy: Parquet of ``autopsy.autopsy``.
         recipes: of reference and variant, as ``bases.steps_of`` takes it; null if unknown.
@@ -61,7 +62,7 @@ def compare(
         weakness = find_weakness(theirs, base)
         if difference and weakness:
             difference = _unmarked(difference)
-        limits = common_limits(recipes[0], recipes[1], read_spec(spec).head)
+        limits = common_limits(_known(recipes[0], reference_spec), _known(recipes[1], variant_spec))
         alike = lossless(theirs, ours, corner_px=corner_px, score=score, **limits)
         boxes = measure_agreement(theirs, ours, read_manifest(manifest).ids)
     total = difference.total if difference else Estimate(None, 0)
@@ -86,6 +87,11 @@ def compare(
         weak_reference=weakness,
     )
     write_comparison(out, comparison)
+
+
+def _known(recipe: str | dict[str, Any] | None, spec: str | None) -> Known | None:
+    """A recipe with the head that it is for; null if unknown."""
+    return (recipe, read_spec(spec).head) if recipe and spec else None
 
 
 def _unmarked(difference: Delta) -> Delta:

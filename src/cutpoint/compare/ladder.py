@@ -14,7 +14,7 @@ from cutpoint.records.json_file import as_record
 from cutpoint.records.ladder import Alone, Ladder, Rung, TensorDifference, write_ladder
 from cutpoint.records.latency import Latency, read_latency
 from cutpoint.records.metrics import read_metrics
-from cutpoint.records.model import HeadSpec, read_spec
+from cutpoint.records.model import read_spec
 from cutpoint.records.planned import PlannedAlone, PlannedRung
 from cutpoint.records.resamples import Resamples, read_resamples
 from cutpoint.records.verification import read_verification
@@ -35,7 +35,6 @@ def build_ladder(
     rungs: list[dict[str, Any]],
     reference: dict[str, Any],
     published_ap: float | None,
-    spec: str,
     out: str,
 ) -> None:
     """Write the ladder JSON of one data set and model.
@@ -44,15 +43,13 @@ def build_ladder(
         rungs: in order, the fields of ``PlannedRung``.
         reference: the reference variant, ``{variant, samples}``.
         published_ap: the AP published for the model, a fraction; shown as rung 0 by itself.
-        spec: the model's ``spec.json``.
         out: JSON file to write, see ``records.ladder.Ladder``.
     """
-    head = read_spec(spec).head
     base = read_resamples(reference["samples"]) if reference["samples"] else None
     made: list[Rung] = []
     lower: _Content | None = None
     for files in (as_record(rung, PlannedRung, "the plan's rungs") for rung in rungs):
-        upper = _read(files, head)
+        upper = _read(files)
         to_previous = _delta(lower.samples if lower else None, upper.samples)
         to_reference = _delta(None if files.variant == reference["variant"] else base, upper.samples)
         rung = Rung(
@@ -77,10 +74,11 @@ def build_ladder(
     write_ladder(out, Ladder(reference["variant"], published_ap, tuple(made)))
 
 
-def _read(files: PlannedRung, head: HeadSpec) -> _Content:
+def _read(files: PlannedRung) -> _Content:
+    recipe, spec = files.recipe, files.spec
     return _Content(
         detections=None if refusal(files.detections) else read_results(files.detections),
-        steps=steps_of(files.recipe, head) if files.recipe else (),
+        steps=steps_of(recipe, read_spec(spec).head) if recipe and spec else (),
         samples=read_resamples(files.samples) if files.samples else None,
         latency=read_latency(files.latency),
     )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cutpoint.plan.evaluations import Evaluation
-from cutpoint.plan.paths import samples_file, variant_file
+from cutpoint.plan.paths import samples_file, variant_file, variant_spec
 from cutpoint.plan.recipe_choices import known_recipe
 from cutpoint.plan.tables import table_row
 from cutpoint.plan.variants import ResultsVariant, RunVariant, differences
@@ -20,7 +20,15 @@ def ladder_files(evaluation: Evaluation) -> list[str]:
     """What ``build_ladder`` reads."""
     files: list[str | None] = []
     for rung in _rungs(evaluation):
-        files += [rung.detections, rung.metrics, rung.samples, rung.comparison, rung.latency, rung.verify]
+        files += [
+            rung.spec,
+            rung.detections,
+            rung.metrics,
+            rung.samples,
+            rung.comparison,
+            rung.latency,
+            rung.verify,
+        ]
         files.append(rung.alone.comparison if rung.alone else None)
     files.append(samples_file(evaluation, evaluation.reference))
     return [path for path in dict.fromkeys(files) if path]
@@ -37,6 +45,7 @@ def _rung(evaluation: Evaluation, lower: RunVariant, variant: RunVariant) -> Pla
     return PlannedRung(
         variant=variant.name,
         changes=tuple(_changes(lower, variant)),
+        spec=variant_spec(evaluation, variant),
         recipe=known_recipe(variant),
         detections=row.detections,
         metrics=row.metrics,

@@ -17,9 +17,10 @@ def manifest_file(dataset: Dataset) -> str:
     return f"results/manifests/{dataset.name}.json"
 
 
-def spec_file(model: str) -> str:
-    """What post-processing needs to know about a model."""
-    return f"results/models/{model}/spec.json"
+def spec_file(model: str, export: Export | None = None) -> str:
+    """What post-processing needs to know about a model; an export of a model without mmdet has its own."""
+    own = export and export.external and export.external.layout
+    return f"results/models/{model}/{f'{export.name}.' if export and own else ''}spec.json"
 
 
 def trace_file(model: str, trace: Trace) -> str:
@@ -111,6 +112,20 @@ def fingerprint_files(evaluation: Evaluation) -> dict[str, str]:
     return {"model": model, "reference": detections_file(evaluation, evaluation.reference)}
 
 
+def variant_spec(evaluation: Evaluation, variant: Variant) -> str | None:
+    """The specification that a variant's recipe is for; null for a results file."""
+    if isinstance(variant, ResultsVariant):
+        return None
+    return spec_file(evaluation.model.name, variant.run.export)
+
+
+def side_specs(evaluation: Evaluation, variant: Variant) -> dict[str, str]:
+    """The specifications of the reference and of a variant; without those of results files."""
+    sides = {"reference_spec": evaluation.reference, "variant_spec": variant}
+    specs = {name: variant_spec(evaluation, chosen) for name, chosen in sides.items()}
+    return {name: path for name, path in specs.items() if path}
+
+
 def operating_files(evaluation: Evaluation, variant: Variant) -> dict[str, str]:
     """A variant's detections, and the reference's."""
     files = {"variant": detections_file(evaluation, variant)}
@@ -124,12 +139,13 @@ def comparison_files(evaluation: Evaluation, variant: Variant) -> dict[str, str]
     sides = {"reference": evaluation.reference, "variant": variant}
     files = {side: detections_file(evaluation, chosen) for side, chosen in sides.items()}
     samples = {f"{side}_samples": samples_file(evaluation, chosen) for side, chosen in sides.items()}
-    return files | {name: path for name, path in samples.items() if path}
+    known = {name: path for name, path in samples.items() if path}
+    return files | known | side_specs(evaluation, variant)
 
 
 def autopsy_files(evaluation: Evaluation, variant: Variant) -> dict[str, str | list[str]]:
-    """What ``autopsy`` reads from both sides: detections, and the shards with candidates."""
-    files: dict[str, str | list[str]] = {}
+    """What ``autopsy`` reads from both sides: detections, specifications, and the shards with candidates."""
+    files: dict[str, str | list[str]] = {**side_specs(evaluation, variant)}
     for side, chosen in {"reference": evaluation.reference, "variant": variant}.items():
         run = None if isinstance(chosen, ResultsVariant) else chosen.run.candidates
         files[side] = detections_file(evaluation, chosen)

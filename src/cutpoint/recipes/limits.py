@@ -9,6 +9,7 @@ from cutpoint.recipes.steps.step import LeastScore, Step
 from cutpoint.records.model import HeadSpec
 
 Definition = str | Mapping[str, Any]
+Known = tuple[Definition, HeadSpec]
 
 
 class Limits(TypedDict):
@@ -18,22 +19,24 @@ class Limits(TypedDict):
     max_per_img: int | None
 
 
-def common_limits(first: Definition | None, second: Definition | None, head: HeadSpec) -> Limits:
-    """The limits that two recipes share for a head; a limit that differs is null.
+def common_limits(first: Known | None, second: Known | None) -> Limits:
+    """The limits that two recipes share; a limit that differs is null.
 
     Args:
-        first, second: as ``bases.steps_of`` takes it; null if unknown.
-        head: the head specification.
+        first, second: a recipe as ``bases.steps_of`` takes it, with its head; null if unknown.
     """
-    ours, theirs = (_limits(definition, head) for definition in (first, second))
+    ours, theirs = _limits(first), _limits(second)
     return {
         "score_thr": ours["score_thr"] if ours["score_thr"] == theirs["score_thr"] else None,
         "max_per_img": ours["max_per_img"] if ours["max_per_img"] == theirs["max_per_img"] else None,
     }
 
 
-def _limits(definition: Definition | None, head: HeadSpec) -> Limits:
-    steps = steps_of(definition, head) if definition else ()
+def _limits(known: Known | None) -> Limits:
+    if known is None:
+        return {"score_thr": None, "max_per_img": None}
+    definition, head = known
+    steps = steps_of(definition, head)
     most = next((step.k for step in steps if isinstance(step, MaxPerImg)), None)
     return {"score_thr": least_score(steps, head), "max_per_img": most}
 

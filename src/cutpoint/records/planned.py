@@ -49,14 +49,16 @@ class PlannedAlone:
 class PlannedRung:
     """A rung of the config, and its files.
 
-    ``changes``: what differs from the rung before, in words. ``recipe``: as ``bases.steps_of`` takes it, null
-    if unknown. ``metrics`` and ``samples`` (npz of ``bootstrap.sample_ap``) are null without annotations,
-    ``comparison`` is null for the reference, ``verify`` for PyTorch. ``alone``: the variant that differs from
-    the reference only in this step's change, or null.
+    ``changes``: what differs from the rung before, in words. ``spec``: the specification that ``recipe`` is
+    for. ``recipe``: as ``bases.steps_of`` takes it, null if unknown. ``metrics`` and ``samples`` (npz of
+    ``bootstrap.sample_ap``) are null without annotations, ``comparison`` is null for the reference,
+    ``verify`` for PyTorch. ``alone``: the variant that differs from the reference only in this step's change,
+    or null.
     """
 
     variant: str
     changes: tuple[str, ...]
+    spec: str | None
     recipe: str | dict[str, Any] | None
     detections: str
     metrics: str | None

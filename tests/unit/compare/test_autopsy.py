@@ -67,11 +67,11 @@ def bench(tmp_path):
         )
         if kept:
             write_json(files[2], [d for d in read_json(files[2]) if kept(d)])
-        return Side(files[2], (files[0],), (files[1],), recipe)
+        return Side(files[2], (files[0],), (files[1],), paths["spec"], recipe)
 
     def run(reference, variant):
         out = str(tmp_path / "cases.parquet")
-        autopsy(reference=reference, variant=variant, manifest=manifest, **paths, out=out)
+        autopsy(reference=reference, variant=variant, manifest=manifest, labels=paths["labels"], out=out)
         rows = pq.read_table(out).to_pylist()
         _check_complete(reference, variant, rows, count_steps(out))
         return rows

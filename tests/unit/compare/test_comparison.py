@@ -53,6 +53,8 @@ def run(folder, reference, variant, labelled=True, recipes=("mmdet3", "mmdet3"),
     for name, content in contents.items():
         (folder / f"{name}.json").write_text(json.dumps(content))
     del paths["truth"]
+    spec = paths.pop("spec")
+    paths |= {"reference_spec": spec, "variant_spec": spec}
     paths["manifest"] = save_manifest(folder / "manifest.json", map(make_image, IMAGES))
     samples = {f"{side}_samples": None for side in ("reference", "variant")}
     if labelled:

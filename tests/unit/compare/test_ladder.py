@@ -36,10 +36,11 @@ def detection(x):
 
 def build(folder, aps, published=None, notes=(), labelled=True, alone=None, reference="pytorch", recipes=()):
     rungs = []
+    spec = write(folder / "spec.json", model_spec(atss_head()).to_dict())
     for number, (name, ap) in enumerate(aps.items()):
         timed = latency("pytorch" if name in notes else "raw", 1.0)
         timed["stages"]["total"]["p50"] = 10.0 + number**2
-        rung = {"variant": name, "changes": [f"to {name}"], "alone": None}
+        rung = {"variant": name, "changes": [f"to {name}"], "spec": spec, "alone": None}
         rung["recipe"] = dict(recipes).get(name, "mmdet3")
         rung |= dict.fromkeys(["metrics", "samples", "comparison", "verify"])
         rung["latency"] = write(folder / f"{name}.latency.json", timed)
@@ -64,8 +65,8 @@ def build(folder, aps, published=None, notes=(), labelled=True, alone=None, refe
             write_verification(rung["verify"], Verification(name, "fp32", True, (), tensors, 1, ()))
         rungs.append(rung)
     base = {"variant": reference, "samples": str(folder / f"{reference}.npz") if labelled else None}
-    out, spec = folder / "ladder.json", write(folder / "spec.json", model_spec(atss_head()).to_dict())
-    build_ladder(rungs=rungs, reference=base, published_ap=published, spec=spec, out=str(out))
+    out = folder / "ladder.json"
+    build_ladder(rungs=rungs, reference=base, published_ap=published, out=str(out))
     return json.loads(out.read_text())
 
 

@@ -1,5 +1,6 @@
 """Which files comparisons and the ladder read, and which variants stand beside a step."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from cutpoint.errors import UserError
 from cutpoint.plan.config import complete_config
 from cutpoint.plan.ladder import ladder_files, rungs
-from cutpoint.plan.paths import comparison_files, samples_file
+from cutpoint.plan.paths import comparison_files, samples_file, side_specs
 from cutpoint.plan.recipe_choices import known_recipe
 from cutpoint.plan.resolve import build_plan
 
@@ -79,6 +80,21 @@ def test_a_comparison_reads_resamples_where_there_are_annotations(annotations):
     assert ("variant_samples" in files) == ("reference_samples" in files) == (annotations is not None)
     assert files["reference"] == "results/detections/d/m/pytorch.json"
     assert (samples_file(e, e.reference) is None) == (annotations is None)
+
+
+def test_each_side_is_read_with_its_own_specification():
+    e = evaluation()
+    assert side_specs(e, e.variant("raw")) == dict.fromkeys(
+        ("reference_spec", "variant_spec"), "results/models/m/spec.json"
+    )
+    assert side_specs(e, e.variant("theirs")) == {"reference_spec": "results/models/m/spec.json"}
+    theirs = e.variant("external_raw")
+    export = replace(theirs.export, external=replace(theirs.export.external, layout="yolox"))
+    alone = replace(theirs, run=replace(theirs.run, export=export))
+    own = "results/models/m/raw-external-g.spec.json"
+    assert side_specs(replace(e, reference=e.variant("theirs")), alone) == {"variant_spec": own}
+    assert rungs(replace(e, ladder=(alone,)))[0]["spec"] == own
+    assert own in ladder_files(replace(e, ladder=(alone,)))
 
 
 def test_the_recipe_of_external_detections_is_not_known():

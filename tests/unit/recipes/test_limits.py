@@ -36,8 +36,11 @@ def test_a_root_after_the_threshold_is_taken_of_it_too():
 
 def test_only_what_both_recipes_share_counts():
     head = yolox_head()
-    assert common_limits("mmdet3", "mmdet3", head) == {"score_thr": 0.25, "max_per_img": None}
-    capped = {"base": "mmdeploy"}
-    assert common_limits(capped, capped, head) == {"score_thr": 0.25, "max_per_img": 100}
-    assert common_limits("mmdet3", {"base": "mmdet3", "score_thr": 0.3}, head)["score_thr"] is None
-    assert common_limits(None, "mmdet3", head) == {"score_thr": None, "max_per_img": None}
+    own = ("mmdet3", head)
+    assert common_limits(own, own) == {"score_thr": 0.25, "max_per_img": None}
+    capped = ({"base": "mmdeploy"}, head)
+    assert common_limits(capped, capped) == {"score_thr": 0.25, "max_per_img": 100}
+    assert common_limits(own, ({"base": "mmdet3", "score_thr": 0.3}, head))["score_thr"] is None
+    # each recipe is read with its own head
+    assert common_limits(own, ("mmdet3", atss_head()))["score_thr"] is None
+    assert common_limits(None, own) == {"score_thr": None, "max_per_img": None}

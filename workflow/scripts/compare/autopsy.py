@@ -17,12 +17,13 @@ if __name__ == "__main__":
             side: Side(
                 files.get(side),
                 *(tuple(files.get(f"{side}_{kind}")) for kind in ("predictions", "images")),
+                spec=files.get(f"{side}_spec"),
                 **settings[side],
             )
             for side in ("reference", "variant")
         }
         autopsy(
             **sides,
-            **{key: files[key] for key in ("spec", "manifest", "labels")},
+            **{key: files[key] for key in ("manifest", "labels")},
             out=snakemake.output[0],
         )

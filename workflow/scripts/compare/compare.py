@@ -15,9 +15,10 @@ if __name__ == "__main__":
         compare(
             **snakemake.params.settings,
             manifest=snakemake.input.manifest,
-            spec=snakemake.input.spec,
             reference=snakemake.input.reference,
             variant=snakemake.input.variant,
+            reference_spec=snakemake.input.get("reference_spec"),
+            variant_spec=snakemake.input.get("variant_spec"),
             reference_samples=snakemake.input.get("reference_samples"),
             autopsy=snakemake.input.autopsy,
             variant_samples=snakemake.input.get("variant_samples"),

@@ -14,6 +14,5 @@ if __name__ == "__main__":
 
         build_ladder(
             **snakemake.params.settings,
-            spec=snakemake.input.spec,
             out=snakemake.output[0],
         )

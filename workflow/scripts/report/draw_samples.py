@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
-        from cutpoint.files import read_json
+        from cutpoint.records.labels import read_labels
         from cutpoint.report.samples import draw_samples
 
         draw_samples(
@@ -21,7 +21,7 @@ if __name__ == "__main__":
             autopsy=snakemake.input.autopsy,
             reference_name=snakemake.params.settings["reference"],
             variant_name=snakemake.wildcards.variant,
-            classes=read_json(snakemake.input.spec)["classes"],
+            classes=list(read_labels(snakemake.input.labels).classes),
             count=snakemake.params.settings["images"],
             score_thr=snakemake.params.settings["score_thr"],
             out_dir=snakemake.output[0],
