@@ -371,7 +371,6 @@ DESCRIBED = {key: {"tensor": key, "activated": True} for key in ROWS}
         ),
         ({}, {"box": {"tensor": ["box", "box", "box"]}}, {}, r"3 tensors .*; 1 is needed, or one a level: 2"),
         ({}, {"layout": "maps"}, {}, r"outputs\.layout maps: one output a level is needed: 2"),
-        ({}, {}, {"opset": 10}, r"opset 10; 11 or later is needed"),
         ({}, {}, {"inputs": ("data", "sizes")}, r"one float32 input is needed, it has: data .*, sizes"),
         ({}, {}, {"kind": TensorProto.UINT8}, r"one float32 input is needed, it has: data \(UINT8\)"),
         ({}, {}, {"kind": TensorProto.FLOAT16}, r"one float32 input is needed, it has: data \(FLOAT16\)"),
