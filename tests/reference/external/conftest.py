@@ -1,0 +1,60 @@
+"""Images and detectors that are dressed in other stacks' conventions, once for all tests of this folder."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from dressing import Net, nano, small
+
+# height, width: wide, tall, square, smaller than the tensor, odd sides that pad unevenly
+SHAPES = ((120, 160), (160, 120), (97, 97), (41, 63), (75, 211), (128, 192))
+
+
+def paint(shape: tuple[int, int], seed: int) -> np.ndarray:
+    """BGR (h, w, 3) uint8: coloured boxes on a slow gradient."""
+    random = np.random.default_rng(seed)
+    canvas = cv2.resize(
+        random.integers(0, 256, (3, 4, 3), np.uint8), shape[::-1], interpolation=cv2.INTER_CUBIC
+    )
+    for _ in range(12):
+        first = random.integers(0, [shape[1], shape[0]])
+        last = first + random.integers(3, [max(shape[1] // 2, 4), max(shape[0] // 2, 4)])
+        colour = [int(value) for value in random.integers(0, 256, 3)]
+        cv2.rectangle(canvas, first.tolist(), last.tolist(), colour, -1)
+    return canvas
+
+
+@pytest.fixture(scope="session")
+def drawn() -> dict[int, np.ndarray]:
+    """Six drawn images by id."""
+    return {index + 1: paint(shape, index) for index, shape in enumerate(SHAPES)}
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Net:
+    return small()
+
+
+@pytest.fixture(scope="session")
+def truth(real) -> dict:
+    """coco-dev as COCO's JSON."""
+    return json.loads((real / "coco-dev" / "instances.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def categories(truth) -> list[int]:
+    return sorted(entry["id"] for entry in truth["categories"])
+
+
+@pytest.fixture(scope="session")
+def official(real, truth) -> Net:
+    """YOLOX-nano as published, with COCO's 80 names."""
+    return nano(real, [entry["name"] for entry in sorted(truth["categories"], key=lambda entry: entry["id"])])
+
+
+@pytest.fixture(scope="session")
+def photographs(real, truth) -> dict[int, np.ndarray]:
+    """coco-dev's images by id, BGR."""
+    folder = real / "coco-dev" / "images"
+    return {entry["id"]: cv2.imread(str(folder / entry["file_name"])) for entry in truth["images"]}
