@@ -84,7 +84,7 @@ def test_the_published_file_is_the_detector_that_mmdet_has(job):
 @pytest.mark.slow
 def test_a_batch_that_the_file_does_not_take_is_refused(job):
     folder, manifest, _, onnx, _ = job
-    with pytest.raises(UserError, match=r"a batch of 2: the export takes 1"):
+    with pytest.raises(UserError, match=r"a batch of 2: .*onnx takes 1; set `batch`"):
         predict_onnx(
             model=onnx,
             manifest=manifest,

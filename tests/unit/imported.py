@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from tiny import input_recipe
+from tiny import input_recipe, yolox_head
 
 from cutpoint.records.image import FLOAT_CHANNELS_FIRST, Pad, TensorForm
 from cutpoint.records.json_file import FORMAT, KEY
-from cutpoint.records.model import METADATA_KEY, ExternalHead, Floor, ModelSpec, write_spec
+from cutpoint.records.model import METADATA_KEY, ExternalHead, Floor, HeadSpec, ModelSpec, write_spec
 from cutpoint.records.onnx_model import PRECISION_KEY
 
 SIDE, CLASSES, BINS, WIDTH = 32, 3, 8, 32
@@ -28,8 +28,12 @@ ROW_STEPS = ({"step": "rescale", "operation": "divide", "gain": "one"},)
 
 def external_spec(cut: str = "decoded", **changes: Any) -> ModelSpec:
     """A model without mmdet: a letterbox of 32x32 in the middle of grey, RGB; one level of 8x8 cells."""
-    recipe = STEPS if cut == "decoded" else ROW_STEPS
-    head = ExternalHead("external", CLASSES, (), Floor("class", 0.05, False), recipe, layout="ultralytics")
+    recipe, floor = STEPS, Floor("class", 0.05, False)
+    if cut == "e2e":
+        recipe, floor = ROW_STEPS, Floor("class", 0.0, True)
+    head: HeadSpec = ExternalHead("external", CLASSES, (), floor, recipe, layout="ultralytics")
+    if cut == "raw":
+        head = yolox_head(strides=((4, 4),), raw_names=("cls_0", "box_0", "objectness_0"))
     pad = Pad(size=(SIDE, SIDE), value=(114.0,) * 3)
     own = input_recipe(
         **{"scale": (SIDE, SIDE), "pad": pad, "bgr_to_rgb": True, "fit": "frame", "place": "centre"} | changes
@@ -119,6 +123,13 @@ def detections(net: Net, value: str) -> dict[str, str]:
     return {"boxes": boxes, "scores": score, "labels": label, "count": count}
 
 
+def maps(net: Net, value: str) -> dict[str, str]:
+    """``raw``, as YOLOX: one level of three maps."""
+    boxes = net.conv(value, WIDTH, 4, 1)
+    scores, factors = (net.op("Mul", net.conv(value, WIDTH, n, 1), net.const(4)) for n in (CLASSES, 1))
+    return {"cls_0": scores, "box_0": boxes, "objectness_0": factors}
+
+
 def queries(net: Net, value: str) -> dict[str, str]:
     """``decoded``, as a transformer leaves it: two products with weights a branch."""
     rows = net.rows(value, WIDTH)
@@ -144,13 +155,13 @@ def write_imported(
     """Write the file and the specification beside it; returns both paths."""
     net = Net()
     made = ending(net, trunk(net, "images", form))
-    cut = "e2e" if "labels" in made else "decoded"
+    cut = "e2e" if "labels" in made else "decoded" if "boxes" in made else "raw"
     for name, value in made.items():
         net.nodes.append(helper.make_node("Identity", [value], [name]))
     kinds = dict.fromkeys(("labels", "count", "level_counts"), TensorProto.INT64)
-    ranks = {"boxes": 3, "scores": 3 if cut == "decoded" else 2, "labels": 2}
+    ranks = {"boxes": 3, "scores": 3 if cut == "decoded" else 2, "labels": 2, "count": 1, "level_counts": 1}
     outputs = [
-        helper.make_tensor_value_info(name, kinds.get(name, TensorProto.FLOAT), [None] * ranks.get(name, 1))
+        helper.make_tensor_value_info(name, kinds.get(name, TensorProto.FLOAT), [None] * ranks.get(name, 4))
         for name in made
     ]
     kind = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "uint8": TensorProto.UINT8}

@@ -279,7 +279,7 @@ class FakeSession:
     """Stands in for ``runtime.Session``: chosen outputs, remembers its feeds."""
 
     provider = "cpu"
-    scores, tensor = None, TensorForm()
+    scores, external, tensor = None, None, TensorForm()
     empty, pinned = np.empty, False
     optimisation, provider_options, cuda_graph = "all", {}, False
 

@@ -9,30 +9,29 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from cutpoint.data.inputs import Definition, resolve_input
 from cutpoint.predict.pipeline import Pipeline
 from cutpoint.recipes.apply import apply_recipe
 from cutpoint.recipes.recipe import Recipe, floor_of, resolve_recipe
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
-from cutpoint.records.image import Geometry
+from cutpoint.records.image import Geometry, InputRecipe
 from cutpoint.records.model import ModelSpec
 
 
 def open_recipe(
-    pipeline: Pipeline, recipe: str | dict[str, Any], made_by: Definition, scores: str
+    pipeline: Pipeline, recipe: str | dict[str, Any], made_by: InputRecipe, scores: str
 ) -> Callable[[Candidates, Geometry], Detections]:
     """The function that finishes an image; the recipe's own threshold becomes the floor of the pipeline.
 
     Args:
-        pipeline: for the cut ``raw`` or ``decoded``; its specification is changed.
+        pipeline: it gives candidates; its specification is changed.
         recipe, scores: see ``recipe.resolve_recipe``.
-        made_by: the input recipe of the run, see ``inputs.resolve_input``.
+        made_by: the input recipe of the run.
     """
     resolved = resolve_recipe(recipe, pipeline.spec.head, scores)
     spec = pipeline.spec.with_floor(floor_of(resolved) or pipeline.spec.head.floor)
     # the input recipe of the run decides what boxes are clipped to
-    pipeline.spec = replace(spec, input=resolve_input(made_by, spec.input, None))
+    pipeline.spec = replace(spec, input=made_by)
     return partial(_finish, recipe=resolved, spec=pipeline.spec)
 
 

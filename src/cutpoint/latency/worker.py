@@ -15,6 +15,7 @@ from typing import Any
 
 import cv2
 
+from cutpoint.data.inputs import resolve_input
 from cutpoint.errors import UserError, located
 from cutpoint.latency.pace import SPIN_S
 from cutpoint.latency.watch import device_memory_mib
@@ -66,12 +67,14 @@ def open_variant(job: dict[str, Any]) -> Opened:
         import_modules(job["imports"])
         arguments = job["config"], job["checkpoint"], spec, job["cut"], job["provider"], job["threads"]
         pipeline: Pipeline = open_pytorch(*arguments, job["input"], job["tf32"])
+        made_by = resolve_input(job["input"], spec.input, None)
         scores, facts = "class", {}
     else:
         from cutpoint.predict.runtime import Session
 
         session = Session(job["model"], job["provider"], job["threads"], tf32=job["tf32"], spin_s=SPIN_S)
-        pipeline = OnnxPipeline(session, job["input"])
+        made_by = resolve_input(job["input"], session.spec.input, session.shape)
+        pipeline = OnnxPipeline(session, made_by)
         scores = session.scores or "class"
         facts = {
             "graph_optimisation": session.optimisation,
@@ -82,7 +85,7 @@ def open_variant(job: dict[str, Any]) -> Opened:
     if not keeps_candidates(pipeline.cut, pipeline.spec.head):
         return Opened(pipeline, _done, facts)
     written = importlib.import_module(HANDWRITTEN)
-    return Opened(pipeline, written.open_recipe(pipeline, job["recipe"], job["input"], scores), facts)
+    return Opened(pipeline, written.open_recipe(pipeline, job["recipe"], made_by, scores), facts)
 
 
 def _done(read: Detections, geometry: Geometry) -> Detections:

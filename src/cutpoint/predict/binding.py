@@ -5,6 +5,9 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+# of the outputs of an export
+TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(int64)": np.int64}
+
 
 class Binding:
     """Binds the tensors of a session to its device.
@@ -58,5 +61,5 @@ class Binding:
         return outputs
 
     def _room_for(self, output: Any) -> onnxruntime.OrtValue:
-        kind = {"tensor(float)": np.float32, "tensor(int64)": np.int64}[output.type]
+        kind = TYPES[output.type]
         return onnxruntime.OrtValue.ortvalue_from_shape_and_type(output.shape, kind, *self._device)

@@ -15,7 +15,7 @@ RUNTIMES = ("libcudart.so.13", "libcudart.so.12")
 
 
 class PinnedPool:
-    """Float32 arrays from page-locked memory. Memory is used again when no array refers to it.
+    """Arrays from page-locked memory. Memory is used again when no array refers to it.
 
     Locking pages takes longer than a copy, so blocks are kept. All blocks have the size of the largest array
     so far. There are as many blocks as were in use at once.

@@ -19,11 +19,15 @@ from cutpoint.records.model import ModelSpec, dense_head, keeps_candidates
 
 
 class Pipeline(Protocol):
-    """The stages of a variant. ``latency`` times each call; ``predict`` stops after ``read``."""
+    """The stages of a variant. ``latency`` times each call; ``predict`` stops after ``read``.
+
+    ``fixed_batch``: the only number of images that a run takes; null if any is taken.
+    """
 
     spec: ModelSpec
     cut: str
     provider: str
+    fixed_batch: int | None = None
 
     def decode(self, path: str) -> Any:
         """Image file to ``(H, W, 3)`` uint8 BGR."""
@@ -66,6 +70,7 @@ class OnnxPipeline(Pipeline):
         self.spec = session.spec
         self.cut = session.cut
         self.provider = session.provider
+        self.fixed_batch = session.batch
 
     def decode(self, path: str) -> np.ndarray:
         """Image file to ``(H, W, 3)`` uint8 BGR."""
@@ -80,12 +85,14 @@ class OnnxPipeline(Pipeline):
         """The network input of a batch and geometries; see ``stack``.
 
         Raises:
-            UserError: a static export takes another batch.
+            UserError: a file of fixed batch takes another one.
         """
-        if self._session.batch not in (None, len(prepared)):
+        if self.fixed_batch not in (None, len(prepared)):
+            external = self._session.external
+            other = "export it with a batch of any size" if external else "use `shape: dynamic`"
             raise UserError(
-                f"a batch of {len(prepared)}: the export takes {self._session.batch}; set `batch` to that, "
-                "or use `shape: dynamic`"
+                f"a batch of {len(prepared)}: {external or 'the export'} takes {self.fixed_batch}; "
+                f"set `batch` (of the variant, and of `latency`) to that, or {other}"
             )
         return stack(prepared, self._input.pad_value, self._session.tensor.channels_last)
 

@@ -62,7 +62,7 @@ def stream(
         pipeline: its stages are called from the workers' threads.
         images: the images of a manifest.
         batch: number of images per run of the network, in the order of ``images``; the last batch may have
-            fewer.
+            fewer, and is filled up with its last image for a network that takes no fewer.
         workers: number of threads.
         runs: how many of them may be in ``infer`` at once; see ``share_threads``.
         check: whether invalid outputs end the stream; it costs a pass over the outputs.
@@ -85,7 +85,7 @@ def stream(
     cv2.setNumThreads(1)
     try:
         for chosen in batches:
-            pending.append(pool.submit(_run, pipeline, chosen, slots, check))
+            pending.append(pool.submit(_run, pipeline, chosen, batch, slots, check))
             if len(pending) >= workers + -(-WAITING // batch):
                 yield from pending.popleft().result()
         while pending:
@@ -96,16 +96,19 @@ def stream(
 
 
 def _run(
-    pipeline: Pipeline, images: Sequence[Image], slots: threading.BoundedSemaphore, check: bool
+    pipeline: Pipeline, images: Sequence[Image], batch: int, slots: threading.BoundedSemaphore, check: bool
 ) -> list[Result]:
     try:
-        tensor, geometries = pipeline.batch([_prepare(pipeline, image) for image in images])
+        prepared = [_prepare(pipeline, image) for image in images]
+        if pipeline.fixed_batch == batch:  # the last batch is filled up
+            prepared += prepared[-1:] * (batch - len(images))
+        tensor, geometries = pipeline.batch(prepared)
         with slots:
             outputs = _infer(pipeline, tensor, geometries, images)
         read = _read_valid if check else _read
         return [
             (image, geometry, read(pipeline, outputs, geometry, number, image))
-            for number, (image, geometry) in enumerate(zip(images, geometries, strict=True))
+            for number, (image, geometry) in enumerate(zip(images, geometries, strict=False))
         ]
     except Exception as error:
         error.add_note(f"in the batch of {_name(*images)}")

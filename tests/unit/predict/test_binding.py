@@ -46,6 +46,28 @@ def test_bound_runs_equal_plain_ones(session, fixed):
             np.testing.assert_array_equal(value, expected)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16])
+@pytest.mark.parametrize("fixed", [False, True])
+def test_pixels_and_halves_are_bound_as_they_are(dtype, fixed):
+    """Channels last, and an output in the input's type where that is a float."""
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    values = [helper.make_tensor_value_info("images", kind, [1, 4, 5, 3])]
+    half = TensorProto.FLOAT16 if kind == TensorProto.FLOAT16 else TensorProto.FLOAT
+    values.append(helper.make_tensor_value_info("out", half, [1, 3, 4, 5]))
+    nodes = [
+        helper.make_node("Cast", ["images"], ["cast"], to=half),
+        helper.make_node("Transpose", ["cast"], ["out"], perm=[0, 3, 1, 2]),
+    ]
+    graph = helper.make_graph(nodes, "g", values[:1], values[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    plain = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    binding = Binding(plain, fixed=fixed, device="cpu")
+    for seed in range(2):
+        given = np.random.default_rng(seed).integers(0, 256, (1, 4, 5, 3)).astype(dtype)
+        (found,) = binding.download(binding.run(binding.upload({"images": given})))
+        np.testing.assert_array_equal(found, given.transpose(0, 3, 1, 2).astype(found.dtype))
+
+
 def test_shapes_may_change_where_they_are_free(session):
     binding = Binding(session("rows"), fixed=False, device="cpu")
     one, two = binding.upload(feeds(2, 0)), binding.upload(feeds(5, 1))

@@ -108,6 +108,18 @@ def test_a_static_export_takes_no_other_batch():
         pipeline.batch([image, image])
 
 
+def test_an_external_file_is_not_asked_for_a_key_that_it_refuses():
+    session = FakeSession(model_spec(atss_head()), "raw", {}, shape=(64, 64), batch=2)
+    session.external = "detector.onnx"
+    pipeline = OnnxPipeline(session)
+    image = pipeline.prepare(np.zeros((64, 96, 3), np.uint8))
+    with pytest.raises(
+        UserError, match=r"a batch of 1: detector\.onnx takes 2; set `batch` .* any size"
+    ) as told:
+        pipeline.batch([image])
+    assert "shape" not in str(told.value)
+
+
 def test_the_input_recipe_is_the_runs_and_the_specification_stays():
     spec = model_spec(atss_head())
     image = np.random.default_rng(0).integers(0, 255, (40, 70, 3), dtype=np.uint8)
@@ -147,7 +159,7 @@ def test_detections_are_finished_already():
 
 
 class StubPipeline:
-    cut, provider = "raw", "cpu"
+    cut, provider, fixed_batch = "raw", "cpu", None
     spec: ModelSpec = model_spec(atss_head())
 
     def decode(self, path):

@@ -22,7 +22,7 @@ IMAGES = [make_image(100 + n, f"{n}.jpg", 10, 20) for n in range(50)]
 class Stages:
     """Stands in for a pipeline: each image takes a while of its own, and every call is counted."""
 
-    cut, provider = "raw", "cpu"
+    cut, provider, fixed_batch = "raw", "cpu", None
 
     def __init__(self, broken=None, fault=None):
         self._broken, self._fault = broken, fault
