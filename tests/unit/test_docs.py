@@ -11,6 +11,7 @@ import yaml
 from cutpoint.plan.config import complete_config
 from cutpoint.plan.gate_rules import resolve_gate
 from cutpoint.plan.resolve import build_plan
+from cutpoint.plan.resolve_external import Layout
 from cutpoint.recipes.steps import STEPS
 from cutpoint.records.per_class import ClassRow
 from cutpoint.records.summary import SummaryRow
@@ -79,7 +80,8 @@ def examples():
         parts = [yaml.safe_load(text) for text in blocks(document, "yaml")]
         whole = next(part for part in parts if "models" in part)
         for number, part in enumerate(parts):
-            merged = {**whole, **part, "variants": {**whole["variants"], **part.get("variants", {})}}
+            above = {} if "models" in part else whole["variants"]
+            merged = {**whole, **part, "variants": {**above, **part.get("variants", {})}}
             yield pytest.param(merged, id=f"{names(document)}-{number}")
 
 
@@ -92,7 +94,7 @@ def test_examples_plan(config):
     }
     config["evaluations"] = [{**evaluation, "variants": list(config["variants"])}]
     complete = complete_config(config, SCHEMA)
-    plan = build_plan(complete, "cpu")
+    plan = build_plan(complete, "cpu", lambda where, path, name: Layout("any", "decoded", "own"))
     assert [variant.name for variant in plan.evaluations[0].variants] == list(config["variants"])
     assert len(resolve_gate(complete["gate"], plan.evaluations)) >= len(config.get("gate", []))
 

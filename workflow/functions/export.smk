@@ -46,7 +46,7 @@ def get_export_settings(wildcards):
 
 def get_import_settings(wildcards):
     export = get_export(wildcards)
-    return {"cut": export.cut, "outputs": json.loads(export.external.outputs)}
+    return {"cut": export.cut, **json.loads(export.external.written)}
 
 
 def get_verify_manifest(wildcards):

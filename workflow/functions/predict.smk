@@ -20,7 +20,7 @@ def get_run_settings(wildcards):
     return {
         "provider": run.provider,
         "shards": get_evaluation(wildcards).dataset.shards,
-        "input": run.input,
+        "input": run.input.definition,
         "batch": run.batch,
         "tf32": run.tf32,
     }

@@ -52,7 +52,7 @@ try:
     GATE = resolve_gate(CONFIG["gate"], PLAN.evaluations)
     check_files(PLAN, SOURCES, DIGESTS)
     MODULES = module_files(CONFIG["imports"])
-    CONFIGS = {model.name: config_files(model.config) for model in PLAN.models}
+    CONFIGS = {m.name: config_files(m.config) for m in PLAN.models if m.config}
     # With --jobs the executor may be a remote one. This is known only at the start.
     if workflow.resource_settings.nodes is None:
         check_providers(PLAN.wanted_providers)

@@ -2,9 +2,11 @@
 
 import hashlib
 import importlib.util
+import json
 import os
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from cutpoint.errors import UserError, did_you_mean, suggest
 from cutpoint.export.onnx_file import check_onnx_file
@@ -14,6 +16,8 @@ from cutpoint.plan.evaluations import Evaluation, Model, Plan
 from cutpoint.plan.variants import Dataset, ResultsVariant, Variant
 from cutpoint.records.annotations import read_category_names
 
+# names of lists of classes, which are not paths
+CLASS_LISTS = ("coco80", "coco91")
 # annotations/instances_val2017.json of COCO
 VAL2017_BYTES = 19_987_840
 VAL2017_SHA256 = "e8c7f7908f1d7278341fae127d0da654f102f11bd7b21d8aeefa635b8c810b6f"
@@ -43,12 +47,21 @@ def check_files(plan: Plan, sources: Collection[str], digests: Digests) -> None:
 
 def _check_model(model: Model, sources: Collection[str]) -> None:
     where = f"models.{model.name}"
+    if model.config is None or model.checkpoint is None:
+        _check_classes(f"{where}.classes", json.loads(model.classes), sources)
+        return
     if "::" in model.config:
         _check_shipped(f"{where}.config", model.config)
     else:
-        _check_path(f"{where}.config", model.config, "file", ())
+        check_path(f"{where}.config", model.config, "file", ())
         config_files(model.config)
-    _check_path(f"{where}.checkpoint", model.checkpoint, "file", sources)
+    check_path(f"{where}.checkpoint", model.checkpoint, "file", sources)
+
+
+def _check_classes(where: str, classes: Any, sources: Collection[str]) -> None:
+    """Check the path of a file with class names; other forms are checked when they are read."""
+    if isinstance(classes, str) and classes not in CLASS_LISTS:
+        check_path(where, classes, "file", sources)
 
 
 def _check_shipped(where: str, config: str) -> None:
@@ -71,9 +84,9 @@ def _check_shipped(where: str, config: str) -> None:
 
 def _check_dataset(dataset: Dataset, sources: Collection[str], digests: Digests) -> None:
     where = f"datasets.{dataset.name}"
-    _check_path(f"{where}.images", dataset.images, "folder", sources)
+    check_path(f"{where}.images", dataset.images, "folder", sources)
     if dataset.annotations:
-        _check_path(f"{where}.annotations", dataset.annotations, "file", sources)
+        check_path(f"{where}.annotations", dataset.annotations, "file", sources)
     if not dataset.classes:
         return
     if not dataset.annotations:
@@ -94,10 +107,10 @@ def _check_dataset(dataset: Dataset, sources: Collection[str], digests: Digests)
 
 def _check_variant(variant: Variant, sources: Collection[str]) -> None:
     if isinstance(variant, ResultsVariant):
-        _check_path(f"variants.{variant.name}.results", variant.results, "file", sources)
+        check_path(f"variants.{variant.name}.results", variant.results, "file", sources)
     elif variant.export.external:
         path = variant.export.external.path
-        _check_path(f"variants.{variant.name}.onnx", path, "file", sources)
+        check_path(f"variants.{variant.name}.onnx", path, "file", sources)
         if Path(path).exists():
             check_onnx_file(path)
 
@@ -124,7 +137,12 @@ def _is_val2017(path: Path) -> bool:
     return hashlib.sha256(path.read_bytes()).hexdigest() == VAL2017_SHA256
 
 
-def _check_path(where: str, path: str, kind: str, sources: Collection[str]) -> None:
+def check_path(where: str, path: str, kind: str, sources: Collection[str]) -> None:
+    """Refuse a path that is not there and is not fetched. ``kind``: ``file`` or ``folder``.
+
+    Raises:
+        UserError: begins with ``where``, and names a similar path that exists.
+    """
     place = Path(path)
     if (place.is_dir() if kind == "folder" else place.is_file()) or (path in sources and not place.exists()):
         return

@@ -11,6 +11,8 @@ import yaml
 from cutpoint.errors import UserError, suggest
 
 TYPES = {"null": "null", "object": "a mapping", "array": "a list", "string": "text"}
+# The only mapping whose keys are numbers: the ids of classes.
+NUMBERED = re.compile(r"models\.[^.]+\.classes")
 
 
 def complete_config(config: dict[str, Any], schema_path: str | Path) -> dict[str, Any]:
@@ -58,7 +60,8 @@ def _check_keys(node: Any, where: str) -> None:
     """Refuse keys that are not text: YAML reads ``1:`` as a number and ``on:`` as a truth value."""
     if isinstance(node, dict):
         for key, value in node.items():
-            if not isinstance(key, str):
+            number = isinstance(key, int) and not isinstance(key, bool)
+            if not isinstance(key, str) and not (number and NUMBERED.fullmatch(where)):
                 why = " (YAML reads on, off, yes and no as truth values)" if isinstance(key, bool) else ""
                 raise UserError(
                     f"{where or 'top level'}: the name {key!r} must be text; put it in quotes{why}"
@@ -81,7 +84,9 @@ def _rank(error: jsonschema.ValidationError) -> tuple[bool, int, list[str]]:
 def _innermost(error: jsonschema.ValidationError) -> jsonschema.ValidationError:
     """The error of the ``anyOf`` alternative that has the value's own type."""
     for branch in error.context or []:
-        if branch.validator not in ("type", "const"):
+        inside = branch.instance is not error.instance
+        other_kind = branch.validator == "enum" and isinstance(branch.instance, dict | list)
+        if inside or (branch.validator not in ("type", "const") and not other_kind):
             return branch
     return error
 
@@ -103,6 +108,9 @@ def _describe(error: jsonschema.ValidationError) -> str:
         case "required":
             missing = [key for key in rule if key not in value]
             return f"{prefix}the key {missing[0]!r} is missing; add it"
+        case "dependentRequired":
+            key, others = next((k, v) for k, v in rule.items() if k in value and not set(v) <= set(value))
+            return f"{prefix}the key {others[0]!r} is missing, which {key} needs; add it"
         case "enum" if "propertyNames" in error.absolute_schema_path:
             return f"{prefix}{schema['description']}; remove {value!r}"
         case "enum":

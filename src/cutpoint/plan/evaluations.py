@@ -13,16 +13,23 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True)
 class Model:
-    """An mmdet config and a checkpoint.
+    """An mmdet config and a checkpoint; both are null for a model without mmdet.
 
-    ``class_names``: where the class names come from, ``checkpoint`` or ``config``; null if they must agree.
+    ``class_names``: where the class names of an mmdet model come from, ``checkpoint`` or ``config``; null if
+    they must agree. ``classes``: the config's ``classes`` of a model without mmdet, JSON, with ids as text.
     """
 
     name: str
-    config: str
-    checkpoint: str
+    config: str | None
+    checkpoint: str | None
     candidate_floor: float | None
     class_names: str | None = None
+    classes: str = "null"
+
+    @property
+    def is_external(self) -> bool:
+        """Whether it is a model without mmdet, whose variants are external files."""
+        return self.config is None
 
 
 @dataclass(frozen=True)
@@ -89,8 +96,9 @@ class Plan:
         return _get({dataset.name: dataset for dataset in self.datasets}, name, "data set")
 
     def export(self, model: str, name: str) -> Export:
-        """A model's export with this name."""
-        return _get(self.exports(model), name, f"export of {model}")
+        """A model's export with this name, or the file that it is converted from."""
+        known = {export.name: export for export in self.files(model)}
+        return _get(known, name, f"export of {model}")
 
     def trace(self, model: str, name: str) -> Trace:
         """The trace with this name that a model's exports are made from."""
@@ -105,6 +113,11 @@ class Plan:
         """The exports of a model by name."""
         runs = [run for e in self.evaluations if e.model.name == model for run in e.runs]
         return {run.export.name: run.export for run in runs if run.export}
+
+    def files(self, model: str) -> list[Export]:
+        """The exports of a model, and those that they are converted from, each once."""
+        exports = list(self.exports(model).values())
+        return list(dict.fromkeys([*exports, *(export.imported for export in exports)]))
 
     @property
     def wanted_providers(self) -> list[tuple[str, str]]:

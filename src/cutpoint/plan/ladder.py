@@ -76,11 +76,15 @@ def _changes(lower: RunVariant, upper: RunVariant) -> list[str]:
     for key in differences(lower, upper):
         if key.startswith("recipe "):
             changes.append(f"recipe {lower.recipe_text} → {upper.recipe_text}")
+        elif key.startswith("input "):
+            changes.append(f"input {lower.run.input.text} → {upper.run.input.text}")
         elif key == "calibration":
             names = (f"{side[key].images} of {side[key].dataset.name}" for side in (before, after))
             changes.append("calibration " + " → ".join(names))
+        elif key == "reading":
+            changes.append("how its outputs are read")
         elif key == "onnx":
-            names = (side[key].path if side[key] else "Cutpoint's own" for side in (before, after))
+            names = (side[key] or "Cutpoint's own" for side in (before, after))
             changes.append("file " + " → ".join(names))
         else:
             changes.append(f"{key} {before[key]} → {after[key]}")

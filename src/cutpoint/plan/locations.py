@@ -8,7 +8,7 @@ from typing import Any
 
 # The keys of the config that hold paths, by what they belong to.
 PATH_KEYS = {
-    "models": ("config", "checkpoint"),
+    "models": ("config", "checkpoint", "classes"),
     "datasets": ("images", "annotations"),
     "variants": ("onnx", "results"),
 }
@@ -39,4 +39,4 @@ def locate_config(config: dict[str, Any], clone: str | Path) -> dict[str, Any]:
 def _paths(config: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
     for part, keys in PATH_KEYS.items():
         for entry in config[part].values():
-            yield from ((entry, key) for key in keys if entry.get(key) is not None)
+            yield from ((entry, key) for key in keys if isinstance(entry.get(key), str))

@@ -18,9 +18,10 @@ def manifest_file(dataset: Dataset) -> str:
 
 
 def spec_file(model: str, export: Export | None = None) -> str:
-    """What post-processing needs to know about a model; an export of a model without mmdet has its own."""
-    own = export and export.external and export.external.layout
-    return f"results/models/{model}/{f'{export.name}.' if export and own else ''}spec.json"
+    """What post-processing needs to know about a model; an imported file of one without mmdet has its own."""
+    if export is None or export.external is None or export.external.layout is None:
+        return f"results/models/{model}/spec.json"
+    return f"results/models/{model}/{export.imported.name}.spec.json"
 
 
 def trace_file(model: str, trace: Trace) -> str:

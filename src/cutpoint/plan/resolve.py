@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from cutpoint.data.labels import check_order_key
 from cutpoint.errors import UserError, suggest
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
+from cutpoint.plan.resolve_external import Recognise, recognise_none, resolve_external
 from cutpoint.plan.resolve_variant import resolve_variant
 from cutpoint.plan.variants import (
     SHAPE,
@@ -29,21 +30,24 @@ Thing = TypeVar("Thing")
 CHOICES = ("label_order", "categories_without_class", "invalid_boxes")
 
 
-def build_plan(config: dict[str, Any], device: str) -> Plan:
+def build_plan(config: dict[str, Any], device: str, recognise: Recognise = recognise_none) -> Plan:
     """Resolve a completed config.
 
     Args:
         config: as ``cutpoint.plan.config.complete_config`` returns it.
         device: name of the default provider: the config's ``device``, ``auto`` resolved.
+        recognise: finds the layouts of the files of models without mmdet; by default it refuses all.
 
     Raises:
         UserError: a name that nothing defines, or a combination that has no meaning.
     """
     models = {name: _resolve_model(name, entry) for name, entry in config["models"].items()}
     datasets = {name: _resolve_dataset(name, entry) for name, entry in config["datasets"].items()}
+    settings = config["recipes"], datasets, device
     variants = {
-        name: resolve_variant(name, entry, config["recipes"], datasets, device)
+        name: resolve_variant(name, entry, *settings)
         for name, entry in config["variants"].items()
+        if _is_for_mmdet(name, entry, config["evaluations"], models)
     }
     with_run = [variant for variant in variants.values() if isinstance(variant, RunVariant)]
     check_names(with_run)
@@ -51,7 +55,18 @@ def build_plan(config: dict[str, Any], device: str) -> Plan:
     evaluations: list[Evaluation] = []
     for index, entry in enumerate(config["evaluations"]):
         where = f"evaluations[{index}]"
-        evaluation = _resolve_evaluation(where, entry, models, datasets, variants, device)
+        model = _find(f"{where}.model", entry["model"], models, "models")
+        dataset = _find(f"{where}.dataset", entry["dataset"], datasets, "datasets")
+        written = {
+            n: _find(f"{where}.variants", n, config["variants"], "variants") for n in entry["variants"]
+        }
+        chosen = {
+            name: resolve_external(name, variant, model.name, *settings, recognise)
+            if model.is_external
+            else variants[name]
+            for name, variant in written.items()
+        }
+        evaluation = _resolve_evaluation(where, entry, model, dataset, chosen, device)
         pair = (evaluation.model, evaluation.dataset)
         if pair in [(e.model, e.dataset) for e in evaluations]:
             raise UserError(
@@ -59,7 +74,19 @@ def build_plan(config: dict[str, Any], device: str) -> Plan:
                 "its variants in one evaluation"
             )
         evaluations.append(evaluation)
+    for model in models.values():
+        if model.is_external:
+            check_names(v for e in evaluations if e.model == model for v in e.run_variants)
     return Plan(device, tuple(evaluations))
+
+
+def _is_for_mmdet(
+    name: str, entry: dict[str, Any], evaluations: list[dict[str, Any]], models: Mapping[str, Model]
+) -> bool:
+    """Whether a variant is resolved for mmdet models: one of them has it, or none has it and it fits them."""
+    users = [models[e["model"]] for e in evaluations if name in e["variants"] and e["model"] in models]
+    unused = not users and (entry.get("results") or entry.get("runtime") is not None)
+    return bool(unused) or any(not model.is_external for model in users)
 
 
 def check_names(variants: Iterable[RunVariant]) -> None:
@@ -91,10 +118,16 @@ def _check_latency_batch(batch: int, variants: Iterable[RunVariant]) -> None:
 
 
 def _resolve_model(name: str, entry: dict[str, Any]) -> Model:
-    config = entry["config"] if "::" in entry["config"] else os.path.normpath(entry["config"])
-    return Model(
-        name, config, os.path.normpath(entry["checkpoint"]), entry["candidate_floor"], entry["class_names"]
-    )
+    config, checkpoint, classes = (entry.get(key) for key in ("config", "checkpoint", "classes"))
+    if config is None or checkpoint is None:
+        return Model(name, None, None, entry["candidate_floor"], classes=json.dumps(classes, sort_keys=True))
+    if classes is not None:
+        raise UserError(
+            f"models.{name}.classes: only for a model without mmdet; this one takes its names from the "
+            "checkpoint or the config, see class_names; remove it"
+        )
+    path = config if "::" in config else os.path.normpath(config)
+    return Model(name, path, os.path.normpath(checkpoint), entry["candidate_floor"], entry["class_names"])
 
 
 def _resolve_dataset(name: str, entry: dict[str, Any]) -> Dataset:
@@ -117,26 +150,21 @@ def _resolve_dataset(name: str, entry: dict[str, Any]) -> Dataset:
 def _resolve_evaluation(
     where: str,
     entry: dict[str, Any],
-    models: dict[str, Model],
-    datasets: dict[str, Dataset],
-    variants: dict[str, Variant],
+    model: Model,
+    dataset: Dataset,
+    chosen: dict[str, Variant],
     device: str,
 ) -> Evaluation:
-    model = _find(f"{where}.model", entry["model"], models, "models")
-    dataset = _find(f"{where}.dataset", entry["dataset"], datasets, "datasets")
-    chosen = {name: _find(f"{where}.variants", name, variants, "variants") for name in entry["variants"]}
     with_run = [variant for variant in chosen.values() if isinstance(variant, RunVariant)]
     _check_floor(where, model, with_run)
     _check_calibration(where, dataset, with_run)
-    reference = _choose_reference(f"{where}.reference", entry["reference"], chosen, with_run)
+    reference = _choose_reference(f"{where}.reference", entry["reference"], model, chosen)
     ladder = _resolve_ladder(f"{where}.ladder", [_own(f"{where}.ladder", n, chosen) for n in entry["ladder"]])
-    if entry["diagnose"] is None:
-        elsewhere = (v for v in chosen.values() if isinstance(v, ResultsVariant) or v.export.external)
-        diagnosed = tuple(variant for variant in elsewhere if variant != reference)
-    else:
-        diagnosed = tuple(_own(f"{where}.diagnose", name, chosen) for name in entry["diagnose"])
-    if reference in diagnosed:
-        raise UserError(f"{where}.diagnose: {reference.name} is the reference; leave it out")
+    run: Run | None = Run("onnxruntime", "raw", device, Export("raw"))
+    if model.is_external:
+        files = [v.run for v in (reference, *with_run) if isinstance(v, RunVariant)]
+        run = next((run for run in files if run.precision == "fp32"), None)
+    diagnosed = _choose_diagnosed(f"{where}.diagnose", entry["diagnose"], reference, chosen, run)
     return Evaluation(
         model,
         dataset,
@@ -145,8 +173,23 @@ def _resolve_evaluation(
         ladder,
         entry["published_ap"],
         diagnosed,
-        Run("onnxruntime", "raw", device, Export("raw")) if diagnosed else None,
+        run if diagnosed else None,
     )
+
+
+def _choose_diagnosed(
+    where: str, names: list[str] | None, reference: Variant, chosen: Mapping[str, Variant], run: Run | None
+) -> tuple[Variant, ...]:
+    """The variants of these names; with null the external ones. ``run``: what makes the mistakes, or null."""
+    if names is None:
+        elsewhere = (v for v in chosen.values() if isinstance(v, ResultsVariant) or v.export.external)
+        return tuple(variant for variant in elsewhere if variant != reference) if run else ()
+    diagnosed = tuple(_own(where, name, chosen) for name in names)
+    if reference in diagnosed:
+        raise UserError(f"{where}: {reference.name} is the reference; leave it out")
+    if diagnosed and run is None:
+        raise UserError(f"{where}: no variant is an ONNX file in fp32, which mistakes are made with; use []")
+    return diagnosed
 
 
 def _find(where: str, name: str, known: Mapping[str, Thing], among: str) -> Thing:
@@ -159,14 +202,13 @@ def _own(where: str, name: str, chosen: Mapping[str, Variant]) -> Variant:
     return _find(where, name, chosen, "this evaluation's variants")
 
 
-def _choose_reference(
-    where: str, name: str | None, chosen: Mapping[str, Variant], with_run: Iterable[RunVariant]
-) -> Variant:
-    """The variant of that name; without one mmdet's own."""
+def _choose_reference(where: str, name: str | None, model: Model, chosen: Mapping[str, Variant]) -> Variant:
+    """The variant of that name; without one mmdet's own, or of a model without mmdet the first."""
     if name is not None:
         return _own(where, name, chosen)
-    for variant in with_run:
-        if (variant.run.runtime, variant.run.cut) == ("pytorch", "e2e"):
+    for variant in chosen.values():
+        own = isinstance(variant, RunVariant) and (variant.run.runtime, variant.run.cut) == ("pytorch", "e2e")
+        if own or model.is_external:
             return variant
     raise UserError(
         f"{where}: no variant with runtime pytorch and cut e2e is listed; add one, or name "

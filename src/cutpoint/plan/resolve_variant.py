@@ -2,15 +2,16 @@
 
 import json
 import os
+from dataclasses import replace
 from typing import Any
 
 from cutpoint.data.inputs import keeps_size
-from cutpoint.errors import UserError, suggest
+from cutpoint.errors import UserError, located, suggest
+from cutpoint.plan.choices import InputChoice, RecipeChoice
 from cutpoint.plan.variants import (
     CLIP,
     COUNT,
     EXPORTER,
-    INPUT,
     OPSET,
     SCORES,
     SHAPE,
@@ -18,7 +19,6 @@ from cutpoint.plan.variants import (
     Dataset,
     Export,
     External,
-    RecipeChoice,
     ResultsVariant,
     Run,
     RunVariant,
@@ -64,35 +64,82 @@ def resolve_variant(
         UserError: a combination that has no meaning, or a name that nothing defines.
     """
     if entry.get("results"):
-        ids = {key: entry[key] for key in RESULTS_IDS}
-        return ResultsVariant(name, os.path.normpath(entry["results"]), **ids)
-    for key in RESULTS_IDS:
-        if entry[key] is not None:
-            raise UserError(f"variants.{name}.{key}: only a results file has it; remove it")
-    where, runtime, cut = f"variants.{name}", entry["runtime"], entry["cut"]
-    recipe = choose_recipe(f"{where}.recipe", entry["recipe"], recipes)
+        return resolve_results(name, entry)
+    where = f"variants.{name}"
+    check_no_results(where, entry)
+    _check_keys(where, entry)
+    runtime = entry["runtime"]
+    recipe = choose_recipe(f"{where}.recipe", entry["recipe"] or RecipeChoice().name, recipes)
+    chosen = InputChoice.read(entry["input"])
     if runtime == "pytorch":
-        _check_pytorch(where, entry, recipe)
+        _check_pytorch(where, entry, recipe, chosen)
         export = None
     else:
         export = _resolve_export(where, entry, recipe, datasets)
-    if keeps_size(entry["input"]) and entry["shape"] != SHAPE:
-        raise UserError(f"{where}.input: {entry['input']} keeps each image's own size; use shape dynamic")
+    check_input(where, chosen)
+    if keeps_size(chosen.definition) and entry["shape"] != SHAPE:
+        raise UserError(f"{where}.input: {chosen.text} keeps each image's own size; use shape dynamic")
+    two_inputs = export is not None and export.cut == "e2e" and not export.external and export.clip == CLIP
+    if two_inputs and dict(chosen.overrides).get("place") == "centre":
+        raise UserError(
+            f"{where}.input.place: an e2e file with clip: image scales boxes back itself and knows no "
+            "padding before the image; use clip: tensor, place: corner, or cut decoded"
+        )
+    return RunVariant(name, resolve_run(where, entry, runtime, export, chosen, device), recipe)
+
+
+def resolve_results(name: str, entry: dict[str, Any]) -> ResultsVariant:
+    """The variant of a results file."""
+    return ResultsVariant(
+        name, os.path.normpath(entry["results"]), **{key: entry[key] for key in RESULTS_IDS}
+    )
+
+
+def check_no_results(where: str, entry: dict[str, Any]) -> None:
+    """Refuse the keys of a results file in another variant.
+
+    Raises:
+        UserError: names the key.
+    """
+    for key in RESULTS_IDS:
+        if entry[key] is not None:
+            raise UserError(f"{where}.{key}: only a results file has it; remove it")
+
+
+def resolve_run(
+    where: str, entry: dict[str, Any], runtime: str, export: Export | None, chosen: InputChoice, device: str
+) -> Run:
+    """The run of a variant; ``where`` is its place in the config.
+
+    Raises:
+        UserError: its provider does not have tf32.
+    """
     provider = _provider(runtime, entry["provider"] or device)
     if entry["tf32"] and not PROVIDERS[provider].has_tf32:
         having = ", ".join(name for name, row in PROVIDERS.items() if row.has_tf32)
         raise UserError(f"{where}.tf32: only {having} have it, and this runs on {provider}; remove it")
-    run = Run(
+    return Run(
         runtime,
-        cut,
+        export.cut if export else entry["cut"],
         provider,
         export,
-        entry["input"],
+        chosen,
         entry["batch"],
         provider_overridden=provider != _provider(runtime, device),
         tf32=entry["tf32"],
     )
-    return RunVariant(name, run, recipe)
+
+
+def check_input(where: str, chosen: InputChoice) -> None:
+    """Refuse values of an input that cannot be combined, as far as the model's own recipe is not needed.
+
+    Raises:
+        UserError: names the key.
+    """
+    # whether mean and std are both there depends on the model's own
+    placing = replace(chosen, overrides=tuple(p for p in chosen.overrides if p[0] not in ("mean", "std")))
+    with located(where):
+        keeps_size(placing.definition)
 
 
 def choose_recipe(where: str, entry: str | dict[str, Any], named: dict[str, Any]) -> RecipeChoice:
@@ -115,7 +162,27 @@ def choose_recipe(where: str, entry: str | dict[str, Any], named: dict[str, Any]
     return RecipeChoice(entry["base"], overrides)
 
 
-def _check_pytorch(where: str, entry: dict[str, Any], recipe: RecipeChoice) -> None:
+def drop_unwritten(outputs: dict[str, Any]) -> dict[str, Any]:
+    """The description of a file's outputs without the keys of its top level that are null."""
+    return {key: value for key, value in outputs.items() if value is not None}
+
+
+def _check_keys(where: str, entry: dict[str, Any]) -> None:
+    """Refuse what only files of models without mmdet have, and what they alone may leave out."""
+    for key in ("runtime", "cut"):
+        if entry.get(key) is None:
+            raise UserError(
+                f"{where}: the key {key!r} is missing, which a file of an mmdet model needs; add it"
+            )
+    for key in ("layout", "constants"):
+        if entry[key] is not None:
+            raise UserError(
+                f"{where}.{key}: only for a file of a model without mmdet, whose models entry has no config; "
+                "remove it"
+            )
+
+
+def _check_pytorch(where: str, entry: dict[str, Any], recipe: RecipeChoice, chosen: InputChoice) -> None:
     for key, default in {**MAKING, "precision": "fp32", "onnx": None, "outputs": None}.items():
         if entry[key] != default:
             raise UserError(
@@ -131,7 +198,7 @@ def _check_pytorch(where: str, entry: dict[str, Any], recipe: RecipeChoice) -> N
                 f"{where}.recipe: pytorch e2e is mmdet's own predict with its recipe mmdet3; "
                 "remove the recipe, or use cut raw"
             )
-        if entry["input"] != INPUT:
+        if chosen != InputChoice():
             raise UserError(
                 f"{where}.input: pytorch e2e is mmdet's own test pipeline; remove the input, or use cut raw"
             )
@@ -162,7 +229,7 @@ def _resolve_export(
         raise UserError(
             f"{where}.batch: a file of fixed shape takes one image; use shape dynamic, or batch 1"
         )
-    calibration = _resolve_calibration(where, entry, datasets)
+    calibration = resolve_calibration(where, entry, datasets)
     trace = Trace(entry["precision"], shape, entry["opset"], entry["exporter"], calibration)
     return Export(
         cut, trace, entry["scores"], entry["clip"], entry["count"], entry["topk_limit"], recipe=inside
@@ -177,14 +244,40 @@ def _resolve_external(where: str, entry: dict[str, Any], recipe: RecipeChoice) -
             )
     if entry["cut"] == "e2e" and recipe != RecipeChoice():
         raise UserError(f"{where}.recipe: the post-processing of an e2e file is inside it; remove the recipe")
-    outputs = json.dumps(entry["outputs"], sort_keys=True)
-    external = External(os.path.normpath(entry["onnx"]), outputs)
+    outputs = _complete_outputs(where, entry["outputs"])
+    external = External(os.path.normpath(entry["onnx"]), json.dumps({"outputs": outputs}, sort_keys=True))
     return Export(entry["cut"], Trace(entry["precision"]), external=external)
 
 
-def _resolve_calibration(
+def _complete_outputs(where: str, outputs: dict[str, Any]) -> dict[str, Any]:
+    """The description of the outputs of an mmdet model's file, whose head says what the config leaves out."""
+    for key in ("box", "score"):
+        if key not in outputs:
+            raise UserError(f"{where}.outputs: the key {key!r} is missing; add it")
+    complete = {"layout": "rows", "frame": "network"} | drop_unwritten(outputs)
+    for part in ("score", "factor"):
+        described = dict(complete.get(part) or {})
+        if not described:
+            continue
+        if described.pop("activation") != "none" or described.pop("background") is not None:
+            raise UserError(
+                f"{where}.outputs.{part}: activation and background are for models without mmdet; write "
+                "activated, and the head says the rest"
+            )
+        if "activated" not in described:
+            raise UserError(f"{where}.outputs.{part}: the key 'activated' is missing; add it")
+        complete[part] = described
+    return complete
+
+
+def resolve_calibration(
     where: str, entry: dict[str, Any], datasets: dict[str, Dataset]
 ) -> Calibration | None:
+    """The calibration of an int8 file; null for the other precisions.
+
+    Raises:
+        UserError: it is missing, or not allowed, or names an unknown data set.
+    """
     chosen, precision = entry["calibration"], entry["precision"]
     if precision != "int8":
         if chosen:

@@ -46,7 +46,7 @@ def table_row(evaluation: Evaluation, variant: Variant) -> PlannedRow:
         cut=run.cut,
         precision=run.precision,
         provider=run.provider,
-        input=run.input,
+        input=run.input.text,
         recipe=variant.recipe_text,
         # the plan does not know the shape of an external file
         shape=None if export.external else export.trace.shape,
@@ -71,9 +71,10 @@ def _remarks(variant: Variant) -> list[str]:
     if isinstance(variant, ResultsVariant):
         return [f"external: {variant.results}"]
     export, trace = variant.export, variant.export.trace
-    if export.external:
+    if export.external and not export.is_converted:
         return [f"external: {export.external.path}"]
-    remarks = [f"scores {export.scores}"] * (export.scores != SCORES)
+    remarks = [f"made from {export.external.path}"] if export.external else []
+    remarks += [f"scores {export.scores}"] * (export.scores != SCORES)
     remarks += [f"{export.count} count"] * (export.count != COUNT)
     remarks += [f"opset {trace.opset}"] * (trace.opset != OPSET)
     remarks += [f"{trace.exporter} exporter"] * (trace.exporter != EXPORTER)
@@ -107,7 +108,7 @@ def latency_jobs(evaluation: Evaluation, imports: list[str]) -> list[dict[str, A
             "config": model.config,
             "checkpoint": model.checkpoint,
             "spec": spec_file(model.name),
-            "input": variant.run.input,
+            "input": variant.run.input.definition,
             "imports": imports,
         }
         for variant in evaluation.run_variants

@@ -1,59 +1,20 @@
 """The parts of a variant: recipe, trace, export and run. Their names list what differs from the defaults."""
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
+from cutpoint.plan.choices import OWN_INPUT, InputChoice, RecipeChoice
 from cutpoint.providers import PROVIDERS
 from cutpoint.recipes.names import OVERRIDES
 
 # The defaults. Names list what differs from them. workflow/schemas/config.schema.yaml sets them.
-SHAPE, OPSET, EXPORTER, INPUT = "dynamic", 20, "dynamo", "mmdet"
+SHAPE, OPSET, EXPORTER = "dynamic", 20, "dynamo"
 SCORES, CLIP, COUNT, CALIBRATION_IMAGES = "class", "image", "fixed", 32
-
-
-@dataclass(frozen=True)
-class RecipeChoice:
-    """The recipe of a variant: a base with changed values, or steps written out in the config.
-
-    ``overrides`` are in the order of ``OVERRIDES``. ``steps`` is JSON, and null for a base.
-    """
-
-    name: str = "mmdet3"
-    overrides: tuple[tuple[str, float | bool], ...] = ()
-    steps: str | None = None
-
-    @classmethod
-    def written_out(cls, steps: list[dict[str, Any]], name: str | None) -> "RecipeChoice":
-        """Steps from the config, by their name there; steps without a name get one from their hash."""
-        text = json.dumps(steps, sort_keys=True)
-        return cls(name or f"steps-{hashlib.sha256(text.encode()).hexdigest()[:8]}", steps=text)
-
-    @property
-    def definition(self) -> str | dict[str, Any]:
-        """As ``recipes.recipe.resolve_recipe`` takes it."""
-        if self.steps:
-            return {"steps": json.loads(self.steps)}
-        return {"base": self.name, **dict(self.overrides)} if self.overrides else self.name
-
-    @property
-    def text(self) -> str:
-        """The recipe cell of the tables: ``mmdet3+score_thr=0.3``."""
-        return "+".join([self.name, *(_override(key, value, "=") for key, value in self.overrides)])
-
-    @property
-    def suffix(self) -> str:
-        """What it adds to the name of an export: ``-mmdeploy``, ``-score_thr-0_3``."""
-        parts = [] if self.name == "mmdet3" else [self.name]
-        parts += [_override(key, value, "-") for key, value in self.overrides]
-        return "".join(f"-{part}".replace(".", "_") for part in parts)
-
-
-def _override(key: str, value: float | bool, between: str) -> str:
-    return "no-voting" if key == "score_voting" else f"{key}{between}{value}"
+# ``External.written`` of a file that is read as its layout says
+NOTHING = "{}"
 
 
 @dataclass(frozen=True)
@@ -123,19 +84,26 @@ class Trace:
 
 @dataclass(frozen=True)
 class External:
-    """An external ONNX file; ``outputs`` is the config's description of it, JSON.
+    """An external ONNX file.
 
-    ``layout``: its name; null if the file belongs to an mmdet model.
+    ``written``: how the config describes it, JSON: ``outputs``; for a model without mmdet only what it writes
+    of ``cut``, ``outputs`` and ``constants``, which replaces the layout's. ``layout``: its name, and
+    ``recipe`` the name of its recipe; null if the file belongs to an mmdet model.
     """
 
     path: str
-    outputs: str
+    written: str
     layout: str | None = None
+    recipe: str | None = None
 
 
 @dataclass(frozen=True)
 class Export:
-    """One ONNX file of a model. For an external one only ``cut`` and ``trace.precision`` are known."""
+    """One ONNX file of a model.
+
+    For an external one only ``cut`` and ``trace.precision`` are known. Of a model without mmdet, ``fp32`` is
+    the file as it is, and other precisions are made from it.
+    """
 
     cut: str
     trace: Trace = Trace()
@@ -151,13 +119,26 @@ class Export:
         """Made of what differs from the defaults."""
         if self.external:
             stem = re.sub(r"[^A-Za-z0-9_-]", "_", PurePosixPath(self.external.path).stem)
-            return f"{self.cut}-external-{stem}"
+            parts = [self.cut, "external", stem]
+            if self.external.layout and self.external.written != NOTHING:
+                parts.append(hashlib.sha256(self.external.written.encode()).hexdigest()[:8])
+            return "-".join([*parts, self.trace.label] if self.is_converted else parts)
         parts = [self.cut, self.trace.label]
         parts += [] if self.scores == SCORES else [self.scores]
         parts += [] if self.clip == CLIP else [f"clip-{self.clip}"]
         parts += [] if self.count == COUNT else [f"count-{self.count}"]
         parts += [f"topk-{self.topk_limit}"] if self.topk_limit else []
         return "-".join(parts) + (self.recipe.suffix if self.recipe else "")
+
+    @property
+    def is_converted(self) -> bool:
+        """Whether it is made from an external file, in another precision."""
+        return bool(self.external and self.external.layout) and self.trace.precision != Trace().precision
+
+    @property
+    def imported(self) -> "Export":
+        """The export of the external file as it is, which a converted one is made from; otherwise itself."""
+        return replace(self, trace=Trace()) if self.is_converted else self
 
 
 @dataclass(frozen=True)
@@ -168,7 +149,7 @@ class Run:
     cut: str
     provider: str
     export: Export | None = None
-    input: str = INPUT
+    input: InputChoice = OWN_INPUT
     batch: int = 1
     provider_overridden: bool = False  # another provider than the device's
     tf32: bool = False  # see ``providers.Provider.has_tf32``
@@ -176,8 +157,7 @@ class Run:
     @property
     def name(self) -> str:
         """Made of what differs from the defaults."""
-        parts = [self.runtime, self.export.name if self.export else self.cut]
-        parts += [] if self.input == INPUT else [self.input]
+        parts = [self.runtime, (self.export.name if self.export else self.cut) + self.input.suffix]
         parts += [] if self.batch == 1 else [f"batch{self.batch}"]
         parts += [self.provider] if self.provider_overridden else []
         parts += ["tf32"] if self.tf32 else []
@@ -239,8 +219,8 @@ class RunVariant:
 
     @property
     def known_recipe(self) -> RecipeChoice | None:
-        """What makes its detections; null for an external file."""
-        return None if self.export.external and self.run.cut == "e2e" else self.recipe
+        """What makes its detections; null for an external file that ends in them."""
+        return None if self.export.external and not self.run.keeps_candidates else self.recipe
 
     @property
     def recipe_text(self) -> str:
@@ -255,13 +235,13 @@ class RunVariant:
     @property
     def aspects(self) -> dict[str, Any]:
         """Everything that can differ between two variants, by its name in messages."""
-        run, export, trace = self.run, self.export, self.export.trace
+        run, export, trace, external = self.run, self.export, self.export.trace, self.export.external
         own = {
             "runtime": run.runtime,
             "provider": run.provider,
             "tf32": run.tf32,
             "precision": trace.precision,
-            "input": run.input,
+            **run.input.aspects,
             "cut": run.cut,
             "shape": trace.shape,
             "batch": run.batch,
@@ -272,12 +252,17 @@ class RunVariant:
             "opset": trace.opset,
             "exporter": trace.exporter,
             "calibration": trace.calibration,
-            "onnx": export.external,
+            "onnx": external and external.path,
+            "layout": external and external.layout,
+            "reading": external and external.written,
             "recipe base": self.recipe.steps or self.recipe.name,
         }
         overrides = dict(self.recipe.overrides)
         return own | {f"recipe {key}": overrides.get(key) for key in OVERRIDES}
 
+
+# what belongs to a difference: the calibration to int8, how an external file is read to the file
+BELONGING = {"precision": ("calibration",), "onnx": ("layout", "reading"), "layout": ("reading",)}
 
 Variant = RunVariant | ResultsVariant  # one row of the table
 
@@ -289,10 +274,17 @@ def differences(one: RunVariant, other: RunVariant) -> list[str]:
     # PyTorch does not have the other providers of a device, so that is not a separate difference
     if "runtime" in names and PROVIDERS[one.run.provider].device == PROVIDERS[other.run.provider].device:
         names = [key for key in names if key != "provider"]
-    # the calibration belongs to int8
-    if "precision" in names and "calibration" in names:
-        names.remove("calibration")
-    return names
+    # what belongs to another difference is not one of its own
+    belonging = {name for first, others in BELONGING.items() if first in names for name in others}
+    if "onnx" in names and all(ends_as_its_layout(variant) for variant in (one, other)):
+        belonging |= {"cut", "recipe base"}
+    return [name for name in names if name not in belonging]
+
+
+def ends_as_its_layout(variant: RunVariant) -> bool:
+    """Whether it is an external file with a layout, finished with the layout's own recipe."""
+    external = variant.export.external
+    return external is not None and external.layout is not None and variant.recipe.name == external.recipe
 
 
 def shape_value(text: str) -> str | list[int]:

@@ -36,6 +36,7 @@ def test_defaults_fill_every_level():
     assert config["device"] == "auto"
     assert config["models"]["m"]["candidate_floor"] is None
     assert config["models"]["m"]["class_names"] is None
+    assert config["models"]["m"]["classes"] is None
     assert config["datasets"]["d"] == {
         "images": "d",
         "annotations": None,
@@ -59,14 +60,16 @@ def test_defaults_fill_every_level():
         "batch": 1,
         "opset": 20,
         "exporter": "dynamo",
-        "input": "mmdet",
+        "input": "own",
         "scores": "class",
         "clip": "image",
         "count": "fixed",
         "topk_limit": None,
         "onnx": None,
+        "layout": None,
+        "constants": None,
         "outputs": None,
-        "recipe": "mmdet3",
+        "recipe": None,
     }
     assert (config["imports"], config["verify"]) == ([], "note")
     assert config["evaluations"][0]["ladder"] == []
@@ -94,9 +97,10 @@ def test_defaults_fill_the_description_of_an_external_file():
     filled = complete_config(changed(["variants", "v", "outputs"], outputs), SCHEMA)["variants"]["v"][
         "outputs"
     ]
-    assert filled["layout"] == "rows"
+    # what the layout of a model without mmdet may say as well
+    assert (filled["layout"], filled["frame"]) == (None, None)
     assert filled["box"] == {"tensor": "b", "format": "xyxy", "normalised": False}
-    assert filled["score"] == outputs["score"]
+    assert filled["score"] == {**outputs["score"], "activation": "none", "background": None}
 
 
 def test_defaults_fill_a_rule_of_the_gate():
@@ -125,6 +129,18 @@ def test_traffic_block_of_coco_is_valid_when_uncommented():
         (changed(["device"], "gpu"), "device: 'gpu' is not allowed; did you mean 'cpu'?"),
         (changed(["models", "m"], {"config": "m.py", "chekpoint": "m.pth"}), "did you mean 'checkpoint'?"),
         (changed(["models", "m"], {"config": "m.py"}), "models.m: the key 'checkpoint' is missing"),
+        (changed(["models", "m"], {"checkpoint": "m.pth"}), "the key 'config' is missing, which checkpoint"),
+        (changed(["models", "m"], {"class_names": "config"}), "'config' is missing, which class_names needs"),
+        (
+            changed(["models", "m"], {"classes": {-1: "a"}}),
+            "models.m.classes: -1 is less than the minimum",
+        ),
+        (changed(["models", "m"], {"classes": {"x": "a"}}), "models.m.classes: 'x' must be an integer"),
+        (changed(["models", "m"], {"classes": ["a", 2]}), "models.m.classes[1]: 2 must be text"),
+        (
+            changed(["models", "m"], {"classes": True}),
+            "models.m.classes: True is not allowed. The class",
+        ),
         (changed(["models", "a b"], LEAST["models"]["m"]), "the name 'a b' may have letters"),
         (changed(["models", 1], LEAST["models"]["m"]), "models: the name 1 must be text"),
         (changed(["models", True], {}), "the name True must be text; put it in quotes (YAML reads on, off,"),
@@ -142,6 +158,21 @@ def test_traffic_block_of_coco_is_valid_when_uncommented():
         (changed(["variants", "v", "precision"], "fp8"), "variants.v.precision: 'fp8' is not allowed"),
         (changed(["variants", "v", "calibration"], {"images": 3}), "the key 'dataset' is missing"),
         (changed(["variants", "v"], {"cut": "raw"}), "variants.v: the key 'runtime' is missing"),
+        (
+            changed(["variants", "v", "input"], "strech"),
+            "v.input: 'strech' is not allowed; did you mean",
+        ),
+        (
+            changed(["variants", "v", "input"], {"plce": "corner"}),
+            "v.input: unknown key 'plce'; did you",
+        ),
+        (changed(["variants", "v", "input"], {"size": 640}), "variants.v.input.size: 640 must be a list"),
+        (
+            changed(["variants", "v", "input"], {"place": "left"}),
+            "v.input.place: 'left' is not allowed",
+        ),
+        (changed(["variants", "v", "input"], {"mean": [1, 2]}), "variants.v.input.mean: [1, 2] is too short"),
+        (changed(["variants", "v", "constants"], {"x": "wh"}), "variants.v.constants.x: 'wh' is not allowed"),
         (
             changed(["variants", "v"], {"results": "x.json", "cut": "raw"}),
             "variants.v: results is a finished file, which has only category_ids and image_ids beside it; "
@@ -182,6 +213,23 @@ def test_refused_with_one_line(config, message):
         complete_config(config, SCHEMA)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "model", [{}, {"classes": {1: "a", 90: "b"}}, {"classes": ["a"]}, {"classes": "coco80"}]
+)
+@pytest.mark.parametrize(
+    "variant", [{"onnx": "a.onnx"}, {"onnx": "a.onnx", "layout": "x", "constants": {"a": 1, "b": [1, 2]}}]
+)
+def test_a_model_without_mmdet_needs_only_a_file(model, variant):
+    config = changed(["models", "m"], model)
+    config["variants"]["v"] = variant
+    complete = complete_config(config, SCHEMA)
+    assert complete["models"]["m"]["classes"] == model.get("classes")
+    assert "config" not in complete["models"]["m"]
+    # ids are numbers nowhere else
+    with pytest.raises(UserError, match=r"variants\.v: the name 1 must be text"):
+        complete_config(changed(["variants", "v"], {1: "a"}), SCHEMA)
 
 
 def test_a_key_twice_is_refused_with_its_line(tmp_path):

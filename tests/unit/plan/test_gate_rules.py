@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from cutpoint.errors import UserError
+from cutpoint.plan.choices import RecipeChoice
 from cutpoint.plan.gate_rules import resolve_gate
-from cutpoint.plan.variants import Export, RecipeChoice, ResultsVariant, Run, RunVariant
+from cutpoint.plan.variants import Export, ResultsVariant, Run, RunVariant
 from cutpoint.records.gate import VERIFIED
 
 

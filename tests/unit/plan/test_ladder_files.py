@@ -11,6 +11,7 @@ from cutpoint.plan.ladder import ladder_files, rungs
 from cutpoint.plan.paths import comparison_files, samples_file, side_specs
 from cutpoint.plan.recipe_choices import known_recipe
 from cutpoint.plan.resolve import build_plan
+from cutpoint.plan.variants import NOTHING, External
 
 SCHEMA = Path(__file__).resolve().parents[3] / "workflow/schemas/config.schema.yaml"
 ONNX = {"runtime": "onnxruntime"}
@@ -89,7 +90,7 @@ def test_each_side_is_read_with_its_own_specification():
     )
     assert side_specs(e, e.variant("theirs")) == {"reference_spec": "results/models/m/spec.json"}
     theirs = e.variant("external_raw")
-    export = replace(theirs.export, external=replace(theirs.export.external, layout="yolox"))
+    export = replace(theirs.export, external=External("g.onnx", NOTHING, "yolox"))
     alone = replace(theirs, run=replace(theirs.run, export=export))
     own = "results/models/m/raw-external-g.spec.json"
     assert side_specs(replace(e, reference=e.variant("theirs")), alone) == {"variant_spec": own}

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cutpoint.errors import UserError
+from cutpoint.plan.choices import InputChoice, RecipeChoice
 from cutpoint.plan.config import complete_config
 from cutpoint.plan.ladder import rungs
 from cutpoint.plan.paths import autopsy_files
@@ -15,7 +16,6 @@ from cutpoint.plan.tables import report_entries, table_row
 from cutpoint.plan.variants import (
     CALIBRATION_IMAGES,
     Export,
-    RecipeChoice,
     ResultsVariant,
     Run,
     RunVariant,
@@ -541,9 +541,10 @@ def test_names_leave_out_what_the_schema_sets():
     config["evaluations"] = [{"model": "m", "dataset": "d", "variants": ["v"]}]
     entries = complete_config(config, SCHEMA)["variants"]
     run, trace = Run("onnxruntime", "raw", "cpu"), Trace()
-    keys = {**MAKING, "precision": trace.precision, "input": run.input, "batch": run.batch, "tf32": run.tf32}
+    keys = {**MAKING, "precision": trace.precision, "batch": run.batch, "tf32": run.tf32}
     assert {key: entries["v"][key] for key in keys} == keys
-    assert entries["v"]["recipe"] == RecipeChoice().name
+    assert InputChoice.read(entries["v"]["input"]) == run.input
+    assert entries["v"]["recipe"] is None
     assert entries["int8"]["calibration"]["images"] == CALIBRATION_IMAGES
     for made, forms in (
         (trace, ("shape", "opset", "exporter")),
