@@ -143,6 +143,7 @@ def report(root, made):
             "ladders": ladders,
             "samples": made["samples"],
             "verifies": [],
+            "checks": [],
             "precisions": [],
             "latencies": [{"dataset": "street", "model": "det", "path": made["rows"][0]["latency"]}],
             "comparisons": made["comparisons"],
@@ -150,7 +151,10 @@ def report(root, made):
             "diagnoses": [],
         },
         gate=out["gate"],
-        config={"comparison": {"margin": 0.001, "corner_px": 0.05, "score": 1e-4}},
+        config={
+            "models": {"det": {"config": "det.py"}},
+            "comparison": {"margin": 0.001, "corner_px": 0.05, "score": 1e-4},
+        },
         out=out["page"],
     )
     return {**out, "figures": figures}

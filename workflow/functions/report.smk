@@ -37,15 +37,11 @@ def get_sample_settings(wildcards):
 
 
 def get_figures():
-    """The report's figures: a ladder if the config has one, operating points if there is ground truth."""
+    """The report's figures: those of a ladder, of ground truth and of latency if the config has them."""
     labelled = any(evaluation.dataset.annotations for evaluation in PLAN.evaluations)
     names = ["ap", *(["ladder"] if ENTRIES["ladders"] else [])]
-    names += [
-        *(["operating_points"] if labelled else []),
-        "calibration",
-        "latency",
-        "stages",
-    ]
+    names += [*(["operating_points"] if labelled else []), "calibration"]
+    names += ["latency", "stages"] if get_drawn_latencies(None) else []
     return [figure_file(name) for name in names]
 
 

@@ -52,6 +52,7 @@ def table_row(evaluation: Evaluation, variant: Variant) -> PlannedRow:
         shape=None if export.external else export.trace.shape,
         batch=run.batch,
         tf32=_tf32(run),
+        layout=export.external.layout if export.external else None,
         latency=variant_file("latency", *own),
         onnx=onnx_file(row.model, run),
         verify=verify_file(row.model, run.export) if run.export else None,
@@ -135,7 +136,7 @@ def latency_recipes(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
 def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
     """What page and figures show besides the tables: paths of files (samples: of folders), by kind."""
     entries: dict[str, list[dict[str, str]]] = {"ladders": [], "samples": [], "verifies": [], "latencies": []}
-    entries |= {"precisions": [], "comparisons": [], "points": [], "diagnoses": []}
+    entries |= {"checks": [], "precisions": [], "comparisons": [], "points": [], "diagnoses": []}
     for e in plan.evaluations:
         pair = {"dataset": e.dataset.name, "model": e.model.name}
         if e.ladder:
@@ -152,10 +153,10 @@ def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
                 entries["comparisons"].append({**own, "path": variant_file("comparisons", e, variant)})
                 entries["samples"].append({**own, "path": variant_file("samples", e, variant, "")})
     for model in plan.models:
-        entries["verifies"] += [
-            {"model": model.name, "path": verify_file(model.name, export)}
-            for export in plan.exports(model.name).values()
-        ]
+        for export in plan.exports(model.name).values():
+            alone = export.external and export.external.layout
+            made = {"model": model.name, "path": verify_file(model.name, export)}
+            entries["checks" if alone else "verifies"].append(made)
         runs = [run for e in plan.evaluations if e.model == model for run in e.runs]
         reports = dict.fromkeys(precision_report(model.name, run) for run in runs)
         entries["precisions"] += [{"model": model.name, "path": path} for path in reports if path]

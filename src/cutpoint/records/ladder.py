@@ -71,6 +71,11 @@ class Ladder:
     published_ap: float | None
     rungs: tuple[Rung, ...]
 
+    @property
+    def has_tensors(self) -> bool:
+        """Whether the file of a rung was compared with PyTorch."""
+        return any(rung.tensor_difference for rung in self.rungs)
+
 
 def read_ladder(path: str | Path) -> Ladder:
     """Read a ladder.

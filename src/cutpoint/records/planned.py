@@ -8,7 +8,8 @@ from typing import Any
 class PlannedRow:
     """What a plan knows about a variant: resolved cells, and paths of files (null: unknown, or it has none).
 
-    ``shape``: ``dynamic``, or height and width in pixels. ``published_ap``: a fraction. ``remarks``: notes
+    ``shape``: ``dynamic``, or height and width in pixels. ``layout``: how an external
+    ONNX file without an mmdet model is read. ``published_ap``: a fraction. ``remarks``: notes
     that are known before. The reference is the row without a comparison.
     """
 
@@ -24,6 +25,7 @@ class PlannedRow:
     shape: str | tuple[int, int] | None = None
     batch: int | None = None
     tf32: str | None = None
+    layout: str | None = None
     manifest: str
     detections: str
     truth: str | None = None

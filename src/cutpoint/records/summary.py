@@ -194,6 +194,7 @@ class SummaryRow:
     shape: str | None = column(heading="shape", after="recipe")
     batch: int | None = column(source="planned.batch", page="batch", after="shape")
     tf32: str | None = column(source="planned.tf32", page="tf32", after="batch")
+    layout: str | None = column(source="planned.layout", heading="layout", after="cut")
     is_reference: bool = column()
     refused: str | None = column()
     reference_refused: bool = column()

@@ -17,8 +17,8 @@ NO_FLAGS = dict.fromkeys(
     ),
     "False",
 )
-# columns that the oldest files do not have
-LATER = ("categories_left_out", "boxes_left_out")
+# columns that files of the first format do not have
+LATER = ("categories_left_out", "boxes_left_out", "layout")
 # The flag that a note sets, then the column that has its text.
 NOTES = {
     r"refused: (?P<refused>.+)": "",

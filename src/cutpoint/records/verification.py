@@ -1,4 +1,4 @@
-"""The differences of an exported file from PyTorch, tensor by tensor."""
+"""The judgement of an ONNX file, tensor by tensor: against PyTorch, or without an mmdet model by itself."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from cutpoint.records.json_file import read_record, write_record
 
 @dataclass(frozen=True)
 class TensorCheck:
-    """One output of the file compared with PyTorch's, over all inputs.
+    """One output of the file, over all inputs: compared with PyTorch's, or checked by itself.
 
     ``max_abs``: largest absolute difference. ``max_rel``: largest relative difference. ``cosine``: of the two
     as vectors. ``agreement``: for detections, the fraction of both sides that match. Each is null if it does

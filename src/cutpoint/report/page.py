@@ -22,7 +22,7 @@ from cutpoint.records.summary import (
     by_evaluation,
     read_summary,
 )
-from cutpoint.records.verification import read_verification
+from cutpoint.records.verification import Verification, read_verification
 from cutpoint.report.section import Entry, show
 from cutpoint.report.sections import SECTIONS
 from cutpoint.report.timings import TimedVariant, conditions, proof_table, read_timings, stage_table
@@ -96,18 +96,29 @@ def render_report(
             if name in figures
         ],
         gate=read_gate(gate) if gate else None,
-        exports=[(entry["model"], read_verification(entry["path"])) for entry in entries["verifies"]],
+        mmdet=any(model.get("config") for model in config["models"].values()),
+        exports=_judged(entries["verifies"]),
+        checks=_judged(entries["checks"]),
         precisions=[_precision(entry) for entry in entries["precisions"]],
-        timing={
-            "stages": stage_table(timings),
-            "proof": proof_table(timings),
-            "conditions": _facts_by_set(timings, conditions),
-            "machine": _facts_by_set(timings, lambda latency: latency.machine),
-        },
+        timing=_timing(timings) if timings else None,
         comparison=config["comparison"],
         config=yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False, allow_unicode=True),
     )
     write_text(out, page)
+
+
+def _judged(entries: list[Entry]) -> list[tuple[str, Verification]]:
+    """The judgement of each file, with its model."""
+    return [(entry["model"], read_verification(entry["path"])) for entry in entries]
+
+
+def _timing(timings: list[TimedVariant]) -> dict[str, Any]:
+    return {
+        "stages": stage_table(timings),
+        "proof": proof_table(timings),
+        "conditions": _facts_by_set(timings, conditions),
+        "machine": _facts_by_set(timings, lambda latency: latency.machine),
+    }
 
 
 def _same(classes: list[ClassRow], rows: list[SummaryRow]) -> list[ClassRow]:
@@ -137,6 +148,7 @@ def _group(
         "images": rows[0].images,
         # a class with ground truth is listed, also for a refused variant
         "labelled": bool(any(row.AP is not None for row in rows) or classes),
+        "timed": any(row.latency_p50_ms is not None for row in rows),
         "verdict": verdict(rows),
         "warnings": warnings(rows),
         "doubtful_times": {row.variant: ", ".join(doubts(row, OF_TIMES)) for row in rows},

@@ -22,7 +22,7 @@ from cutpoint.report.canvas import canvas, panel_title
 from cutpoint.summary.flags import REFUSED, doubts, latency_doubts
 from cutpoint.summary.words import fixed, signed
 
-ELSEWHERE = ("#666666", "x")  # external detections have no cut
+ELSEWHERE = ("#666666", "x")  # a results file has no cut
 CUTS = {"raw": ("#0072B2", "s"), "decoded": ("#009E73", "D"), "e2e": ("#D55E00", "o")}
 STAGES = {
     "decode": "#56B4E9",
@@ -46,16 +46,19 @@ def plot_ap(*, summary: str, out: str) -> None:
         summary: path of summary.csv. Data sets without annotations show agreement instead of AP.
         out: path of the SVG.
     """
-    panels = _panels(read_summary(summary))
+    table = read_summary(summary)
+    panels = _panels(table)
+    marks = {cut: CUTS[cut] for cut in _cuts(table)}
+    if any(row.cut is None for row in table):
+        marks["results file"] = ELSEWHERE
     handles = [
-        Line2D([], [], ls="", marker=marker, color=colour, label=cut)
-        for cut, (colour, marker) in CUTS.items()
+        Line2D([], [], ls="", marker=marker, color=colour, label=label)
+        for label, (colour, marker) in marks.items()
     ]
-    hollow: dict[str, Any] = {"ls": "", "marker": "o", "color": "#444444"}
-    handles += [
-        Line2D([], [], **hollow, label="filled: ONNX Runtime"),
-        Line2D([], [], **hollow, mfc="white", label="hollow: PyTorch"),
-    ]
+    if _has_pytorch(table):
+        hollow: dict[str, Any] = {"ls": "", "marker": "o", "color": "#444444"}
+        handles.append(Line2D([], [], **hollow, label="filled: ONNX Runtime"))
+        handles.append(Line2D([], [], **hollow, mfc="white", label="hollow: PyTorch"))
     with _figure(out, [len(rows) for _, rows in panels], handles) as axes:
         for ax, (title, rows) in zip(axes, panels, strict=True):
             if any(row.AP is not None for row in rows):
@@ -98,9 +101,11 @@ def plot_latency(*, summary: str, out: str) -> None:
         summary: path of summary.csv.
         out: path of the SVG.
     """
-    panels = _panels(row for row in read_summary(summary) if row.latency_p50_ms is not None)
-    handles: list[Artist] = [Patch(color=colour, label=cut) for cut, (colour, _) in CUTS.items()]
-    handles.append(Patch(fc="white", ec="#444444", hatch="////", label="hatched: PyTorch"))
+    table = [row for row in read_summary(summary) if row.latency_p50_ms is not None]
+    panels = _panels(table)
+    handles: list[Artist] = [Patch(color=CUTS[cut][0], label=cut) for cut in _cuts(table)]
+    if _has_pytorch(table):
+        handles.append(Patch(fc="white", ec="#444444", hatch="////", label="hatched: PyTorch"))
     handles.append(Line2D([], [], color="#222222", marker="|", label="to p99"))
     with _figure(out, [len(rows) for _, rows in panels], handles) as axes:
         for ax, (title, rows) in zip(axes, panels, strict=True):
@@ -236,6 +241,16 @@ def _dots(ax: Axes, rows: Rows, values: Sequence[float]) -> None:
         colour, marker = CUTS.get(row.cut or "", ELSEWHERE)
         face = "white" if row.runtime == "pytorch" else colour
         ax.plot([value], [y], marker=marker, ms=7, mew=1.6, mec=colour, mfc=face, ls="", zorder=3)
+
+
+def _cuts(rows: Rows) -> list[str]:
+    """The cuts that are drawn, in the order of the legend."""
+    used = {row.cut for row in rows}
+    return [cut for cut in CUTS if cut in used]
+
+
+def _has_pytorch(rows: Rows) -> bool:
+    return any(row.runtime == "pytorch" for row in rows)
 
 
 def _panels(summary: Iterable[SummaryRow]) -> list[tuple[str, list[SummaryRow]]]:

@@ -10,7 +10,8 @@ from cutpoint.summary.words import cell_text, is_number
 
 INTRODUCTION = (
     "AP as a fraction; delta AP = variant - reference (the row without one), its interval of a paired "
-    "bootstrap over images; latency of the whole path from file to detections. Empty = not applicable."
+    "bootstrap over images; latency of the whole path from file to detections. Empty = not applicable; a "
+    "column that is empty everywhere is left out."
 )
 
 
@@ -34,7 +35,9 @@ def as_markdown(summary: Sequence[SummaryRow]) -> str:
 
 
 def _is_shown(column: Column, rows: Sequence[SummaryRow]) -> bool:
-    return not column.only_where_some or any(getattr(row, column.name) for row in rows)
+    if column.only_where_some:
+        return any(getattr(row, column.name) for row in rows)
+    return any(cell_text(column, row, column.style) for row in rows)
 
 
 def _cell(column: Column, row: SummaryRow) -> str:

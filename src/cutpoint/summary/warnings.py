@@ -31,9 +31,14 @@ def warnings(rows: Sequence[SummaryRow]) -> list[str]:
         for note in said(row, ["baseline_off"])
     ]
     sentences += [f"{row.variant} is doubtful: {reason}." for row in rows for reason in row.doubtful]
-    failed = [row.variant for row in rows if row.export_failed]
+    failed = [row.variant for row in rows if row.export_failed and not row.layout]
     if failed:
         sentences.append(f"Export verification failed for {join(failed)}.")
+    sentences += [
+        f"{row.variant} failed its check: {', '.join(row.export_failures)}."
+        for row in rows
+        if row.export_failed and row.layout
+    ]
     return sentences + _time_warnings(rows)
 
 

@@ -188,10 +188,11 @@ def test_the_gate_bounds_what_the_table_says():
 
 def test_tables_for_people_have_their_own_order():
     heads = [column.page for column in shown_columns("page")]
-    assert heads[:9] == [
+    assert heads[:10] == [
         "runtime",
         "provider",
         "cut",
+        "layout",
         "precision",
         "input",
         "recipe",

@@ -111,6 +111,7 @@ def arguments(tmp_path_factory):
         },
         "entries": {
             "samples": drawn,
+            "checks": [],
             **{
                 kind: made[kind]
                 for kind in (

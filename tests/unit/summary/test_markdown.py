@@ -10,9 +10,15 @@ def cells_of(text):
 
 
 def test_a_bar_does_not_end_a_cell_and_what_is_missing_is_empty():
-    head, _, row = cells_of(as_markdown([summary_row(AP=0.5, notes="failed: |x| > 1")]))
+    rows = [summary_row(AP=0.5, notes="failed: |x| > 1"), summary_row(AP50=0.5)]
+    head, _, row, _ = cells_of(as_markdown(rows))
     shown = dict(zip(head, row, strict=True))
     assert (shown["AP"], shown["AP50"], shown["notes"]) == ("0.5000", "", "failed: BARxBAR > 1")
+
+
+def test_a_column_that_is_empty_everywhere_is_left_out():
+    head, *_ = cells_of(as_markdown([summary_row(runtime=None, AP=0.5)]))
+    assert head == ["variant", "AP"]
 
 
 def test_numbers_stand_to_the_right_and_text_to_the_left():
