@@ -1,6 +1,6 @@
 import json
 
-from cutpoint.export.onnx_file import external_data_files
+from cutpoint.onnx_file import external_data_files
 from cutpoint.plan.paths import manifest_file, trace_file
 
 

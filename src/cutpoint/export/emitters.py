@@ -122,6 +122,18 @@ def _rescale(g: Graph, rows: Rows, step: Rescale, setting: Setting) -> Rows:
     return replace(rows, boxes=g.op("Div", rows.boxes, g.op("Unsqueeze", scale, g.ints(1))))
 
 
+def _refuse_original(step: Clip) -> str | None:
+    if step.to != "original":
+        return None
+    return "a graph does not get the original image's size for its clip; use cut decoded"
+
+
+def _refuse_one_gain(step: Rescale) -> str | None:
+    if (step.gain, step.padding) == ("per_axis", "taken_back"):
+        return None
+    return "in a graph rescale has a factor for each axis; write gain: per_axis, or use cut decoded"
+
+
 def _min_size(g: Graph, rows: Rows, step: MinSize, setting: Setting) -> Rows:
     low = g.op("Slice", rows.boxes, g.ints(0), g.ints(2), g.ints(2))
     high = g.op("Slice", rows.boxes, g.ints(2), g.ints(4), g.ints(2))
@@ -144,8 +156,8 @@ EMITTERS: dict[type[Step], Emitter | str] = {
     MultiplyFactor: Emitter(_multiply_factor),
     TopK: Emitter(_top_k, _refuse_count),
     MaxPerImg: Emitter(_max_per_img, _refuse_count, after_nms=True),
-    Clip: Emitter(_clip, after_nms=True),
-    Rescale: Emitter(_rescale, after_nms=True),
+    Clip: Emitter(_clip, _refuse_original, after_nms=True),
+    Rescale: Emitter(_rescale, _refuse_one_gain, after_nms=True),
     MinSize: Emitter(_min_size),
     Nms: Emitter(emit_nms, _refuse_overlap),
     ScoreVoting: (

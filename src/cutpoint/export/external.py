@@ -14,8 +14,8 @@ from cutpoint.export.external_file import ExternalFile, Priors, as_list
 from cutpoint.export.external_input import open_float_input, open_input
 from cutpoint.export.external_levels import Levels, dense_priors
 from cutpoint.export.external_opset import convert_old
-from cutpoint.export.external_read import read_onnx
 from cutpoint.files import replacing
+from cutpoint.layouts.read import read_onnx
 from cutpoint.records.description import Description
 from cutpoint.records.json_file import FORMAT, KEY
 from cutpoint.records.model import METADATA_KEY, DenseHead, ModelSpec, dense_head, read_spec, write_spec

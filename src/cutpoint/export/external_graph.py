@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from cutpoint.errors import UserError
 from cutpoint.export.cut import outputs_of
-from cutpoint.export.external_precision import read_precision
+from cutpoint.layouts.precision import read_precision
 
 
 class ExternalGraph:

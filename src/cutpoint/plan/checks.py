@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cutpoint.errors import UserError, did_you_mean, suggest
-from cutpoint.export.onnx_file import check_onnx_file
+from cutpoint.onnx_file import check_onnx_file
 from cutpoint.plan.closure import config_files
 from cutpoint.plan.digests import Digests
 from cutpoint.plan.evaluations import Evaluation, Model, Plan

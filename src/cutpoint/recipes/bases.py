@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from cutpoint.errors import UserError, suggest
+from cutpoint.recipes.external import EXTERNAL
 from cutpoint.recipes.names import OVERRIDES
 from cutpoint.recipes.schema import read_step, read_steps, write_steps
 from cutpoint.recipes.steps.boxes import Clip, Rescale
@@ -12,7 +13,7 @@ from cutpoint.recipes.steps.overlaps import Nms, ScoreVoting
 from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
 from cutpoint.recipes.steps.scores import BestClass, MultiplyFactor, Threshold
 from cutpoint.recipes.steps.step import Kind, Step
-from cutpoint.records.model import HeadSpec
+from cutpoint.records.model import ExternalHead, HeadSpec
 
 MAX_PER_CLASS, PRE_TOP_K, KEEP_TOP_K = 200, 5000, 100
 
@@ -22,12 +23,13 @@ def steps_of(definition: str | Mapping[str, Any], spec: HeadSpec) -> tuple[Step,
 
     Args:
         definition: a name of ``BASES``; ``{"base": NAME, ...}`` with overrides ``score_thr``, ``nms_pre``,
-            ``iou_threshold``, ``max_per_img``, ``score_voting: false``; or ``{"steps": [...]}``, the user's
-            own recipe.
+            ``iou_threshold``, ``max_per_img``, ``gain``, ``score_voting: false``, ``clip: false``; or
+            ``{"steps": [...]}``, the user's own recipe.
         spec: the head.
 
     Raises:
-        UserError: an unknown name, step, parameter or key, or an override without a step in this recipe.
+        UserError: an unknown name, step, parameter or key, an override without a step in this recipe, or a
+            base made from parameters that this head does not have.
     """
     if isinstance(definition, str):
         definition = {"base": definition}
@@ -40,6 +42,11 @@ def steps_of(definition: str | Mapping[str, Any], spec: HeadSpec) -> tuple[Step,
     base = definition["base"]
     if base not in BASES:
         raise UserError(f"recipe {base!r}: unknown{suggest(base, BASES)}")
+    if base in OF_MMDET and isinstance(spec, ExternalHead):
+        raise UserError(
+            f"recipe {base!r}: made from the parameters of mmdet's heads, and this is {spec.head}; use "
+            f"mmdet3 (the layout's own recipe), one of {', '.join(EXTERNAL)}, or `steps`"
+        )
     steps = BASES[base](spec)
     for key, value in definition.items():
         if key != "base":
@@ -63,12 +70,18 @@ def _override(steps: list[Step], key: str, value: Any, spec: HeadSpec) -> list[S
 
 
 def _mmdet3(spec: HeadSpec) -> list[Step]:
-    """The head's own ``predict`` in mmdet 3.3.0; see ``detector/heads.py``."""
+    """The head's own ``predict`` in mmdet 3.3.0, see ``detector/heads.py``; or a layout's own recipe."""
     return list(read_steps(spec.recipe))
 
 
 def _class_agnostic(spec: HeadSpec) -> list[Step]:
-    """``mmdet3`` with one NMS over all classes."""
+    """``mmdet3`` with one NMS over all classes.
+
+    Raises:
+        UserError: the head's recipe has no NMS.
+    """
+    if not _all(_mmdet3(spec), Nms):
+        raise UserError(f"recipe 'class-agnostic': the recipe of {spec.head} has no step 'nms' to change")
     return [replace(step, space="agnostic") if isinstance(step, Nms) else step for step in _mmdet3(spec)]
 
 
@@ -154,7 +167,9 @@ BASES: dict[str, Callable[[HeadSpec], list[Step]]] = {
     "seed-topk-nms": _seed_topk_nms,
     "seed-per-class": _seed_per_class,
     "class-agnostic": _class_agnostic,
+    **EXTERNAL,
 }
+OF_MMDET = ("mmdet2-onnx", "mmdeploy")
 
 
 # What an override changes: the kind of step, its parameter (null: the step is left out), and a test for the
@@ -166,4 +181,6 @@ OVERRIDDEN: dict[str, tuple[type[Step], str | None, Callable[[Any], bool]]] = {
     "iou_threshold": (Nms, "iou_threshold", lambda step: True),
     "max_per_img": (MaxPerImg, "k", lambda step: True),
     "score_voting": (ScoreVoting, None, lambda step: True),
+    "gain": (Rescale, "gain", lambda step: True),
+    "clip": (Clip, None, lambda step: True),
 }

@@ -8,6 +8,16 @@ RECIPES = (
     "seed-topk-nms",
     "seed-per-class",
     "class-agnostic",
+    # those of detectors outside mmdet
+    "ultralytics",
+    "yolov5",
+    "yolox",
+    "queries",
+    "detr",
+    "final",
+    "final-clipped",
+    "ssd",
+    "nanodet",
 )
 # what `{base: NAME, ...}` may change, in the order of a recipe's name in the tables
-OVERRIDES = ("score_thr", "nms_pre", "iou_threshold", "max_per_img", "score_voting")
+OVERRIDES = ("score_thr", "nms_pre", "iou_threshold", "max_per_img", "score_voting", "gain", "clip")

@@ -55,13 +55,17 @@ def limit_top_k(recipe: Recipe, limit: int) -> Recipe:
     """A recipe that ranks no more than ``limit`` of anything, for TensorRT's limit of a TopK.
 
     Every count is at most ``limit``. The ``limit`` best pairs of the image (locations if NMS is per class) go
-    into NMS, and as many come out. Detections differ only if more would pass.
+    into NMS, and as many come out. Detections differ only if more would pass. A recipe without NMS has no
+    other ranking.
     """
     steps: list[Step] = [
         replace(step, k=min(step.k, limit)) if isinstance(step, TopK | MaxPerImg) else step
         for step in recipe.steps
     ]
-    number, nms = next((i, step) for i, step in enumerate(steps) if isinstance(step, Nms))
+    found = next(((i, step) for i, step in enumerate(steps) if isinstance(step, Nms)), None)
+    if found is None:
+        return Recipe(tuple(steps))
+    number, nms = found
     if recipe.get(MaxPerImg) is None:
         steps.insert(number + 1, MaxPerImg(limit))
     steps.insert(number, TopK(limit, "location" if nms.space == "per_class" else "pair", "image"))

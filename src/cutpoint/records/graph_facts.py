@@ -39,6 +39,7 @@ class GraphFacts:
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     tails: dict[str, tuple[str, ...]] = field(default_factory=dict)
     transposed_input: bool = False
+    patch: int | None = None
 
     def input(self, name: str) -> Tensor | None:
         """The input of that name, null if there is none."""

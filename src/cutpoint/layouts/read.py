@@ -8,11 +8,15 @@ from onnx.external_data_helper import load_external_data_for_model
 from onnx.shape_inference import InferenceError, infer_shapes
 
 from cutpoint.errors import UserError
-from cutpoint.export.onnx_file import check_onnx_file
+from cutpoint.onnx_file import check_onnx_file
 
 
-def read_onnx(path: str) -> ir.Model:
-    """Read a file, with the tensors that lie in files next to it.
+def read_onnx(path: str, *, weights: bool = True) -> ir.Model:
+    """Read a file.
+
+    Args:
+        path: the file.
+        weights: whether to load the tensors that lie in files next to it; their types are known without.
 
     Raises:
         UserError: see ``onnx_file.check_onnx_file``; or the file is damaged.
@@ -20,7 +24,8 @@ def read_onnx(path: str) -> ir.Model:
     check_onnx_file(path)
     try:
         model = _with_shapes(onnx.load(path, load_external_data=False))
-        load_external_data_for_model(model, str(Path(path).parent))
+        if weights:
+            load_external_data_for_model(model, str(Path(path).parent))
         return ir.from_proto(model)
     except Exception as error:  # protobuf has its own exceptions
         raise UserError(

@@ -10,9 +10,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from cutpoint.errors import UserError
-from cutpoint.export.external_precision import read_precision
-from cutpoint.export.external_read import read_onnx
-from cutpoint.export.onnx_file import check_onnx_file, external_data_files
+from cutpoint.layouts.precision import read_precision
+from cutpoint.layouts.read import read_onnx
+from cutpoint.onnx_file import check_onnx_file, external_data_files
 
 
 def graph(nodes, constants, outputs=("y",), inputs=("x",), shape=(1, 4), kind=TensorProto.FLOAT):
@@ -83,7 +83,7 @@ def test_a_file_without_such_tensors_needs_no_onnx(tmp_path):
     onnx.save(matmul(), tmp_path / "a.onnx")
     code = f"""
 import sys
-from cutpoint.export.onnx_file import check_onnx_file, external_data_files
+from cutpoint.onnx_file import check_onnx_file, external_data_files
 check_onnx_file({str(tmp_path / "a.onnx")!r})
 assert external_data_files({str(tmp_path / "a.onnx")!r}) == []
 assert not {{"onnx", "torch", "numpy"}} & set(sys.modules)

@@ -1,6 +1,7 @@
 """The precision that an external graph computes in."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 import onnx_ir as ir
 
@@ -9,7 +10,7 @@ QUANTISED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "Mat
 HALF = (ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
 
 
-def read_precision(model: ir.Model) -> str:
+def read_precision(model: ir.Model) -> Literal["fp32", "fp16", "int8"]:
     """The lowest precision of a graph's weights or nodes: ``int8``, ``fp16``, or else ``fp32``.
 
     ``int8`` means any quantisation: static, dynamic or weights only. A graph is ``fp16`` even if its inputs
