@@ -3,57 +3,100 @@
 
     python postprocess.py model.onnx image.jpg [--score-thr 0.3]
 
-It reads a `raw` or `decoded` export. The `cutpoint` metadata of the file has everything that post-processing
-needs. It prints one detection per line: label, score, x1 y1 x2 y2 in pixels of the original image. The result
-equals the model's own `predict` in mmdet 3.3.0.
+It reads a `raw` or `decoded` export, and every file that Cutpoint made of an external one (Ultralytics,
+YOLOX, RT-DETR ...). The `cutpoint` metadata of the file has everything that post-processing needs. It prints
+one detection per line: label, score, x1 y1 x2 y2 in pixels of the original image. The result equals the
+model's own `predict` in mmdet 3.3.0; for an external file, the recipe of its layout.
 """
 
 import argparse
 import json
+import math
 
 import cv2
 import numpy as np
 import onnxruntime as ort
 
 f32 = np.float32
+FLOAT = {"dtype": "float32", "channels_last": False}
+INTERPOLATIONS = {
+    "nearest": cv2.INTER_NEAREST,
+    "bilinear": cv2.INTER_LINEAR,
+    "bicubic": cv2.INTER_CUBIC,
+    "area": cv2.INTER_AREA,
+    "lanczos": cv2.INTER_LANCZOS4,
+}
+ROUNDINGS = {"half_up": lambda side: int(side + 0.5), "even": round, "down": int, "up": math.ceil}
 
 
 # --- image to tensor ---
 
 
-def preprocess(image, recipe):
-    """BGR uint8 (H, W, 3) to float32 (1, 3, H', W'); also the clip size (h, w) and the scale (x, y)."""
+def preprocess(image, recipe, shape=None, form=FLOAT):
+    """BGR uint8 (H, W, 3) to the network input and what the way back needs.
+
+    `shape`: height and width of a file of fixed size. `form`: type and axes of the input. The sizes are
+    (height, width); `scale` is (x, y), `start` the padding (left, top) before the image.
+    """
     height, width = image.shape[:2]
     image = image.astype(f32) if recipe.get("to_float32") else image
-    target_h, target_w = recipe["scale"]
-    if recipe["keep_ratio"]:
-        factor = min(
-            max(target_h, target_w) / max(height, width), min(target_h, target_w) / min(height, width)
-        )
-        target_h, target_w = int(height * factor + 0.5), int(width * factor + 0.5)  # rounds, never truncates
-    if recipe["interpolation"] != "bilinear":
-        raise SystemExit(f"this script resizes bilinearly, the model wants {recipe['interpolation']}")
+    (target_h, target_w), gain = fit(height, width, recipe)
     if (target_h, target_w) != (height, width):
-        image = cv2.resize(image, (target_w, target_h), interpolation=cv2.INTER_LINEAR)
+        image = cv2.resize(image, (target_w, target_h), interpolation=INTERPOLATIONS[recipe["interpolation"]])
     scale = (target_w / width, target_h / height)  # per axis, after rounding
-    pad = recipe["pad"]
+    pad, left, top = recipe["pad"], 0, 0
     if pad:  # raw pixels, before normalisation (YOLOX: 114)
-        h, w = (max(image.shape[:2]),) * 2 if pad["to_square"] else (pad["size"] or image.shape[:2])
+        h, w = image.shape[:2]
+        if pad["to_square"]:
+            h = w = max(h, w)
+        elif pad["size"]:
+            h, w = max(h, pad["size"][0]), max(w, pad["size"][1])
         if pad["divisor"]:
             h, w = (-(-side // pad["divisor"]) * pad["divisor"] for side in (h, w))
-        bottom, right = h - image.shape[0], w - image.shape[1]
-        image = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_CONSTANT, value=pad["value"])
+        rest_h, rest_w = h - image.shape[0], w - image.shape[1]
+        if recipe.get("place") == "centre":
+            left, top = round(rest_w / 2 - 0.1), round(rest_h / 2 - 0.1)
+        sides = top, rest_h - top, left, rest_w - left
+        image = cv2.copyMakeBorder(image, *sides, cv2.BORDER_CONSTANT, value=pad["value"])
     clip = image.shape[:2]  # mmdet's img_shape: with a Pad step the padded size
     if recipe["bgr_to_rgb"]:
         image = image[:, :, ::-1]
     tensor = image.transpose(2, 0, 1).astype(f32)
+    if recipe.get("divide_by") is not None:
+        tensor = tensor / f32(recipe["divide_by"])
     if recipe["mean"]:
         mean, std = (np.array(recipe[key], f32)[:, None, None] for key in ("mean", "std"))
         tensor = (tensor - mean) / std
-    h, w = (-(-side // recipe["divisor"]) * recipe["divisor"] for side in tensor.shape[1:])
-    padded = np.full((1, 3, h, w), recipe["pad_value"], f32)  # after normalisation
+    if form["dtype"] == "uint8":
+        tensor = np.rint(tensor)
+    h, w = shape or (-(-side // recipe["divisor"]) * recipe["divisor"] for side in tensor.shape[1:])
+    padded = np.full((1, 3, h, w), recipe["pad_value"], form["dtype"])  # after normalisation
     padded[0, :, : tensor.shape[1], : tensor.shape[2]] = tensor
-    return padded, clip, scale
+    if form["channels_last"]:
+        padded = np.ascontiguousarray(padded.transpose(0, 2, 3, 1))
+    back = {"scale": scale, "gain": gain, "start": (left, top)}
+    return padded, {"image": clip, "tensor": (h, w), "original": (height, width), **back}
+
+
+def fit(height, width, recipe):
+    """Height and width of the resized image, and the one factor of the resize, if there is one."""
+    if recipe["scale"] is None:
+        return (height, width), 1.0
+    if not recipe["keep_ratio"]:
+        return tuple(recipe["scale"]), None
+    frame_h, frame_w = recipe["scale"]
+    if recipe.get("fit") == "frame":  # a letterbox
+        factor = min(frame_h / height, frame_w / width)
+    else:  # mmdet: the long side into the long one, the short side into the short one
+        long_side, short_side = max(frame_h, frame_w), min(frame_h, frame_w)
+        factor = min(long_side / max(height, width), short_side / min(height, width))
+    if not recipe.get("enlarge", True):
+        factor = min(factor, 1.0)
+    turn = ROUNDINGS[recipe.get("rounding", "half_up")]
+    height, width = turn(height * factor), turn(width * factor)
+    if recipe.get("fit") == "frame":
+        height, width = min(height, frame_h), min(width, frame_w)
+    return (height, width), factor
 
 
 # --- network outputs to one table of locations ---
@@ -165,10 +208,22 @@ def read_raw(outputs, head):
 def read_decoded(outputs, head):
     """The same table from the `decoded` cut, where the graph has already decoded."""
     boxes, scores = outputs["boxes"][0], outputs["scores"][0]
-    if "factors" not in outputs and (head["factor"] or head["coder"]["type"] == "buckets"):
+    has_factor = head["factor"] or head.get("coder", {}).get("type") == "buckets"
+    if "factors" not in outputs and has_factor:
         raise SystemExit("this file's scores are class x factor; export it with `scores: class`")
     factors = outputs["factors"][0] if "factors" in outputs else np.ones(len(boxes), f32)
     return boxes, scores, factors, np.repeat(np.arange(len(outputs["level_counts"])), outputs["level_counts"])
+
+
+def read_rows(outputs, head):
+    """The same table from an external file that ends in detections: a row has one score, for its label."""
+    count = int(outputs["count"][0])
+    boxes, score, label = (outputs[name][0, :count] for name in ("boxes", "scores", "labels"))
+    real = ~((label == -1) & (score <= 0))  # the count may include padding
+    boxes, score, label = boxes[real], score[real], label[real]
+    scores = np.full((len(boxes), head["num_classes"]), -np.inf, f32)
+    scores[np.arange(len(boxes)), label] = score
+    return boxes, scores, np.ones(len(boxes), f32), np.zeros(len(boxes), int)
 
 
 # --- the recipe ---
@@ -181,6 +236,21 @@ def iou_with(box, boxes):
     area, areas = (box[2:] - box[:2]).prod(), (boxes[:, 2:] - boxes[:, :2]).prod(1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return overlap / (area + areas - overlap)
+
+
+def suppress(step, boxes, score, label):
+    """NMS over the classes apart (`shifted`: mmcv's way, far from each other; `per_class`) or together."""
+    space, threshold = step.get("space", "shifted"), step["iou_threshold"]
+    if space == "per_class":
+        classes = [np.flatnonzero(label == number) for number in np.unique(label)]
+        kept = [
+            rows[nms(boxes[rows], score[rows], threshold)][: step.get("max_per_class")] for rows in classes
+        ]
+        kept = np.concatenate(kept)
+        return kept[np.argsort(-score[kept], kind="stable")]
+    if space == "shifted":
+        boxes = boxes + (label.astype(f32) * (boxes.max() + f32(1)))[:, None]
+    return nms(boxes, score, threshold)
 
 
 def nms(boxes, scores, iou_threshold):
@@ -220,12 +290,31 @@ def vote(step, boxes, labels, pool_boxes, pool_scores, pool_labels):
     return voted
 
 
-def postprocess(table, head, clip, scale, score_thr=None):
-    """Run the steps in the metadata; boxes (N, 4) in original-image pixels, scores (N,), labels (N,)."""
+def to_original(step, boxes, sizes):
+    """Boxes from network to original-image pixels."""
+    if step.get("padding") != "left":  # a copied script forgets the padding before the image
+        boxes = boxes - np.array([*sizes["start"]] * 2, f32)
+    scale = sizes["scale"]
+    if step.get("gain") == "one" and sizes["gain"] is not None:
+        scale = sizes["gain"], sizes["gain"]
+    factors = np.array([*scale, *scale])
+    if step.get("operation", "multiply") == "multiply":
+        return boxes * (1 / factors).astype(f32)
+    return boxes / factors.astype(f32)
+
+
+def postprocess(table, head, sizes, score_thr=None):
+    """Run the steps in the metadata; boxes (N, 4) in original-image pixels, scores (N,), labels (N,).
+
+    `sizes` are those of `preprocess`. `score_thr` is in the place of the recipe's own thresholds.
+    """
     all_boxes, all_scores, all_factors, all_levels = table
     floor = head["floor"]  # pairs below it cannot matter: steps that rank pairs rank them last
     value = all_scores * all_factors[:, None] if floor["quantity"] == "product" else all_scores
-    row, label = np.nonzero(value >= f32(floor["value"]))
+    limit = floor["value"]
+    if score_thr is not None and not any(step["step"] == "threshold" for step in head["recipe"]):
+        limit = max(limit, score_thr)
+    row, label = np.nonzero(value >= f32(limit))
     boxes, score, factor, level = all_boxes[row], all_scores[row, label], all_factors[row], all_levels[row]
     for step in head["recipe"]:
         kind, keep = step["step"], slice(None)
@@ -239,21 +328,18 @@ def postprocess(table, head, clip, scale, score_thr=None):
         elif kind == "top_k":
             keep = top_k(step, score, level, row)
         elif kind == "clip":
-            height, width = (side - step.get("border", 0) for side in clip)
+            height, width = (side - step.get("border", 0) for side in sizes[step.get("to", "image")])
             boxes = np.clip(boxes, f32(0), np.array([width, height] * 2, f32))
         elif kind == "rescale":
-            factors = np.array([*scale, *scale])
-            multiply = step.get("operation", "multiply") == "multiply"
-            boxes = boxes * (1 / factors).astype(f32) if multiply else boxes / factors.astype(f32)
+            boxes = to_original(step, boxes, sizes)
         elif kind == "multiply_factor":
             score = np.sqrt(score * factor) if step.get("root") else score * factor
             factor = np.ones_like(factor)
         elif kind == "min_size":
             keep = ((boxes[:, 2:] - boxes[:, :2]) > f32(step["value"])).all(1)
-        elif kind == "nms" and len(boxes):  # per class: boxes of other classes are shifted far away
+        elif kind == "nms" and len(boxes):
             before = boxes, score, label
-            shift = label.astype(f32) * (boxes.max() + f32(1))
-            keep = nms(boxes + shift[:, None], score, step["iou_threshold"])
+            keep = suppress(step, boxes, score, label)
         elif kind == "max_per_img":
             keep = np.argsort(-score, kind="stable")[: step["k"]]
         elif kind == "score_voting" and len(boxes):
@@ -271,21 +357,25 @@ def detect(model, image, score_thr=None):
     metadata = json.loads(model.get_modelmeta().custom_metadata_map["cutpoint"])
     if metadata.get("format", 1) < 2:
         raise SystemExit("this file was exported by an older Cutpoint; export it again")
-    if metadata["cut"] == "e2e":
+    head = metadata["spec"]["head"]
+    if metadata["cut"] == "e2e" and head["kind"] != "external":
         raise SystemExit(
             "this file's graph ends after the post-processing: its outputs are detections already"
         )
-    head = metadata["spec"]["head"]
-    tensor, clip, scale = preprocess(image, metadata["spec"]["input"])
+    form = metadata.get("tensor", FLOAT)
+    _, *axes = next(value.shape for value in model.get_inputs() if value.name == "images")
+    shape = axes[:2] if form["channels_last"] else axes[1:]
+    shape = tuple(shape) if all(isinstance(side, int) for side in shape) else None
+    tensor, sizes = preprocess(image, metadata["spec"]["input"], shape, form)
     names = [output.name for output in model.get_outputs()]
     outputs = dict(zip(names, model.run(None, {"images": tensor}), strict=True))
-    table = (read_raw if metadata["cut"] == "raw" else read_decoded)(outputs, head)
-    return *postprocess(table, head, clip, scale, score_thr), metadata["spec"]["classes"]
+    read = {"raw": read_raw, "decoded": read_decoded, "e2e": read_rows}[metadata["cut"]]
+    return *postprocess(read(outputs, head), head, sizes, score_thr), metadata["spec"]["classes"]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", help="ONNX file, cut raw or decoded")
+    parser.add_argument("model", help="ONNX file: cut raw or decoded, or an external one")
     parser.add_argument("image", help="image file")
     parser.add_argument("--score-thr", type=float, help="instead of the model's own threshold, and above it")
     arguments = parser.parse_args()
