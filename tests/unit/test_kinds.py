@@ -85,10 +85,9 @@ def test_what_knows_dense_heads_only_refuses_by_name(spec, spec_file, tmp_path):
         read_valid(OnnxPipeline(FakeSession(spec, "raw", outputs)), outputs, geometry(), 0)
 
 
-def test_an_autopsy_and_a_recipe_diff_refuse_by_name(spec, spec_file, tmp_path):
+def test_candidates_are_followed_without_priors_on_levels(spec, spec_file, tmp_path):
     paths = [str(tmp_path / name) for name in ("0.parquet", "0.images.parquet")]
-    made = RunMetadata("raw", "cpu", spec.head.floor, spec.digest, "mmdet", None)
+    made = RunMetadata("decoded", "cpu", spec.head.floor, spec.digest, "mmdet", None)
     with PredictionWriter(*paths, candidates=True, metadata=made):
         pass
-    with refused(r"following a candidate \(autopsy, recipe diff\)"):
-        open_candidates(paths[:1], spec_file)
+    assert open_candidates(paths[:1], spec_file) == (spec, made)

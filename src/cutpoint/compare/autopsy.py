@@ -1,7 +1,7 @@
 """Explain every box that one of two variants lacks: what happened to its candidate in that variant."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any
@@ -19,7 +19,7 @@ from cutpoint.records.comparison import StepCounts
 from cutpoint.records.detections import Refused, read_results
 from cutpoint.records.labels import read_labels
 from cutpoint.records.manifest import Manifest, read_manifest
-from cutpoint.records.model import Floor, ModelSpec
+from cutpoint.records.model import ExternalHead, Floor, ModelSpec
 from cutpoint.records.predictions import read_predictions
 
 
@@ -46,8 +46,8 @@ def autopsy(*, reference: Side, variant: Side, manifest: str, labels: str, out: 
     """Name the step that removed each box of one variant that the other lacks.
 
     Boxes without a partner of their image and category at IoU 0.9 (``matching.pair_overlaps``) are followed
-    in the other variant's candidates: at the same location and class if both networks saw the same geometry,
-    or else at the best candidate of the class that overlaps the box.
+    in the other variant's candidates: at the same location and class if both networks saw the same geometry
+    and count the locations alike, or else at the best candidate of the class that overlaps the box.
 
     Args:
         reference, variant: the two sides.
@@ -109,7 +109,8 @@ def _find_cases(
             keys: list[Key | None] = [None] * len(own)
             kept = None
             if store and made:
-                kept = Store(Followed(made[1], store[1], store[0], made[0]), made[2])
+                followed = Followed(made.recipe, store[1], store[0], made.model)
+                kept = Store(followed, made.floor, made.places)
                 keys = identify(*boxes, kept.followed, category_ids)
             views.append(View(*boxes, paired[own], category_ids, store=kept, keys=keys))
         cases += explain_image(image_id, views[0], views[1])
@@ -133,14 +134,30 @@ def in_graph_form(recipe: Recipe, clip: str, topk_limit: int | None) -> Recipe:
     return Recipe((*(step for step in steps if not isinstance(step, Rescale)), Rescale("divide")))
 
 
-def _open(side: Side) -> tuple[ModelSpec, Recipe, Floor] | None:
-    """How to read a side's candidates: specification, recipe, floor."""
+@dataclass(frozen=True)
+class _Opened:
+    """How to read a side's candidates. ``places``: see ``causes.Store``."""
+
+    model: ModelSpec
+    recipe: Recipe
+    floor: Floor
+    places: Hashable
+
+
+def _open(side: Side) -> _Opened | None:
+    """How to read a side's candidates; null if there are none."""
     if not side.predictions or side.spec is None or side.recipe is None:
         return None
-    model, scores = open_candidates(list(side.predictions), side.spec)
-    recipe = in_graph_form(resolve_recipe(side.recipe, model.head, scores), side.clip, side.topk_limit)
-    fused = scores == "fused" and model.head.has_factor
-    return model, recipe, replace(model.head.floor, quantity="product") if fused else model.head.floor
+    model, made = open_candidates(list(side.predictions), side.spec)
+    head, scores = model.head, made.scores or "class"
+    recipe = in_graph_form(resolve_recipe(side.recipe, head, scores), side.clip, side.topk_limit)
+    fused = scores == "fused" and head.has_factor
+    floor = replace(head.floor, quantity="product") if fused else head.floor
+    if not isinstance(head, ExternalHead):
+        return _Opened(model, recipe, floor, head.kind)
+    # rows behind an NMS are in the order of their scores, which another file does not have
+    places = side.predictions if made.cut == "e2e" else (head.layout, head.num_classes)
+    return _Opened(model, recipe, floor, places)
 
 
 def _stream(sides: tuple[Side, Side], manifest: Manifest) -> Iterator[tuple[int, list[Any]]]:

@@ -1,6 +1,6 @@
 """The cause why a box of one variant is missing in the other, image by image."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,10 +22,14 @@ NEAR_BOX, NEAR_SCORE = 1.0, 0.01
 
 @dataclass(frozen=True)
 class Store:
-    """The candidates of one image: the recipe that was run on them, and their floor."""
+    """The candidates of one image: the recipe that was run on them, and their floor.
+
+    ``places``: what their priors count. Equal priors are the same location only in stores with equal values.
+    """
 
     followed: Followed
     floor: Floor
+    places: Hashable
 
     def value(self, key: Key | None, floor: Floor) -> float | None:
         """A candidate's value in the quantity of the floor; null if there is no candidate with this key."""
@@ -169,7 +173,9 @@ def _follow(row: AutopsyRow, i: int, ours: View, theirs: View, there: Store) -> 
         the row, and the box of the other side that is in its place, or null.
     """
     own, here, followed = ours.keys[i], ours.store, there.followed
-    alike = own if here and here.followed.geometry == followed.geometry else None
+    alike = (
+        own if here and here.places == there.places and here.followed.geometry == followed.geometry else None
+    )
     key = alike or _overlapping(i, ours, theirs, followed)
     row = replace(row, value=here.value(own, there.floor) if here else None)
     if key is None:
@@ -180,7 +186,7 @@ def _follow(row: AutopsyRow, i: int, ours: View, theirs: View, there: Store) -> 
     if fate.step == "no_candidate":
         return _below_the_floor(row, there.floor), None
     row = replace(row, level=int(followed.states[0].level[followed.keys(0)[key]]))
-    same = here.followed if here and own == key else None
+    same = here.followed if here and alike else None
     if fate.by:
         row = _taken(row, fate.by, same, followed)
     if fate.step != "kept":

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cutpoint.compare.fingerprints import distance, run_mistakes, split_images
-from cutpoint.compare.mistakes import NONE, mistakes_of
+from cutpoint.compare.fingerprints import distance, possible_mistakes, run_mistakes, split_images
+from cutpoint.compare.mistakes import NONE
 from cutpoint.compare.signature import Signatures
 from cutpoint.compare.slips import Undone, undo_slips
 from cutpoint.matching import AGREEMENT_IOU, find_overlaps, matched_fraction, pair_overlaps
@@ -23,6 +23,7 @@ REMADE = 3
 # a detection is the same if its partner's score is this close; this match rate confirms a mistake
 SAME_SCORE, CONFIRMED = 0.02, 0.98
 NOTHING = "Nothing to explain: these are the model's own detections."
+ANOTHER = " The reference has only {:.1%} of them: it was made in another way."
 MADE = "made on purpose, it gives {:.1%} of the detections"
 TAKEN_BACK = "taken back, {:.1%} of its detections are the model's own"
 
@@ -54,7 +55,7 @@ def diagnose(
 
     Args:
         fingerprints: JSON of ``fingerprints.fingerprint``; ``images``, ``labels``, ``truth`` as there.
-        model: ONNX file of the ``raw`` export in fp32. The nearest mistakes are made again with it.
+        model: the fingerprints' ONNX file. The nearest mistakes are made again with it.
         manifest: manifest JSON.
         reference, variant: detections files.
         provider, threads: see ``runtime.Session``.
@@ -64,6 +65,7 @@ def diagnose(
     _, chosen = split_images(data, images)
     ranking: list[Candidate] = []
     own: Results | None = None
+    shared: float | None = None
     refused = refusal_of_pair(reference, variant) or known.refused
     if known.mistakes and not refused:
         session = Session(model, provider, threads)
@@ -75,12 +77,13 @@ def diagnose(
         ids = [category for category in categories if category is not None]
         ranking = rank(known.mistakes, *Signatures(base, chosen, ids, annotated).measure(own))
         near = [i for i, line in enumerate(ranking) if i < REMADE or NONE in line.names]
-        mistakes = {mistake.name: mistake for mistake in mistakes_of(session.spec)}
+        mistakes = possible_mistakes(session)
         made = run_mistakes(session, [mistakes[ranking[i].names[0]] for i in near], chosen, categories)
         for i in near:
             ranking[i] = replace(ranking[i], match_rate=match_rate(made[ranking[i].names[0]], own))
         none = next(mistake for mistake in known.mistakes if NONE in mistake.names)
         model_own = made[none.names[0]]
+        shared = match_rate(model_own, base)
         for undone in undo_slips(*sides, model_own, data.images, categories, wanted):
             left = [image for image in chosen if image.id in undone.images]
             if left:
@@ -92,7 +95,7 @@ def diagnose(
     elif own is not None and not len(own):
         said = Said("nothing fits", (), f"Nothing to compare: no detection on these {len(chosen)} images.")
     else:
-        said = judge(ranking, known.limit)
+        said = judge(ranking, known.limit, shared)
     diagnosis = Diagnosis(len(chosen), known.limit, said.verdict, said.names, said.text, tuple(ranking))
     write_diagnosis(out, diagnosis)
 
@@ -158,7 +161,7 @@ def _count_same(made: Results, own: Results) -> int:
     return int(alike.sum())
 
 
-def judge(ranking: Sequence[Candidate], limit: float | None) -> Said:
+def judge(ranking: Sequence[Candidate], limit: float | None, shared: float | None = None) -> Said:
     """The verdict on a variant.
 
     It is the first that is true: ``too few images``; ``nothing to explain``: the model without a mistake
@@ -168,6 +171,7 @@ def judge(ranking: Sequence[Candidate], limit: float | None) -> Said:
     Args:
         ranking: confirmed mistakes first, then by distance; empty with too few images.
         limit: see ``records.fingerprints.Fingerprints``; null then.
+        shared: the match rate of the model's own detections and the reference's; null if it is unknown.
     """
     if not ranking or limit is None:
         return Said("too few images", (), "Too few images to tell mistakes apart.")
@@ -177,7 +181,8 @@ def judge(ranking: Sequence[Candidate], limit: float | None) -> Said:
         # a slip in few entries or images leaves most of a file correct
         confirmed = [line for line in confirmed if line.slip and _rate(line) > own]
         if not confirmed:
-            return Said("nothing to explain", (), NOTHING)
+            apart = shared is not None and shared < CONFIRMED
+            return Said("nothing to explain", (), NOTHING + (ANOTHER.format(shared) if apart else ""))
     if confirmed:
         best = max(confirmed, key=_rate)
         how = TAKEN_BACK if best.slip else MADE

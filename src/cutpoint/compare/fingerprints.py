@@ -45,7 +45,7 @@ def fingerprint(
     """Write the signature of each mistake that is possible for a model.
 
     Args:
-        model: ONNX file of the ``raw`` export in fp32.
+        model: ONNX file in fp32: the ``raw`` export, or of a model without mmdet an external file.
         manifest: manifest JSON.
         reference: the reference's detections file.
         provider, threads: see ``runtime.Session``.
@@ -87,7 +87,7 @@ def _measure(
     truth: str | None,
 ) -> tuple[float, tuple[Fingerprint, ...]]:
     """The limit, and each mistake; the arguments are those of ``fingerprint``, read."""
-    mistakes = {mistake.name: mistake for mistake in mistakes_of(session.spec)}
+    mistakes = possible_mistakes(session)
     try:
         made = run_mistakes(session, mistakes.values(), images, categories)
     except Refused as refused:
@@ -118,6 +118,14 @@ def split_images(manifest: Manifest, images: int) -> tuple[list[Image], list[Ima
     return ordered[:number], ordered[number : 2 * number]
 
 
+def possible_mistakes(session: Session) -> dict[str, Mistake]:
+    """The mistakes that can be made with a file, by name; see ``mistakes_of``."""
+    # an mmdet model's mistakes are made with its own export, never with an external file
+    external = session.external is not None
+    made = mistakes_of(session.spec, session.cut, session.tensor, external=external)
+    return {mistake.name: mistake for mistake in made}
+
+
 def run_mistakes(
     session: Session,
     mistakes: Iterable[Mistake],
@@ -127,7 +135,7 @@ def run_mistakes(
     """Detections with each mistake in them; mistakes after the network share its run.
 
     Args:
-        session: a ``raw`` export.
+        session: the file.
         mistakes: mistakes for the session's specification.
         images: images of the manifest.
         categories: category id of each model class; see ``truth.map_labels``.

@@ -8,44 +8,42 @@ from cutpoint.errors import UserError
 from cutpoint.predict.store import open_run
 from cutpoint.recipes.apply import run_steps
 from cutpoint.recipes.recipe import Recipe
-from cutpoint.recipes.steps import STEPS
 from cutpoint.recipes.steps.boxes import Clip, MinSize, Rescale
 from cutpoint.recipes.steps.step import Changing, Removing, Rival, Step
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Refused
 from cutpoint.records.image import Geometry
-from cutpoint.records.model import ModelSpec, dense_head
-from cutpoint.records.predictions import find_refusal
+from cutpoint.records.model import ModelSpec, keeps_candidates
+from cutpoint.records.predictions import RunMetadata, find_refusal
 
 Key = tuple[int, int]
 # two recipes may differ this much by rounding: pixels, score
 SAME_BOX, SAME_SCORE = 1e-2, 1e-5
 
 
-def open_candidates(predictions: list[str], spec: str) -> tuple[ModelSpec, str]:
-    """The specification to read a run's candidates with, and their kind.
+def open_candidates(predictions: list[str], spec: str) -> tuple[ModelSpec, RunMetadata]:
+    """The specification to read a run's candidates with, and what they were made with.
 
     Args:
         predictions: the run's shards, Parquet.
         spec: ``spec.json``.
 
     Returns:
-        the model with the run's own input recipe, which clips boxes; and ``class`` or ``fused``.
+        the model with the run's own input recipe, which clips boxes; and the run's metadata.
 
     Raises:
         UserError: the files have another specification, or they hold detections.
         Refused: the run's tensors are invalid.
     """
     model, made = open_run(predictions, spec)
-    dense_head(model, "following a candidate (autopsy, recipe diff)")
     reason = find_refusal(predictions)
     if reason is not None:
         raise Refused(reason)
-    if made.cut == "e2e":
+    if not keeps_candidates(made.cut, model.head):
         raise UserError(
             f"{predictions[0]} holds detections, not candidates; a recipe runs on raw or decoded only"
         )
-    return model, made.scores or "class"
+    return model, made
 
 
 @dataclass(frozen=True)
@@ -160,15 +158,16 @@ class Followed:
 def what_changed(key: Key, first: Followed, second: Followed) -> Fate:
     """Why a box that two runs keep differs: ``network``, or the first kind of step that changes it otherwise.
 
+    The first in the order of the recipes: a later step may change it otherwise only because of that one.
+
     Returns:
         ``step``, its ``number`` in the second run, ``margin``: the largest difference of box or score.
     """
     apart = np.abs(first.values(key, 0) - second.values(key, 0))
     if apart[:4].max() > SAME_BOX or apart[4] > SAME_SCORE:
         return Fate("network", margin=float(apart.max()))
-    for kind in STEPS.values():
-        if not issubclass(kind, Changing):
-            continue
+    kinds = [type(step) for run in (second, first) for step in run.steps if isinstance(step, Changing)]
+    for kind in dict.fromkeys(kinds):
         (ours, number), (theirs, other) = first.change(key, kind), second.change(key, kind)
         apart = np.abs(ours - theirs)
         if apart[:4].max() > SAME_BOX / 10 or apart[4] > SAME_SCORE / 10:

@@ -9,15 +9,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cutpoint.decode.candidates import from_raw
+from cutpoint.compare.input_mistakes import input_mistakes
+from cutpoint.compare.recipe_mistakes import recipe_mistakes
+from cutpoint.decode.candidates import from_decoded, from_raw, from_rows
 from cutpoint.recipes.apply import apply_recipe
 from cutpoint.recipes.recipe import Recipe
+from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
-from cutpoint.records.image import Geometry, InputRecipe, Pad
-from cutpoint.records.model import DenseHead, ModelSpec, Part, dense_head
+from cutpoint.records.image import FLOAT_CHANNELS_FIRST, Geometry, InputRecipe, TensorForm
+from cutpoint.records.model import DenseHead, ExternalHead, HeadSpec, ModelSpec, Part, dense_head
 
 NONE = "none"
 MMDET_STDS = (0.1, 0.1, 0.2, 0.2)
+# probabilities whose logits are finite in float32
+INSIDE = (np.float32(1e-7), np.float32(1 - 1e-7))
+Outputs = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -27,83 +33,86 @@ class Mistake:
     Attributes:
         name, text: for files, for people.
         input: how images are prepared.
-        head: how the raw tensors are read.
-        scores_twice: whether the class scores go through the sigmoid twice.
+        cut: the cut of the file that the mistake is made with.
+        head: how its outputs are read.
+        outputs: from the true outputs to those that are read.
         label_shift: added to the labels, modulo the number of classes.
         geometry: from the true geometry to the one that boxes are scaled back with.
+        recipe: from the model's own recipe to the one that is run.
     """
 
     name: str
     text: str
     input: InputRecipe
-    head: DenseHead
-    scores_twice: bool = False
+    cut: str
+    head: HeadSpec
+    outputs: Callable[[Outputs, HeadSpec], Outputs] | None = None
     label_shift: int = 0
     geometry: Callable[[Geometry], Geometry] | None = None
+    recipe: Callable[[Recipe], Recipe] | None = None
 
-    def finish(
-        self, outputs: dict[str, np.ndarray], geometry: Geometry, recipe: Recipe, spec: ModelSpec
-    ) -> Detections:
-        """Turn the raw tensors of one image, prepared by ``input``, into detections with the mistake."""
-        if self.scores_twice:
-            outputs = _activate(outputs, self.head)
+    def finish(self, outputs: Outputs, geometry: Geometry, recipe: Recipe, spec: ModelSpec) -> Detections:
+        """Turn the outputs for one image, prepared by ``input``, into detections with the mistake.
+
+        Args:
+            outputs: of the file, see ``decode.candidates``.
+            geometry: the image's true one.
+            recipe: the model's own.
+            spec: the model.
+        """
+        if self.outputs:
+            outputs = self.outputs(outputs, self.head)
         seen = self.geometry(geometry) if self.geometry else geometry
-        found = apply_recipe(recipe, from_raw(outputs, self.head), seen, spec)
+        made = self.recipe(recipe) if self.recipe else recipe
+        found = apply_recipe(made, self._read(outputs), seen, spec)
         # a network that sees the wrong numbers may overflow; such values are not detections
         kept = np.isfinite(found.boxes).all(axis=1) & np.isfinite(found.scores)
         labels = (found.labels[kept] + self.label_shift) % self.head.num_classes
         return Detections(found.boxes[kept], found.scores[kept], labels)
 
-
-def mistakes_of(spec: ModelSpec) -> list[Mistake]:
-    """First no mistake, then the mistakes that are possible for the model's specification."""
-    head = dense_head(spec, "a fingerprint of mistakes")
-    own = Mistake(NONE, "no mistake", spec.input, head)
-    inputs = [
-        replace(own, name=name, text=text, input=made) for name, text, made in _input_mistakes(spec.input)
-    ]
-    heads = [replace(own, name=name, text=text, head=made) for name, text, made in _head_mistakes(head)]
-    return [own, *inputs, *heads, *_later_mistakes(own)]
+    def _read(self, outputs: Outputs) -> Candidates:
+        if isinstance(self.head, DenseHead) and self.cut == "raw":
+            return from_raw(outputs, self.head)
+        return (from_decoded if self.cut == "decoded" else from_rows)(outputs, self.head)
 
 
-def _input_mistakes(own: InputRecipe) -> list[tuple[str, str, InputRecipe]]:
-    found = [("channel_order", "red and blue channel swapped", replace(own, bgr_to_rgb=not own.bgr_to_rgb))]
-    if own.mean is None:
-        unit = replace(own, divide_by=255.0)
-        found.append(("unit_range", "pixels divided by 255, which this model does not want", unit))
+def mistakes_of(
+    spec: ModelSpec, cut: str = "raw", tensor: TensorForm = FLOAT_CHANNELS_FIRST, *, external: bool = False
+) -> list[Mistake]:
+    """First no mistake, then the mistakes that are possible for the model's specification.
+
+    Args:
+        spec: the model.
+        cut: of the file that the mistakes are made with: ``raw`` for a dense head, also ``decoded`` or
+            ``e2e`` for an external one.
+        tensor: what the file's image input takes.
+        external: whether the file is an external one of a model without mmdet. People write its input and
+            post-processing by hand, so that there are more mistakes.
+
+    Raises:
+        UserError: the head is of another kind.
+    """
+    head: HeadSpec
+    if isinstance(spec.head, ExternalHead):
+        head = spec.head
+        heads = _factor_mistakes(head, replace(head, factor=False))
     else:
-        bare = replace(own, mean=None, std=None)
-        unit = replace(bare, divide_by=255.0)
-        found.append(("no_mean_std", "mean and std left out: pixels of 0 to 255", bare))
-        if set(own.mean) != {0.0} or set(own.std or ()) != {255.0}:
-            found.append(("unit_range", "pixels divided by 255, mean and std left out", unit))
-        # mean and std are for 0..255: dividing by 225 instead of 255 makes the pixels larger by 255 / 225
-        found.append(("divided_by_225", "divided by 225, not 255", replace(own, divide_by=225 / 255)))
-        if own.pad is None and own.divisor > 1:
-            pad = Pad(divisor=own.divisor)
-            found.append(("pad_before_normalising", "padded before the normalisation", replace(own, pad=pad)))
-    if own.pad is not None and any(own.pad.value):
-        black = replace(own, pad=replace(own.pad, value=(0.0, 0.0, 0.0)))
-        found.append(("black_padding", "padded with 0, not with the model's own value", black))
-    if own.scale is None:
-        return found
-    if own.keep_ratio:
-        found.append(
-            (
-                "stretch",
-                "stretched to the network's size, aspect ratio ignored",
-                replace(own, keep_ratio=False, pad=None),
-            )
-        )
-    for other, words in (("nearest", "nearest neighbour"), ("bilinear", "bilinear"), ("area", "area mean")):
-        if other != own.interpolation:
-            text = f"resized with another interpolation: {words}"
-            found.append((f"interpolation_{other}", text, replace(own, interpolation=other)))
-    return found
+        head = dense_head(spec, "a fingerprint of mistakes")
+        heads = _head_mistakes(head)
+    own = Mistake(NONE, "no mistake", spec.input, cut, head)
+    inputs = input_mistakes(spec.input, tensor, external=external)
+    recipes = recipe_mistakes(head, cut) if external else []
+    return [
+        own,
+        *(replace(own, name=name, text=text, input=made) for name, text, made in inputs),
+        *(replace(own, name=name, text=text, head=read) for name, text, read in heads),
+        *_later_mistakes(own),
+        *(replace(own, name=name, text=text, recipe=change) for name, text, change in recipes),
+    ]
 
 
-def _head_mistakes(own: DenseHead) -> list[tuple[str, str, DenseHead]]:
-    found = []
+def _head_mistakes(own: DenseHead) -> list[tuple[str, str, HeadSpec]]:
+    found: list[tuple[str, str, HeadSpec]] = []
     coder = own.coder
     if coder.get("from_point", True):  # the only boxes without a prior are corners from the origin
         found.append(("half_pixel", "priors half a stride off", _shift_priors(own)))
@@ -116,52 +125,80 @@ def _head_mistakes(own: DenseHead) -> list[tuple[str, str, DenseHead]]:
             if stds != other:
                 found.append((name, text, replace(own, coder=coder | {"stds": list(other)})))
     if own.factor is not None:
-        found.append(
-            (
-                "factor_forgotten",
-                "factor (centerness, IoU or objectness) left out of the score",
-                replace(own, factor=None),
-            )
-        )
+        found += _factor_mistakes(own, replace(own, factor=None))
     return found
+
+
+def _factor_mistakes(own: HeadSpec, without: HeadSpec) -> list[tuple[str, str, HeadSpec]]:
+    text = "factor (centerness, IoU or objectness) left out of the score"
+    return [("factor_forgotten", text, without)] if own.has_factor else []
 
 
 def _later_mistakes(own: Mistake) -> list[Mistake]:
     found = []
-    if own.head.score_activation == "sigmoid":
-        found.append(
-            replace(own, name="double_sigmoid", text="sigmoid of the class scores twice", scores_twice=True)
-        )
+    twice = "sigmoid of the class scores twice"
+    if isinstance(own.head, ExternalHead):
+        logits = "sigmoid of the class scores left out"
+        found.append(replace(own, name="double_sigmoid", text=twice, outputs=_sigmoid_of_scores))
+        found.append(replace(own, name="no_sigmoid", text=logits, outputs=_logits_of_scores))
+    elif isinstance(own.head, DenseHead) and own.head.score_activation == "sigmoid":
+        found.append(replace(own, name="double_sigmoid", text=twice, outputs=_activate))
     if own.head.num_classes > 1:
         for shift, name in ((1, "class_plus_one"), (-1, "class_minus_one")):
             found.append(replace(own, name=name, text=f"labels off by {shift:+d}", label_shift=shift))
-    if own.input.scale is not None:
-        unscaled = "boxes left in pixels of the network input"
-        found.append(replace(own, name="no_scale_back", text=unscaled, geometry=_unscaled))
-        if own.input.keep_ratio:
-            height, width = own.input.scale
-            found.append(
-                replace(
-                    own,
-                    name="scaled_as_stretched",
-                    text="boxes scaled back per axis, as of a stretched image",
-                    geometry=lambda g: replace(g, scale_y=height / g.height, scale_x=width / g.width),
-                )
+    return found + _geometry_mistakes(own)
+
+
+def _geometry_mistakes(own: Mistake) -> list[Mistake]:
+    found = []
+    if own.input.pad is not None and own.input.place == "centre":
+        text = "padding left of and above the image not taken back"
+        found.append(replace(own, name="padding_left", text=text, geometry=_unplaced))
+    if own.input.scale is None:
+        return found
+    unscaled = "boxes left in pixels of the network input"
+    found.append(replace(own, name="no_scale_back", text=unscaled, geometry=_unscaled))
+    if own.input.keep_ratio:
+        height, width = own.input.scale
+        found.append(
+            replace(
+                own,
+                name="scaled_as_stretched",
+                text="boxes scaled back per axis, as of a stretched image",
+                geometry=lambda g: replace(
+                    _unplaced(g), scale_y=height / g.height, scale_x=width / g.width, gain=None
+                ),
             )
-        else:
-            found.append(
-                replace(
-                    own,
-                    name="one_scale",
-                    text="one scale for both axes, that of the width",
-                    geometry=lambda g: replace(g, scale_y=g.scale_x),
-                )
+        )
+    else:
+        found.append(
+            replace(
+                own,
+                name="one_scale",
+                text="one scale for both axes, that of the width",
+                geometry=lambda g: replace(g, scale_y=g.scale_x),
             )
+        )
     return found
 
 
+def _unplaced(geometry: Geometry) -> Geometry:
+    return replace(geometry, left=0, top=0)
+
+
 def _unscaled(geometry: Geometry) -> Geometry:
-    return replace(geometry, scale_x=1.0, scale_y=1.0)
+    return replace(_unplaced(geometry), scale_x=1.0, scale_y=1.0, gain=1.0)
+
+
+def _sigmoid_of_scores(outputs: Outputs, head: HeadSpec) -> Outputs:
+    """The outputs of ``decoded`` or ``e2e`` with the sigmoid of their scores."""
+    return outputs | {"scores": 1 / (1 + np.exp(-outputs["scores"]))}
+
+
+def _logits_of_scores(outputs: Outputs, head: HeadSpec) -> Outputs:
+    """The outputs of ``decoded`` or ``e2e`` with the scores that the sigmoid turns into theirs."""
+    inside = np.clip(outputs["scores"], *INSIDE)
+    return outputs | {"scores": np.log(inside / (1 - inside))}
 
 
 def _shift_priors(own: DenseHead) -> DenseHead:
@@ -177,8 +214,9 @@ def _shift_priors(own: DenseHead) -> DenseHead:
     return replace(own, anchors=tuple(levels))
 
 
-def _activate(outputs: dict[str, np.ndarray], head: DenseHead) -> dict[str, np.ndarray]:
+def _activate(outputs: Outputs, head: HeadSpec) -> Outputs:
     """The raw tensors with the sigmoid of the class scores instead of their logits."""
+    assert isinstance(head, DenseHead)
     changed = dict(outputs)
     for level in range(head.levels):
         name = f"{head.score.tensor}_{level}"

@@ -38,8 +38,10 @@ def diff_recipes(
     Raises:
         UserError: there are no candidates, they have another specification, or are not enough for a recipe.
     """
-    model, scores = open_candidates(predictions, spec)
-    recipes = [resolve_recipe(definition, model.head, scores) for definition in (first, second)]
+    model, made = open_candidates(predictions, spec)
+    recipes = [
+        resolve_recipe(definition, model.head, made.scores or "class") for definition in (first, second)
+    ]
     rows: list[DiffRow] = []
     counts: Counter[str] = Counter()
     seen = 0

@@ -27,8 +27,8 @@ def check_one_store(first: Variant, second: Variant) -> None:
         UserError: names both variants.
     """
     runs = [None if isinstance(variant, ResultsVariant) else variant.run for variant in (first, second)]
-    if runs[0] is None or runs[0] != runs[1] or runs[0].cut == "e2e":
+    if runs[0] is None or runs[0] != runs[1] or not runs[0].keeps_candidates:
         raise UserError(
             f"recipe diff of {first.name} and {second.name}: both must be recipes on the candidates of one "
-            "run (cut raw or decoded, and only the recipe may differ)"
+            "run (only the recipe may differ, and the file does not end in detections)"
         )

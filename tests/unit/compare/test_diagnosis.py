@@ -62,6 +62,14 @@ def test_what_may_be_said(ranking, verdict, names):
     assert all(f"the {name}" in found.text for name in names)
 
 
+@pytest.mark.parametrize(("shared", "another"), [(None, False), (1.0, False), (0.98, False), (0.93, True)])
+def test_a_reference_that_is_not_the_model_s_own_is_said(shared, another):
+    """A results file of another tool: then the difference is the reference's."""
+    found = judge([line("none", 0.2, 1.0), line("a", 0.3, 0.5)], 1.2, shared)
+    assert found.verdict == "nothing to explain"
+    assert ("The reference has only 93.0% of them" in found.text) == another
+
+
 def detection(score=0.5, x=10.0, image=1):
     return {"image_id": image, "category_id": 1, "bbox": [x, 10.0, 100.0, 100.0], "score": score}
 

@@ -1,5 +1,7 @@
 """What separates two recipes, on candidates whose fate is known."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from tiny import (
@@ -22,6 +24,7 @@ from cutpoint.files import read_json, write_json
 from cutpoint.recipes.apply import apply_recipe
 from cutpoint.recipes.names import RECIPES
 from cutpoint.recipes.recipe import resolve_recipe
+from cutpoint.recipes.steps.overlaps import Nms
 from cutpoint.records.json_file import as_content
 from cutpoint.records.model import Floor
 from cutpoint.records.predictions import PredictionWriter
@@ -151,7 +154,9 @@ def test_voting_changes_boxes_alone():
 @pytest.mark.parametrize("other", [name for name in RECIPES if name != "mmdet3"])
 def test_every_difference_of_the_named_recipes_is_explained(head, other):
     spec = model_spec(head())
-    definitions = "mmdet3", {"base": other, "score_thr": 0.25, "iou_threshold": 0.3}
+    second: dict[str, Any] = {"base": other, "score_thr": 0.25}
+    second |= {"iou_threshold": 0.3} if resolve_recipe(second, spec.head).get(Nms) else {"score_thr": 0.3}
+    definitions = "mmdet3", second
     recipes = [resolve_recipe(definition, spec.head) for definition in definitions]
     total = 0
     for seed in range(5):

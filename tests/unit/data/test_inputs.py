@@ -14,7 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 from tiny import atss_head, input_recipe, model_spec, run_metadata
 
 from cutpoint.data.image import clip_size, prepare
-from cutpoint.data.inputs import INPUTS, keeps_size, resolve_input
+from cutpoint.data.inputs import INPUTS, KEYS, keeps_size, resolve_input
+from cutpoint.data.inputs import OWN as OWN_NAME
 from cutpoint.errors import UserError
 from cutpoint.plan.config import complete_config
 from cutpoint.plan.resolve import build_plan
@@ -115,7 +116,7 @@ def squeezed(monkeypatch, tmp_path):
         return replace(own, scale=(32, 16), keep_ratio=False, pad=None)
 
     monkeypatch.setitem(INPUTS, "squeeze", squeeze)
-    schema = SCHEMA.read_text().replace("enum: [mmdet, stretch,", "enum: [squeeze, mmdet, stretch,")
+    schema = SCHEMA.read_text().replace("enum: [own, mmdet,", "enum: [own, squeeze, mmdet,")
     (tmp_path / "schema.yaml").write_text(schema)
     return tmp_path / "schema.yaml"
 
@@ -177,8 +178,10 @@ def test_a_new_input_recipe_runs_from_file_to_detections(squeezed, tmp_path):
 
 def test_the_schema_and_the_table_have_the_same_names():
     schema = yaml.safe_load(SCHEMA.read_text())
-    variant = schema["properties"]["variants"]["additionalProperties"]
-    assert variant["properties"]["input"]["enum"] == list(INPUTS)
+    variant = schema["properties"]["variants"]["additionalProperties"]["properties"]["input"]
+    written = schema["$defs"]["input"]["properties"]
+    assert variant["anyOf"][0]["enum"] == written["base"]["enum"] == [OWN_NAME, *INPUTS]
+    assert set(written) == {"base", *KEYS}
 
 
 def test_which_inputs_keep_the_images_size():
