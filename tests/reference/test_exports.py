@@ -443,7 +443,7 @@ class TestVerify:
         tensor = "scores" if name == "decodedimage" else "cls_0"
         said = next(f for f in found["failures"] if f"NaN in PyTorch's own {tensor} on image id 1 (" in f)
         assert not found["passed"]
-        with pytest.raises(UserError, match=r"is not the detector that it was made from: .*NaN in PyTorch"):
+        with pytest.raises(UserError, match=r"failed its verification: .*NaN in PyTorch"):
             accept_export(verify=str(tmp_path / "verify.json"))
         assert said
 

@@ -7,12 +7,12 @@ import torch
 
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import Cuts
-from cutpoint.detector.pictures import Picture, choose_pictures, load_pictures, name_pictures
 from cutpoint.detector.reference import MmdetPipeline
 from cutpoint.detector.testset import find_test_pipeline
 from cutpoint.detector.tolerance import TOLERANCES, Differences, Tolerance, invalid, of_pytorch
 from cutpoint.detector.verify_detections import compare_detections
 from cutpoint.errors import UserError
+from cutpoint.predict.pictures import Picture, choose_pictures, load_pictures, name_pictures
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import find_invalid

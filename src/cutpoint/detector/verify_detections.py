@@ -9,10 +9,10 @@ import torch
 
 from cutpoint.decode.candidates import from_decoded
 from cutpoint.detector.cuts import Cuts
-from cutpoint.detector.pictures import Picture, load_pictures
 from cutpoint.detector.reference import MmdetPipeline
 from cutpoint.detector.tolerance import Tolerance, invalid, of_pytorch
 from cutpoint.matching import match, matched_fraction
+from cutpoint.predict.pictures import Picture, load_pictures
 from cutpoint.predict.pipeline import OnnxPipeline, Pipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import find_invalid, read_valid

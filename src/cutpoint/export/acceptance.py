@@ -8,14 +8,14 @@ def accept_export(*, verify: str) -> None:
     """Accept an export that passed its verification.
 
     Args:
-        verify: JSON file of ``verify_export``.
+        verify: JSON file of ``verify_export`` or ``check_external``.
 
     Raises:
-        UserError: tensors are out of tolerance.
+        UserError: tensors are out of tolerance, or cannot be what the file's layout says.
     """
     verification = read_verification(verify)
     if not verification.passed:
         raise UserError(
-            f"{verification.export} is not the detector that it was made from: "
-            f"{'; '.join(verification.failures)} ({verify}); set verify: note to use it anyway"
+            f"{verification.export} failed its verification: {'; '.join(verification.failures)} ({verify}); "
+            "set verify: note to use it anyway"
         )

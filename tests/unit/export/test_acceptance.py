@@ -13,5 +13,5 @@ def test_only_what_passed_is_accepted(tmp_path):
     write_verification(path, Verification(**shown, passed=True, failures=()))
     accept_export(verify=str(path))
     write_verification(path, Verification(**shown, passed=False, failures=("cls_0, max abs 3",)))
-    with pytest.raises(UserError, match=r"raw.onnx is not the detector .*: cls_0, max abs 3 .* verify: note"):
+    with pytest.raises(UserError, match=r"raw.onnx failed its verification: cls_0, max abs 3 .*verify: note"):
         accept_export(verify=str(path))

@@ -1,9 +1,12 @@
 """External files of models without mmdet: whatever their form, Cutpoint's outputs in network pixels."""
 
+from functools import partial
+
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from described import CLASSES, HEIGHT, WIDTH, external_head, import_tensors
 from onnx import TensorProto, helper, numpy_helper
 from tiny import input_recipe, yolox_head
 
@@ -13,73 +16,12 @@ from cutpoint.export.external import write_described
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.records.description import Description
-from cutpoint.records.image import FLOAT_CHANNELS_FIRST, TensorForm
-from cutpoint.records.model import ExternalHead, Floor, read_spec
-
-HEIGHT, WIDTH = 44, 60
-CLASSES = ("car", "bus", "person")
-KINDS = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "uint8": TensorProto.UINT8}
-KINDS |= {"int64": TensorProto.INT64, "int32": TensorProto.INT32}
-
-
-def external_head(classes=3, factor=False):
-    steps = ({"step": "threshold", "quantity": "class", "value": 0.01, "inclusive": False},)
-    return ExternalHead("TinyNet", classes, (), Floor("class", 0.01, False), steps, "tiny", factor)
+from cutpoint.records.image import TensorForm
 
 
 @pytest.fixture
 def imported(tmp_path):
-    """Writes a file that gives constants, or its inputs, imports it, and opens the result."""
-
-    def run(
-        tensors,
-        outputs,
-        cut,
-        head=None,
-        form=FLOAT_CHANNELS_FIRST,
-        shape=None,
-        others=None,
-        constants=None,
-        opset=13,
-        classes=CLASSES,
-        nodes=(),
-        said=None,
-    ):
-        head = head or external_head(len(classes))
-        shape = shape or ([1, HEIGHT, WIDTH, 3] if form.channels_last else [1, 3, HEIGHT, WIDTH])
-        inputs = [helper.make_tensor_value_info("data", KINDS[form.dtype], shape)]
-        inputs += [helper.make_tensor_value_info(name, *value) for name, value in (others or {}).items()]
-        made, values, results = list(nodes), [], []
-        for name, array in tensors.items():
-            array = np.asarray(array)
-            values.append(numpy_helper.from_array(array, f"{name}_constant"))
-            made.append(helper.make_node("Identity", [f"{name}_constant"], [name]))
-            results.append(helper.make_tensor_value_info(name, values[-1].data_type, array.shape))
-        results += [helper.make_tensor_value_info(name, *value) for name, value in (said or {}).items()]
-        graph = helper.make_graph(made, "g", inputs, results, values)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=7)
-        path, out = str(tmp_path / "theirs.onnx"), str(tmp_path / "ours.onnx")
-        onnx.save(model, path)
-        description = Description(
-            layout="tiny",
-            cut=cut,
-            tensor=form,
-            input=input_recipe(),
-            outputs=outputs,
-            constants=constants or {},
-            head=head,
-        )
-        out_spec = str(tmp_path / "ours.spec.json")
-        write_described(
-            model="tiny", onnx=path, description=description, classes=classes, out=out, out_spec=out_spec
-        )
-        onnx.checker.check_model(out)
-        session = Session(out, "cpu")
-        assert read_spec(out_spec) == session.spec
-        assert (session.cut, session.clip, session.external) == (cut, None, "theirs.onnx")
-        return session
-
-    return run
+    return partial(import_tensors, tmp_path)
 
 
 def infer(session, batch=1, sides=(HEIGHT, WIDTH)):

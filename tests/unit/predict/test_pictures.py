@@ -6,7 +6,7 @@ import pytest
 from datasets import make_image
 
 from cutpoint.data.image import decode
-from cutpoint.detector.pictures import choose_pictures
+from cutpoint.predict.pictures import choose_pictures
 
 
 def pictures(folder, *sizes):

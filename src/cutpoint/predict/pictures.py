@@ -1,4 +1,4 @@
-"""The images that an export and PyTorch are compared on."""
+"""The images that an export is checked on."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ THIN = 4
 
 
 class Picture(NamedTuple):
-    """An image for a comparison: its file, and its name in messages."""
+    """An image for a check: its file, and its name in messages."""
 
     path: str
     name: str
