@@ -12,6 +12,9 @@ from cutpoint.records.detections import Results
 MISSED_SHARE = 0.05
 # a box in fractions of the image has no number above this; boxes in pixels are seldom so small
 LARGEST_FRACTION = 1.5
+# The lowest scores of two sides with one threshold are near it, and near each other: neither this factor nor
+# this distance apart.
+THRESHOLD_FACTOR, THRESHOLD_DISTANCE = 1.5, 0.005
 
 
 @dataclass(frozen=True)
@@ -20,12 +23,15 @@ class Inspection:
 
     ``images``: how many it should cover. ``best``: the highest score of each image that has detections.
     ``lowest``: the lowest score; null without detections. ``doubts``: what is wrong with entries, in words.
+    ``most``: the largest number of detections of an image, and ``most_on``: how many images have so many.
     """
 
     images: int
     best: dict[int, float]
     lowest: float | None
     doubts: list[str]
+    most: int = 0
+    most_on: int = 0
 
     @property
     def without(self) -> int:
@@ -37,13 +43,14 @@ def inspect(results: Results, images: Iterable[int]) -> Inspection:
     """Inspect detections; only those of ``images`` (ids) count."""
     wanted = set(images)
     results = results.of_images(wanted)
-    ids, position = np.unique(results.image_id, return_inverse=True)
+    ids, position, count = np.unique(results.image_id, return_inverse=True, return_counts=True)
     highest = np.full(len(ids), -np.inf)
     np.maximum.at(highest, position, results.score)
     best = dict(zip(ids.tolist(), highest.tolist(), strict=True))
     lowest = float(results.score.min()) if len(results) else None
     doubts = [text for text in (repeats(results), *_odd(results)) if text]
-    return Inspection(len(wanted), best, lowest, doubts)
+    most = int(count.max(initial=0))
+    return Inspection(len(wanted), best, lowest, doubts, most, int((count == most).sum()))
 
 
 def missed(variant: Inspection, reference: Inspection) -> str | None:
@@ -61,6 +68,24 @@ def missed(variant: Inspection, reference: Inspection) -> str | None:
         f"{variant.without} of {variant.images} images have no detection, the reference has on "
         f"{len(lacking)} of them"
     )
+
+
+def kept_otherwise(variant: Inspection, reference: Inspection) -> list[str]:
+    """Say where a variant seems to end what it keeps elsewhere than the reference: score, boxes of an image.
+
+    A limit of boxes is told by two images or more that reach it exactly.
+    """
+    texts = []
+    low, base = variant.lowest, reference.lowest
+    if low is not None and base is not None:
+        near, far = sorted((low, base))
+        if far > THRESHOLD_FACTOR * near and far - near > THRESHOLD_DISTANCE:
+            texts.append(f"no score below {low:.3g}, the reference has from {base:.3g}")
+    if variant.most != reference.most:
+        least = min(variant, reference, key=lambda side: side.most)
+        if least.most_on > 1:
+            texts.append(f"at most {variant.most} boxes an image, the reference {reference.most}")
+    return texts
 
 
 def count_entries(results: Results) -> tuple[np.ndarray, np.ndarray]:

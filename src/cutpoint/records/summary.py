@@ -204,6 +204,7 @@ class SummaryRow:
     suspicious: bool | None = column(source="comparison.suspicious")
     doubtful: tuple[str, ...] = column()
     images_to_decide: int | None = column(source="comparison.images_to_decide")
+    kept_otherwise: tuple[str, ...] = column()
     export_failed: bool | None = column()
     export_failures: tuple[str, ...] = column(source="verification.failures")
     without_compiled_nms: bool | None = column(source="latency.without_compiled_nms")

@@ -18,7 +18,7 @@ NO_FLAGS = dict.fromkeys(
     "False",
 )
 # columns that files of the first format do not have
-LATER = ("categories_left_out", "boxes_left_out", "layout")
+LATER = ("categories_left_out", "boxes_left_out", "layout", "kept_otherwise")
 # The flag that a note sets, then the column that has its text.
 NOTES = {
     r"refused: (?P<refused>.+)": "",

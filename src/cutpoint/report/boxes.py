@@ -36,7 +36,7 @@ DRIFT_CAPTION = (
 
 
 def autopsy_table(comparisons: list[Entry]) -> NumberTable | None:
-    """The number of boxes that each step removed, most frequent first; null without missing or extra boxes.
+    """The number of boxes that each step removed, most frequent first; null if none could be followed.
 
     Args:
         comparisons: ``{variant, path}`` of every comparison JSON.
@@ -50,7 +50,7 @@ def autopsy_table(comparisons: list[Entry]) -> NumberTable | None:
     steps = [step for step, _ in count.most_common()]
     rows = [NumberRow(variant, _autopsy_cells(sides, steps)) for variant, sides in totals.items()]
     heads = ["in all", *(removed_by(step) or OTHER_CAUSES[step] for step in steps)]
-    return NumberTable(AUTOPSY_CAPTION, heads, rows) if steps else None
+    return NumberTable(AUTOPSY_CAPTION, heads, rows) if set(steps) - {"not_followed"} else None
 
 
 def _autopsy_cells(sides: StepCounts, steps: list[str]) -> list[str]:

@@ -31,6 +31,7 @@ def verdict(rows: Rows) -> list[str]:
         aps = ", ".join(fixed(4)(row.AP) for row in references)
         sentences = [f"The reference {reference} reaches AP {aps} on {images}."] if aps else []
         sentences += _distance(compared)
+    sentences += [f"{row.variant} has {text}." for row in compared for text in row.kept_otherwise]
     return warnings(rows) + sentences + _speed(rows)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cutpoint.data.inspection import Inspection, inspect, missed
+from cutpoint.data.inspection import Inspection, inspect, kept_otherwise, missed
 from cutpoint.errors import UserError
 from cutpoint.files import write_text
 from cutpoint.records.comparison import read_comparison
@@ -134,6 +134,7 @@ def _summary_row(variant: Variant, reference: Variant, variants: Sequence[Varian
         "weak_reference": _text(compared.weak_reference if compared else _weakness(variant, variants)),
         "baseline_off": is_baseline_off(reference.records.metrics, planned.published_ap),
         "doubtful": doubts,
+        "kept_otherwise": _kept_otherwise(variant, reference),
         "export_failed": not verified.passed if verified else None,
         "notes": None,
     }
@@ -142,6 +143,15 @@ def _summary_row(variant: Variant, reference: Variant, variants: Sequence[Varian
             cells[name] = tuple(text.replace(";", ",") for text in cells[name] or ())
     row = SummaryRow(**cells)
     return replace(row, notes=notes_of(row, records))
+
+
+def _kept_otherwise(variant: Variant, reference: Variant) -> list[str]:
+    """How the limits of the detections differ, if the recipe of one of the two is unknown."""
+    sides = (variant, reference)
+    known = all(side.records.planned.recipe is not None for side in sides)
+    if known or variant.inspection is None or reference.inspection is None:
+        return []
+    return kept_otherwise(variant.inspection, reference.inspection)
 
 
 def _weakness(reference: Variant, variants: Sequence[Variant]) -> str | None:

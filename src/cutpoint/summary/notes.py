@@ -15,6 +15,7 @@ def notes_of(row: SummaryRow, records: VariantRecords) -> str | None:
     """
     notes = said(row, [flag for flag in OF_DETECTIONS if flag != "export_failed"])
     notes += [images_note(row.images_to_decide)] if row.images_to_decide else []
+    notes += row.kept_otherwise
     notes += said(row, ["export_failed"])
     notes += records.planned.remarks
     # once per data set and model, in the row of the reference

@@ -3,7 +3,7 @@
 import pytest
 
 from cutpoint.data import inspection
-from cutpoint.data.inspection import missed
+from cutpoint.data.inspection import kept_otherwise, missed
 from cutpoint.records.detections import make_results
 
 
@@ -75,3 +75,32 @@ def test_numbers_that_cannot_be_right_are_counted():
     (said,) = inspect([entry(), small, small | {"score": 0.7}], [1]).doubts
     assert said.startswith("2 of 3 boxes have no number above 1.5")
     assert inspect([entry(), small], [1]).doubts == []
+
+
+def spread(lowest, most, on=2):
+    """``on`` images with ``most`` boxes, one with a box; scores from ``lowest`` to 0.9."""
+    entries = [entry(i, 0.9, (10 * k, 0, 5, 5)) for i in range(on) for k in range(most)]
+    return inspect([*entries, entry(50, lowest)], range(100))
+
+
+def test_the_most_boxes_of_an_image_are_counted():
+    found = spread(0.2, 3)
+    assert (found.most, found.most_on) == (3, 2)
+    assert (inspect([], [1]).most, inspect([], [1]).most_on) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("variant", "reference", "said"),
+    [
+        ((0.25, 5), (0.001, 5), ["no score below 0.25, the reference has from 0.001"]),
+        ((0.001, 5), (0.25, 5), ["no score below 0.001, the reference has from 0.25"]),
+        ((0.0011, 5), (0.001, 5), []),
+        ((0.004, 5), (0.001, 5), []),  # both near the same low threshold
+        ((0.26, 5), (0.25, 5), []),
+        ((0.2, 3), (0.2, 9), ["at most 3 boxes an image, the reference 9"]),
+        ((0.2, 9), (0.2, 3), ["at most 9 boxes an image, the reference 3"]),
+        ((0.2, 3, 1), (0.2, 9), []),  # one image has the most: chance
+    ],
+)
+def test_limits_that_differ_are_said(variant, reference, said):
+    assert kept_otherwise(spread(*variant), spread(*reference)) == said

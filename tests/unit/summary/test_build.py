@@ -18,8 +18,8 @@ CONTRACT = (
     "images_without_detections, categories_left_out, boxes_left_out, AP, AP50, AP75, delta_AP, delta_AP_lo, "
     "delta_AP_hi, verdict, agreement, latency_p50_ms, latency_p99_ms, images_per_s, model_mb, shape, batch, "
     "tf32, layout, is_reference, refused, reference_refused, weak_reference, baseline_off, published_ap, "
-    "suspicious, doubtful, images_to_decide, export_failed, export_failures, without_compiled_nms, unsteady, "
-    "disturbed, foreign_cores, throttled, timed_batch, timed_recipe, notes"
+    "suspicious, doubtful, images_to_decide, kept_otherwise, export_failed, export_failures, "
+    "without_compiled_nms, unsteady, disturbed, foreign_cores, throttled, timed_batch, timed_recipe, notes"
 )
 
 
