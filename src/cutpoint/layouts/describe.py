@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from cutpoint.data.inputs import resolve_input
 from cutpoint.errors import UserError, located, suggest
@@ -55,9 +55,10 @@ def describe(
         path: the file, begins the message of an error.
         facts: the file's facts.
         layout: a name of ``names.LAYOUTS``.
-        written: ``cut``, ``outputs``, ``constants`` and ``input`` of the variant, as far as the config has
-            them. They win over the layout's. Of ``outputs`` a whole part wins (``box``, ``score``). ``input``
-            only fills in what the file does not say: the variant's definition changes the input later.
+        written: ``cut``, ``outputs`` and ``constants`` of the variant, as far as the config has them; they
+            win over the layout's, of ``outputs`` a whole part (``box``, ``score``). ``input``: the variant's,
+            where ``open_input`` says that it is needed; it fills in what is open, no more, because a run
+            changes the description's input by it.
         classes: the class names by label.
         candidate_floor: the floor of the candidates; null means the recipe's own threshold.
 
@@ -104,34 +105,48 @@ def _outputs(
     return {**TABLE[layout].outputs(facts, classes), **given}
 
 
-def _input(facts: GraphFacts, image: Tensor, layout: str, given: Any) -> InputRecipe:
+def open_input(facts: GraphFacts, layout: str) -> Literal["input", "size"] | None:
+    """What the config must write of a file's input, because neither the file nor its layout says it.
+
+    ``input``: how an image becomes the tensor; ``size``: only the size that it is resized to.
+    """
+    if TABLE[layout].asks_input:
+        return "input"
+    image = look.image_input(facts)
+    if image is None or TABLE[layout].input["resize"] == "none":
+        return None
+    return None if _own_size(facts, image) else "size"
+
+
+def _own_size(facts: GraphFacts, image: Tensor) -> Size | None:
+    return look.fixed_size(facts, image) or look.written_size(facts.metadata)
+
+
+def _input(facts: GraphFacts, image: Tensor, layout: str, written: Any) -> InputRecipe:
     """The layout's input for this file."""
-    row = TABLE[layout]
-    keys = dict(row.input)
-    given = given if isinstance(given, dict) else {}
-    if row.asks_input and not given:
+    keys = dict(TABLE[layout].input)
+    if TABLE[layout].asks_input and not isinstance(written, dict):
         raise UserError(
             f"the layout {layout} does not say what the file's input is; write `input`, for example "
             "{resize: letterbox, place: corner, fill: 114, colour: bgr}"
         )
     if image.dtype == "uint8":  # the file itself divides and subtracts
         keys = {key: value for key, value in keys.items() if key not in ("divide_by", "mean", "std")}
-    size = look.fixed_size(facts, image) or look.written_size(facts.metadata)
-    if size is None and given.get("size"):
-        size = tuple(given["size"])
-    if row.input["resize"] == "none":
-        if size is None:
+    own = _own_size(facts, image)
+    size = own or (written.get("size") if isinstance(written, dict) else None)
+    if keys["resize"] == "none":
+        if own is None:
             return resolve_input(keys, BLANK, None)
         keys |= RESIZED_BEFORE if layout in KEEP_RATIO else {"resize": "stretch"}
-    if size is None and given.get("resize") != "none":
+    if size is None and not (isinstance(written, dict) and written.get("resize") == "none"):
         raise UserError(
             "the file takes images of any size and does not say which it was made for; write `input` with "
             "`size: [height, width]`"
         )
     if size is None:
-        return resolve_input({key: keys[key] for key in keys if key not in ("resize", "fill")}, BLANK, None)
+        return resolve_input(keys | {"resize": "none"}, BLANK, None)
     keys["size"] = list(size)
-    if layout.startswith("yolonas") and size == YOLONAS_FRAME:
+    if layout.startswith("yolonas") and tuple(size) == YOLONAS_FRAME:
         keys |= {"size": YOLONAS_SIZE, "frame": list(size)}
     return resolve_input(keys, BLANK, None)
 

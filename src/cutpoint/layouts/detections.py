@@ -236,7 +236,7 @@ DETECTIONS = {
         "e2e",
         YOLOX_INPUT | {"rounding": "half_up"},
         _mmdeploy_outputs,
-        {"base": "final", "gain": "per_axis"},
+        "final-per-axis",
         _mmdeploy,
         asks_input=True,
     ),

@@ -27,7 +27,7 @@ class Layout:
 
     ``text``: who writes such files. ``cut``: where the graph ends. ``input``: see ``data.inputs.KEYS``; the
     size comes from the file. ``outputs``: from the facts and the class names to ``$defs/outputs`` of the
-    config's schema. ``recipe``: see ``recipes.bases.steps_of``. ``checks``: the marks of a file of this
+    config's schema. ``recipe``: a name of ``recipes.names.RECIPES``. ``checks``: the marks of a file of this
     layout, from the facts and the number of classes (null if it is unknown). ``constants``: values of inputs
     besides the images, by name. ``asks_input``: whether the input differs from file to file and nothing in
     the file says how, so that the config must.
@@ -37,7 +37,7 @@ class Layout:
     cut: Cut
     input: dict[str, Any]
     outputs: Callable[[GraphFacts, Sequence[str]], Outputs]
-    recipe: str | dict[str, Any]
+    recipe: str
     checks: Callable[[GraphFacts, int | None], list[Check]]
     constants: dict[str, Any] = field(default_factory=dict)
     asks_input: bool = False

@@ -66,7 +66,7 @@ def _named(facts: GraphFacts) -> bool:
 
 def _selected(facts: GraphFacts, wanted: bool) -> Check:
     found = any(look.is_selected(facts, tensor) for tensor in facts.outputs[:1])
-    found |= wanted and str(facts.metadata.get("end2end")) == "True"
+    found |= wanted and _says_selected(facts)
     yes = "rows chosen by NMS or top-k" if wanted else "no NMS in the graph"
     no = "its rows were not chosen by NMS or top-k" if wanted else "NMS or top-k is in its graph"
     return Check(found == wanted, yes, no)
@@ -75,6 +75,13 @@ def _selected(facts: GraphFacts, wanted: bool) -> Check:
 def _is_undecoded(facts: GraphFacts, tensor: Tensor | None) -> bool:
     """Whether the scores behind the last weights are probabilities, and the boxes are as they are."""
     return _tail_has(facts, "Sigmoid") and not look.is_decoded(facts, tensor)
+
+
+def _says_selected(facts: GraphFacts) -> bool:
+    """Whether Ultralytics' properties say so."""
+    made_with = look.parse(facts.metadata.get("args", ""))
+    nms = isinstance(made_with, dict) and made_with.get("nms") is True
+    return nms or facts.metadata.get("end2end") == "True"
 
 
 def _tail_has(facts: GraphFacts, kind: str) -> bool:
@@ -96,7 +103,10 @@ def _end2end(facts: GraphFacts, classes: int | None) -> list[Check]:
     wider = facts.metadata.get("task") in WIDER
     fits = width is not None and (width == 6 or (wider and width > 6))
     rows = Check(fits, "rows of 6: corners, score, class", f"rows of 6 are needed, they have {width}")
-    return [_one(facts), rows, _selected(facts, True), _task(facts)]
+    # its rows have centres and sizes as fractions
+    rtdetr = "rtdetr" in facts.metadata.get("description", "").lower().replace("-", "")
+    kind = Check(not rtdetr, "no RT-DETR", "it is Ultralytics' RT-DETR")
+    return [_one(facts), rows, _selected(facts, True), _task(facts), kind]
 
 
 def _end2end_outputs(facts: GraphFacts, classes: Sequence[str]) -> Outputs:

@@ -21,7 +21,7 @@ class RecipeChoice:
     """
 
     name: str = "mmdet3"
-    overrides: tuple[tuple[str, float | bool], ...] = ()
+    overrides: tuple[tuple[str, float | bool | str], ...] = ()
     steps: str | None = None
 
     @classmethod
@@ -113,8 +113,9 @@ def _short_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def _override(key: str, value: float | bool, between: str) -> str:
-    return "no-voting" if key == "score_voting" else f"{key}{between}{value}"
+def _override(key: str, value: float | bool | str, between: str) -> str:
+    left_out = {"score_voting": "no-voting", "clip": "no-clip"}
+    return left_out.get(key, f"{key}{between}{value}")
 
 
 def _shown(key: str, value: Any) -> str:

@@ -244,7 +244,7 @@ def _check_floor(where: str, model: Model, variants: Iterable[RunVariant]) -> No
         return
     for variant in variants:
         threshold = dict(variant.recipe.overrides).get("score_thr")
-        if threshold is not None and threshold < floor:
+        if isinstance(threshold, float | int) and threshold < floor:
             raise UserError(
                 f"{where}: variant {variant.name} thresholds at {threshold:g}, below the floor of the "
                 f"candidates; raise its score_thr, or lower models.{model.name}.candidate_floor ({floor:g})"

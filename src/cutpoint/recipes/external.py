@@ -82,6 +82,11 @@ def _final_clipped(spec: HeadSpec) -> list[Step]:
     return [*_final(spec), Clip("original")]
 
 
+def _final_per_axis(spec: HeadSpec) -> list[Step]:
+    """``final`` with the factor of each axis, mmdet's ``scale_factor``, which mmdeploy's test uses too."""
+    return [*_final(spec)[:-1], Rescale("divide")]
+
+
 def _ssd(spec: HeadSpec) -> list[Step]:
     """``Predictor``, vision/ssd/predictor.py, and mb_tiny_fd.py of Linzaer's Ultra-Light-Fast detector.
 
@@ -128,6 +133,7 @@ EXTERNAL: dict[str, Callable[[HeadSpec], list[Step]]] = {
     "detr": _detr,
     "final": _final,
     "final-clipped": _final_clipped,
+    "final-per-axis": _final_per_axis,
     "ssd": _ssd,
     "nanodet": _nanodet,
 }

@@ -16,6 +16,7 @@ RECIPES = (
     "detr",
     "final",
     "final-clipped",
+    "final-per-axis",
     "ssd",
     "nanodet",
 )
