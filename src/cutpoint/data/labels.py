@@ -24,7 +24,8 @@ def label_map(
     """Category id of each model class.
 
     Args:
-        classes: the model's class names in channel order.
+        classes: the model's class names in channel order; the empty text for a label without a class. With
+            one of those a label is the class's id.
         mapping: model class name to category name; several classes may map to one category; classes that are
             not listed are dropped; null means equal names.
         manifest: the data set's manifest, with categories in the order of the annotation file.
@@ -35,7 +36,8 @@ def label_map(
         trained_order: the categories of the training annotations in their order, if known.
 
     Returns:
-        a category id per class, null for a class whose detections are dropped; label + 1 without annotations.
+        a category id per class, null for a class whose detections are dropped. Without annotations label + 1,
+        or the label itself where it is an id.
 
     Raises:
         UserError: a name does not exist or appears twice, no class is a category, or the orders differ and
@@ -45,12 +47,17 @@ def label_map(
     if path is None:
         if mapping is not None:
             raise UserError(f"{key}.classes: only for a data set with annotations; use null")
-        return [label + 1 for label in range(len(classes))]
-    twice = [name for name, count in Counter(classes).items() if count > 1]
+        first = 0 if "" in classes else 1
+        return [label if name else None for label, name in enumerate(classes, start=first)]
+    twice = [name for name, count in Counter(classes).items() if count > 1 and name]
     if twice:
         raise UserError(
             f"{key}.classes: the model has several classes {twice[0]!r}, so that the name does not say which "
             "label; give each its own name in the model's metainfo.classes"
+        )
+    if order == "file" and "" in classes:
+        raise UserError(
+            f"{key}.label_order: file numbers labels by the file, and this model's are ids; use names"
         )
     ids = {category.name: category.id for category in manifest.categories}
     if mapping is not None:
@@ -64,7 +71,7 @@ def label_map(
             f"{key}.classes is null, but the model has no class for any category of {path} (the first: "
             f"{first!r}); map the model's class names to category names{did_you_mean(first, classes)}"
         )
-    if order is None:
+    if order is None and "" not in classes:
         _check_order(key, path, classes, in_file, trained_order)
     if order == "file":
         return [ids[name] for name in in_file] + [None] * (len(classes) - len(in_file))

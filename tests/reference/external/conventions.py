@@ -364,10 +364,11 @@ def ssd(net: Net) -> onnx.ModelProto:
     # a location's probabilities sum to 1: several classes near 1 share it
     total = w("ReduceSum", product, [2], keepdims=1)
     product = w("Div", product, w("Max", total, 1.0))
-    nothing = w("Sub", 1.0, w("Min", total, 1.0))
+    both = w("Concat", w("Sub", 1.0, w("Min", total, 1.0)), product, axis=2)
+    scores = w("Softmax", w("Log", w("Max", both, 1e-7)), axis=2)
     boxes = w("Div", corners(w, found), np.float32([[net.size[::-1] * 2]]))
     outputs = [
-        ("scores", "float32", [1, net.places, net.classes + 1], w("Concat", nothing, product, axis=2)),
+        ("scores", "float32", [1, net.places, net.classes + 1], scores),
         ("boxes", "float32", [1, net.places, 4], boxes),
     ]
     return w.build([image(net, "input")], outputs)

@@ -138,10 +138,9 @@ def small(
     rows = []
     for stride in STRIDES:
         weights = random.normal(0, 9 / stride / 3**0.5, (channels, 3, stride, stride)).astype(np.float32)
-        bias = np.float32([0.0] * 2 + [0.3] * 2 + [-1.0] * (channels - 4))
+        bias = np.float32([0.0] * 4 + [-1.0] * (channels - 4))
         y = w("Conv", x, weights, bias, strides=[stride, stride])
-        xy, wh, rest = w.cut(y, 0, 2, 1), w("Tanh", w.cut(y, 2, 4, 1)), w("Sigmoid", w.cut(y, 4, channels, 1))
-        y = w("Concat", w("Tanh", xy), w("Add", wh, 0.5), rest, axis=1)
+        y = w("Concat", w("Tanh", w.cut(y, 0, 4, 1)), w("Sigmoid", w.cut(y, 4, channels, 1)), axis=1)
         rows.append(w("Reshape", y, [0, channels, -1]))
     y = w("Transpose", w("Concat", *rows, axis=2), perm=[0, 2, 1])
     inputs = [("images", "float32", ["b", 3, "h", "w"])]

@@ -1,7 +1,7 @@
 """Detections of a dressed file by hand: numpy, OpenCV and ONNX Runtime, nothing of package or builders.
 
 Each convention is written from its stack's text: how an image becomes the tensor, what the outputs hold, how
-boxes come back to the original image's pixels. Boxes are not clipped to the image; padding rows are dropped.
+boxes come back to the original image's pixels. Boxes are clipped where the stack does it; padding is dropped.
 """
 
 import contextlib
@@ -178,7 +178,7 @@ YOLOV5 = Recipe(score=0.001, iou=0.6, several=True)
 YOLOX = Recipe(most=None, at_least=True)
 QUERIES = Recipe(score=-1.0, iou=None, several=True)
 DETR = Recipe(score=-1.0, iou=None, most=None)
-SSD = Recipe(score=0.01, iou=0.5, most=200, several=True)
+SSD = Recipe(score=0.01, iou=0.3, most=None, several=True)
 NANODET = Recipe(score=0.05, iou=0.6, most=100, several=True)
 
 # --- the outputs: (boxes in the tensor's pixels, scores, labels)
@@ -310,7 +310,7 @@ def read_nanodet(out: dict, recipe: Recipe, size: Sequence[int], classes: int) -
                 boxes[first] = x * stride - left, y * stride - top, x * stride + right, y * stride + bottom
                 first += 1
     assert first == len(found)
-    return recipe(boxes, found[:, :classes])
+    return recipe(boxes.clip(0, [size[1], size[0]] * 2), found[:, :classes])
 
 
 # --- conventions
@@ -337,7 +337,10 @@ def all_seen(image: np.ndarray, seen: Seen, size: Sequence[int]) -> dict[str, np
 
 @dataclass(frozen=True)
 class Convention:
-    """``ids``: labels are category ids; ``original``: the file gives boxes in the original image's pixels."""
+    """``ids``: labels are category ids; ``original``: the file gives boxes in the original image's pixels.
+
+    ``clip``: the stack's own code clips the boxes to the image.
+    """
 
     see: Callable[[np.ndarray, Sequence[int]], Seen]
     tensor: Callable[[np.ndarray], np.ndarray]
@@ -347,6 +350,7 @@ class Convention:
     ids: bool = False
     original: bool = False
     per_axis: bool = False
+    clip: bool = False
 
 
 TENSORRT = counted("num_dets", "det_boxes", "det_scores", "det_classes")
@@ -359,6 +363,9 @@ CONVENTIONS = {
     "yolov5": Convention(centred, rgb01, read_rows5),
     "yolov7_end2end": Convention(centred, rgb01, read_yolov7),
     "tensorrt": Convention(centred, rgb01, TENSORRT),
+    "ultralytics_default": Convention(centred, rgb01, read_columns, ULTRALYTICS, clip=True),
+    "yolov5_default": Convention(centred, rgb01, read_rows5, YOLOV5, clip=True),
+    "yolox_default": Convention(corner_truncated, bgr255, read_undecoded, YOLOX),
     "yolox": Convention(corner, bgr255, read_undecoded),
     "yolox_decoded": Convention(corner, bgr255, read_rows5),
     "rtdetr": Convention(stretched, rgb01, read_rtdetr, more=original_size, original=True),
@@ -368,7 +375,8 @@ CONVENTIONS = {
     "detr": Convention(stretched, imagenet, read_detr, DETR, **STRETCH),
     "queries": Convention(stretched, imagenet, read_sigmoid_queries, QUERIES, more=all_seen, **STRETCH),
     "yolonas_batch": Convention(centred, rgb_bytes, NAS),
-    "yolonas_flat": Convention(centred_636, rgb_bytes, read_nas_flat),
+    "yolonas_flat": Convention(centred, rgb_bytes, read_nas_flat),
+    "yolonas_636": Convention(centred_636, rgb_bytes, read_nas_flat),
     "paddle": Convention(bicubic, rgb01, read_paddle, more=paddle_sizes, original=True),
     "paddle_imagenet": Convention(bicubic, imagenet, read_paddle, more=paddle_sizes, original=True),
     "torchvision": Convention(untouched, single01, read_torchvision, ids=True, original=True),
@@ -378,7 +386,7 @@ CONVENTIONS = {
     "efficientdet_any": Convention(untouched, rgb_bytes_last, read_efficientdet, ids=True, original=True),
     "mmdeploy": Convention(corner, bgr255, read_mmdeploy),
     "ssd": Convention(stretched, ultraface, read_ssd, SSD, **STRETCH),
-    "nanodet_plus": Convention(stretched, nanodet, read_nanodet, NANODET, **STRETCH),
+    "nanodet_plus": Convention(stretched, nanodet, read_nanodet, NANODET, clip=True, **STRETCH),
 }
 
 
@@ -410,6 +418,8 @@ class Judge:
         boxes, scores, labels = known.read(found, known.recipe, size, self.classes)
         if not known.original:
             boxes = seen.back(boxes, known.per_axis)
+        if known.clip:
+            boxes = boxes.clip(0, [image.shape[1], image.shape[0]] * 2)
         return np.asarray(boxes, np.float64).reshape(-1, 4), scores, labels.astype(np.int64)
 
 

@@ -56,6 +56,15 @@ def test_without_annotations():
         label_map(["a", "b"], {"a": "person"}, without)
 
 
+def test_labels_that_are_ids_have_numbers_without_a_class():
+    classes = ["", "person", "", "", "vehicle"]
+    assert label_map(classes, None, MANIFEST) == [None, 2, None, None, 7]
+    assert label_map(classes, {"vehicle": "person"}, MANIFEST) == [None, None, None, None, 2]
+    assert label_map(classes, None, make_manifest(())) == [None, 1, None, None, 4]
+    with pytest.raises(UserError, match="file numbers labels by the file, and this model's are ids"):
+        label_map(classes, None, MANIFEST, order="file")
+
+
 def test_a_class_name_that_is_there_twice_is_refused():
     with pytest.raises(UserError, match=r"datasets\.street\.classes: the model has several classes 'person'"):
         label_map(["person", "vehicle", "person"], None, MANIFEST)
