@@ -47,8 +47,8 @@ def label_map(
     if path is None:
         if mapping is not None:
             raise UserError(f"{key}.classes: only for a data set with annotations; use null")
-        first = 0 if "" in classes else 1
-        return [label if name else None for label, name in enumerate(classes, start=first)]
+        start = 0 if "" in classes else 1
+        return [label if name else None for label, name in enumerate(classes, start=start)]
     twice = [name for name, count in Counter(classes).items() if count > 1 and name]
     if twice:
         raise UserError(
