@@ -71,6 +71,12 @@ def detections_file(evaluation: Evaluation, variant: Variant) -> str:
     return variant_file("detections", evaluation, variant)
 
 
+def golden_folders(evaluation: Evaluation) -> list[str]:
+    """The golden packs of the variants that are ONNX files."""
+    variants = [variant for variant in evaluation.run_variants if variant.run.export]
+    return [variant_file("golden", evaluation, variant, "") for variant in variants]
+
+
 def samples_file(evaluation: Evaluation, variant: Variant) -> str | None:
     """AP of a variant on resamples of its data set; null without annotations."""
     labelled = evaluation.dataset.annotations

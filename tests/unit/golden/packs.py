@@ -109,9 +109,9 @@ def prepared(pack: Path, recipe: Any, name: str, shape: tuple[int, int] | None =
     return prepare(decode(pack / file), recipe, shape)[0]
 
 
-def check(pack: Path, port: Path, *options: str, python: str = sys.executable) -> tuple[int, str]:
-    """Run the pack's checker alone; the exit code, and what it prints."""
-    command = [python, "-I", str(pack / "check.py"), str(pack), str(port), *options]
+def check(pack: Path, port: Path, *options: str, script: Path | None = None) -> tuple[int, str]:
+    """Run the pack's checker alone, or another pack's; the exit code, and what it prints."""
+    command = [sys.executable, "-I", str(script or pack / "check.py"), str(pack), str(port), *options]
     done = subprocess.run(command, capture_output=True, text=True, cwd=pack.parent)
     return done.returncode, done.stdout + done.stderr
 

@@ -1,0 +1,22 @@
+"""Adapter for rule golden_pack: unpack the Snakemake object, call the package, nothing else."""
+
+from typing import TYPE_CHECKING
+
+from cutpoint.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+if __name__ == "__main__":
+    with log_to(snakemake.log[0]):
+        # Imported after the redirect, so that a missing library shows up in this job's log.
+        from cutpoint.golden.pack import write_pack
+
+        files = ("onnx", "manifest", "labels", "detections")
+        write_pack(
+            **{name: snakemake.wildcards[name] for name in ("dataset", "model", "variant")},
+            **{name: snakemake.input[name] for name in files},
+            threads=snakemake.threads,
+            **snakemake.params.settings,
+            out=snakemake.output[0],
+        )
