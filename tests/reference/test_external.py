@@ -62,9 +62,10 @@ def external(atss_exports, tmp_path):
 
 @pytest.fixture
 def verify(atss_exports, manifest, tmp_path):
-    def run(export):
+    def run(export, checkpoint=None):
         model, out = atss_exports.model, str(tmp_path / "verify.json")
-        arguments = {"config": model.config_name, "checkpoint": model.checkpoint, "spec": model.spec_file}
+        arguments = {"config": model.config_name, "spec": model.spec_file}
+        arguments["checkpoint"] = checkpoint or model.checkpoint
         verify_export(export=export, **arguments, manifest=manifest, images=3, out=out)
         return read_json(out)
 
@@ -107,6 +108,26 @@ def test_external_detections_are_judged(external, verify):
     found = verify(external("e2etensor", E2E | {"label": {"tensor": "turned"}}, "e2e", turn))
     assert found["tensors"][0]["agreement"] < before / 2
     assert found["failures"][0].startswith("boxes, only ")
+
+
+@pytest.mark.parametrize("name", ["e2eimage", "e2etensor"])
+def test_every_file_of_detections_is_judged(verify, atss_exports, tmp_path, name):
+    model = atss_exports.model
+    export = str(model.folder / f"{name}.onnx")
+    found = verify(export)
+    assert found["passed"]
+    assert min(tensor["agreement"] for tensor in found["tensors"]) > 0.98
+    # of other weights than PyTorch's
+    state = torch.load(model.checkpoint)
+    generator = torch.Generator().manual_seed(0)
+    for key, value in state["state_dict"].items():
+        if key.startswith("bbox_head.atss_reg"):
+            state["state_dict"][key] = torch.randn(value.shape, generator=generator) * 0.1
+    torch.save(state, tmp_path / "others.pth")
+    found = verify(export, str(tmp_path / "others.pth"))
+    assert not found["passed"]
+    assert found["failures"][0].startswith("boxes, only ")
+    assert found["tensors"][0]["agreement"] < 0.1
 
 
 @pytest.mark.parametrize("cut", ["e2e", "raw"])

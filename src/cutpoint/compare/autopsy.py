@@ -12,8 +12,7 @@ from cutpoint.compare.causes import Store, View, explain_image, identify
 from cutpoint.compare.follow import Followed, Key, open_candidates
 from cutpoint.errors import UserError
 from cutpoint.matching import AGREEMENT_IOU, find_overlaps, group_rows, pair_overlaps
-from cutpoint.recipes.recipe import Recipe, limit_top_k, resolve_recipe
-from cutpoint.recipes.steps.boxes import Clip, Rescale
+from cutpoint.recipes.recipe import Recipe, in_graph_form, resolve_recipe
 from cutpoint.records.autopsy import SIDES, AutopsyRow, read_autopsy, write_autopsy
 from cutpoint.records.comparison import StepCounts
 from cutpoint.records.detections import Refused, read_results
@@ -123,15 +122,6 @@ def count_steps(path: str) -> StepCounts:
     for row in read_autopsy(path):
         counts[row.side][row.step] += 1
     return StepCounts(**{side: dict(count.most_common()) for side, count in counts.items()})
-
-
-def in_graph_form(recipe: Recipe, clip: str, topk_limit: int | None) -> Recipe:
-    """The recipe as an ``e2e`` export runs it; with ``clip: tensor`` it stays in network pixels."""
-    recipe = recipe if topk_limit is None else limit_top_k(recipe, topk_limit)
-    if clip == "image":
-        return recipe
-    steps = (replace(step, to="tensor") if isinstance(step, Clip) else step for step in recipe.steps)
-    return Recipe((*(step for step in steps if not isinstance(step, Rescale)), Rescale("divide")))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from cutpoint.recipes.bases import steps_of
 from cutpoint.recipes.served import check_served, pair_demands
+from cutpoint.recipes.steps.boxes import Clip, Rescale
 from cutpoint.recipes.steps.overlaps import Nms
 from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
 from cutpoint.recipes.steps.step import Kind, Step
@@ -75,3 +76,12 @@ def limit_top_k(recipe: Recipe, limit: int) -> Recipe:
 def floor_of(recipe: Recipe) -> Floor | None:
     """The highest floor that is enough for this recipe: its own first threshold; null without one."""
     return next(iter(pair_demands(recipe.steps)), None)
+
+
+def in_graph_form(recipe: Recipe, clip: str, topk_limit: int | None) -> Recipe:
+    """The recipe as an ``e2e`` export runs it; with ``clip: tensor`` it stays in network pixels."""
+    recipe = recipe if topk_limit is None else limit_top_k(recipe, topk_limit)
+    if clip == "image":
+        return recipe
+    steps = (replace(step, to="tensor") if isinstance(step, Clip) else step for step in recipe.steps)
+    return Recipe((*(step for step in steps if not isinstance(step, Rescale)), Rescale("divide")))

@@ -19,14 +19,14 @@ from tiny import (
     yolox_head,
 )
 
-from cutpoint.compare.autopsy import Side, autopsy, count_steps, in_graph_form
+from cutpoint.compare.autopsy import Side, autopsy, count_steps
 from cutpoint.decode.candidates import from_raw
 from cutpoint.errors import UserError
 from cutpoint.files import read_json, write_json
 from cutpoint.matching import find_overlaps, pair_overlaps
 from cutpoint.predict.postprocess import postprocess
 from cutpoint.recipes.apply import apply_recipe
-from cutpoint.recipes.recipe import resolve_recipe
+from cutpoint.recipes.recipe import in_graph_form, resolve_recipe
 from cutpoint.recipes.steps.boxes import Clip
 from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
 from cutpoint.records.detections import make_results
