@@ -91,7 +91,8 @@ def prepare(
         if target[0] > shape[0] or target[1] > shape[1]:
             raise UserError(
                 f"an image of {height}x{width} becomes {target[0]}x{target[1]}, which does not fit the "
-                f"export's static shape {shape[0]}x{shape[1]}; use `shape: dynamic` or a larger shape"
+                f"file's fixed shape {shape[0]}x{shape[1]}; take a file of a larger or free shape, or an "
+                "`input` that resizes to it, as stretch does"
             )
         target = shape
     tensor = empty((1, *target, 3) if form.channels_last else (1, 3, *target), dtype=form.dtype)

@@ -44,7 +44,8 @@ def verify_export(
     """
     session = Session(export, "cpu")
     if session.spec.digest != read_spec(spec).digest:
-        raise UserError(f"{export}: made with another specification than {spec}; rerun export_onnx")
+        rule = "import_onnx" if session.external else "export_onnx"
+        raise UserError(f"{export}: made with another specification than {spec}; rerun {rule}")
     head = dense_head(session.spec, "the verification")
     mmdet_config = load_config(config)
     detector = build_detector(mmdet_config, checkpoint)

@@ -67,7 +67,7 @@ def import_onnx(*, onnx: str, outputs: dict[str, Any], spec: str, cut: str, out:
         results, metadata = dense_decoded(file, head)
     else:
         results = row_values(file, drop_padding=False)
-        metadata = {"clip": {"network": "tensor", "original": None}[outputs.get("frame", "network")]}
+        metadata = {"clip": {"network": "tensor", "original": None}[(outputs.get("frame") or "network")]}
     save(file, results, model_spec, out, cut=cut, **metadata)
 
 
@@ -136,7 +136,7 @@ def write_described(
     file = ExternalFile(onnx, graph, outputs, priors)
     open_input(file, description.tensor, description.constants)
     file.add_batch()
-    if outputs.get("frame", "network") != "network":
+    if (outputs.get("frame") or "network") != "network":
         raise file.error(
             "outputs.frame: boxes are in pixels of the network's input; remove frame, and write constants: "
             "{NAME: network_wh} for an input that takes the size of the original image"

@@ -43,7 +43,7 @@ class ExternalFile(ExternalGraph):
 
     def __init__(self, path: str, model: ir.Model, outputs: dict[str, Any], priors: Priors) -> None:
         super().__init__(path, model)
-        self.described, self.layout, self.priors = outputs, outputs.get("layout", "rows"), priors
+        self.described, self.layout, self.priors = outputs, outputs.get("layout") or "rows", priors
 
     def add_batch(self) -> None:
         """Give all outputs an axis for the images if the boxes have none; one image is then run at a time.
@@ -133,10 +133,8 @@ class ExternalFile(ExternalGraph):
                 rest itself.
             own: the head's own activation.
         """
-        if "activation" in described:
-            return Activation(described["activation"], described.get("background"))
-        if "background" in described:
-            return Activation("none", described["background"])
+        if "activated" not in described and {"activation", "background"} & described.keys():
+            return Activation(described.get("activation", "none"), described.get("background"))
         if described.get("activated", own == "none"):
             return Activation()
         return Activation("softmax", "last") if own == "softmax" else Activation(own)  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ def check_served(steps: Iterable[Step], floor: Floor, scores: str = "class") -> 
     if scores == "fused":
         floor = replace(floor, quantity="product")
         if any(isinstance(step, Threshold) and step.quantity == "factor" for step in steps):
-            raise UserError("recipe thresholds the factor: `scores: fused` has only class score x factor")
+            raise UserError("recipe thresholds the factor: this file gives only class score x factor")
     if floor.value <= 0:  # all pairs are candidates
         return
     floor_text = f"candidates end at {floor.quantity} score {floor.value:g}"
@@ -37,7 +37,7 @@ def check_served(steps: Iterable[Step], floor: Floor, scores: str = "class") -> 
     usable = [demand for demand in demands if floor.quantity == "class" or demand.quantity == "product"]
     if not usable:
         if scores == "fused":
-            mend = "export with `scores: class`, or choose a recipe that thresholds class score x factor"
+            mend = "take a file that gives the factor beside it, or a recipe that thresholds score x factor"
         raise UserError(f"recipe thresholds the class score: {floor_text}; {mend}")
     best = max(usable, key=lambda demand: demand.value)
     looser = best.value == floor.value and best.inclusive > floor.inclusive

@@ -357,6 +357,14 @@ ROWS = {"box": np.zeros((1, 60, 4)), "score": np.zeros((1, 60, 3)), "factor": np
 DESCRIBED = {key: {"tensor": key, "activated": True} for key in ROWS}
 
 
+@pytest.mark.parametrize("opset", [9, 10])
+def test_a_file_of_an_old_opset_is_converted(external, opset):
+    arrays = {name: value.astype(np.float32) for name, value in ROWS.items()}
+    expected = infer(external(arrays, DESCRIBED, "raw", yolox_head()))
+    for name, value in infer(external(arrays, DESCRIBED, "raw", yolox_head(), opset=opset)).items():
+        np.testing.assert_array_equal(value, expected[name])
+
+
 @pytest.mark.parametrize(
     ("tensors", "outputs", "settings", "message"),
     [

@@ -2,10 +2,12 @@
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from datasets import make_image, save_manifest
 from described import HEIGHT, WIDTH, external_head, import_tensors
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import quantize_dynamic
 from tiny import yolox_head
 
 from cutpoint.errors import UserError
@@ -158,6 +160,28 @@ def test_raw_values_are_judged_after_their_decoding(check, decoded):
     else:
         assert found.passed
         assert [tensor.name for tensor in found.tensors] == ["boxes", "scores", "factors"]
+
+
+def test_a_dynamically_quantised_file_is_int8(tmp_path, check):
+    weights = np.random.default_rng(0).uniform(0, 1, (64, 3)).astype(np.float32)
+    features = np.random.default_rng(1).uniform(0, 0.03, (1, COUNT, 64)).astype(np.float32)
+    nodes = [helper.make_node("MatMul", ["f_constant", "w_constant"], ["s"])]
+    outputs = [helper.make_tensor_value_info("s", TensorProto.FLOAT, [1, COUNT, 3])]
+    initial = [
+        numpy_helper.from_array(features, "f_constant"),
+        numpy_helper.from_array(weights, "w_constant"),
+    ]
+    graph = helper.make_graph(nodes, "g", [], outputs, initial)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+    onnx.save(made, tmp_path / "float.onnx")
+    quantize_dynamic(tmp_path / "float.onnx", tmp_path / "dynamic.onnx")
+    quantised = onnx.load(tmp_path / "dynamic.onnx").graph
+    tensors = {value.name: numpy_helper.to_array(value) for value in quantised.initializer}
+    for node in quantised.node:
+        node.input[:] = [f"{name}_constant" if name in tensors else name for name in node.input]
+    said = {"s": (TensorProto.FLOAT, [1, COUNT, 3])}
+    found = check(tensors | {"b": objects()}, DECODED, "decoded", nodes=list(quantised.node), said=said)
+    assert (found.precision, found.passed) == ("int8", True)
 
 
 def test_outputs_of_a_wrong_shape_stop_it(check):

@@ -396,7 +396,7 @@ def test_what_fused_scores_can_serve(head, refused):
             found.add(name)
     assert found == refused, head
     if refused:
-        with pytest.raises(UserError, match=r"scores: (class|fused)"):
+        with pytest.raises(UserError, match=r"gives the factor beside it|only class score x factor"):
             resolve_recipe("mmdet3", HEADS[head], scores="fused")
 
 

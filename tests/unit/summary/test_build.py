@@ -11,6 +11,7 @@ from cutpoint.errors import UserError
 from cutpoint.records.per_class import read_per_class
 from cutpoint.records.summary import read_summary
 from cutpoint.records.truth import LeftOut, write_truth
+from cutpoint.records.verification import read_verification, write_verification
 from cutpoint.summary.build import summarize
 
 CONTRACT = (
@@ -101,6 +102,15 @@ def test_every_failed_tensor_is_a_note_of_its_own(out):
         "failed: cls_1, max abs 3.1e-2, worst",
         "2 of 20 tensors saturate, most conv_1 (1.20%)",
     ]
+
+
+def test_the_precision_is_the_files_own(made, tmp_path):
+    row = made["rows"][1]
+    verification = read_verification(row["verify"])
+    write_verification(tmp_path / "v.json", replace(verification, precision="int8"))
+    assert (row["precision"], verification.precision) == ("fp32", "fp32")
+    rows = [made["rows"][0], dict(row, verify=str(tmp_path / "v.json"))]
+    assert cells(run(rows, tmp_path), "street", "raw")["precision"] == "int8"
 
 
 def test_tensors_that_overflow_are_noted(made, tmp_path):
