@@ -18,7 +18,11 @@ RESAMPLES = 1000
 
 
 def time_in_turn(
-    calls: dict[str, Callable[[], Any]], min_seconds: float = 1.0, min_runs: int = 30, warm_up: int = 3
+    calls: dict[str, Callable[[], Any]],
+    min_seconds: float = 1.0,
+    min_runs: int = 30,
+    warm_up: int = 3,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, np.ndarray]:
     """Run the calls in turn, round after round, so that what disturbs the machine disturbs all of them.
 
@@ -28,6 +32,7 @@ def time_in_turn(
         calls: name to a callable without arguments.
         min_seconds, min_runs: rounds go on until both are reached, warm-up not counted.
         warm_up: rounds that are thrown away.
+        clock: what a call is measured with, seconds.
 
     Returns:
         name to ``(R,)`` float64 milliseconds; row ``r`` of all belongs to one round.
@@ -43,9 +48,9 @@ def time_in_turn(
         end, runs = time.perf_counter() + min_seconds, 0
         while runs < min_runs or time.perf_counter() < end:
             for name in random.permutation(list(calls)):
-                start = time.perf_counter()
+                start = clock()
                 calls[name]()
-                samples[name].append((time.perf_counter() - start) * 1000)
+                samples[name].append((clock() - start) * 1000)
             runs += 1
     finally:
         gc.enable()
