@@ -35,6 +35,7 @@ rule all:
 
 
 include: "workflow/rules/data.smk"
+include: "workflow/rules/layouts.smk"
 include: "workflow/rules/detector.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/predict.smk"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cutpoint.plan.choices import RecipeChoice
 from cutpoint.plan.config import complete_config
 from cutpoint.plan.gate_rules import resolve_gate
 from cutpoint.plan.resolve import build_plan
@@ -94,7 +95,7 @@ def test_examples_plan(config):
     }
     config["evaluations"] = [{**evaluation, "variants": list(config["variants"])}]
     complete = complete_config(config, SCHEMA)
-    plan = build_plan(complete, "cpu", lambda where, path, name: Layout("any", "decoded", "own"))
+    plan = build_plan(complete, "cpu", lambda *arguments: Layout("any", "decoded", RecipeChoice("own")))
     assert [variant.name for variant in plan.evaluations[0].variants] == list(config["variants"])
     assert len(resolve_gate(complete["gate"], plan.evaluations)) >= len(config.get("gate", []))
 

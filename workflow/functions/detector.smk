@@ -5,9 +5,11 @@ VERIFIED_IMAGES = 3
 
 
 def list_model_files(wildcards):
-    """The local files of a model: its config with all that it reaches, its checkpoint, imported modules."""
+    """The local files of an mmdet model: its config with all that it reaches, checkpoint, imported modules."""
     model = PLAN.model(wildcards.model)
-    return [*CONFIGS[model.name], model.checkpoint, *MODULES]
+    return (
+        [] if model.is_external else [*CONFIGS[model.name], model.checkpoint, *MODULES]
+    )
 
 
 def get_model_files(wildcards):

@@ -49,6 +49,26 @@ def get_import_settings(wildcards):
     return {"cut": export.cut, **json.loads(export.external.written)}
 
 
+def get_imported_exports():
+    """Matches the exports that are files of models without mmdet, as they are."""
+    models = [model.name for model in PLAN.models if model.is_external]
+    exports = [export for model in models for export in PLAN.files(model)]
+    return match_any({export.name for export in exports if not export.is_converted})
+
+
+def get_layout_settings(wildcards):
+    external = get_export(wildcards).external
+    return {
+        "layout": external.layout,
+        "written": json.loads(external.written),
+        "candidate_floor": PLAN.model(wildcards.model).candidate_floor,
+    }
+
+
+def get_export_spec(wildcards):
+    return spec_file(wildcards.model, get_export(wildcards))
+
+
 def get_verify_manifest(wildcards):
     """The data set whose images are used to check an export or a reduced precision."""
     return manifest_file(PLAN.datasets_of(wildcards.model)[0])

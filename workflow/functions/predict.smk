@@ -1,4 +1,4 @@
-from cutpoint.plan.paths import onnx_file, prediction_files
+from cutpoint.plan.paths import onnx_file, prediction_files, variant_spec
 
 
 def get_predict_threads(wildcards):
@@ -9,6 +9,10 @@ def get_predict_threads(wildcards):
         return min(workflow.cores, 8)
     jobs = sum(len(e.runs) * e.dataset.shards for e in PLAN.evaluations)
     return max(1, workflow.cores // jobs)
+
+
+def get_check_settings(wildcards):
+    return {"images": VERIFIED_IMAGES}
 
 
 def get_run_export(wildcards):
@@ -28,8 +32,7 @@ def get_run_settings(wildcards):
 
 def get_results_variants():
     """Matches the variants that are external results files; matches nothing if there is none."""
-    names = {v.name for e in PLAN.evaluations for v in e.results_variants}
-    return "|".join(sorted(names)) or "(?!)"
+    return match_any({v.name for e in PLAN.evaluations for v in e.results_variants})
 
 
 def get_results_file(wildcards):
@@ -46,7 +49,9 @@ def get_results_digest(wildcards):
 
 
 def get_predictions(wildcards):
-    return prediction_files(get_evaluation(wildcards), get_variant(wildcards))
+    evaluation, variant = get_evaluation(wildcards), get_variant(wildcards)
+    files = prediction_files(evaluation, variant)
+    return {**files, "spec": variant_spec(evaluation, variant)}
 
 
 def get_recipe_settings(wildcards):

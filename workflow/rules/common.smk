@@ -18,7 +18,8 @@ from cutpoint.plan.devices import check_providers, resolve_device
 from cutpoint.plan.digests import Digests
 from cutpoint.plan.locations import find_beside, locate_config
 from cutpoint.plan.old_keys import upgrade_config
-from cutpoint.plan.paths import accepted_file
+from cutpoint.plan.paths import accepted_file, classes_file, spec_file
+from cutpoint.plan.recognition import Recogniser
 from cutpoint.plan.resolve import build_plan
 from cutpoint.plan.sources import read_sources
 from cutpoint.plan.tables import report_entries, table_rows
@@ -46,8 +47,11 @@ try:
     TODAYS, NOTICES = upgrade_config(config)
     CONFIG = locate_config(complete_config(TODAYS, SCHEMA), CLONE)
     SOURCES = read_sources(find_beside("data/sources.tsv", CLONE))
+    RECOGNISER = Recogniser(SOURCES, DIGESTS)
     PLAN = build_plan(
-        CONFIG, resolve_device(CONFIG["device"], remote=workflow.remote_exec)
+        CONFIG,
+        resolve_device(CONFIG["device"], remote=workflow.remote_exec),
+        RECOGNISER,
     )
     GATE = resolve_gate(CONFIG["gate"], PLAN.evaluations)
     check_files(PLAN, SOURCES, DIGESTS)
@@ -98,9 +102,28 @@ def get_variant(wildcards):
     return get_evaluation(wildcards).variant(wildcards.variant)
 
 
+def match_any(names):
+    """A pattern that matches these names; nothing if there are none."""
+    return "|".join(sorted(names)) or "(?!)"
+
+
+def get_mmdet_models():
+    return match_any(model.name for model in PLAN.models if not model.is_external)
+
+
+def get_external_models():
+    """Matches the models without mmdet."""
+    return match_any(model.name for model in PLAN.models if model.is_external)
+
+
+def get_classes(wildcards):
+    """The file with the class names of a model."""
+    return classes_file(PLAN.model(wildcards.model))
+
+
 def get_variants():
     """Matches the names of all variants."""
-    return "|".join(sorted({v.name for e in PLAN.evaluations for v in e.variants}))
+    return match_any({v.name for e in PLAN.evaluations for v in e.variants})
 
 
 def get_reference_name(wildcards):
@@ -122,6 +145,12 @@ def get_gpu_count(wildcards):
     return max(run.gpus for run in get_runs(wildcards))
 
 
+def get_specs(wildcards):
+    """The specifications of a job's runs."""
+    exports = [run.export for run in get_runs(wildcards)]
+    return list(dict.fromkeys(spec_file(wildcards.model, export) for export in exports))
+
+
 def get_accepted(wildcards):
     """The verifications that the use of exports waits for, if they are strict."""
     runs = get_runs(wildcards) if CONFIG["verify"] == "strict" else []
@@ -139,6 +168,7 @@ def get_digests(paths):
 
 
 include: "../functions/data.smk"
+include: "../functions/layouts.smk"
 include: "../functions/detector.smk"
 include: "../functions/export.smk"
 include: "../functions/predict.smk"

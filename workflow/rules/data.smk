@@ -57,7 +57,7 @@ rule map_labels:
     """The category of each class of a model."""
     input:
         manifest="results/manifests/{dataset}.json",
-        spec="results/models/{model}/spec.json",
+        spec=get_classes,
     output:
         "results/labels/{dataset}/{model}.json",
     log:

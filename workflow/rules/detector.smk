@@ -8,6 +8,8 @@ rule describe_model:
         "logs/describe_model/{model}.log",
     benchmark:
         "logs/benchmarks/describe_model/{model}.tsv"
+    wildcard_constraints:
+        model=get_mmdet_models(),
     params:
         code=get_code("cutpoint.detector.describe"),
         sources=get_model_digests,
@@ -29,6 +31,7 @@ rule trace_model:
     benchmark:
         "logs/benchmarks/trace_model/{model}/{trace}.tsv"
     wildcard_constraints:
+        model=get_mmdet_models(),
         trace=r"trace-fp32[A-Za-z0-9_-]*",
     params:
         code=get_code("cutpoint.detector.trace"),
@@ -52,6 +55,8 @@ rule verify_export:
         "logs/verify_export/{model}/{export}.log",
     benchmark:
         "logs/benchmarks/verify_export/{model}/{export}.tsv"
+    wildcard_constraints:
+        model=get_mmdet_models(),
     params:
         code=get_code("cutpoint.detector.verify"),
         sources=get_model_digests,
@@ -75,6 +80,7 @@ rule predict_pytorch:
     benchmark:
         "logs/benchmarks/predict/{dataset}/{model}/{run}/{shard}.tsv"
     wildcard_constraints:
+        model=get_mmdet_models(),
         run=r"pytorch-[A-Za-z0-9_-]+",
     threads: get_pytorch_threads
     resources:

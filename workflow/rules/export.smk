@@ -76,6 +76,7 @@ rule import_onnx:
     benchmark:
         "logs/benchmarks/import_onnx/{model}/{export}.tsv"
     wildcard_constraints:
+        model=get_mmdet_models(),
         export=r"(raw|decoded|e2e)-external-[A-Za-z0-9_-]+",
     params:
         code=get_code("cutpoint.export.external"),
@@ -83,6 +84,29 @@ rule import_onnx:
         settings=get_import_settings,
     script:
         "../scripts/export/import_onnx.py"
+
+
+rule import_external:
+    """An ONNX file of a model without mmdet as an export, with the specification that its layout gives."""
+    input:
+        onnx=get_external_file,
+        classes="results/models/{model}/classes.json",
+    output:
+        onnx="results/models/{model}/{export}.onnx",
+        spec="results/models/{model}/{export}.spec.json",
+    log:
+        "logs/import_external/{model}/{export}.log",
+    benchmark:
+        "logs/benchmarks/import_external/{model}/{export}.tsv"
+    wildcard_constraints:
+        model=get_external_models(),
+        export=get_imported_exports(),
+    params:
+        code=get_code("cutpoint.export.import_external"),
+        sources=get_external_digests,
+        settings=get_layout_settings,
+    script:
+        "../scripts/export/import_external.py"
 
 
 rule accept_export:

@@ -4,7 +4,7 @@ rule time_variants:
         files=get_model_files,
         exports=get_timed_exports,
         accepted=get_accepted,
-        spec="results/models/{model}/spec.json",
+        spec=get_specs,
         manifest="results/manifests/{dataset}.json",
     output:
         "results/latency/{dataset}/{model}/samples.parquet",

@@ -1,9 +1,31 @@
+rule check_external:
+    """What a file without an mmdet model gives on a few images: whether its layout's reading can be true."""
+    input:
+        export="results/models/{model}/{export}.onnx",
+        spec=get_export_spec,
+        manifest=get_verify_manifest,
+    output:
+        "results/models/{model}/{export}.verify.json",
+    log:
+        "logs/check_external/{model}/{export}.log",
+    benchmark:
+        "logs/benchmarks/check_external/{model}/{export}.tsv"
+    wildcard_constraints:
+        model=get_external_models(),
+    params:
+        code=get_code("cutpoint.predict.check_external"),
+        settings=get_check_settings,
+    script:
+        "../scripts/predict/check_external.py"
+
+
 rule predict:
     """An export over one shard of a data set: candidates for raw and decoded, detections for e2e."""
     input:
         model=get_run_export,
         accepted=get_accepted,
-        spec="results/models/{model}/spec.json",
+        spec=get_specs,
+        classes=get_classes,
         manifest="results/manifests/{dataset}.json",
     output:
         predictions="results/predictions/{dataset}/{model}/{run}/{shard}.parquet",
@@ -52,7 +74,6 @@ rule postprocess:
     """A variant's detections in COCO results format: the predictions of its run after its recipe."""
     input:
         unpack(get_predictions),
-        spec="results/models/{model}/spec.json",
         labels="results/labels/{dataset}/{model}.json",
     output:
         "results/detections/{dataset}/{model}/{variant}.json",

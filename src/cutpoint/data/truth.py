@@ -4,9 +4,9 @@ import numpy as np
 
 from cutpoint.data.annotations import load_annotations
 from cutpoint.data.labels import label_map, scored_categories
+from cutpoint.records.classes import read_classes
 from cutpoint.records.labels import Labels, read_labels, write_labels
 from cutpoint.records.manifest import Manifest, read_manifest
-from cutpoint.records.model import read_spec, read_trained_order
 from cutpoint.records.truth import GroundTruth, write_truth
 
 
@@ -17,7 +17,7 @@ def map_labels(
 
     Args:
         manifest: manifest JSON.
-        spec: ``spec.json``.
+        spec: ``spec.json``, or ``classes.json`` of a model without mmdet.
         classes: the data set's ``classes``.
         order: the data set's ``label_order``.
         out: labels JSON to write, see ``records.labels.Labels``.
@@ -77,9 +77,10 @@ def check_scoring(
 
 
 def _map_labels(manifest: Manifest, spec: str, classes: dict[str, str] | None, order: str | None) -> Labels:
-    names, trained = list(read_spec(spec).classes), read_trained_order(spec)
-    labels = label_map(names, classes, manifest, order=order, trained_order=trained)
-    return Labels(tuple(names), tuple(labels))
+    model = read_classes(spec)
+    trained = None if model.trained_order is None else list(model.trained_order)
+    labels = label_map(list(model.classes), classes, manifest, order=order, trained_order=trained)
+    return Labels(model.classes, tuple(labels))
 
 
 def _build_truth(

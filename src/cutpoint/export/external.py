@@ -15,11 +15,7 @@ from cutpoint.export.external_input import open_float_input, open_input
 from cutpoint.export.external_levels import Levels, dense_priors
 from cutpoint.export.external_opset import convert_old
 from cutpoint.files import replacing
-from cutpoint.layouts.describe import describe
-from cutpoint.layouts.facts import read_facts
 from cutpoint.layouts.read import read_onnx
-from cutpoint.layouts.recognise import recognise
-from cutpoint.records.classes import read_classes
 from cutpoint.records.description import Description
 from cutpoint.records.json_file import FORMAT, KEY
 from cutpoint.records.model import METADATA_KEY, DenseHead, ModelSpec, dense_head, read_spec, write_spec
@@ -69,39 +65,6 @@ def import_onnx(*, onnx: str, outputs: dict[str, Any], spec: str, cut: str, out:
         results = row_values(file, drop_padding=False)
         metadata = {"clip": {"network": "tensor", "original": None}[(outputs.get("frame") or "network")]}
     save(file, results, model_spec, out, cut=cut, **metadata)
-
-
-def import_external(
-    *,
-    model: str,
-    onnx: str,
-    layout: str | None,
-    written: dict[str, Any],
-    classes: str,
-    candidate_floor: float | None,
-    out: str,
-    out_spec: str,
-) -> None:
-    """Give a file of a model without mmdet the input, outputs and metadata of an export.
-
-    Args:
-        model: its name.
-        onnx: the file; tensors in files next to it are read too.
-        layout: a name of ``layouts.names.LAYOUTS``, or null to recognise it.
-        written: see ``layouts.describe.describe``.
-        classes: the model's ``classes.json``.
-        candidate_floor: the floor of the candidates; null means the layout's own threshold.
-        out, out_spec: see ``write_described``.
-
-    Raises:
-        UserError: the file cannot be read, or is not as its layout says.
-    """
-    facts, names = read_facts(onnx), read_classes(classes).classes
-    chosen = layout or recognise(facts, onnx, names).layout
-    description = describe(onnx, facts, chosen, written, names, candidate_floor)
-    write_described(
-        model=model, onnx=onnx, description=description, classes=names, out=out, out_spec=out_spec
-    )
 
 
 def write_described(

@@ -1,7 +1,7 @@
 """The paths of a plan's files: the only module that writes a path with parts that the plan knows."""
 
 from cutpoint.errors import UserError
-from cutpoint.plan.evaluations import Evaluation
+from cutpoint.plan.evaluations import Evaluation, Model
 from cutpoint.plan.variants import Dataset, Export, ResultsVariant, Run, RunVariant, Trace, Variant
 
 GATE_FILE = "results/gate.json"
@@ -24,6 +24,11 @@ def spec_file(model: str, export: Export | None = None) -> str:
     return f"results/models/{model}/{export.imported.name}.spec.json"
 
 
+def classes_file(model: Model) -> str:
+    """The class names of a model: with all else in the specification of an mmdet model, or alone."""
+    return f"results/models/{model.name}/classes.json" if model.is_external else spec_file(model.name)
+
+
 def trace_file(model: str, trace: Trace) -> str:
     """The graph that exports are made from."""
     return f"results/models/{model}/{trace.name}.onnx"
@@ -35,7 +40,7 @@ def onnx_file(model: str, run: Run) -> str | None:
 
 
 def verify_file(model: str, export: Export) -> str:
-    """The tensors of an export compared with PyTorch's."""
+    """The tensors of an export compared with PyTorch's, or of a model without mmdet with what can be true."""
     return f"results/models/{model}/{export.name}.verify.json"
 
 
@@ -100,7 +105,7 @@ def run_files(evaluation: Evaluation, run: Run) -> dict[str, list[str]]:
 def prediction_files(evaluation: Evaluation, variant: RunVariant) -> dict[str, list[str]]:
     """A variant's shards; for an ONNX file with post-processing also the shards of its raw tensors."""
     run = variant.run
-    hidden = run.candidates if run.cut == "e2e" and run.export else None
+    hidden = run.candidates if run.export and not run.keeps_candidates else None
     candidates = shard_files(evaluation, hidden, "parquet") if hidden else []
     return {**run_files(evaluation, run), "candidates": candidates}
 

@@ -61,7 +61,7 @@ def build_plan(config: dict[str, Any], device: str, recognise: Recognise = recog
             n: _find(f"{where}.variants", n, config["variants"], "variants") for n in entry["variants"]
         }
         chosen = {
-            name: resolve_external(name, variant, model.name, *settings, recognise)
+            name: resolve_external(name, variant, model, *settings, recognise)
             if model.is_external
             else variants[name]
             for name, variant in written.items()

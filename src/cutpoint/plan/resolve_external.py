@@ -8,6 +8,7 @@ from typing import Any
 
 from cutpoint.errors import UserError
 from cutpoint.plan.choices import InputChoice, RecipeChoice
+from cutpoint.plan.evaluations import Model
 from cutpoint.plan.resolve_variant import (
     MAKING,
     check_input,
@@ -19,7 +20,6 @@ from cutpoint.plan.resolve_variant import (
     resolve_run,
 )
 from cutpoint.plan.variants import (
-    NOTHING,
     Dataset,
     Export,
     External,
@@ -27,6 +27,7 @@ from cutpoint.plan.variants import (
     Trace,
     Variant,
 )
+from cutpoint.recipes.names import OVERRIDES
 
 RUNTIME = "onnxruntime"
 # The name of a head's own recipe in Cutpoint. A file of a layout has that of the layout.
@@ -35,30 +36,35 @@ OWN_RECIPE = RecipeChoice().name
 
 @dataclass(frozen=True)
 class Layout:
-    """The layout of a file: its name, the cut that it ends in, and the base of its recipe."""
+    """The layout of a file: its name, the cut that it ends in, and its recipe.
+
+    ``asks_input``: whether the config has to say what an image becomes.
+    """
 
     name: str
     cut: str
-    recipe: str
+    recipe: RecipeChoice
+    asks_input: bool = False
 
 
-# the layout of a file: from the config key that names the file, its path, and the name in the config or null
-Recognise = Callable[[str, str, str | None], Layout]
+# the layout of a file: from the place of the variant in the config, the file's path, the name in the config
+# or null, and the model
+Recognise = Callable[[str, str, str | None, Model], Layout]
 
 
-def recognise_none(where: str, path: str, name: str | None) -> Layout:
+def recognise_none(where: str, path: str, name: str | None, model: Model) -> Layout:
     """Refuse every file, for plans that read none.
 
     Raises:
         UserError: always.
     """
-    raise UserError(f"{where}: the layout of {path} is needed, and no file is read here")
+    raise UserError(f"{where}.onnx: the layout of {path} is needed, and no file is read here")
 
 
 def resolve_external(
     name: str,
     entry: dict[str, Any],
-    model: str,
+    model: Model,
     recipes: dict[str, Any],
     datasets: dict[str, Dataset],
     device: str,
@@ -69,7 +75,7 @@ def resolve_external(
     Args:
         name: of the variant.
         entry: completed with the schema's defaults.
-        model: the model's name, for messages.
+        model: the model without mmdet.
         recipes, datasets, device: see ``resolve_variant``.
         recognise: finds the layout of a file.
 
@@ -82,13 +88,8 @@ def resolve_external(
     check_no_results(where, entry)
     _check_keys(where, entry, model)
     path = os.path.normpath(entry["onnx"])
-    layout = recognise(f"{where}.onnx", path, entry["layout"])
-    written = {
-        key: entry.get(key) for key in ("cut", "constants") if entry.get(key) not in (None, layout.cut)
-    }
-    outputs = drop_unwritten(entry["outputs"] or {})
-    written |= {"outputs": outputs} if outputs else {}
-    text = json.dumps(written, sort_keys=True) if written else NOTHING
+    layout = recognise(where, path, entry["layout"], model)
+    text = json.dumps(_written(entry, layout), sort_keys=True)
     calibration = resolve_calibration(where, entry, datasets)
     export = Export(
         entry.get("cut") or layout.cut,
@@ -101,13 +102,25 @@ def resolve_external(
     return RunVariant(name, resolve_run(where, entry, RUNTIME, export, chosen, device), recipe)
 
 
-def _check_keys(where: str, entry: dict[str, Any], model: str) -> None:
+def _written(entry: dict[str, Any], layout: Layout) -> dict[str, Any]:
+    """What the config writes in place of the layout's; an input only if the layout has none."""
+    written = {"cut": entry.get("cut"), "constants": entry["constants"], "outputs": entry["outputs"]}
+    if written["cut"] == layout.cut:
+        del written["cut"]
+    if written["outputs"]:
+        written["outputs"] = drop_unwritten(written["outputs"])
+    if layout.asks_input and isinstance(entry["input"], dict):
+        written["input"] = entry["input"]
+    return {key: value for key, value in written.items() if value}
+
+
+def _check_keys(where: str, entry: dict[str, Any], model: Model) -> None:
     """Refuse keys that only variants of mmdet models have."""
     if not entry["onnx"] or entry.get("runtime") == "pytorch":
         key = ".runtime: pytorch" if entry.get("runtime") == "pytorch" else ": it has no file, and"
         raise UserError(
-            f"{where}{key} needs an mmdet model, and models.{model} has no config and checkpoint; give the "
-            "variant a file with onnx or results, or the model both keys"
+            f"{where}{key} needs an mmdet model, and models.{model.name} has no config and checkpoint; give "
+            "the variant a file with onnx or results, or the model both keys"
         )
     for key, default in MAKING.items():
         if key != "calibration" and entry[key] != default:
@@ -118,8 +131,8 @@ def _check_keys(where: str, entry: dict[str, Any], model: str) -> None:
     keys = entry["input"]
     if (keys if isinstance(keys, str) else keys.get("base")) == "mmdet":
         raise UserError(
-            f"{where}.input: mmdet is an mmdet model's own test pipeline, and models.{model} has none; write "
-            "own, which is the layout's, or name what differs from it"
+            f"{where}.input: mmdet is an mmdet model's own test pipeline, and models.{model.name} has none; "
+            "write own, which is the layout's, or name what differs from it"
         )
     for part in ("score", "factor"):
         if "activated" in ((entry["outputs"] or {}).get(part) or {}):
@@ -130,6 +143,8 @@ def _check_keys(where: str, entry: dict[str, Any], model: str) -> None:
 
 
 def _own_recipe(recipe: RecipeChoice, layout: Layout) -> RecipeChoice:
-    """``mmdet3``, the head's own recipe, is the layout's."""
-    own = recipe.steps is None and recipe.name == OWN_RECIPE
-    return replace(recipe, name=layout.recipe) if own else recipe
+    """``mmdet3``, the head's own recipe, is the layout's, with the same values changed."""
+    if recipe.steps is not None or recipe.name != OWN_RECIPE:
+        return recipe
+    values = dict(layout.recipe.overrides) | dict(recipe.overrides)
+    return replace(layout.recipe, overrides=tuple((key, values[key]) for key in OVERRIDES if key in values))

@@ -31,7 +31,10 @@ from cutpoint.recipes.schema import read_steps
 
 # Their NMS computes another IoU than ONNX's.
 NOT_IN_GRAPH = ("seed-topk-nms", "seed-per-class")
-KINDS = {"score_thr": float, "nms_pre": int, "iou_threshold": float, "max_per_img": int, "score_voting": bool}
+KINDS: dict[str, type[float | int | str]] = {
+    **{"score_thr": float, "nms_pre": int, "iou_threshold": float, "max_per_img": int, "score_voting": bool},
+    **{"gain": str, "clip": bool},
+}
 # Keys that say how Cutpoint makes a file, and their defaults.
 MAKING = {
     "shape": SHAPE,

@@ -108,7 +108,7 @@ def latency_jobs(evaluation: Evaluation, imports: list[str]) -> list[dict[str, A
             "model": onnx_file(model.name, variant.run),
             "config": model.config,
             "checkpoint": model.checkpoint,
-            "spec": spec_file(model.name),
+            "spec": spec_file(model.name, variant.run.export),
             "input": variant.run.input.definition,
             "imports": imports,
         }

@@ -88,13 +88,13 @@ class External:
 
     ``written``: how the config describes it, JSON: ``outputs``; for a model without mmdet only what it writes
     of ``cut``, ``outputs`` and ``constants``, which replaces the layout's. ``layout``: its name, and
-    ``recipe`` the name of its recipe; null if the file belongs to an mmdet model.
+    ``recipe`` the layout's own; null if the file belongs to an mmdet model.
     """
 
     path: str
     written: str
     layout: str | None = None
-    recipe: str | None = None
+    recipe: RecipeChoice | None = None
 
 
 @dataclass(frozen=True)
@@ -223,6 +223,12 @@ class RunVariant:
         return None if self.export.external and not self.run.keeps_candidates else self.recipe
 
     @property
+    def own_recipe(self) -> RecipeChoice:
+        """The one that its head or its layout has by itself."""
+        external = self.export.external
+        return external.recipe if external and external.recipe else RecipeChoice()
+
+    @property
     def recipe_text(self) -> str:
         """The recipe cell of the tables."""
         if self.known_recipe is None:
@@ -255,10 +261,10 @@ class RunVariant:
             "onnx": external and external.path,
             "layout": external and external.layout,
             "reading": external and external.written,
-            "recipe base": self.recipe.steps or self.recipe.name,
+            "recipe base": self.recipe.steps or _unless(self.recipe.name, self.own_recipe.name),
         }
-        overrides = dict(self.recipe.overrides)
-        return own | {f"recipe {key}": overrides.get(key) for key in OVERRIDES}
+        values, usual = dict(self.recipe.overrides), dict(self.own_recipe.overrides)
+        return own | {f"recipe {key}": _unless(values.get(key), usual.get(key)) for key in OVERRIDES}
 
 
 # what belongs to a difference: the calibration to int8, how an external file is read to the file
@@ -276,15 +282,14 @@ def differences(one: RunVariant, other: RunVariant) -> list[str]:
         names = [key for key in names if key != "provider"]
     # what belongs to another difference is not one of its own
     belonging = {name for first, others in BELONGING.items() if first in names for name in others}
-    if "onnx" in names and all(ends_as_its_layout(variant) for variant in (one, other)):
-        belonging |= {"cut", "recipe base"}
+    if "onnx" in names and ours["layout"] and theirs["layout"]:
+        belonging.add("cut")
     return [name for name in names if name not in belonging]
 
 
-def ends_as_its_layout(variant: RunVariant) -> bool:
-    """Whether it is an external file with a layout, finished with the layout's own recipe."""
-    external = variant.export.external
-    return external is not None and external.layout is not None and variant.recipe.name == external.recipe
+def _unless(value: Any, usual: Any) -> Any:
+    """A value, or null if it is the usual one, which differs from file to file."""
+    return None if value == usual else value
 
 
 def shape_value(text: str) -> str | list[int]:

@@ -13,7 +13,7 @@ import onnx
 from cutpoint.data.manifest import build_manifest
 from cutpoint.data.truth import build_truth, map_labels
 from cutpoint.evaluate.coco import evaluate
-from cutpoint.export.external import import_external
+from cutpoint.export.import_external import import_external
 from cutpoint.files import read_json
 from cutpoint.layouts.classes import read_class_names
 from cutpoint.layouts.facts import read_facts

@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from cutpoint.errors import UserError
-from cutpoint.export.external import import_external
+from cutpoint.export.import_external import import_external
 from cutpoint.predict.runtime import Session
 from cutpoint.records.classes import Classes, write_classes
 from cutpoint.records.model import read_spec

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cutpoint.errors import UserError
+from cutpoint.plan.choices import RecipeChoice
 from cutpoint.plan.config import complete_config
 from cutpoint.plan.ladder import rungs
 from cutpoint.plan.resolve import build_plan
@@ -14,15 +15,16 @@ from cutpoint.plan.variants import differences
 
 SCHEMA = Path(__file__).resolve().parents[3] / "workflow/schemas/config.schema.yaml"
 LAYOUTS = {
-    "columns": Layout("columns", "decoded", "ultralytics"),
-    "rows": Layout("rows", "e2e", "final"),
-    "raw": Layout("raw", "raw", "yolox"),
+    "columns": Layout("columns", "decoded", RecipeChoice("ultralytics")),
+    "rows": Layout("rows", "e2e", RecipeChoice("final")),
+    "raw": Layout("raw", "raw", RecipeChoice("yolox", (("iou_threshold", 0.65),))),
+    "open": Layout("open", "decoded", RecipeChoice("queries"), asks_input=True),
 }
 MMDET = {"config": "m.py", "checkpoint": "m.pth"}
 SCORE = {"tensor": "s", "activation": "sigmoid"}
 
 
-def recognise(where, path, name):
+def recognise(where, path, name, model):
     """A file's stem is its layout, unless the config names one."""
     return LAYOUTS[name or Path(path).stem.partition("_")[0]]
 
@@ -46,13 +48,18 @@ def resolve(entry, **arguments):
     [
         ({"onnx": "a/columns.onnx"}, "decoded-external-columns", "", ("columns", "ultralytics")),
         ({"onnx": "rows.onnx"}, "e2e-external-rows", "", ("rows", "final")),
-        ({"onnx": "x.onnx", "layout": "raw"}, "raw-external-x", "", ("raw", "yolox")),
-        ({"onnx": "raw.onnx", "recipe": "mmdet3"}, "raw-external-raw", "", ("raw", "yolox")),
+        ({"onnx": "x.onnx", "layout": "raw"}, "raw-external-x", "", ("raw", "yolox+iou_threshold=0.65")),
+        (
+            {"onnx": "raw.onnx", "recipe": "mmdet3"},
+            "raw-external-raw",
+            "",
+            ("raw", "yolox+iou_threshold=0.65"),
+        ),
         (
             {"onnx": "raw.onnx", "recipe": {"base": "mmdet3", "score_thr": 0.3}},
             "raw-external-raw",
             "",
-            ("raw", "yolox+score_thr=0.3"),
+            ("raw", "yolox+score_thr=0.3+iou_threshold=0.65"),
         ),
         (
             {"onnx": "rows.onnx", "input": {"place": "corner"}, "batch": 2},
@@ -95,6 +102,11 @@ def test_what_is_written_replaces_the_layouts_and_is_in_the_name():
         '{"activation": "sigmoid", "background": null, "tensor": "s"}}}'
     )
     assert other.export.name.startswith("decoded-external-columns-")
+    # an input is written into the import only if the layout has none
+    for file, written in (("columns", "{}"), ("open", '{"input": {"size": [64, 64]}}')):
+        variant = resolve({"onnx": f"{file}.onnx", "input": {"size": [64, 64]}})
+        assert variant.export.external.written == written
+        assert variant.run.input.definition == {"base": "own", "size": [64, 64]}
     raw = resolve({"onnx": "columns.onnx", "cut": "raw"})
     assert (raw.run.cut, raw.export.external.written) == ("raw", '{"cut": "raw"}')
 
@@ -187,6 +199,8 @@ LINE = {
     "strict": {"onnx": "columns.onnx", "recipe": {"base": "mmdet3", "score_thr": 0.3}},
     "other": {"onnx": "rows.onnx"},
     "read": {"onnx": "columns.onnx", "outputs": {"score": SCORE}},
+    "raw": {"onnx": "raw.onnx"},
+    "loose": {"onnx": "raw.onnx", "recipe": {"base": "mmdet3", "iou_threshold": 0.7}},
 }
 
 
@@ -204,6 +218,8 @@ LINE = {
         ("base", "other", ["onnx"]),
         ("strict", "other", ["onnx", "recipe score_thr"]),
         ("base", "read", ["reading"]),
+        ("base", "raw", ["onnx"]),
+        ("raw", "loose", ["recipe iou_threshold"]),
     ],
 )
 def test_differences(one, other, found):

@@ -13,7 +13,7 @@ if __name__ == "__main__":
         from cutpoint.data.truth import check_scoring
         from cutpoint.predict.shard import predict_onnx
 
-        data = {key: snakemake.input[key] for key in ("spec", "manifest")}
+        data = {"spec": snakemake.input.classes, "manifest": snakemake.input.manifest}
         check_scoring(**data, **vars(snakemake.params.scoring))
         predict_onnx(
             model=snakemake.input.model,
