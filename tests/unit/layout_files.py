@@ -113,8 +113,8 @@ FILES = {
         "yolonas",
         facts(*[out(f"graph2_{t.name}", *t.shape) for t in [out("num_predictions", 1, 1), *FOUR]]),
     ),
-    "yolonas flat": ("yolonas-flat", facts(out("graph2_flat_predictions", "m", 7))),
-    "yolonas flat, uint8": ("yolonas-flat", facts(out("output", "m", 7), inputs=(UINT8,))),
+    "yolonas flat": ("yolonas-flat", facts(out("graph2_flat_predictions", "m", 7), tail=SELECTED)),
+    "yolonas flat, uint8": ("yolonas-flat", facts(out("output", "m", 7), tail=SELECTED, inputs=(UINT8,))),
     "nanodet": ("nanodet", facts(out("output", 1, CELLS4, 35), tail=UNDECODED)),
     "nanodet dynamic": (
         "nanodet",

@@ -33,13 +33,19 @@ def _flat(facts: GraphFacts) -> tuple[Tensor, Check, bool]:
 
 def _yolov7(facts: GraphFacts, classes: int | None) -> list[Check]:
     _, rows, gradients = _flat(facts)
-    return [rows, Check(not gradients, "a float input", "super-gradients made it")]
+    return [rows, _chosen(facts), Check(not gradients, "a float input", "super-gradients made it")]
 
 
 def _yolonas_flat(facts: GraphFacts, classes: int | None) -> list[Check]:
     tensor, rows, gradients = _flat(facts)
     how = "a uint8 input" if not tensor.name.endswith("flat_predictions") else f"output {tensor.name}"
-    return [rows, Check(gradients, how, "neither a uint8 input nor an output flat_predictions")]
+    return [rows, _chosen(facts), Check(gradients, how, "neither a uint8 input nor flat_predictions")]
+
+
+def _chosen(facts: GraphFacts) -> Check:
+    """A classifier of seven classes has no NMS."""
+    chosen = look.is_selected(facts, facts.outputs[0])
+    return Check(chosen, "rows chosen by NMS", "its rows were not chosen by NMS")
 
 
 def _four_tensors(facts: GraphFacts, names: Sequence[str]) -> Outputs:

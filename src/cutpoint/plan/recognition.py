@@ -3,10 +3,11 @@
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cutpoint.errors import UserError, located, suggest
 from cutpoint.layouts.classes import NAMES_KEY, read_class_names
+from cutpoint.layouts.describe import open_input
 from cutpoint.layouts.recognise import recognise
 from cutpoint.layouts.table import TABLE
 from cutpoint.onnx_file import check_onnx_file
@@ -54,8 +55,18 @@ class Recogniser:
             with located(f"{where}.onnx"):
                 check_onnx_file(path)
                 name = recognise(self._facts(path), path, self._classes(model)).layout
-        row = TABLE[name]
-        return Layout(name, row.cut, choose_recipe(f"the layout {name}", row.recipe, {}), row.asks_input)
+        recipe = choose_recipe(f"the layout {name}", TABLE[name].recipe, {})
+        return Layout(name, TABLE[name].cut, recipe, self._open_input(where, path, name))
+
+    def _open_input(self, where: str, path: str, name: str) -> Literal["input", "size", "unseen"] | None:
+        if TABLE[name].asks_input:
+            return "input"
+        # the plan must be the same before and after a file is fetched
+        if path in self._sources or not Path(path).exists():
+            return "unseen"
+        with located(f"{where}.onnx"):
+            check_onnx_file(path)
+            return open_input(self._facts(path), name)
 
     def class_text(self, path: str) -> str | None:
         """What a file's metadata says about class names; null if nothing, or if it is still to be fetched.

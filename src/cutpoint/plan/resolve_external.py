@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from cutpoint.errors import UserError
 from cutpoint.plan.choices import InputChoice, RecipeChoice
@@ -38,13 +38,14 @@ OWN_RECIPE = RecipeChoice().name
 class Layout:
     """The layout of a file: its name, the cut that it ends in, and its recipe.
 
-    ``asks_input``: whether the config has to say what an image becomes.
+    ``open_input``: what the config has to say of the input, see ``layouts.describe.open_input``; ``unseen``
+    if the file may still have to be fetched, so that a size in the config may be needed.
     """
 
     name: str
     cut: str
     recipe: RecipeChoice
-    asks_input: bool = False
+    open_input: Literal["input", "size", "unseen"] | None = None
 
 
 # the layout of a file: from the place of the variant in the config, the file's path, the name in the config
@@ -89,6 +90,7 @@ def resolve_external(
     _check_keys(where, entry, model)
     path = os.path.normpath(entry["onnx"])
     layout = recognise(where, path, entry["layout"], model)
+    _check_open_input(where, path, entry["input"], layout)
     text = json.dumps(_written(entry, layout), sort_keys=True)
     calibration = resolve_calibration(where, entry, datasets)
     export = Export(
@@ -109,9 +111,26 @@ def _written(entry: dict[str, Any], layout: Layout) -> dict[str, Any]:
         del written["cut"]
     if written["outputs"]:
         written["outputs"] = drop_unwritten(written["outputs"])
-    if layout.asks_input and isinstance(entry["input"], dict):
-        written["input"] = entry["input"]
+    if layout.open_input:
+        given = entry["input"] if isinstance(entry["input"], dict) else {}
+        keys = given if layout.open_input == "input" else ("size", "resize")
+        written["input"] = {key: given[key] for key in keys if key in given}
     return {key: value for key, value in written.items() if value}
+
+
+def _check_open_input(where: str, path: str, given: str | dict[str, Any], layout: Layout) -> None:
+    """Refuse an input that leaves open what neither the file nor its layout says."""
+    keys = given if isinstance(given, dict) else {}
+    if layout.open_input == "input" and not keys:
+        raise UserError(
+            f"{where}.input: nothing in {path} says what an image becomes, and its layout {layout.name} does "
+            "not either; write it, for example {resize: letterbox, place: corner, fill: 114, colour: bgr}"
+        )
+    if layout.open_input == "size" and not keys.get("size") and keys.get("resize") != "none":
+        raise UserError(
+            f"{where}.input.size: {path} takes images of any size and does not say which it was made for; "
+            "write [height, width] in pixels"
+        )
 
 
 def _check_keys(where: str, entry: dict[str, Any], model: Model) -> None:

@@ -18,7 +18,7 @@ LAYOUTS = {
     "columns": Layout("columns", "decoded", RecipeChoice("ultralytics")),
     "rows": Layout("rows", "e2e", RecipeChoice("final")),
     "raw": Layout("raw", "raw", RecipeChoice("yolox", (("iou_threshold", 0.65),))),
-    "open": Layout("open", "decoded", RecipeChoice("queries"), asks_input=True),
+    "open": Layout("open", "decoded", RecipeChoice("queries"), open_input="size"),
 }
 MMDET = {"config": "m.py", "checkpoint": "m.pth"}
 SCORE = {"tensor": "s", "activation": "sigmoid"}
