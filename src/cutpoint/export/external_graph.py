@@ -11,6 +11,9 @@ from cutpoint.errors import UserError
 from cutpoint.export.cut import outputs_of
 from cutpoint.layouts.precision import read_precision
 
+# the domains of ONNX Runtime's own operators
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc")
+
 
 class ExternalGraph:
     """The graph of an external file. Nodes are added behind its own; its own stay unchanged.
@@ -31,6 +34,22 @@ class ExternalGraph:
         self.outputs, self.precision = outputs_of(model), read_precision(model)
         self._tape = ir.tape.Tape(model.graph)
         self._constants = 0
+        self._check_operators()
+
+    def _check_operators(self) -> None:
+        """Refuse operators that ONNX Runtime does not have, as TensorRT's plugins."""
+        functions = {key[0] for key in self.model.functions}
+        foreign = {
+            f"{node.domain}:{node.op_type}"
+            for graph in self.model.graphs()
+            for node in graph
+            if node.domain not in DOMAINS and node.domain not in functions
+        }
+        if foreign:
+            raise self.error(
+                f"it has the operators {', '.join(sorted(foreign))}, which ONNX Runtime lacks; export it "
+                "without them (for a plugin of TensorRT: without its NMS)"
+            )
 
     @property
     def inputs(self) -> list[ir.Value]:

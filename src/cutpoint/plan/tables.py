@@ -70,7 +70,8 @@ def _tf32(run: Run) -> str | None:
 def _remarks(variant: Variant) -> list[str]:
     """Values that differ from the default and have no column."""
     if isinstance(variant, ResultsVariant):
-        return [f"external: {variant.results}"]
+        ids = {"category_ids": variant.category_ids, "image_ids": variant.image_ids}
+        return [", ".join([f"external: {variant.results}", *(f"{k} {v}" for k, v in ids.items() if v)])]
     export, trace = variant.export, variant.export.trace
     if export.external and not export.is_converted:
         return [f"external: {export.external.path}"]

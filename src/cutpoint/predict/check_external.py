@@ -127,7 +127,7 @@ class Seen:
         """The results, one a tensor."""
         found = {name: (demand, doubt) for name, demand, doubt in self.doubts(spec)}
         reasons = {name: doubt() for name, (_, doubt) in found.items() if name not in self.invalid}
-        reasons |= {name: text.removeprefix(f"{name} ") for name, text in self.invalid.items()}
+        reasons |= self.invalid
         return [
             TensorCheck(
                 name=name,
@@ -136,7 +136,7 @@ class Seen:
                 cosine=None,
                 tolerance=found[name][0] if name in found else "finite",
                 passed=reason is None,
-                reason=reason or "",
+                reason=(reason or "").removeprefix(f"{name} "),
             )
             for name, reason in reasons.items()
         ]

@@ -183,20 +183,25 @@ class _Numbering:
 
 
 def _numberings(manifest: Manifest, labels: Labels) -> dict[str, _Numbering]:
-    classes, model = labels.classes, f"the model with its {len(labels.classes)} classes"
+    classes = labels.classes
+    model = f"the model with its {sum(map(bool, classes))} classes"
     names = {category.id: category.name for category in manifest.categories}
     names = names or {label + 1: name for label, name in enumerate(classes)}
     return {
         "dataset": _Numbering(
             f"data set {manifest.dataset}", "the data set's own ids", {i: i for i in names}, names.__getitem__
         ),
-        "label": _Numbering(
-            model, "classes from 0", dict(enumerate(labels.labels)), lambda value: classes[value]
-        ),
+        "label": _Numbering(model, "classes from 0", _by_class(labels, 0), lambda value: classes[value]),
         "label_plus_one": _Numbering(
-            model, "classes from 1", dict(enumerate(labels.labels, 1)), lambda value: classes[value - 1]
+            model, "classes from 1", _by_class(labels, 1), lambda value: classes[value - 1]
         ),
     }
+
+
+def _by_class(labels: Labels, start: int) -> dict[int, int | None]:
+    """The category of each class, numbered from ``start``; without labels that have no class."""
+    pairs = enumerate(zip(labels.classes, labels.labels, strict=True), start)
+    return {number: category for number, (name, category) in pairs if name}
 
 
 def _offer(name: str, numbering: _Numbering, count: Counter[int]) -> str:

@@ -148,6 +148,7 @@ def _group(
         "images": rows[0].images,
         # a class with ground truth is listed, also for a refused variant
         "labelled": bool(any(row.AP is not None for row in rows) or classes),
+        "all_run": all(row.runtime is not None for row in rows),
         "timed": any(row.latency_p50_ms is not None for row in rows),
         "verdict": verdict(rows),
         "warnings": warnings(rows),

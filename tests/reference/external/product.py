@@ -40,11 +40,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class Result:
+    """``source``: the file as it was; ``onnx``: as imported."""
+
     layout: str
     detections: list[dict[str, Any]]
     metrics: dict[str, Any]
     spec: str
     onnx: str
+    source: str
 
 
 def draw_data(
@@ -137,4 +140,4 @@ def run(model: onnx.ModelProto, reading: Reading, manifest: str, folder: Path) -
         out=detections,
     )
     evaluate(truth=truth, detections=detections, out=metrics)
-    return Result(layout, read_json(detections), read_json(metrics), spec, ours)
+    return Result(layout, read_json(detections), read_json(metrics), spec, ours, theirs)

@@ -299,6 +299,45 @@ def test_a_files_own_names_do_not_collide_with_ours(imported):
     np.testing.assert_array_equal(found["scores"], SCORES)
 
 
+@pytest.mark.parametrize("rank", [3, 4])
+def test_an_input_that_a_branch_reads_is_replaced_there_too(imported, rank):
+    def branch(name, kind):
+        # a value in it has one of our names
+        inner = [
+            helper.make_node(kind, ["data"], [f"{name}_r"]),
+            helper.make_node("Shape", [f"{name}_r"], [name]),
+        ]
+        result = helper.make_tensor_value_info(name, TensorProto.INT64, [rank])
+        return helper.make_graph(inner, name, [], [result])
+
+    branches = {"then_branch": branch("boxes", "Relu"), "else_branch": branch("e", "Neg")}
+    nodes = [
+        helper.make_node("If", ["yes_constant"], ["shape"], **branches),
+        helper.make_node("Cast", ["shape"], ["l"], to=TensorProto.FLOAT),
+        helper.make_node("Size", ["shape"], ["n"]),
+    ]
+    outputs = {key: {"tensor": key[0]} for key in ("box", "score", "label")} | {"count": {"tensor": "n"}}
+    session = imported(
+        {"yes": np.array(True), "b": np.ones((1, rank, 4)), "s": np.ones((1, rank))},
+        outputs,
+        "e2e",
+        shape=[1, 3, HEIGHT, WIDTH][4 - rank :],
+        nodes=nodes,
+        said={"l": (TensorProto.FLOAT, [rank]), "n": (TensorProto.INT64, [])},
+    )
+    found = infer(session)
+    assert found["labels"].tolist() == [[1, 3, HEIGHT, WIDTH][4 - rank :]]
+    assert found["count"].tolist() == [rank]
+
+
+def test_an_operator_of_another_runtime_is_refused(imported):
+    nodes = [helper.make_node("EfficientNMS_TRT", ["data"], ["n"], domain="TRT")]
+    outputs = {"box": {"tensor": "b"}, "score": {"tensor": "s"}}
+    message = "it has the operators TRT:EfficientNMS_TRT, which ONNX Runtime lacks; export it without them"
+    with pytest.raises(UserError, match=message):
+        imported({"b": CORNERS, "s": SCORES}, outputs, "decoded", nodes=nodes)
+
+
 @pytest.mark.parametrize("activation", ["none", "sigmoid"])
 def test_raw_rows_become_the_head_tensors(imported, activation):
     head = yolox_head(score_activation="none", factor_activation="none")

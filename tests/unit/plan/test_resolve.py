@@ -312,7 +312,10 @@ def test_only_a_results_file_says_how_it_is_numbered():
     ids = {"category_ids": "label", "image_ids": "stem"}
     variants = {**REFERENCE, "theirs": {"results": "dets.json", **ids}}
     evaluation = plan_of(variants, evaluation={"diagnose": []}).evaluations[0]
-    assert evaluation.variant("theirs") == ResultsVariant("theirs", "dets.json", **ids)
+    variant = evaluation.variant("theirs")
+    assert variant == ResultsVariant("theirs", "dets.json", **ids)
+    said = "external: dets.json, category_ids label, image_ids stem"
+    assert table_row(evaluation, variant).remarks == (said,)
     with pytest.raises(UserError, match=r"variants\.v\.image_ids: only a results file has it; remove it"):
         resolve({**ONNX, "cut": "raw", "image_ids": "stem"})
     with pytest.raises(UserError, match="theirs is a results file, so it is not known how"):

@@ -83,11 +83,11 @@ def test_images_of_several_sizes_are_run_where_the_file_takes_them(check):
 @pytest.mark.parametrize(
     ("changes", "failure"),
     [
-        ({"b": objects() / 61}, "boxes, boxes lie within 0 and 1: .*outputs.box.normalised: true"),
-        ({"s": SCORES[..., 0] * 9}, "scores, scores lie from .* outputs.score is another tensor"),
+        ({"b": objects() / 61}, "boxes, lie within 0 and 1: .*outputs.box.normalised: true"),
+        ({"s": SCORES[..., 0] * 9}, "scores, lie from .* outputs.score is another tensor"),
         (
             {"l": ROWS["l"] + 1},
-            "labels, labels lie from 1 to 3, .* are 0 to 2: write outputs.label.offset: 1",
+            "labels, lie from 1 to 3, .* are 0 to 2: write outputs.label.offset: 1",
         ),
         ({"b": objects() * np.nan}, r"boxes, has NaN on image id 1 \("),
         ({"s": SCORES[..., 0] + np.inf}, r"scores, has infinity on image id 1 \("),
@@ -119,7 +119,7 @@ def test_a_factor_is_judged_too(check):
     tensors = {"b": objects(), "s": SCORES, "f": np.linspace(-3, -2, COUNT, dtype=np.float32)[None]}
     found = check(tensors, DECODED | factor, "decoded", head=external_head(factor=True))
     assert found.failures == (
-        "factors, factors lie from -3 to -2, not within 0 and 1: they are logits: write "
+        "factors, lie from -3 to -2, not within 0 and 1: they are logits: write "
         "outputs.factor.activation: sigmoid",
     )
 

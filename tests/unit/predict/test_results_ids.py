@@ -96,6 +96,15 @@ def test_labels_become_categories_by_their_class_and_dropped_classes_none():
     assert categories_of([1, 2, 3], "label_plus_one") == {1: 6, 2: None, 3: 3}
 
 
+def test_a_number_without_a_class_is_unknown():
+    # classes given as {id: name}: the label is the id, and not every id has a name
+    labels = Labels(("", "bus", "", "car"), (None, 6, None, 3))
+    entries = [{"category_id": 3}, {"category_id": 2}]
+    with pytest.raises(UserError, match="category_id 2, which the model with its 2 classes does not have"):
+        find_categories(entries, files((1, "a.jpg")), labels, "label", False, "x")
+    assert find_categories(entries[:1], files((1, "a.jpg")), labels, "label", False, "x") == {3: 3}
+
+
 def test_a_file_that_is_not_plain_is_refused_with_what_each_numbering_would_mean():
     with pytest.raises(UserError) as caught:
         categories_of([2, 2, 3], plain=False)
