@@ -61,6 +61,8 @@ rule import_results:
         "logs/benchmarks/import_results/{dataset}/{model}/{variant}.tsv"
     wildcard_constraints:
         variant=get_results_variants(),
+    # A file that is numbered in another way is refused before the network runs.
+    priority: 1
     localrule: True
     params:
         code=get_code("cutpoint.predict.results_file"),

@@ -168,8 +168,9 @@ def find_categories(
         why = f"entry {unknown} (counted from 0) has category_id {value!r}, which {known.owner} does not have"
         if choice is None or choice == "dataset":
             why += _shift_hint(count, known.ids)
-    offers = ", ".join(_offer(name, numbering, count) for name, numbering in numberings.items())
-    raise UserError(f"{where}: {why}; say what category_id is with category_ids: {offers}")
+    raise UserError(
+        f"{where}: {why}; say what category_id is with category_ids: {_offers(numberings, count)}"
+    )
 
 
 @dataclass(frozen=True)
@@ -204,11 +205,24 @@ def _by_class(labels: Labels, start: int) -> dict[int, int | None]:
     return {number: category for number, (name, category) in pairs if name}
 
 
-def _offer(name: str, numbering: _Numbering, count: Counter[int]) -> str:
-    fitting = sum(times for value, times in count.items() if value in numbering.ids)
-    most = next((value for value, _ in count.most_common() if value in numbering.ids), None)
-    example = "" if most is None else f", {most} would be {numbering.name(most)!r}"
-    return f"{name} ({numbering.text}; {fitting} of {count.total()} entries fit{example})"
+def _offers(numberings: Mapping[str, _Numbering], count: Counter[int]) -> str:
+    """Each numbering with the number of entries that fit it, and what one number would be in it."""
+    named = {
+        value: [
+            numbering.name(value) if value in numbering.ids else None for numbering in numberings.values()
+        ]
+        for value, _ in count.most_common()
+    }
+    # a number that is told apart, the most frequent one
+    example = max(named, key=lambda value: len(set(named[value]) - {None}))
+    offers = []
+    for (name, numbering), text in zip(numberings.items(), named[example], strict=True):
+        fitting = sum(times for value, times in count.items() if value in numbering.ids)
+        said = "nothing" if text is None else repr(text)
+        offers.append(
+            f"{name} ({numbering.text}; {fitting} of {count.total()} entries fit, {example} would be {said})"
+        )
+    return ", ".join(offers)
 
 
 def _shift_hint(used: Mapping[Any, Any], known: Mapping[int, Any]) -> str:

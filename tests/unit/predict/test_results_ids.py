@@ -107,16 +107,16 @@ def test_a_number_without_a_class_is_unknown():
 
 def test_a_file_that_is_not_plain_is_refused_with_what_each_numbering_would_mean():
     with pytest.raises(UserError) as caught:
-        categories_of([2, 2, 3], plain=False)
+        categories_of([2, 2, 2, 3], plain=False)
     text = str(caught.value)
     assert text.startswith("variants.pt.results: its image_id or file_name is not as in a COCO results file")
-    assert "dataset (the data set's own ids; 1 of 3 entries fit, 3 would be 'car')" in text
-    assert "label (classes from 0; 2 of 3 entries fit, 2 would be 'car')" in text
-    assert "label_plus_one (classes from 1; 3 of 3 entries fit, 2 would be 'tram')" in text
+    assert "dataset (the data set's own ids; 1 of 4 entries fit, 2 would be nothing)" in text
+    assert "label (classes from 0; 3 of 4 entries fit, 2 would be 'car')" in text
+    assert "label_plus_one (classes from 1; 4 of 4 entries fit, 2 would be 'tram')" in text
 
 
 def test_it_is_refused_even_where_only_one_numbering_fits():
-    with pytest.raises(UserError, match=r"label .classes from 0; 2 of 2 entries fit, 0 would be 'bus'"):
+    with pytest.raises(UserError, match=r"label .classes from 0; 2 of 2 entries fit, 2 would be 'car'"):
         categories_of([0, 2], plain=False)
 
 
