@@ -14,7 +14,6 @@ from cutpoint.records.gate import (
     INCONCLUSIVE,
     PASSED,
     SKIPPED,
-    VERIFIED,
     Check,
     Gate,
     JudgedCheck,
@@ -56,7 +55,7 @@ def judge(check: Check, row: SummaryRow) -> JudgedCheck:
 
 def _judge(check: Check, row: SummaryRow) -> tuple[float | None, str, str | None]:
     """Value, status, reason."""
-    if check.column == VERIFIED or check.limit is None:
+    if check.limit is None:
         failures = "; ".join(row.export_failures)
         return None, FAILED if row.export_failed else PASSED, failures or None
     column = COLUMNS[check.column]
@@ -123,7 +122,7 @@ def decide(checks: Sequence[JudgedCheck]) -> Gate:
 
 
 def _nothing_checked(checks: Sequence[JudgedCheck]) -> bool:
-    return all(check.status == SKIPPED for check in checks if check.column != VERIFIED)
+    return all(check.status == SKIPPED for check in checks if check.bound is not None)
 
 
 def show_gate(path: str | Path) -> int:

@@ -48,8 +48,9 @@ def _add_failure(case: ElementTree.Element, kind: str, message: str, prefix: str
 
 def _message(check: JudgedCheck) -> str:
     """The message of a check that does not pass."""
-    if check.column == VERIFIED or check.bound is None:
-        return f"export verification failed: {check.reason}"
+    if check.bound is None:
+        what = "export verification" if check.column == VERIFIED else "check of the file"
+        return f"{what} failed: {check.reason}"
     wanted = f"must be {WORDS[check.bound][1]} {check.limit:g}"
     value = f"is {check.shown_value}" if check.value is not None else "has no value"
     reason = f" ({check.reason})" if check.reason else ""

@@ -6,7 +6,7 @@ from typing import Any
 from cutpoint.errors import UserError, suggest
 from cutpoint.plan.evaluations import Evaluation
 from cutpoint.plan.variants import RunVariant, Variant
-from cutpoint.records.gate import VERIFIED
+from cutpoint.records.gate import CHECKED, VERIFIED
 
 SCOPE = ("variants", "model", "dataset")
 
@@ -23,7 +23,8 @@ def resolve_gate(rules: list[dict[str, Any]], evaluations: Iterable[Evaluation])
 
     Returns:
         ``dataset, model, variant``; ``column`` of summary.csv, ``bound`` (``min`` or ``max``) and ``limit``
-        in the column's unit. The first of a variant with an ONNX file has the column ``VERIFIED`` and null.
+        in the column's unit. The first of a variant with an ONNX file has the column ``VERIFIED`` or
+        ``CHECKED`` and null.
 
     Raises:
         UserError: no evaluation has a name in a rule, or a rule would not check anything.
@@ -37,7 +38,9 @@ def resolve_gate(rules: list[dict[str, Any]], evaluations: Iterable[Evaluation])
             own = [rule for rule in rules if variant in _variants(rule, evaluation)]
             bounds: list[Bound] = [bound for rule in own for bound in _bounds(rule)]
             if bounds and isinstance(variant, RunVariant) and variant.run.export:
-                bounds.insert(0, (VERIFIED, None, None))
+                external = variant.run.export.external
+                column = CHECKED if external and external.layout else VERIFIED
+                bounds.insert(0, (column, None, None))
             place = {"dataset": evaluation.dataset.name, "model": evaluation.model.name}
             checks += [
                 {**place, "variant": variant.name, "column": column, "bound": bound, "limit": limit}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from cutpoint.records.json_file import read_record, write_record
 
-# Stands for a column: the check that an export passed its verification.
-VERIFIED = "export verified"
+# Stand for a column: an export passed its verification, an external file without an mmdet model its check.
+VERIFIED, CHECKED = "export verified", "file checked"
 PASSED, FAILED, INCONCLUSIVE, SKIPPED = "passed", "failed", "inconclusive", "skipped"
 WORDS = {"min": (">=", "at least"), "max": ("<=", "at most")}
 
@@ -15,7 +15,7 @@ WORDS = {"min": (">=", "at least"), "max": ("<=", "at most")}
 class Check:
     """A bound on a ``column`` of summary.csv, in its unit.
 
-    ``bound``: ``min`` or ``max``. It and ``limit`` are null if the column is ``VERIFIED``.
+    ``bound``: ``min`` or ``max``. It and ``limit`` are null if the column is ``VERIFIED`` or ``CHECKED``.
     """
 
     dataset: str

@@ -8,7 +8,7 @@ from report_fixtures import summary_row, write_results
 
 from cutpoint.files import read_json
 from cutpoint.gate.check import decide, evaluate_gate, judge, show_gate
-from cutpoint.records.gate import VERIFIED, Check, JudgedCheck
+from cutpoint.records.gate import CHECKED, VERIFIED, Check, JudgedCheck
 from cutpoint.summary.build import summarize
 
 ROW = summary_row(
@@ -127,6 +127,12 @@ CASES = {
         "failed",
         "cls_0, max abs 0.3; box_1, max abs 9",
     ),
+    "failed check": (
+        {"export_failed": True, "export_failures": ("scores, logits",)},
+        bound(CHECKED, None, None),
+        "failed",
+        "scores, logits",
+    ),
     "good export": ({"export_failed": False}, bound(VERIFIED, None, None), "passed", None),
 }
 
@@ -136,7 +142,7 @@ def test_a_check(cells, check, status, reason):
     row = replace(ROW, **cells)
     found = judge(Check(**check), row)
     assert (found.status, found.reason) == (status, reason)
-    assert found.value == (None if check["column"] == VERIFIED else getattr(row, check["column"]))
+    assert found.value == (None if check["bound"] is None else getattr(row, check["column"]))
 
 
 def judged(check, status):

@@ -7,8 +7,8 @@ import pytest
 from cutpoint.errors import UserError
 from cutpoint.plan.choices import RecipeChoice
 from cutpoint.plan.gate_rules import resolve_gate
-from cutpoint.plan.variants import Export, ResultsVariant, Run, RunVariant
-from cutpoint.records.gate import VERIFIED
+from cutpoint.plan.variants import Export, External, ResultsVariant, Run, RunVariant
+from cutpoint.records.gate import CHECKED, VERIFIED
 
 
 def variant(name, export=True):
@@ -52,6 +52,13 @@ def test_rules_become_checks():
         ("lot", "m_lot", "raw", "AP", "min", 0.4),
     ]
     assert resolved() == []
+
+
+def test_a_file_without_an_mmdet_model_has_to_pass_its_check():
+    export = Export("raw", external=External("a.onnx", "{}", layout="yolox"))
+    alone = RunVariant("alone", Run("x", "raw", "cpu", export), RecipeChoice())
+    checks = resolve_gate([rule(["alone"], AP={"min": 0.4})], [evaluation("street", THEIRS, alone)])
+    assert [check["column"] for check in checks] == [CHECKED, "AP"]
 
 
 @pytest.mark.parametrize(
