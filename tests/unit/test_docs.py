@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cutpoint.layouts.table import TABLE
 from cutpoint.plan.choices import RecipeChoice
 from cutpoint.plan.config import complete_config
 from cutpoint.plan.gate_rules import resolve_gate
 from cutpoint.plan.resolve import build_plan
 from cutpoint.plan.resolve_external import Layout
+from cutpoint.recipes.names import RECIPES
 from cutpoint.recipes.steps import STEPS
 from cutpoint.records.per_class import ClassRow
 from cutpoint.records.summary import SummaryRow
@@ -111,6 +113,21 @@ def test_the_config_page_explains_every_step_with_its_parameters():
         assert missing == [], step
 
 
+def test_the_config_page_has_a_row_for_every_layout_and_recipe():
+    rows = {}
+    for line in (ROOT / "config/README.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        for name in re.findall(r"`([\w-]+)`", cells[1]) if len(cells) > 3 else ():
+            rows[name, len(cells)] = cells
+    above = ""
+    for name, layout in TABLE.items():
+        cells = rows[name, 7]
+        above = above if cells[4] == "the same" else cells[4]
+        assert f"`{layout.recipe}`" in cells[5], name
+        assert name == "written" or f"`{layout.cut}`" in above, name
+    assert [name for name in RECIPES if (name, 4) not in rows] == []
+
+
 @pytest.mark.parametrize(("kind", "file"), [(SummaryRow, "summary.csv"), (ClassRow, "per_class.csv")])
 def test_the_page_of_files_names_every_column(kind, file):
     text = (ROOT / "docs/files.md").read_text()
@@ -137,7 +154,9 @@ def test_commands_of_the_readme_name_what_exists():
             assert words[words.index("--forcerun") + 1] in rules
         if "--profile" in words:
             assert (ROOT / words[words.index("--profile") + 1]).is_dir()
-        if tool == "python":
+        if tool == "python" and words[0] == "-m":
+            assert words[1:3] == ["cutpoint", "describe"]
+        elif tool == "python":
             assert (ROOT / words[0]).is_file()
         if words and words[0] == "gate":
             assert "gate" in rules
