@@ -143,6 +143,7 @@ class ExternalFile(ExternalGraph):
         self, value: ir.Value, described: dict[str, Any], layout: str, level: int, channels: int
     ) -> None:
         """Check the channels of a described tensor against the head, as far as its shape is known."""
+        name = as_list(described["tensor"])[level]  # the file's own; the value may be a node in front
         priors, (start, stop) = self.priors, described.get("channels") or (None, None)
         is_score = described is self.described.get("score")
         if start is not None and stop is not None and (stop - start != channels or start < 0):
@@ -153,7 +154,7 @@ class ExternalFile(ExternalGraph):
         shape = () if value.shape is None else tuple(value.shape)
         rank = len(shape)
         if rank == 4 and layout == "rows" and shape[1] != 1 and shape[2] != 1:
-            raise self.error(f"output {value.name} has shape {value.shape}; rows are (B, N, channels)")
+            raise self.error(f"output {name} has shape {value.shape}; rows are (B, N, channels)")
         axis = {("maps", 4): 1, ("columns", 3): 1, ("rows", 3): 2, ("rows", 4): 3}.get((layout, rank))
         width = 1 if rank in (1, 2) else shape[axis] if axis else None
         if not isinstance(width, int):
@@ -162,9 +163,7 @@ class ExternalFile(ExternalGraph):
         wanted = f"{channels * anchors}" + (f" ({anchors} anchors x {channels})" if anchors > 1 else "")
         if start is None and width != channels * anchors:
             mend = priors.mend(width) if is_score else ""
-            raise self.error(f"output {value.name} has {width} channels; {priors.head} has {wanted}{mend}")
+            raise self.error(f"output {name} has {width} channels; {priors.head} has {wanted}{mend}")
         if stop is not None and (width % anchors or stop > width // anchors):
             mend = priors.mend(width // anchors - (start or 0)) if is_score else ""
-            raise self.error(
-                f"output {value.name} has {width} channels, not [{start}, {stop}] of each prior{mend}"
-            )
+            raise self.error(f"output {name} has {width} channels, not [{start}, {stop}] of each prior{mend}")

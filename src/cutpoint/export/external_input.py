@@ -134,6 +134,8 @@ def _fill(graph: ExternalGraph, value: ir.Value, given: Any) -> None:
     shape = (None, 2) if value.shape is None else tuple(value.shape)
     if isinstance(given, str) and given not in SIZES:
         raise graph.error(f"{where}: {given!r} is unknown; known: a number, a list, {', '.join(SIZES)}")
+    if isinstance(given, str) and shape and not isinstance(shape[-1], int):
+        shape = (*shape[:-1], 2)  # the file leaves open what can only be width and height
     kind = value.dtype.numpy()
     fixed = [side if isinstance(side, int) else 1 for side in shape]
     height, width = (graph.images.shape[axis] for axis in graph.axes) if graph.images.shape else (None, None)

@@ -34,7 +34,7 @@ def read_onnx(path: str, *, weights: bool = True) -> ir.Model:
 
 
 def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Add the shapes of the outputs if the file leaves them out and its nodes determine them."""
+    """Add the sides of the outputs that the file leaves out and its nodes determine."""
     if all(_is_known(output) for output in model.graph.output):
         return model
     try:
@@ -43,11 +43,22 @@ def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
         return model
     for output in model.graph.output:
         if inferred[output.name].type.tensor_type.HasField("shape"):
-            output.type.tensor_type.shape.CopyFrom(inferred[output.name].type.tensor_type.shape)
+            _fill_in(output.type.tensor_type.shape, inferred[output.name].type.tensor_type.shape)
     return model
 
 
 def _is_known(value: onnx.ValueInfoProto) -> bool:
-    """Whether the file states rank and channels, on any axis."""
+    """Whether the file states the rank, and the length of every axis but the first."""
     shape = value.type.tensor_type.shape
-    return value.type.tensor_type.HasField("shape") and all(d.dim_value or d.dim_param for d in shape.dim)
+    stated = [bool(side.dim_value) for side in shape.dim]
+    named = [bool(side.dim_value or side.dim_param) for side in shape.dim]
+    return value.type.tensor_type.HasField("shape") and all(named[:1] + stated[1:])
+
+
+def _fill_in(shape: onnx.TensorShapeProto, inferred: onnx.TensorShapeProto) -> None:
+    """Add what the nodes determine; a side's own name stays."""
+    if len(shape.dim) != len(inferred.dim):
+        shape.CopyFrom(inferred)
+    for side, found in zip(shape.dim, inferred.dim, strict=True):
+        if found.dim_value or not side.dim_param:
+            side.CopyFrom(found)

@@ -52,7 +52,8 @@ def _of_width(
     facts: GraphFacts, fits: bool, width: int | None, before: int, classes: int | None, layout: str
 ) -> Check:
     if not fits or classes is None:
-        return Check(fits, f"{layout} of {width} channels", f"{layout} of {before} channels and class scores")
+        no = f"{layout} of {before} channels and class scores"
+        return Check(fits, f"{layout} of {width} channels", no, open=width is None)
     wanted = before + classes
     wider = facts.metadata.get("task") in WIDER or len(facts.outputs) > 1
     enough = width is not None and (width == wanted or (wider and width > wanted))
@@ -101,8 +102,10 @@ def _ultralytics_outputs(facts: GraphFacts, classes: Sequence[str]) -> Outputs:
 def _end2end(facts: GraphFacts, classes: int | None) -> list[Check]:
     width = look.side(main_output(facts), 2)
     wider = facts.metadata.get("task") in WIDER
-    fits = width is not None and (width == 6 or (wider and width > 6))
-    rows = Check(fits, "rows of 6: corners, score, class", f"rows of 6 are needed, they have {width}")
+    # with axes of any length the properties may still tell
+    fits = _says_selected(facts) if width is None else width == 6 or (wider and width > 6)
+    no = f"rows of 6 are needed, they have {'an unknown number' if width is None else width}"
+    rows = Check(fits, "rows of 6: corners, score, class", no, open=width is None)
     # its rows have centres and sizes as fractions
     rtdetr = "rtdetr" in facts.metadata.get("description", "").lower().replace("-", "")
     kind = Check(not rtdetr, "no RT-DETR", "it is Ultralytics' RT-DETR")

@@ -5,7 +5,10 @@ import json
 import cv2
 import numpy as np
 import pytest
+from cases import CASES
 from dressing import Net, nano, small
+from product import draw_data
+from verdicts import judge_all
 
 # height, width: wide, tall, square, smaller than the tensor, odd sides that pad unevenly
 SHAPES = ((120, 160), (160, 120), (97, 97), (41, 63), (75, 211), (128, 192))
@@ -34,6 +37,34 @@ def drawn() -> dict[int, np.ndarray]:
 @pytest.fixture(scope="session")
 def tiny() -> Net:
     return small()
+
+
+def inside(start, length, limit):
+    """Start and length of what lies between 0 and ``limit``."""
+    first, last = max(start, 0), min(start + length, limit)
+    return first, last - first
+
+
+@pytest.fixture(scope="session")
+def drawn_data(drawn, tiny, tmp_path_factory):
+    """The drawn images, and as ground truth some boxes of the small detector, moved a little."""
+    case = CASES["ultralytics"]
+    model, numbers = case.build(tiny), range(1, tiny.classes + 1)
+    found = judge_all(model, case, tiny, drawn, numbers)
+    boxes = []
+    for key, image in drawn.items():
+        best = sorted(
+            (entry for entry in found if entry["image_id"] == key), key=lambda entry: -entry["score"]
+        )
+        for number, entry in enumerate(best[:8]):
+            x, y, width, height = entry["bbox"]
+            x, y, height = x + number % 3, y - number % 2, height * (1 + 0.05 * number)
+            (x, width), (y, height) = inside(x, width, image.shape[1]), inside(y, height, image.shape[0])
+            if min(width, height) >= 2:
+                boxes.append(entry | {"bbox": [x, y, width, height]})
+    folder = tmp_path_factory.mktemp("drawn")
+    manifest = draw_data(folder, drawn, tiny.names, boxes)
+    return manifest, json.loads((folder / "instances.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")

@@ -34,8 +34,8 @@ def words(net: Net, **more: object) -> dict[str, object]:
     return common | {"imgsz": list(net.size), "names": dict(enumerate(net.names))} | more
 
 
-def inside(w: Writer, net: Net, x: str, threshold: float = SCORE, moving: bool = False) -> Final:
-    return final(w, net, decode(w, net, w.add(net.model, x), x if moving else None), threshold)
+def inside(w: Writer, net: Net, x: str, threshold: float = SCORE) -> Final:
+    return final(w, net, decode(w, net, w.add(net.model, x)), threshold)
 
 
 # Ultralytics, engine/exporter.py and utils/nms.py
@@ -98,10 +98,10 @@ def yolov5(net: Net, output: str = "output0", named: bool = True) -> onnx.ModelP
     return w.build([image(net)], [(output, "float32", [1, net.places, 5 + net.classes], rows)], metadata)
 
 
-def yolov7_end2end(net: Net) -> onnx.ModelProto:
+def yolov7_end2end(net: Net, threshold: float = SCORE) -> onnx.ModelProto:
     """--end2end --max-wh: ``output`` (M, 7) image, corners, class, score."""
     w = Writer()
-    found = inside(w, net, to_net(w, "images"))
+    found = inside(w, net, to_net(w, "images"), threshold)
     score = w.column(found.scores)
     rows = w("Concat", w("Mul", score, 0.0), found.boxes, w.column(found.labels), score, axis=1)
     return w.build([image(net)], [("output", "float32", ["m", 7], rows)])
@@ -249,10 +249,10 @@ def yolonas_batch(net: Net) -> onnx.ModelProto:
     return w.build([image(net, "input", "uint8")], outputs)
 
 
-def yolonas_flat(net: Net) -> onnx.ModelProto:
+def yolonas_flat(net: Net, threshold: float = SCORE) -> onnx.ModelProto:
     """(M, 7) image, corners, score, class; the output has the name that the exporter gives it."""
     w = Writer()
-    found = inside(w, net, to_net(w, w.cast("input", "float32"), times=1))
+    found = inside(w, net, to_net(w, w.cast("input", "float32"), times=1), threshold)
     score = w.column(found.scores)
     rows = w("Concat", w("Mul", score, 0.0), found.boxes, score, w.column(found.labels), axis=1)
     return w.build([image(net, "input", "uint8")], [("graph2_output", "float32", ["m", 7], rows)])
@@ -261,11 +261,11 @@ def yolonas_flat(net: Net) -> onnx.ModelProto:
 # PaddleDetection
 
 
-def paddle(net: Net, imagenet: bool = False, shape: bool = True) -> onnx.ModelProto:
+def paddle(net: Net, imagenet: bool = False, shape: bool = True, threshold: float = SCORE) -> onnx.ModelProto:
     """(M, 6) class, score, corners, and the number; ``scale_factor`` = y, x divides, ``im_shape`` clips."""
     w = Writer()
     mean, std = (IMAGENET_MEAN, IMAGENET_STD) if imagenet else (None, None)
-    found = inside(w, net, to_net(w, "image", mean=mean, std=std))
+    found = inside(w, net, to_net(w, "image", mean=mean, std=std), threshold)
     boxes, inputs = found.boxes, [image(net, "image"), ("scale_factor", "float32", [1, 2])]
     if shape:
         inputs.append(("im_shape", "float32", [1, 2]))
@@ -292,10 +292,10 @@ def sides(w: Writer, shape: str, height: int, width: int) -> str:
     return w.cast(w("Gather", shape, [width, height, width, height], axis=0), "float32")
 
 
-def torchvision(net: Net) -> onnx.ModelProto:
+def torchvision(net: Net, threshold: float = SCORE) -> onnx.ModelProto:
     """One (3, H, W) RGB 0..1 of any size; boxes in its pixels, labels are ids from 1, of COCO's 91."""
     w = Writer()
-    found = inside(w, net, to_net(w, resized(w, net, w.batched("image"))))
+    found = inside(w, net, to_net(w, resized(w, net, w.batched("image"))), threshold)
     size = sides(w, w("Shape", "image"), 1, 2)
     boxes = w("Mul", w("Div", found.boxes, np.float32([net.size[::-1] * 2])), w.batched(size))
     outputs = [
@@ -346,10 +346,10 @@ def efficientdet(net: Net, moving: bool = False, count: int = 100) -> onnx.Model
 # mmdeploy, SSD, NanoDet
 
 
-def mmdeploy(net: Net) -> onnx.ModelProto:
+def mmdeploy(net: Net, threshold: float = SCORE) -> onnx.ModelProto:
     """``dets`` (1, M, 5) corners and score, ``labels`` (1, M); BGR 0..255 as the model's config has it."""
     w = Writer()
-    found = inside(w, net, "input")
+    found = inside(w, net, "input", threshold)
     rows = w.batched(w("Concat", found.boxes, w.column(found.scores), axis=1))
     outputs = [("dets", "float32", [1, "m", 5], rows), ("labels", "int64", [1, "m"], w.batched(found.labels))]
     return w.build([image(net, "input")], outputs)

@@ -4,57 +4,10 @@ import conventions as dress
 import pytest
 from cases import CASES, ONLY_COCO, Case
 from dressing import small
-from judge import Judge, average_precision, to_coco, unmatched
-from product import draw_data, make_manifest, run
+from product import make_manifest, run
+from verdicts import compare, judge_all, kept
 
 from cutpoint.files import read_json
-
-# Rows of score .01 and less are dropped. One score of coco-dev is .01 to the last bit, and the next is 5e-7
-# more: how a CPU rounds must not decide which side it is on.
-DROPPED = 0.01 + 1e-7
-
-
-def kept(detections):
-    return [entry for entry in detections if entry["score"] > DROPPED]
-
-
-def judge_all(model, case, net, images, categories):
-    """Detections by hand."""
-    judge = Judge(model.SerializeToString(), case.convention, net.size, net.classes)
-    numbers = None if case.convention.ids else categories
-    return [entry for key, image in images.items() for entry in to_coco(key, judge.detect(image), numbers)]
-
-
-def compare(result, wanted, truth, pixels):
-    assert unmatched(kept(wanted), kept(result.detections), pixels)[:5] == []
-    assert result.metrics["AP"] == pytest.approx(average_precision(truth, wanted), abs=5e-4)
-
-
-def inside(start, length, limit):
-    """Start and length of what lies between 0 and ``limit``."""
-    first, last = max(start, 0), min(start + length, limit)
-    return first, last - first
-
-
-@pytest.fixture(scope="module")
-def drawn_data(drawn, tiny, tmp_path_factory):
-    """The drawn images, and as ground truth some boxes of the small detector, moved a little."""
-    case = CASES["ultralytics"]
-    model, numbers = case.build(tiny), range(1, tiny.classes + 1)
-    found = judge_all(model, case, tiny, drawn, numbers)
-    boxes = []
-    for key, image in drawn.items():
-        best = sorted(
-            (entry for entry in found if entry["image_id"] == key), key=lambda entry: -entry["score"]
-        )
-        for number, entry in enumerate(best[:8]):
-            x, y, width, height = entry["bbox"]
-            x, y, height = x + number % 3, y - number % 2, height * (1 + 0.05 * number)
-            (x, width), (y, height) = inside(x, width, image.shape[1]), inside(y, height, image.shape[0])
-            if min(width, height) >= 2:
-                boxes.append(entry | {"bbox": [x, y, width, height]})
-    folder = tmp_path_factory.mktemp("drawn")
-    return draw_data(folder, drawn, tiny.names, boxes), read_json(folder / "instances.json")
 
 
 @pytest.mark.parametrize("name", CASES)
