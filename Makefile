@@ -4,10 +4,11 @@ VENV := .venv/bin
 SMK := Snakefile workflow
 ARGS ?=
 
-.PHONY: help setup demo test test-parts test-whole heads heads-even heads-odd zoo benchmark lint format \
+.PHONY: help setup setup-external demo test test-parts test-whole heads heads-even heads-odd zoo benchmark lint format \
     environment regenerate-demo clean
 
 help:
+	@echo "make setup-external   make .venv-external, without torch and mmdet, for models without mmdet"
 	@echo "make demo             run the embedded demo; ends with results/report.html"
 	@echo "make test             run the tests (ARGS='-k name' selects)"
 	@echo "make heads            prove every dense head at every cut; writes docs/heads.md"
@@ -15,12 +16,16 @@ help:
 	@echo "make benchmark        measure side by side, each beside its floor; writes benchmarks/results"
 	@echo "make lint             check style and types of Python, style of workflow files"
 	@echo "make format           rewrite them in that style"
-	@echo "make environment      write environment.yml from requirements.txt"
+	@echo "make environment      write environment.yml and requirements-external.txt from requirements.txt"
 	@echo "make regenerate-demo  draw the demo's images and train its detectors again"
 	@echo "make clean            remove results, logs and Snakemake's records (downloads stay)"
 
 setup:
 	@sh tools/setup.sh
+
+# For models without mmdet. No other target uses it, and it does not touch .venv.
+setup-external:
+	@sh tools/setup.sh external
 
 demo: setup
 	$(VENV)/snakemake --cores $${CORES:-all} $(ARGS)
@@ -73,6 +78,7 @@ format: setup
 
 environment: setup
 	$(VENV)/python tools/environment.py
+	$(VENV)/python tools/requirements_external.py
 
 regenerate-demo: setup
 	$(VENV)/snakemake --snakefile workflow/demo.smk --cores $${CORES:-all} $(ARGS)

@@ -1,13 +1,23 @@
 #!/bin/sh
 # Make .venv with the locked requirements and the package, unless it is up to date.
+# With the argument `external`: make .venv-external, which has neither torch nor mmdet.
 # PYTHON names the interpreter to use; otherwise the newest CPython 3.13, 3.12 or 3.11 that works.
 set -eu
 cd "$(dirname "$0")/.."
 
-stamp=.venv/setup.stamp
-wanted=$(cat requirements.txt pyproject.toml tools/setup.sh | cksum)
-if [ -x .venv/bin/python ] && [ "$(cat $stamp 2>/dev/null)" = "$wanted" ] \
-    && .venv/bin/python -c '' 2>/dev/null; then
+case "${1:-}" in
+external)
+    # the list is complete, and has the smaller one of two packages where others ask for the larger
+    venv=.venv-external requirements=requirements-external.txt alone=--no-deps
+    ;;
+*)
+    venv=.venv requirements=requirements.txt alone=
+    ;;
+esac
+stamp=$venv/setup.stamp
+wanted=$(cat "$requirements" pyproject.toml tools/setup.sh | cksum)
+if [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] \
+    && "$venv/bin/python" -c '' 2>/dev/null; then
     exit 0
 fi
 
@@ -53,16 +63,16 @@ if [ -z "$found" ]; then
         "install one, or name it: make PYTHON=/path/to/python3.12 ..."
 fi
 
-echo "setup: making .venv with $("$found" --version) ($found)"
-rm -rf .venv
-"$found" -m venv .venv
-python=.venv/bin/python
+echo "setup: making $venv with $("$found" --version) ($found)"
+rm -rf "$venv"
+"$found" -m venv "$venv"
+python=$venv/bin/python
 # connection_pool comes as source only: it is built with the locked setuptools, no compiler involved
-"$python" -m pip install --quiet "$(grep '^setuptools==' requirements.txt)"
-"$python" -m pip install --no-build-isolation -r requirements.txt
+"$python" -m pip install --quiet "$(grep '^setuptools==' "$requirements")"
+"$python" -m pip install --no-build-isolation $alone -r "$requirements"
 "$python" -m pip install --no-build-isolation --no-deps -e .
 
-# opencv-python needs the system's libGL, which a bare server lacks; mmcv-lite asks for it by name.
+# opencv-python needs the system's libGL, which a bare server lacks; other packages ask for it by name.
 if ! error=$("$python" -c 'import cv2' 2>&1); then
     case "$error" in
     *"cannot open shared object file"*)
@@ -78,5 +88,5 @@ if ! error=$("$python" -c 'import cv2' 2>&1); then
     esac
 fi
 
-printf '%s\n' "$wanted" >$stamp
+printf '%s\n' "$wanted" >"$stamp"
 echo "setup: done"

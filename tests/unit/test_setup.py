@@ -23,7 +23,7 @@ exit 1
 def project(tmp_path):
     folder = tmp_path / "project"
     (folder / "tools").mkdir(parents=True)
-    for name in ("tools/setup.sh", "requirements.txt", "pyproject.toml"):
+    for name in ("tools/setup.sh", "requirements.txt", "requirements-external.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, folder / name)
     return folder
 
@@ -35,7 +35,7 @@ def executable(path, text):
     return path
 
 
-def setup(project, interpreters, **environment):
+def setup(project, interpreters, *arguments, **environment):
     """Run it with these interpreters, and no others, on the search path."""
     bin_folder = project.parent / "bin"
     for tool in ("sh", "cat", "dirname", "cksum", "rm", "grep"):
@@ -43,7 +43,7 @@ def setup(project, interpreters, **environment):
     for name, text in interpreters.items():
         executable(bin_folder / name, text)
     return subprocess.run(
-        ["/bin/sh", "tools/setup.sh"],
+        ["/bin/sh", "tools/setup.sh", *arguments],
         cwd=project,
         env={**{key: value for key, value in os.environ.items() if key != "PYTHON"}, "PATH": str(bin_folder)}
         | environment,
@@ -76,17 +76,21 @@ def test_the_named_interpreter_is_the_only_one_tried(project):
     assert f"among: {named};" in done.stderr
 
 
-def test_a_second_call_skips_what_is_done(project):
-    executable(project / ".venv/bin/python", "#!/bin/sh\nexit 0\n")
-    files = [project / name for name in ("requirements.txt", "pyproject.toml", "tools/setup.sh")]
+@pytest.mark.parametrize(
+    ("arguments", "folder", "requirements"),
+    [((), ".venv", "requirements.txt"), (("external",), ".venv-external", "requirements-external.txt")],
+)
+def test_a_second_call_skips_what_is_done(project, arguments, folder, requirements):
+    executable(project / folder / "bin/python", "#!/bin/sh\nexit 0\n")
+    files = [project / name for name in (requirements, "pyproject.toml", "tools/setup.sh")]
     stamp = subprocess.run(
         ["cksum"], input=b"".join(file.read_bytes() for file in files), capture_output=True, check=True
     )
-    (project / ".venv/setup.stamp").write_bytes(stamp.stdout)
-    assert setup(project, {}).returncode == 0
+    (project / folder / "setup.stamp").write_bytes(stamp.stdout)
+    assert setup(project, {}, *arguments).returncode == 0
 
-    (project / "requirements.txt").write_text("other\n")
-    assert setup(project, {}).returncode == 1
+    (project / requirements).write_text("other\n")
+    assert setup(project, {}, *arguments).returncode == 1
 
 
 def test_requirements_are_a_lock_that_every_machine_can_install():
