@@ -1,7 +1,7 @@
 import json
 
 from cutpoint.onnx_file import external_data_files
-from cutpoint.plan.paths import manifest_file, trace_file
+from cutpoint.plan.paths import export_file, manifest_file, trace_file
 
 
 def get_fp32_trace(wildcards):
@@ -54,6 +54,33 @@ def get_imported_exports():
     models = [model.name for model in PLAN.models if model.is_external]
     exports = [export for model in models for export in PLAN.files(model)]
     return match_any({export.name for export in exports if not export.is_converted})
+
+
+def get_converted_exports(precision):
+    """Matches the exports that are made from files of models without mmdet, in this precision."""
+    models = [model.name for model in PLAN.models if model.is_external]
+    exports = [
+        export
+        for model in models
+        for export in PLAN.files(model)
+        if export.is_converted
+    ]
+    return match_any(
+        {export.name for export in exports if export.trace.precision == precision}
+    )
+
+
+def get_imported_file(wildcards):
+    """The external file as it is, which an export in a reduced precision is made from."""
+    return export_file(wildcards.model, get_export(wildcards).imported)
+
+
+def get_export_calibration_manifest(wildcards):
+    return manifest_file(get_export(wildcards).trace.calibration.dataset)
+
+
+def get_export_calibration_settings(wildcards):
+    return {"images": get_export(wildcards).trace.calibration.images}
 
 
 def get_layout_settings(wildcards):

@@ -109,6 +109,53 @@ rule import_external:
         "../scripts/export/import_external.py"
 
 
+rule to_fp16_external:
+    """An external file of a model without mmdet in half precision. Its decoding and NMS stay float32."""
+    input:
+        trace=get_imported_file,
+        spec=get_export_spec,
+        manifest=get_verify_manifest,
+    output:
+        trace="results/models/{model}/{export}.onnx",
+        report="results/models/{model}/{export}.precision.json",
+    log:
+        "logs/to_fp16_external/{model}/{export}.log",
+    benchmark:
+        "logs/benchmarks/to_fp16_external/{model}/{export}.tsv"
+    wildcard_constraints:
+        model=get_external_models(),
+        export=get_converted_exports("fp16"),
+    params:
+        code=get_code("cutpoint.export.precision"),
+        sources=get_external_digests,
+    script:
+        "../scripts/export/to_fp16.py"
+
+
+rule to_int8_external:
+    """An external file of a model without mmdet with 8-bit weights and tensors."""
+    input:
+        trace=get_imported_file,
+        spec=get_export_spec,
+        manifest=get_export_calibration_manifest,
+    output:
+        trace="results/models/{model}/{export}.onnx",
+        report="results/models/{model}/{export}.precision.json",
+    log:
+        "logs/to_int8_external/{model}/{export}.log",
+    benchmark:
+        "logs/benchmarks/to_int8_external/{model}/{export}.tsv"
+    wildcard_constraints:
+        model=get_external_models(),
+        export=get_converted_exports("int8"),
+    params:
+        code=get_code("cutpoint.export.precision"),
+        sources=get_external_digests,
+        settings=get_export_calibration_settings,
+    script:
+        "../scripts/export/to_int8.py"
+
+
 rule accept_export:
     """Stop if the tensors of an export are out of tolerance. Only with `verify: strict`."""
     input:

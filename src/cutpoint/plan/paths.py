@@ -34,9 +34,14 @@ def trace_file(model: str, trace: Trace) -> str:
     return f"results/models/{model}/{trace.name}.onnx"
 
 
+def export_file(model: str, export: Export) -> str:
+    """The ONNX file of an export."""
+    return f"results/models/{model}/{export.name}.onnx"
+
+
 def onnx_file(model: str, run: Run) -> str | None:
     """The ONNX file of a run; null for PyTorch."""
-    return f"results/models/{model}/{run.export.name}.onnx" if run.export else None
+    return export_file(model, run.export) if run.export else None
 
 
 def verify_file(model: str, export: Export) -> str:
@@ -50,10 +55,12 @@ def accepted_file(model: str, export: Export) -> str:
 
 
 def precision_report(model: str, run: Run) -> str | None:
-    """What the reduced precision did to a run's export; null in fp32 and for an external file."""
-    if not run.export or run.export.external or run.precision == "fp32":
+    """What Cutpoint's reduction of the precision did to a run's export; null if there was none."""
+    export = run.export
+    if not export or run.precision == "fp32" or (export.external and not export.is_converted):
         return None
-    return f"results/models/{model}/{run.export.trace.name}.precision.json"
+    name = export.name if export.external else export.trace.name
+    return f"results/models/{model}/{name}.precision.json"
 
 
 def pair_file(kind: str, evaluation: Evaluation) -> str:

@@ -92,7 +92,7 @@ def test_the_timed_path_gives_the_detections(tmp_path, manifest, ending, form, m
     for start in range(0, len(images), batch):
         paths = [image.path for image in images[start : start + batch]]
         assert time_images(Opened(opened.pipeline, finish, {}), paths)["shape"] == "32x32"
-    assert len(expected) > 10
+    assert {row["image_id"] for row in expected} == set(range(5))
     for image, ours in zip(images, found, strict=True):
         theirs = [row for row in expected if row["image_id"] == image.id]
         assert [row["category_id"] for row in theirs] == ours.labels.tolist()

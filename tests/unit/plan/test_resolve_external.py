@@ -10,7 +10,7 @@ from cutpoint.plan.config import complete_config
 from cutpoint.plan.ladder import rungs
 from cutpoint.plan.resolve import build_plan
 from cutpoint.plan.resolve_external import Layout
-from cutpoint.plan.tables import table_row
+from cutpoint.plan.tables import latency_jobs, report_entries, table_row, timed_modules
 from cutpoint.plan.variants import differences
 
 SCHEMA = Path(__file__).resolve().parents[3] / "workflow/schemas/config.schema.yaml"
@@ -29,14 +29,14 @@ def recognise(where, path, name, model):
     return LAYOUTS[name or Path(path).stem.partition("_")[0]]
 
 
-def plan_of(variants, model=None, evaluation=None, **config):
+def plan_of(variants, model=None, evaluation=None, on="cpu", **config):
     config |= {
         "models": {"m": model or {}},
         "datasets": {name: {"images": name, "annotations": None} for name in ("d", "other")},
         "variants": variants,
         "evaluations": [{"model": "m", "dataset": "d", "variants": list(variants), **(evaluation or {})}],
     }
-    return build_plan(complete_config(config, SCHEMA), "cpu", recognise)
+    return build_plan(complete_config(config, SCHEMA), on, recognise)
 
 
 def resolve(entry, **arguments):
@@ -350,3 +350,42 @@ def test_the_description_of_an_mmdet_models_file_is_what_it_was():
         '{"outputs": {"box": {"format": "xyxy", "normalised": false, "tensor": "b"}, "frame": "network", '
         '"layout": "rows", "score": {"activated": true, "tensor": "s"}}}'
     )
+
+
+def test_a_converted_file_has_a_report_and_its_calibration_is_told():
+    entry = {"onnx": "rows.onnx", "precision": "int8", "calibration": {"dataset": "other", "images": 4}}
+    plan = plan_of({"fp32": {"onnx": "rows.onnx"}, "int8": entry})
+    (evaluation,) = plan.evaluations
+    rows = {name: table_row(evaluation, evaluation.variant(name)) for name in ("fp32", "int8")}
+    assert rows["fp32"].precision_report is None
+    report = "results/models/m/e2e-external-rows-int8-other-4images.precision.json"
+    assert rows["int8"].precision_report == report
+    assert rows["int8"].remarks == ("made from rows.onnx", "calibrated on 4 images of other")
+    assert rows["int8"].precision == "int8"
+    assert [entry["path"] for entry in report_entries(plan)["precisions"]] == [report]
+
+
+@pytest.mark.parametrize(
+    ("device", "entry", "suffix", "gpus", "tf32"),
+    [
+        ("cuda", {}, "", 1, "off"),
+        ("cuda", {"tf32": True}, "-tf32", 1, "on"),
+        ("cpu", {"provider": "cuda", "batch": 4}, "-batch4-cuda", 1, "off"),
+        ("cpu", {"provider": "tensorrt"}, "-tensorrt", 1, "off"),
+        ("cuda", {"provider": "cpu"}, "-cpu", 0, None),
+        ("tensorrt", {"precision": "fp16"}, "", 1, None),
+    ],
+)
+def test_providers_and_batches_work_for_external_files(device, entry, suffix, gpus, tf32):
+    plan = plan_of({"v": {"onnx": "rows.onnx", **entry}}, on=device)
+    (evaluation,) = plan.evaluations
+    variant = evaluation.variant("v")
+    assert variant.run.name == f"onnxruntime-{variant.export.name}{suffix}"
+    assert variant.run.gpus == gpus
+    assert table_row(evaluation, variant).tf32 == tf32
+    (job,) = latency_jobs(evaluation, [])
+    assert (job["provider"], job["by_hand"], job["cut"]) == (variant.run.provider, True, "e2e")
+    assert (job["config"], job["checkpoint"]) == (None, None)
+    assert job["model"] == f"results/models/m/{variant.export.name}.onnx"
+    assert timed_modules([job]) == ["cutpoint.latency.coordinator", "cutpoint.latency.handwritten"]
+    assert (variant.run.provider in dict(plan.wanted_providers)) is True
