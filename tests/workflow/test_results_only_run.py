@@ -12,7 +12,7 @@ from cutpoint.files import read_json
 CONFIG = """\
 device: cpu
 models:
-  theirs: {}
+  theirs: {classes: CLASSES}
 datasets:
   traffic:
     images: data/demo/traffic/images
@@ -48,7 +48,9 @@ def write_results(folder):
 @pytest.fixture
 def folder(tmp_path):
     copy_project(tmp_path)
-    (tmp_path / "config/config.yaml").write_text(CONFIG)
+    truth = read_json(tmp_path / "data/demo/traffic/instances.json")
+    text = CONFIG.replace("CLASSES", json.dumps([category["name"] for category in truth["categories"]]))
+    (tmp_path / "config/config.yaml").write_text(text)
     write_results(tmp_path)
     return tmp_path
 
@@ -73,8 +75,8 @@ def test_results_files_alone_make_tables_figures_and_a_page(folder):
 
 
 def test_a_numbering_that_nobody_chose_is_refused_with_the_choice(folder):
-    text = CONFIG.replace("pt.json, category_ids: label_plus_one", "pt.json")
-    (folder / "config/config.yaml").write_text(text)
+    config = folder / "config/config.yaml"
+    config.write_text(config.read_text().replace(", category_ids: label_plus_one", ""))
     target = "results/detections/traffic/theirs/pt.json"
     done = run_snakemake(folder, "--cores", "2", target)
     assert done.code != 0

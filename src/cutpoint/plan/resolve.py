@@ -77,7 +77,24 @@ def build_plan(config: dict[str, Any], device: str, recognise: Recognise = recog
     for model in models.values():
         if model.is_external:
             check_names(v for e in evaluations if e.model == model for v in e.run_variants)
-    return Plan(device, tuple(evaluations))
+    plan = Plan(device, tuple(evaluations))
+    for evaluation in evaluations:
+        _check_numbering(evaluation, plan)
+    return plan
+
+
+def _check_numbering(evaluation: Evaluation, plan: Plan) -> None:
+    """Refuse numbers of classes where nothing says which class is which."""
+    model = evaluation.model
+    if not model.is_external or json.loads(model.classes) is not None or plan.exports(model.name):
+        return
+    for variant in evaluation.results_variants:
+        if variant.category_ids in ("label", "label_plus_one"):
+            raise UserError(
+                f"variants.{variant.name}.category_ids: {variant.category_ids} numbers the classes of "
+                f"{model.name}, and no ONNX file names them; write models.{model.name}.classes, in the order "
+                "that the model was trained with"
+            )
 
 
 def _is_for_mmdet(

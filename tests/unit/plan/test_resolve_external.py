@@ -156,6 +156,18 @@ def test_results_files_alone_are_a_plan():
         plan_of(variants, evaluation={"diagnose": ["theirs"]})
 
 
+def test_numbers_of_classes_need_to_know_the_classes():
+    pt = {"results": "p.json", "category_ids": "label"}
+    message = (
+        r"variants\.pt\.category_ids: label numbers the classes of m, and no ONNX file names them; write"
+    )
+    with pytest.raises(UserError, match=message):
+        plan_of({"pt": pt})
+    assert plan_of({"pt": pt}, model={"classes": ["car"]})
+    assert plan_of({"pt": pt, "fp32": {"onnx": "columns.onnx"}})
+    assert plan_of({"pt": {**pt, "category_ids": "dataset"}})
+
+
 def test_mmdet_models_and_others_share_a_config():
     config = {
         "models": {"m": MMDET, "n": {}},
