@@ -184,6 +184,16 @@ def test_the_long_ladder_is_of_few_runs(tmp_path):
     assert (result.jobs["postprocess"], result.jobs["ladder"]) == (14, 1)
 
 
+def test_a_model_from_its_file_alone_is_planned_before_the_file_is_there(tmp_path):
+    """One file, six runs of it for the inputs of the ladder, all else recipes; nothing of mmdet."""
+    result = planned(copy_project(tmp_path), "config/external.yaml")
+    assert "data/downloads/weights/yolox_nano.onnx" in result.outputs
+    assert (result.jobs["fetch"], result.jobs["fetch_folder"]) == (2, 1)  # file, annotations; images
+    assert (result.jobs["import_external"], result.jobs["predict"]) == (1, 6)
+    assert (result.jobs["postprocess"], result.jobs["ladder"], result.jobs["fingerprint"]) == (19, 1, 1)
+    assert not {"describe_model", "trace_model", "predict_pytorch", "verify_export"} & set(result.jobs)
+
+
 ELSEWHERE = """\
   theirs: {results: theirs.json}
   external:

@@ -181,7 +181,8 @@ def _resolve_evaluation(
     if model.is_external:
         files = [v.run for v in (reference, *with_run) if isinstance(v, RunVariant)]
         run = next((run for run in files if run.precision == "fp32"), None)
-    diagnosed = _choose_diagnosed(f"{where}.diagnose", entry["diagnose"], reference, chosen, run)
+    excluded = None if model.is_external and isinstance(reference, ResultsVariant) else reference
+    diagnosed = _choose_diagnosed(f"{where}.diagnose", entry["diagnose"], excluded, chosen, run)
     return Evaluation(
         model,
         dataset,
@@ -195,15 +196,23 @@ def _resolve_evaluation(
 
 
 def _choose_diagnosed(
-    where: str, names: list[str] | None, reference: Variant, chosen: Mapping[str, Variant], run: Run | None
+    where: str,
+    names: list[str] | None,
+    excluded: Variant | None,
+    chosen: Mapping[str, Variant],
+    run: Run | None,
 ) -> tuple[Variant, ...]:
-    """The variants of these names; with null the external ones. ``run``: what makes the mistakes, or null."""
+    """The variants of these names; with null the external ones. ``run``: what makes the mistakes, or null.
+
+    ``excluded``: the reference. Null if it is a results file of a model without mmdet, which may be made in
+    another way than the file says, and is diagnosed too.
+    """
     if names is None:
         elsewhere = (v for v in chosen.values() if isinstance(v, ResultsVariant) or v.export.external)
-        return tuple(variant for variant in elsewhere if variant != reference) if run else ()
+        return tuple(variant for variant in elsewhere if variant != excluded) if run else ()
     diagnosed = tuple(_own(where, name, chosen) for name in names)
-    if reference in diagnosed:
-        raise UserError(f"{where}: {reference.name} is the reference; leave it out")
+    if excluded in diagnosed:
+        raise UserError(f"{where}: {excluded.name} is the reference; leave it out")
     if diagnosed and run is None:
         raise UserError(f"{where}: no variant is an ONNX file in fp32, which mistakes are made with; use []")
     return diagnosed

@@ -108,7 +108,10 @@ def test_defaults_fill_a_rule_of_the_gate():
     assert config["gate"] == [{"variants": "all", "AP": {"min": 0.5}, "model": None, "dataset": None}]
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "coco.yaml", "zoo.yaml", "study.yaml", "ladder.yaml"])
+SHIPPED = ("config.yaml", "coco.yaml", "zoo.yaml", "study.yaml", "ladder.yaml", "external.yaml")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_configs_are_valid(name):
     assert complete_config(yaml.safe_load((ROOT / "config" / name).read_text()), SCHEMA)
 

@@ -139,11 +139,16 @@ def test_the_first_variant_is_the_reference_unless_one_is_named():
     variants = {"pt": {"results": "p.json"}, "fp32": {"onnx": "columns.onnx"}, "e2e": {"onnx": "rows.onnx"}}
     evaluation = plan_of(variants).evaluations[0]
     assert evaluation.reference.name == "pt"
-    # all others are diagnosed; mistakes are made with the first file
-    assert [variant.name for variant in evaluation.diagnosed] == ["fp32", "e2e"]
+    # all are diagnosed, also the results file: it may be made in another way; mistakes with the first file
+    assert [variant.name for variant in evaluation.diagnosed] == ["pt", "fp32", "e2e"]
     assert evaluation.fingerprint_run == evaluation.variant("fp32").run
     evaluation = plan_of(variants, evaluation={"reference": "e2e"}).evaluations[0]
     assert evaluation.fingerprint_run == evaluation.reference.run
+    assert [variant.name for variant in evaluation.diagnosed] == ["pt", "fp32"]
+    named = plan_of(variants, evaluation={"diagnose": ["pt"]}).evaluations[0]
+    assert [variant.name for variant in named.diagnosed] == ["pt"]
+    with pytest.raises(UserError, match="fp32 is the reference; leave it out"):
+        plan_of(variants, evaluation={"reference": "fp32", "diagnose": ["fp32"]})
 
 
 def test_results_files_alone_are_a_plan():
