@@ -107,6 +107,10 @@ FILES = {
     "deimv2": ("deimv2", facts(*RTDETR, inputs=(IMAGE, SIZES), patch=16)),
     "detr": ("detr", facts(*DETR)),
     "detr-sigmoid": ("detr-sigmoid", facts(out("logits", 1, 300, 80), DETR[1])),
+    "detr-sigmoid of LibreYOLO": (
+        "detr-sigmoid",
+        facts(out("pred_logits", 1, 300, 3), DETR[1], metadata={"names": str(dict(enumerate(NAMES)))}),
+    ),
     "rfdetr": ("rfdetr", facts(out("dets", 1, 300, 4), out("labels", 1, 300, 91))),
     "yolonas": ("yolonas", facts(out("num_predictions", 1, 1, dtype="int64"), *FOUR, inputs=(UINT8,))),
     "yolonas, names of the graph": (

@@ -14,7 +14,7 @@ Outputs = dict[str, Any]
 
 
 class Check(NamedTuple):
-    """One mark of a layout. ``yes``: what it shows in a file that has it; ``no``: what is missing.
+    """One mark of a layout. ``yes``: what a file shows that has it, if anything; ``no``: what is missing.
 
     ``open``: the file does not say it, so that a layout that the user names may be true.
     """

@@ -41,9 +41,20 @@ def _detr(softmax: bool) -> Callable[[GraphFacts, int | None], list[Check]]:
             fits = width == classes + softmax
             no = f"{width} scores for {classes} classes"
         yes = f"{width} scores, {'no-object the last' if softmax else 'one a class'}"
-        return [has_outputs(facts, "logits", "pred_boxes"), Check(fits, yes, no)]
+        found = [has_outputs(facts, "logits", "pred_boxes"), Check(fits, yes, no)]
+        return found if softmax else [*found, *_plain_images(facts)]
 
     return checks
+
+
+def _plain_images(facts: GraphFacts) -> list[Check]:
+    """Detectors with a sigmoid whose images have no mean and deviation; some have ImageNet's."""
+    mend = "whose images have ImageNet's mean and std: write the name and `input`"
+    masked = facts.input("pixel_mask") is not None
+    return [
+        Check(not masked, "", f"it takes pixel_mask, as conditional and deformable DETR, {mend}"),
+        Check(facts.patch is None, "", f"it is a vision transformer, as DEIMv2 with DINOv3, {mend}"),
+    ]
 
 
 def _detr_outputs(softmax: bool) -> Callable[[GraphFacts, Sequence[str]], Outputs]:

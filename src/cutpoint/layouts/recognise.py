@@ -37,7 +37,7 @@ def recognise(facts: GraphFacts, path: str, classes: Sequence[str] | None = None
     checks = {name: row.checks(facts, count) for name, row in TABLE.items()}
     fitting = [name for name, found in checks.items() if found and all(check.fits for check in found)]
     if len(fitting) == 1:
-        return Recognised(fitting[0], "; ".join(check.yes for check in checks[fitting[0]]))
+        return Recognised(fitting[0], "; ".join(check.yes for check in checks[fitting[0]] if check.yes))
     has = (
         f"{path}: it has the inputs {', '.join(map(look.show, facts.inputs))} and the outputs "
         f"{', '.join(map(look.show, facts.outputs))}"

@@ -33,6 +33,17 @@ def _task(facts: GraphFacts) -> Check:
     return Check(task in ("detect", *WIDER), f"task {task}", f"its task is {task!r}, not detection")
 
 
+def _no_libreyolo(facts: GraphFacts) -> Check:
+    """Its YOLO files look like Ultralytics', but its letterbox differs: libreyolo/models/*/utils.py."""
+    return Check(
+        "model_family" not in facts.metadata,
+        "",
+        "LibreYOLO made it, whose letterbox is at the top left: write the name, with input: {place: corner, "
+        "rounding: down}",
+        open=True,
+    )
+
+
 def _rows(facts: GraphFacts, before: int, classes: int | None) -> Check:
     """Rows of ``before`` channels and the class scores."""
     tensor = main_output(facts)
@@ -90,7 +101,8 @@ def _tail_has(facts: GraphFacts, kind: str) -> bool:
 
 
 def _ultralytics(facts: GraphFacts, classes: int | None) -> list[Check]:
-    return [_one(facts), _columns(facts, 4, classes), _selected(facts, False), _task(facts)]
+    checks = [_one(facts), _columns(facts, 4, classes), _selected(facts, False), _task(facts)]
+    return [*checks, _no_libreyolo(facts)]
 
 
 def _ultralytics_outputs(facts: GraphFacts, classes: Sequence[str]) -> Outputs:
@@ -126,6 +138,7 @@ def _yolov5(facts: GraphFacts, classes: int | None) -> list[Check]:
         _selected(facts, False),
         Check(decoded, f"decoded boxes{', class names in the file' if named else ''}", why),
         _task(facts),
+        _no_libreyolo(facts),
     ]
 
 

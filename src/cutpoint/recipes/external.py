@@ -88,9 +88,10 @@ def _final_per_axis(spec: HeadSpec) -> list[Step]:
 
 
 def _ssd(spec: HeadSpec) -> list[Step]:
-    """``Predictor``, vision/ssd/predictor.py, and mb_tiny_fd.py of Linzaer's Ultra-Light-Fast detector.
+    """Linzaer's Ultra-Light-Fast detector: class score above .01, 200 best a class, IoU .3 within a class.
 
-    Class score above .01, the 200 best a class (here of all classes together), IoU .3 within a class.
+    ``Predictor``, vision/ssd/predictor.py; the IoU of ``predict``, run_video_face_detect_onnx.py. Here the
+    best are those of all classes together.
     """
     return [
         *_multiply(spec),

@@ -254,6 +254,11 @@ def test_a_file_that_is_not_of_the_named_layout():
         read(facts(out("o", 1, 7, 9), inputs=(Tensor("ids", "int64", (1, 9)),)), "ultralytics")
 
 
+def test_a_named_layout_takes_a_file_of_libreyolo():
+    file = facts(out("output", 1, 7, 189), metadata=SAID | {"model_family": "yolo9"})
+    assert read(file, "ultralytics").outputs["layout"] == "columns"
+
+
 def test_a_floor_of_the_config():
     assert read(FILES["v8"][1], "ultralytics", floor=0.0005).head.floor == Floor("class", 0.0005, False)
     with pytest.raises(UserError, match=r"candidate_floor 0.01 lies above the layout's own threshold 0.001"):

@@ -3,11 +3,12 @@
 import re
 
 import pytest
-from layout_files import DETR, FILES, NAMES, PADDLE, RTDETR, SAID, facts, out
+from layout_files import DETR, FILES, IMAGE, NAMES, PADDLE, RTDETR, SAID, facts, out
 
 from cutpoint.errors import UserError
 from cutpoint.layouts.names import LAYOUTS
 from cutpoint.layouts.recognise import recognise
+from cutpoint.records.graph_facts import Tensor
 
 
 @pytest.mark.parametrize("case", FILES)
@@ -53,6 +54,17 @@ def test_the_classes_of_the_config_must_fit():
             "its task is 'obb', not detection",
         ),
         (facts(out("output0", 1, 300, 6), metadata=SAID), "its rows were not chosen by NMS or top-k"),
+        (
+            facts(out("output", 1, 7, 189), metadata=SAID | {"model_family": "yolo9"}),
+            "LibreYOLO made it, whose letterbox is at the top left",
+        ),
+        (
+            facts(
+                out("logits", 1, 300, 91), DETR[1], inputs=(IMAGE, Tensor("pixel_mask", "int64", (1, 64, 64)))
+            ),
+            "it takes pixel_mask, as conditional and deformable DETR",
+        ),
+        (facts(out("logits", 1, 300, 80), DETR[1], patch=16), "it is a vision transformer"),
         (facts(*RTDETR), "input orig_target_sizes is missing"),
         (facts(out("dets", 1, 300, 4), out("labels", 1, 300, dtype="int64")), "labels are not logits"),
         (facts(out("output0", 1, 300, 7), metadata=SAID), "no layout fits"),
