@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from conftest import MODEL
+from imported import columns, detections, maps, write_imported
 
 from cutpoint.files import read_json
 from cutpoint.latency.coordinator import time_variants
 from cutpoint.latency.statistics import summarize_latency
 from cutpoint.latency.watch import gpu_states
+from cutpoint.latency.worker import Opened, open_variant, time_images
 from cutpoint.matching import find_overlaps, pair_overlaps
 from cutpoint.predict.pinned import cuda_pool
 from cutpoint.predict.pipeline import OnnxPipeline
@@ -15,6 +17,7 @@ from cutpoint.predict.postprocess import postprocess
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.shard import predict_onnx
 from cutpoint.records.detections import read_results
+from cutpoint.records.image import FLOAT_CHANNELS_FIRST, TensorForm
 from cutpoint.records.latency import COPIES
 
 TOLERANCE = 2e-3  # on logits and deltas of fp32 without tf32
@@ -89,7 +92,7 @@ def test_latency_says_where_it_ran_and_what_copies_cost(demo, tmp_path):
     jobs = [
         {"variant": name, "runtime": runtime, "cut": cut, "provider": "cuda", "tf32": False}
         | {"model": model and str(demo / model), "spec": str(demo / "spec.json"), "input": "mmdet"}
-        | {"imports": [], **MODEL}
+        | {"imports": [], "by_hand": cut == "raw", **MODEL}
         for name, runtime, cut, model in (
             ("pytorch", "pytorch", "e2e", None),
             ("raw", "onnxruntime", "raw", "raw.onnx"),
@@ -121,6 +124,42 @@ def test_latency_says_where_it_ran_and_what_copies_cost(demo, tmp_path):
             assert found["stages"]["host_to_device"]["p50"] > 0
             assert found["node_placement"]["nodes"]["CUDAExecutionProvider"] > 100
             assert found["provider_options"]["use_tf32"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("ending", "form"),
+    [
+        pytest.param(columns, FLOAT_CHANNELS_FIRST, id="decoded"),
+        pytest.param(columns, TensorForm("uint8", channels_last=True), id="decoded-pixels"),
+        pytest.param(detections, TensorForm("float16"), id="e2e-half"),
+        pytest.param(maps, TensorForm("uint8"), id="raw-pixels"),
+    ],
+)
+def test_external_files_give_the_cpus_detections(demo, tmp_path, ending, form):
+    """Inputs of any type and axes, bound on the device and in page-locked memory, through the timed path."""
+    path, _ = write_imported(tmp_path, ending, form)
+    paths = [entry["path"] for entry in read_json(demo / "manifest.json")["images"][:4]]
+    found = {}
+    for provider in ("cpu", "cuda"):
+        own = {"runtime": "onnxruntime", "provider": provider, "tf32": False, "threads": 2}
+        opened = open_variant({**own, "model": path, "input": "own", "recipe": "mmdet3"})
+        found[provider] = rows = []
+
+        def finish(read, geometry, finish=opened.finish, rows=rows):
+            rows.append(finish(read, geometry))
+            return rows[-1]
+
+        for image in paths:
+            times = time_images(Opened(opened.pipeline, finish, {}), [image])
+        if provider == "cuda":
+            assert opened.facts["pinned"]
+            assert times["host_to_device"] > 0
+            assert opened.pipeline.prepare(opened.pipeline.decode(image))[0].dtype == form.dtype
+    assert sum(map(len, found["cpu"])) > 20
+    for one, other in zip(found["cpu"], found["cuda"], strict=True):
+        assert abs(len(one) - len(other)) <= 0.02 * len(one) + 1
+        best = np.sort(one.scores)[::-1][:10], np.sort(other.scores)[::-1][:10]
+        np.testing.assert_allclose(*best, atol=TOLERANCE)
 
 
 def test_page_locked_arrays_are_the_pipelines_inputs(demo):
