@@ -50,6 +50,8 @@ def _as_emitted(
 ) -> tuple[Callable[[ExternalFile, ir.Value], ir.Value], bool]:
     """The nodes that make of a described value what the head emits, and whether they undo an activation."""
     left = file.activation(described, own)
+    if left.background and own != "softmax":
+        raise file.error(f"outputs.score.background: {file.priors.head} has no background; remove it")
     if left.kind == "none" and own != "none":
         return UNDO[own], True
     if left.kind in ("none", own):

@@ -73,15 +73,20 @@ def doubt_scores(scores: np.ndarray, cut: str, key: Literal["score", "factor"] =
             f"{key}s are all {low:.3g}, so they tell nothing apart: outputs.{key} is another tensor or other "
             "channels, or `input` is not what the network was trained on (divide_by, mean, std)"
         )
-    sums = scores.sum(axis=-1)
-    if scores.ndim > 1 and scores.shape[1] > 1 and (np.abs(sums - 1) < 10 * SLACK).mean() >= NEARLY_ALL:
-        means = scores.mean(axis=0)
-        place = {0: "first", len(means) - 1: "last"}.get(int(means.argmax()), "first, or last")
-        return (
-            "the scores of each row sum to 1, so one of them is the background: write "
-            f"outputs.score.background: {place}, and leave the background out of `classes`"
-        )
-    return None
+    has_classes = cut == "decoded" and scores.ndim > 1 and scores.shape[1] > 1
+    return _doubt_sums(scores) if has_classes else None
+
+
+def _doubt_sums(scores: np.ndarray) -> str | None:
+    """Scores of classes do not sum to 1, since most locations show nothing."""
+    if (np.abs(scores.sum(axis=1) - 1) < 10 * SLACK).mean() < NEARLY_ALL:
+        return None
+    means = scores.mean(axis=0)
+    place = {0: "first", len(means) - 1: "last"}.get(int(means.argmax()), "first, or last")
+    return (
+        "the scores of each row sum to 1, so one of them is the background: write "
+        f"outputs.score.background: {place}, and leave the background out of `classes`"
+    )
 
 
 def _mend_range(scores: np.ndarray, cut: str, key: str) -> str:

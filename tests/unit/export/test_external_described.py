@@ -354,6 +354,17 @@ def test_raw_rows_become_the_head_tensors(imported, activation):
     np.testing.assert_allclose(np.concatenate(rows, axis=1), expected, atol=1e-6)
 
 
+def test_raw_values_have_no_background(imported):
+    head = yolox_head(score_activation="none", factor_activation="none")
+    outputs = {"box": {"tensor": "p", "channels": [0, 4]}, "factor": {"tensor": "p", "channels": [4, 5]}}
+    outputs["score"] = {"tensor": "p", "channels": [5, 8], "background": "last"}
+    with pytest.raises(UserError, match=r"score\.background: YOLOXHead has no background; remove it"):
+        imported({"p": np.zeros((1, 60, 8), np.float32)}, outputs, "raw", head)
+    outputs["score"] = {"tensor": "p", "channels": [5, 8], "activation": "softmax"}
+    with pytest.raises(UserError, match="activation softmax of 'p': YOLOXHead has none; use the cut decoded"):
+        imported({"p": np.zeros((1, 60, 8), np.float32)}, outputs, "raw", head)
+
+
 def old_model(opset):
     """A small network of the operators whose form changed since; three rows of boxes and scores."""
     random = np.random.default_rng(opset)
