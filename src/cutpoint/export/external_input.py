@@ -126,39 +126,42 @@ def _add_batch(graph: ExternalGraph) -> None:
 
 def _fill(graph: ExternalGraph, value: ir.Value, given: Any) -> None:
     """Replace an input by its value, repeated to its shape."""
-    where = f"constants.{value.name}"
-    if value.dtype is None:
-        raise graph.error(f"{where}: the file does not say the input's type; export it again with it")
-    if value.shape is None and given not in SIZES:
-        raise graph.error(f"{where}: the file does not say the input's shape; export it again with it")
-    shape = (None, 2) if value.shape is None else tuple(value.shape)
-    if isinstance(given, str) and given not in SIZES:
+    where, by_size = f"constants.{value.name}", isinstance(given, str)
+    if by_size and given not in SIZES:
         raise graph.error(f"{where}: {given!r} is unknown; known: a number, a list, {', '.join(SIZES)}")
-    if isinstance(given, str) and shape and not isinstance(shape[-1], int):
+    if value.dtype is None or (value.shape is None and not by_size):
+        raise graph.error(f"{where}: the file does not say the input's type and shape; export it with them")
+    shape = (None, 2) if value.shape is None else tuple(value.shape)
+    if by_size and shape and not isinstance(shape[-1], int):
         shape = (*shape[:-1], 2)  # the file leaves open what can only be width and height
-    kind = value.dtype.numpy()
-    fixed = [side if isinstance(side, int) else 1 for side in shape]
     height, width = (graph.images.shape[axis] for axis in graph.axes) if graph.images.shape else (None, None)
-    if isinstance(given, str) and isinstance(height, int) and isinstance(width, int):
-        given = [(height, width)[index] for index in SIZES[given]]
+    if by_size and isinstance(height, int) and isinstance(width, int):
+        given, by_size = [(height, width)[index] for index in SIZES[given]], False
     with graph.in_front():
-        if isinstance(given, str):
-            axes = [graph.axes[index] for index in SIZES[given]]
-            size = graph.op("Gather", graph.op("Shape", graph.images), graph.const(axes), axis=0)
-            content = graph.op("Cast", size, to=value.dtype)
-            fits = fixed[-1:] == [2]
-        else:
-            try:
-                content = graph.const(np.broadcast_to(np.asarray(given, dtype=kind), fixed), kind)
-                fits = True
-            except ValueError:
-                fits = False
-        if not fits:
+        content = _size_of(graph, value, given) if by_size else _constant(graph, value, given, shape)
+        if content is None or (by_size and shape[-1:] != (2,)):
             raise graph.error(f"{where}: {given} does not fit the input's shape {list(shape)}")
-        if isinstance(given, str) or not all(isinstance(side, int) for side in shape):
+        if by_size or not all(isinstance(side, int) for side in shape):
             content = graph.op("Expand", content, _lengths(graph, where, shape))
     content.shape, content.type = value.shape, value.type
     graph.replace_input(value, content)
+
+
+def _size_of(graph: ExternalGraph, value: ir.Value, name: str) -> ir.Value:
+    """The size of the images, ``(2,)`` of the input's type, computed when the graph runs."""
+    axes = graph.const([graph.axes[index] for index in SIZES[name]])
+    size = graph.op("Gather", graph.op("Shape", graph.images), axes, axis=0)
+    return graph.op("Cast", size, to=value.dtype)
+
+
+def _constant(graph: ExternalGraph, value: ir.Value, given: Any, shape: tuple[Any, ...]) -> ir.Value | None:
+    """A constant of the input's type, axes of unknown length once; null if it does not fit the shape."""
+    kind = value.dtype.numpy() if value.dtype else None
+    fixed = [side if isinstance(side, int) else 1 for side in shape]
+    try:
+        return graph.const(np.broadcast_to(np.asarray(given, dtype=kind), fixed), kind)
+    except ValueError:
+        return None
 
 
 def _lengths(graph: ExternalGraph, where: str, shape: tuple[Any, ...]) -> ir.Value:

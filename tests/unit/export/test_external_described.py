@@ -461,6 +461,16 @@ ENDS = {"box": {"tensor": "b"}, "score": {"tensor": "s"}, "label": {"tensor": "l
             {"others": {"n": (1, [1, "k"])}, "constants": {"n": 1}},
             r"constants\.n: the length of axis 1 of its shape \[1, .*k.*\] is not known",
         ),
+        (
+            {},
+            {"others": {"n": (1, None)}, "constants": {"n": [1, 2]}},
+            r"constants\.n: the file does not say the input's type and shape; export it with them",
+        ),
+        (
+            {},
+            {"others": {"n": (1, ["b", 3])}, "constants": {"n": "network_hw"}, "shape": ["b", 3, "h", "w"]},
+            r"constants\.n: network_hw does not fit the input's shape \[.*b.*, 3\]",
+        ),
         ({}, {"shape": [1, 1, HEIGHT, WIDTH]}, r"data has shape \[1,1,44,60\]; \(B, 3, H, W\), or the same"),
         ({}, {"shape": [HEIGHT, WIDTH]}, r"data has shape \[44,60\]; \(B, 3, H, W\), or the same"),
     ],
