@@ -3,7 +3,7 @@
 The functions return null if nothing speaks against the values.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -12,8 +12,8 @@ import numpy as np
 SLACK = 2e-3
 # the smallest and the largest value of a sigmoid of a probability
 TWICE = (0.5, 0.7311)
-# a fraction of the rows, of whose kind nearly all, many, or too many are
-NEARLY_ALL, MANY, TOO_MANY = 0.98, 0.3, 0.1
+# fractions of the rows
+NEARLY_ALL, MOST, MANY, TOO_MANY = 0.98, 0.9, 0.3, 0.1
 # with fewer rows nothing is said about boxes
 LEAST_ROWS = 5
 # boxes of this many rows of a picture are looked at, the ones with the highest scores
@@ -194,14 +194,19 @@ def _doubt_small(rows: Rows) -> str | None:
 
 
 def _doubt_corners(rows: Rows) -> str | None:
-    """Centre and size are no corners."""
+    """Centre and size are no corners, and corners no centre and size."""
     sizes = rows.boxes[:, 2:] - rows.boxes[:, :2]
+    middles = (rows.boxes[:, :2] + rows.boxes[:, 2:]) / 2
+    # x2 > x1 of corners; within the frame the middle of a box is at least half its size
+    as_corners = (sizes > middles) & (sizes < 1.1 * rows.frames)
+    if as_corners.all(axis=1).mean() >= MOST and _outside(rows, 0.05).mean() >= TOO_MANY:
+        return "boxes are corners, read as centre and size: write outputs.box.format: xyxy"
     turned = (sizes < 0).any(axis=1).mean()
     if turned >= TOO_MANY:
         said = f"{turned:.0%} of the boxes have x2 < x1 or y2 < y1"
         centre, size = rows.boxes[:, :2], rows.boxes[:, 2:]
         corners = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
-        fits = (size > 1).all(axis=1) & ~_outside(corners, rows.frames)
+        fits = (size > 1).all(axis=1) & ~_outside(replace(rows, boxes=corners))
         if fits.mean() < 1 - MANY:
             return f"{said}: {OTHER}"
         return f"{said}: they are centre and size, not corners: write outputs.box.format: cxcywh"
@@ -217,7 +222,7 @@ def _doubt_place(rows: Rows) -> str | None:
             "(remove outputs.box.normalised), or decoded already (name another layout, for yolox "
             "yolox-decoded)"
         )
-    outside = _outside(boxes, frames)
+    outside = _outside(rows)
     if outside.mean() < TOO_MANY:
         return None
     largest = rows.originals.max(axis=0)
@@ -231,7 +236,7 @@ def _doubt_place(rows: Rows) -> str | None:
         )
     if outside.mean() < MANY:
         return None
-    return f"{said}: {OTHER}, or its format is not the file's (corners read as cxcywh)"
+    return f"{said}: {OTHER}, or its format is not the file's"
 
 
 def _doubt_axes(rows: Rows) -> str | None:
@@ -249,10 +254,10 @@ def _doubt_axes(rows: Rows) -> str | None:
     )
 
 
-def _outside(boxes: np.ndarray, frames: np.ndarray) -> np.ndarray:
-    """Which boxes leave the frame by more than a tenth of it."""
-    over = np.maximum(-boxes[:, :2], boxes[:, 2:] - frames) / frames
-    found: np.ndarray = (over > 0.1).any(axis=1)
+def _outside(rows: Rows, margin: float = 0.1) -> np.ndarray:
+    """Which boxes leave the frame by more than a fraction of it."""
+    over = np.maximum(-rows.boxes[:, :2], rows.boxes[:, 2:] - rows.frames) / rows.frames
+    found: np.ndarray = (over > margin).any(axis=1)
     return found
 
 

@@ -92,7 +92,7 @@ MISREAD = [
     ),
     Misread(
         "yolonas batch",
-        "or its format is not the file's (corners read as cxcywh)",
+        "boxes are corners, read as centre and size: write outputs.box.format: xyxy",
         part("box", "pred_boxes", format="cxcywh"),
     ),
     Misread(

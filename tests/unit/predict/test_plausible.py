@@ -47,6 +47,8 @@ def test_boxes_of_objects_are_not_doubted():
     over = objects() + np.random.default_rng(1).normal(0, 8, (200, 4))  # unclipped
     over[:, 2:] = np.maximum(over[:, 2:], over[:, :2] + 1)
     assert doubt_boxes(rows(over)) is None
+    whole = np.tile([-4.0, 36, 325, 283], (200, 1)) + np.random.default_rng(1).normal(0, 3, (200, 4))
+    assert doubt_boxes(rows(whole)) is None  # one object that fills the picture
     # rows of padding, and rows that a low score excuses
     padded = np.concatenate([objects(), np.full((300, 4), 0.5), np.full((100, 4), -1.0)])
     assert doubt_boxes(rows(padded)) is None
@@ -77,7 +79,7 @@ def test_boxes_of_objects_are_not_doubted():
         ),
         (
             corners_of(objects()),
-            r"of the boxes leave a frame of 320x320: outputs\.box is another .*corners read as cxcywh",
+            r"^boxes are corners, read as centre and size: write outputs\.box\.format: xyxy$",
         ),
         (
             objects() * 320,
