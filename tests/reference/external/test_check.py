@@ -92,7 +92,7 @@ MISREAD = [
     ),
     Misread(
         "yolonas batch",
-        "boxes are corners, read as centre and size: write outputs.box.format: xyxy",
+        "are corners, read as centre and size: write outputs.box.format: xyxy",
         part("box", "pred_boxes", format="cxcywh"),
     ),
     Misread(
