@@ -13,6 +13,8 @@ DTYPES = ("float32", "float16", "uint8")
 SELECTING = ("NonMaxSuppression", "TopK")
 # nodes that turn offsets into boxes
 DECODING = {"Add", "Div", "Exp", "Mul", "Pow", "Sub"}
+# characters of an axis's name that a message shows
+LONGEST_SIDE = 20
 # the steps of the feature levels, in pixels, that heads without anchors use
 LEVELS = ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32), (8, 16), (16, 32), (4, 8, 16), (16, 32, 64))
 
@@ -107,8 +109,14 @@ def show(tensor: Tensor) -> str:
     """Name, type and shape in words."""
     if tensor.shape is None:
         return f"{tensor.name} {tensor.dtype} (shape unknown)"
-    sides = ", ".join("?" if length is None else str(length) for length in tensor.shape)
+    sides = ", ".join(_show_side(length) for length in tensor.shape)
     return f"{tensor.name} {tensor.dtype} ({sides})"
+
+
+def _show_side(length: int | str | None) -> str:
+    """A number or a name; an exporter's formula over several lines tells nobody anything."""
+    text = "?" if length is None else str(length)
+    return text if len(text) <= LONGEST_SIDE else "?"
 
 
 def _ends(tensor: Tensor) -> tuple[int | str | None, int | str | None]:

@@ -89,3 +89,9 @@ def test_no_layout_fits(file, text):
 def test_own_decoders_go_by_results(outputs, text):
     with pytest.raises(UserError, match=rf"{text}.*run your own code, and give its detections as `results`"):
         recognise(facts(*outputs), "a.onnx")
+
+
+def test_an_axis_with_a_formula_for_a_name_is_short_in_a_message():
+    formula = "floor(floor(height/2 - 1/2)/2) + 1"
+    with pytest.raises(UserError, match=r"outputs x float32 \(batch, \?\)"):
+        recognise(facts(out("x", "batch", formula)), "a.onnx")
