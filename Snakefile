@@ -34,6 +34,13 @@ rule all:
         "results/tables/summary.csv",
 
 
+rule golden:
+    """The golden packs of all variants that are ONNX files. It is not part of `all`."""
+    input:
+        get_golden_packs,
+    localrule: True
+
+
 include: "workflow/rules/data.smk"
 include: "workflow/rules/layouts.smk"
 include: "workflow/rules/detector.smk"

@@ -20,10 +20,3 @@ rule golden_pack:
         settings=get_golden_settings,
     script:
         "../scripts/golden/golden_pack.py"
-
-
-rule golden:
-    """The golden packs of all variants that are ONNX files. It is not part of `all`."""
-    input:
-        get_golden_packs,
-    localrule: True
