@@ -21,6 +21,7 @@ JUDGED = [
 ]
 WITH_FACTOR = [JUDGED[0], {"step": "multiply_factor"}, JUDGED[1] | {"quantity": "product"}, *JUDGED[2:]]
 STRETCH = {"resize": "stretch"}
+BLACK = {"resize": "letterbox", "place": "centre", "fill": 0, "rounding": "down"}
 IMAGENET = {"mean": list(dress.IMAGENET_MEAN), "std": list(dress.IMAGENET_STD)}
 MMDET = {"resize": "letterbox", "place": "corner", "fill": 114, "colour": "bgr", "rounding": "even"}
 
@@ -63,6 +64,9 @@ NMS = "ultralytics-end2end"
 CASES = {
     # a layout's own recipe, clipped where the stack clips
     "ultralytics default": Case(dress.ultralytics, "ultralytics_default", "ultralytics"),
+    "ultralytics val": Case(
+        dress.ultralytics, "ultralytics_val", "ultralytics", {"input": {"rounding": "up"}}
+    ),
     "yolov5 default": Case(dress.yolov5, "yolov5_default", "yolov5"),
     "yolox default": Case(dress.yolox, "yolox_default", "yolox"),
     "ultralytics": Case(dress.ultralytics, "ultralytics", "ultralytics", COLUMNS),
@@ -73,11 +77,13 @@ CASES = {
         partial(dress.ultralytics, half=True), "ultralytics_half", "ultralytics", COLUMNS
     ),
     "ultralytics segment": Case(partial(dress.ultralytics, masks=32), "ultralytics", "ultralytics", COLUMNS),
+    "ultralytics pose": Case(dress.ultralytics_pose, "ultralytics", "ultralytics", COLUMNS),
     "ultralytics nms": Case(dress.ultralytics_nms, "ultralytics_nms", NMS, UNCLIPPED),
     "ultralytics end2end": Case(dress.ultralytics_end2end, "ultralytics_nms", NMS, UNCLIPPED),
     "yolov5": Case(dress.yolov5, "yolov5", "yolov5", ROWS),
     # its boxes are decoded with exp here, which only YOLOX does
     "yolov7 grid": Case(partial(dress.yolov5, output="output", named=False), "yolov5", "yolov5", ROWS, True),
+    "yolov6": Case(partial(dress.yolov5, output="outputs"), "yolov5", "yolov5", ROWS),
     "yolov7 end2end": Case(dress.yolov7_end2end, "yolov7_end2end", "yolov7-end2end"),
     "tensorrt": Case(dress.tensorrt, "tensorrt", "tensorrt-nms"),
     "yolox": Case(dress.yolox, "yolox", "yolox", ROWS | {"input": {"rounding": "even"}}),
@@ -85,6 +91,7 @@ CASES = {
         dress.yolox_decoded, "yolox_decoded", "yolox-decoded", ROWS | {"input": {"rounding": "even"}}
     ),
     "rtdetr": Case(dress.rtdetr, "rtdetr", "rtdetr"),
+    "dfine letterbox": Case(dress.rtdetr, "rtdetr_letterbox", "rtdetr", {"input": BLACK}),
     "dfine squeezed": Case(partial(dress.rtdetr, squeezed=True), "rtdetr", "rtdetr"),
     # without its vision transformer
     "deimv2": Case(partial(dress.rtdetr, imagenet=True), "deimv2", "deimv2", named=True),
@@ -93,8 +100,13 @@ CASES = {
     ),
     "rfdetr own data": Case(partial(dress.rfdetr, slots=None), "rfdetr_own", "rfdetr"),
     "detr": Case(dress.detr, "detr", "detr"),
+    # a mask is taken by detectors with ImageNet's mean and by others
     "queries": Case(
-        partial(dress.detr, softmax=False, mask=True), "queries", "detr-sigmoid", {"input": IMAGENET}
+        partial(dress.detr, softmax=False, mask=True),
+        "queries",
+        "detr-sigmoid",
+        {"input": IMAGENET},
+        named=True,
     ),
     "yolonas batch": Case(dress.yolonas_batch, "yolonas_batch", "yolonas"),
     "yolonas flat": Case(dress.yolonas_flat, "yolonas_flat", "yolonas-flat"),
@@ -113,6 +125,10 @@ CASES = {
     "ssd": Case(dress.ssd, "ssd", "ssd"),
     # its distances are made from decoded boxes here
     "nanodet plus": Case(dress.nanodet_plus, "nanodet_plus", "nanodet", named=True),
+}
+# the published YOLOX-nano takes one image
+ONLY_SMALL = {
+    "yolov7 batches": Case(dress.yolov7_batches, "yolov7_end2end", "yolov7-end2end", {"batch": 4}),
 }
 # slots by COCO's ids need its 80 classes
 ONLY_COCO = {"rfdetr": Case(dress.rfdetr, "rfdetr", "rfdetr", ids=True)}

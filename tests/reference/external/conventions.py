@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnx
-from dressing import SCORE, Final, Net, Writer, corners, decode, final, to_net
+from dressing import IOU, SCORE, Final, Net, Writer, corners, decode, final, to_net
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 NANODET_MEAN, NANODET_STD = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
@@ -71,6 +71,18 @@ def ultralytics(
     )
 
 
+def ultralytics_pose(net: Net, points: int = 17) -> onnx.ModelProto:
+    """``output0`` (1, 4 + C + 3 * points, N): x, y, visibility of each point behind the classes."""
+    w = Writer()
+    found = decode(w, net, w.add(net.model, to_net(w, "images")))
+    point = w("Concat", found.xy, found.objectness, axis=2)
+    parts = [found.xy, found.wh, w("Mul", found.objectness, found.classes), *[point] * points]
+    columns = w("Transpose", w("Concat", *parts, axis=2), perm=[0, 2, 1])
+    shape = [1, 4 + net.classes + 3 * points, net.places]
+    metadata = words(net, task="pose", kpt_shape=[points, 3])
+    return w.build([image(net)], [("output0", "float32", shape, columns)], metadata)
+
+
 def ultralytics_nms(net: Net, **metadata: object) -> onnx.ModelProto:
     """nms=True, YOLOv10, YOLO26: ``output0`` (1, 300, 6) corners, score, class, zero rows behind."""
     w = Writer()
@@ -105,6 +117,24 @@ def yolov7_end2end(net: Net, threshold: float = SCORE) -> onnx.ModelProto:
     score = w.column(found.scores)
     rows = w("Concat", w("Mul", score, 0.0), found.boxes, w.column(found.labels), score, axis=1)
     return w.build([image(net)], [("output", "float32", ["m", 7], rows)])
+
+
+def yolov7_batches(net: Net) -> onnx.ModelProto:
+    """The same of a batch of any size: rows of all images, best first over all, whatever their image."""
+    w = Writer()
+    found = decode(w, net, w.add(net.model, to_net(w, "images")))
+    product = w("Transpose", w("Mul", found.objectness, found.classes), perm=[0, 2, 1])
+    boxes = corners(w, found)
+    best = w("Equal", product, w("ReduceMax", product, axes=[1], keepdims=1))
+    kept = w("Mul", product, w.cast(best, "float32"))
+    chosen = w("NonMaxSuppression", boxes, kept, [1 << 20], [IOU], [SCORE])
+    scores, order = w.many(2, "TopK", w("GatherND", kept, chosen), w.cut(w("Shape", chosen), 0, 1, 0))
+    chosen = w("Gather", chosen, order, axis=0)
+    of_box = w("GatherND", boxes, w("Gather", chosen, [0, 2], axis=1))
+    image_and_class = w.cast(chosen, "float32")
+    parts = [w.cut(image_and_class, 0, 1, 1), of_box, w.cut(image_and_class, 1, 2, 1), w.column(scores)]
+    inputs = [("images", "float32", ["batch", 3, *net.size])]
+    return w.build(inputs, [("output", "float32", ["m", 7], w("Concat", *parts, axis=1))])
 
 
 def tensorrt(net: Net, count: int = 100) -> onnx.ModelProto:

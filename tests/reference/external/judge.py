@@ -6,6 +6,7 @@ boxes come back to the original image's pixels. Boxes are clipped where the stac
 
 import contextlib
 import io
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -43,7 +44,9 @@ def letterbox(
 ) -> Seen:
     height, width = image.shape[:2]
     ratio = min(fit[0] / height, fit[1] / width)
-    new = max(side(width * ratio), 1), max(side(height * ratio), 1)
+    new = tuple(
+        min(max(side(length * ratio), 1), fit[1 - axis]) for axis, length in enumerate((width, height))
+    )
     image = cv2.resize(image, new, interpolation=cv2.INTER_LINEAR) if new != (width, height) else image
     left, top = ((size[1] - new[0]) // 2, (size[0] - new[1]) // 2) if centred else (0, 0)
     canvas = np.full((*size, 3), fill, np.uint8)
@@ -58,6 +61,16 @@ def centred(image: np.ndarray, size: Sequence[int]) -> Seen:
 def centred_636(image: np.ndarray, size: Sequence[int]) -> Seen:
     """super-gradients fits the image into 636 of 640: four pixels less than the tensor."""
     return letterbox(image, size, [side - 4 for side in size], True, round)
+
+
+def centred_up(image: np.ndarray, size: Sequence[int]) -> Seen:
+    """Ultralytics' ``val``: ``load_image`` rounds up."""
+    return letterbox(image, size, size, True, math.ceil)
+
+
+def centred_black(image: np.ndarray, size: Sequence[int]) -> Seen:
+    """D-FINE's and DEIMv2's onnx_inf.py: truncated, on black."""
+    return letterbox(image, size, size, True, int, fill=0)
 
 
 def corner(image: np.ndarray, size: Sequence[int]) -> Seen:
@@ -326,6 +339,10 @@ def original_size(image: np.ndarray, seen: Seen, size: Sequence[int]) -> dict[st
     return {"orig_target_sizes": np.int64([[image.shape[1], image.shape[0]]])}
 
 
+def own_size(image: np.ndarray, seen: Seen, size: Sequence[int]) -> dict[str, np.ndarray]:
+    return {"orig_target_sizes": np.int64([[size[1], size[0]]])}
+
+
 def paddle_sizes(image: np.ndarray, seen: Seen, size: Sequence[int]) -> dict[str, np.ndarray]:
     x, y = seen.gains
     return {"scale_factor": np.float32([[y, x]]), "im_shape": np.float32([size])}
@@ -364,12 +381,14 @@ CONVENTIONS = {
     "yolov7_end2end": Convention(centred, rgb01, read_yolov7),
     "tensorrt": Convention(centred, rgb01, TENSORRT),
     "ultralytics_default": Convention(centred, rgb01, read_columns, ULTRALYTICS, clip=True),
+    "ultralytics_val": Convention(centred_up, rgb01, read_columns, ULTRALYTICS, clip=True),
     "yolov5_default": Convention(centred, rgb01, read_rows5, YOLOV5, clip=True),
     "yolox_default": Convention(corner_truncated, bgr255, read_undecoded, YOLOX),
     "yolox": Convention(corner, bgr255, read_undecoded),
     "yolox_decoded": Convention(corner, bgr255, read_rows5),
     "rtdetr": Convention(stretched, rgb01, read_rtdetr, more=original_size, original=True),
     "deimv2": Convention(stretched, imagenet, read_rtdetr, more=original_size, original=True),
+    "rtdetr_letterbox": Convention(centred_black, rgb01, read_rtdetr, more=own_size),
     "rfdetr": Convention(stretched, imagenet, read_rfdetr, QUERIES, ids=True, **STRETCH),
     "rfdetr_own": Convention(stretched, imagenet, read_rfdetr, QUERIES, **STRETCH),
     "detr": Convention(stretched, imagenet, read_detr, DETR, **STRETCH),

@@ -63,3 +63,19 @@ def with_output(model: onnx.ModelProto, name: str, shape: Sequence[int]) -> onnx
     kind = first.type.tensor_type.elem_type
     model.graph.output.append(helper.make_tensor_value_info(name, kind, shape))
     return model
+
+
+def channels_last(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The first input as (B, H, W, 3), transposed in front."""
+    model = copied(model)
+    first = model.graph.input[0]
+    for node in model.graph.node:
+        node.input[:] = ["channels_first" if name == first.name else name for name in node.input]
+    model.graph.node.insert(
+        0, helper.make_node("Transpose", [first.name], ["channels_first"], perm=[0, 3, 1, 2])
+    )
+    sides = first.type.tensor_type.shape.dim
+    batch, channels, height, width = (side.dim_value or side.dim_param for side in sides)
+    kind = first.type.tensor_type.elem_type
+    first.CopyFrom(helper.make_tensor_value_info(first.name, kind, [batch, height, width, channels]))
+    return model

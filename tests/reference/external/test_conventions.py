@@ -2,7 +2,7 @@
 
 import conventions as dress
 import pytest
-from cases import CASES, ONLY_COCO, Case
+from cases import CASES, ONLY_COCO, ONLY_SMALL, Case
 from dressing import small
 from product import make_manifest, run
 from verdicts import compare, judge_all, kept
@@ -10,9 +10,9 @@ from verdicts import compare, judge_all, kept
 from cutpoint.files import read_json
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", CASES | ONLY_SMALL)
 def test_the_package_reads_a_convention_as_the_judge_does(name, tiny, drawn, drawn_data, tmp_path):
-    case, (manifest, truth) = CASES[name], drawn_data
+    case, (manifest, truth) = (CASES | ONLY_SMALL)[name], drawn_data
     model = case.build(tiny)
     wanted = judge_all(model, case, tiny, drawn, range(1, tiny.classes + 1))
     assert len(kept(wanted)) > 100

@@ -10,7 +10,7 @@ import pytest
 from cases import CASES, COLUMNS, NMS
 from conftest import paint
 from dressing import small
-from odd import open_sides, renamed, shaped, with_metadata, with_output
+from odd import channels_last, open_sides, renamed, shaped, with_metadata, with_output
 from product import Reading, draw_data, run
 from verdicts import compare, judge_all, kept
 
@@ -154,6 +154,25 @@ def test_an_output_without_a_shape(tiny, drawn, drawn_data, tmp_path):
     case, (manifest, truth) = CASES["ultralytics"], drawn_data
     model = shaped(case.build(tiny), 0, None)
     wanted = judge_all(model, case, tiny, drawn, range(1, 4))
+    compare(run(model, case.read(tiny), manifest, tmp_path), wanted, truth, case.pixels)
+
+
+LAST = {
+    "static": ("ultralytics", channels_last(dress.ultralytics(small()))),
+    "fp16": ("ultralytics half", channels_last(dress.ultralytics(small(), half=True))),
+    "uint8": ("yolonas batch", channels_last(dress.yolonas_batch(small()))),
+    "open": ("ultralytics dynamic", channels_last(dress.ultralytics(small(), dynamic=True))),
+    "all open": ("ultralytics dynamic", open_sides(channels_last(dress.ultralytics(small(), dynamic=True)))),
+    "undecoded": ("yolox", channels_last(dress.yolox(small()))),
+}
+
+
+@pytest.mark.parametrize("name", LAST)
+def test_channels_last(name, tiny, drawn, drawn_data, tmp_path):
+    """The judge has the file with channels first."""
+    key, model = LAST[name]
+    case, (manifest, truth) = CASES[key], drawn_data
+    wanted = judge_all(case.build(tiny), case, tiny, drawn, range(1, 4))
     compare(run(model, case.read(tiny), manifest, tmp_path), wanted, truth, case.pixels)
 
 
