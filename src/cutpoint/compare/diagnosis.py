@@ -93,11 +93,21 @@ def diagnose(
     if refused:
         said = Said("refused", (), f"Refused: {refused}.")
     elif own is not None and not len(own):
-        said = Said("nothing fits", (), f"Nothing to compare: no detection on these {len(chosen)} images.")
+        said = _judge_nothing(ranking, len(chosen))
     else:
         said = judge(ranking, known.limit, shared)
     diagnosis = Diagnosis(len(chosen), known.limit, said.verdict, said.names, said.text, tuple(ranking))
     write_diagnosis(out, diagnosis)
+
+
+def _judge_nothing(ranking: Sequence[Candidate], images: int) -> Said:
+    """The verdict on a variant that has no detection; mistakes that leave none either are only likely."""
+    none = f"no detection on these {images} images"
+    alike = [line for line in ranking if _confirmed(line) and not line.slip and NONE not in line.names]
+    if not alike:
+        return Said("nothing fits", (), f"Nothing to compare: {none}.")
+    names = tuple(name for line in alike for name in line.names)
+    return Said("resembles", names, f"Resembles {' or '.join(map(_words, alike))}: {none}.")
 
 
 def _judge_slip(
@@ -151,7 +161,11 @@ def rank(
 
 
 def match_rate(made: Results, own: Results) -> float:
-    """The fraction of both sides' detections that the other side has too; 1 if both have none."""
+    """The fraction of both sides' detections that the other side has too; 1 if both have none.
+
+    Boxes without an area, which a clip leaves of those beside the image, overlap nothing and do not count.
+    """
+    made, own = (side.take(np.flatnonzero(side.bbox[:, 2:].min(axis=1) > 0)) for side in (made, own))
     return matched_fraction(_count_same(made, own), len(made) + len(own))
 
 

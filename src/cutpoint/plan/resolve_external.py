@@ -113,7 +113,9 @@ def _written(entry: dict[str, Any], layout: Layout) -> dict[str, Any]:
         written["outputs"] = drop_unwritten(written["outputs"])
     if layout.open_input:
         given = entry["input"] if isinstance(entry["input"], dict) else {}
-        keys = given if layout.open_input == "input" else ("size", "resize")
+        # how the image is fitted into a known size is the run's alone
+        fitting = () if given.get("resize") == "none" else ("resize",)
+        keys = given if layout.open_input == "input" else {"size", "resize"}.difference(fitting)
         written["input"] = {key: given[key] for key in keys if key in given}
     return {key: value for key, value in written.items() if value}
 

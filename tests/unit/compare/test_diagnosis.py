@@ -5,7 +5,7 @@ import pytest
 from datasets import make_image, make_manifest, save_manifest
 
 from cutpoint.compare import diagnosis
-from cutpoint.compare.diagnosis import diagnose, judge, rank
+from cutpoint.compare.diagnosis import _judge_nothing, diagnose, judge, rank
 from cutpoint.compare.fingerprints import distance, split_images
 from cutpoint.files import read_json, write_json
 from cutpoint.records.detections import make_results, write_refusal
@@ -86,6 +86,25 @@ def test_the_fraction_of_the_same_detections():
     # one of two, in score and place
     assert match_rate(made, [detection(0.515), detection(0.6, x=500.0)]) == 0.5
     assert match_rate(made, [detection(x=12.0), detection(x=540.0)]) == 0.5
+
+
+def test_boxes_that_a_clip_left_without_an_area_do_not_count():
+    flat = detection(x=300.0) | {"bbox": [300.0, 10.0, 100.0, 0.0]}
+    thin = detection(x=400.0) | {"bbox": [640.0, 10.0, 0.0, 100.0]}
+    assert match_rate([detection(), flat], [detection(), flat, thin]) == 1
+    assert match_rate([detection(), flat], [flat]) == 0
+    assert match_rate([flat], [thin]) == 1
+
+
+def test_what_leaves_no_detection_is_only_likely():
+    gone, other = line("dark", 0.2, 1.0), line("slip", 0.2, 1.0, slip=True)
+    found = _judge_nothing([gone, line("none", 3, 0.0), other, line("b", 4, 0.0)], 12)
+    assert (found.verdict, found.names) == ("resembles", ("dark",))
+    assert found.text == "Resembles the dark: no detection on these 12 images."
+    # the model itself finds nothing there
+    found = _judge_nothing([line("none", 0, 1.0), line("b", 4, 0.0)], 12)
+    assert (found.verdict, found.names) == ("nothing fits", ())
+    assert found.text == "Nothing to compare: no detection on these 12 images."
 
 
 def test_no_image_is_in_both_parts():
