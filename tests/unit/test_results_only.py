@@ -178,7 +178,7 @@ def test_a_reference_that_is_a_results_file_is_compared_like_any_other(made, tmp
 
 def test_limits_that_the_files_show_are_said_in_short_and_in_the_row(made, tmp_path):
     summary, _, page = report(made, tmp_path)
-    said = ["no score below 0.55, the reference has from 0.2", "at most 2 boxes an image, the reference 3"]
+    said = ["scores from 0.55, the reference from 0.2", "at most 2 boxes an image, the reference 3"]
     assert summary["strict"]["kept_otherwise"] == "; ".join(said)
     assert summary["strict"]["notes"] == "; ".join([*said, "external: strict.json"])
     assert f"strict has {said[0]}. strict has {said[1]}." in text_of(page)

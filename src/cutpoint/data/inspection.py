@@ -80,7 +80,7 @@ def kept_otherwise(variant: Inspection, reference: Inspection) -> list[str]:
     if low is not None and base is not None:
         near, far = sorted((low, base))
         if far > THRESHOLD_FACTOR * near and far - near > THRESHOLD_DISTANCE:
-            texts.append(f"no score below {low:.3g}, the reference has from {base:.3g}")
+            texts.append(f"scores from {low:.3g}, the reference from {base:.3g}")
     if variant.most != reference.most:
         least = min(variant, reference, key=lambda side: side.most)
         if least.most_on > 1:

@@ -31,7 +31,7 @@ def verdict(rows: Rows) -> list[str]:
         aps = ", ".join(fixed(4)(row.AP) for row in references)
         sentences = [f"The reference {reference} reaches AP {aps} on {images}."] if aps else []
         sentences += _distance(compared)
-    sentences += [f"{row.variant} has {text}." for row in compared for text in row.kept_otherwise]
+    sentences += _kept_otherwise(compared)
     return warnings(rows) + sentences + _speed(rows)
 
 
@@ -77,6 +77,15 @@ def _with_interval(row: SummaryRow) -> str:
     parts = signed(row.delta_AP) + (f", 95 % interval {limits}" if limits else "")
     needed = f"; {images_note(row.images_to_decide)}" if row.images_to_decide else ""
     return f"{row.variant} ({parts}{needed})"
+
+
+def _kept_otherwise(compared: Rows) -> list[str]:
+    """Where variants end what they keep, if that is elsewhere than the reference."""
+    alike: dict[str, list[str]] = {}
+    for row in compared:
+        for text in row.kept_otherwise:
+            alike.setdefault(text, []).append(row.variant)
+    return [f"{join(names)} {'has' if len(names) == 1 else 'have'} {text}." for text, names in alike.items()]
 
 
 def _agreement(compared: Rows, reference: str) -> list[str]:

@@ -92,8 +92,8 @@ def test_the_most_boxes_of_an_image_are_counted():
 @pytest.mark.parametrize(
     ("variant", "reference", "said"),
     [
-        ((0.25, 5), (0.001, 5), ["no score below 0.25, the reference has from 0.001"]),
-        ((0.001, 5), (0.25, 5), ["no score below 0.001, the reference has from 0.25"]),
+        ((0.25, 5), (0.001, 5), ["scores from 0.25, the reference from 0.001"]),
+        ((0.001, 5), (0.25, 5), ["scores from 0.001, the reference from 0.25"]),
         ((0.0011, 5), (0.001, 5), []),
         ((0.004, 5), (0.001, 5), []),  # both near the same low threshold
         ((0.26, 5), (0.25, 5), []),
