@@ -56,17 +56,23 @@ class Recogniser:
                 check_onnx_file(path)
                 name = recognise(self._facts(path), path, self._classes(model)).layout
         recipe = choose_recipe(f"the layout {name}", TABLE[name].recipe, {})
-        return Layout(name, TABLE[name].cut, recipe, self._open_input(where, path, name))
+        left_open = self._open_input(where, path, name)
+        seen = not self._is_fetched(path)
+        precision = self._facts(path).precision if seen else None
+        return Layout(name, TABLE[name].cut, recipe, left_open, precision)
 
     def _open_input(self, where: str, path: str, name: str) -> Literal["input", "size", "unseen"] | None:
         if TABLE[name].asks_input:
             return "input"
-        # the plan must be the same before and after a file is fetched
-        if path in self._sources or not Path(path).exists():
+        if self._is_fetched(path):
             return "unseen"
         with located(f"{where}.onnx"):
             check_onnx_file(path)
             return open_input(self._facts(path), name)
+
+    def _is_fetched(self, path: str) -> bool:
+        """Whether a file is not looked at: the plan must be the same before and after it is fetched."""
+        return path in self._sources or not Path(path).exists()
 
     def class_text(self, path: str) -> str | None:
         """What a file's metadata says about class names; null if nothing, or if it is still to be fetched.

@@ -29,7 +29,7 @@ from cutpoint.plan.variants import (
 )
 from cutpoint.recipes.names import OVERRIDES
 
-RUNTIME = "onnxruntime"
+RUNTIME, FLOAT = "onnxruntime", Trace().precision
 # The name of a head's own recipe in Cutpoint. A file of a layout has that of the layout.
 OWN_RECIPE = RecipeChoice().name
 
@@ -39,13 +39,15 @@ class Layout:
     """The layout of a file: its name, the cut that it ends in, and its recipe.
 
     ``open_input``: what the config has to say of the input, see ``layouts.describe.open_input``; ``unseen``
-    if the file may still have to be fetched, so that a size in the config may be needed.
+    if the file may still have to be fetched, so that a size in the config may be needed. ``precision``: the
+    file's; null if it may still have to be fetched.
     """
 
     name: str
     cut: str
     recipe: RecipeChoice
     open_input: Literal["input", "size", "unseen"] | None = None
+    precision: str | None = None
 
 
 # the layout of a file: from the place of the variant in the config, the file's path, the name in the config
@@ -91,6 +93,12 @@ def resolve_external(
     path = os.path.normpath(entry["onnx"])
     layout = recognise(where, path, entry["layout"], model)
     _check_open_input(where, path, entry["input"], layout)
+    if entry["precision"] != FLOAT and layout.precision not in (FLOAT, None):
+        raise UserError(
+            f"{where}.precision: {path} is {layout.precision} already, and only a float32 file is converted; "
+            "remove precision and calibration (the table shows the file's own), or name the float32 file in "
+            "onnx"
+        )
     text = json.dumps(_written(entry, layout), sort_keys=True)
     calibration = resolve_calibration(where, entry, datasets)
     export = Export(

@@ -87,3 +87,18 @@ def test_a_broken_file_is_named_with_its_key(plan_of):
     Path("a.onnx").write_text("<html>")
     with pytest.raises(UserError, match=r"^variants\.own\.onnx: a\.onnx: not an ONNX file"):
         plan_of(own={"onnx": "a.onnx", "layout": "ultralytics"})
+
+
+@pytest.mark.parametrize("layout", [None, "ultralytics"])
+def test_a_file_that_is_reduced_already_is_not_converted(plan_of, layout):
+    half = {"zeros": np.zeros((1, 7, 189), np.float16)}
+    nodes = [("Identity", ["zeros"], ["half"]), ("Cast", ["half"], ["output0"], {"to": 1})]
+    image, output = ("images", "float32", [1, 3, 64, 96]), ("output0", "float32", [1, 7, 189])
+    save("half.onnx", nodes, [image], [output], half, SAID)
+    entry = {"onnx": "half.onnx", "layout": layout}
+    assert plan_of(own=entry)["own"].run.precision == "fp32"  # the file as it is
+    said = r"variants\.own\.precision: half\.onnx is fp16 already, .* remove precision and calibration"
+    with pytest.raises(UserError, match=said):
+        plan_of(own={**entry, "precision": "fp16"})
+    # a file that is fetched is not looked at
+    plan_of(sources=["half.onnx"], own={**entry, "layout": "ultralytics", "precision": "fp16"})
