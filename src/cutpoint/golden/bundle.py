@@ -11,6 +11,7 @@ PARTS = (
     "cutpoint.golden.checker.tensors",
     "cutpoint.golden.checker.outputs",
     "cutpoint.golden.checker.port",
+    "cutpoint.golden.checker.stage",
     "cutpoint.golden.checker.guesses",
     "cutpoint.golden.checker.explain",
     "cutpoint.golden.checker.main",

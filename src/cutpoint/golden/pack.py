@@ -14,6 +14,7 @@ from cutpoint.errors import UserError, located
 from cutpoint.files import write_json, write_text
 from cutpoint.golden.bundle import bundle
 from cutpoint.golden.choose import choose_images
+from cutpoint.golden.mistakes import input_mistakes
 from cutpoint.golden.readme import readme_of
 from cutpoint.golden.stages import Source, input_facts, make_source, run_image
 from cutpoint.golden.tolerances import tolerances_of
@@ -68,12 +69,13 @@ def write_pack(
         folder = Path(name) / "pack"
         folder.mkdir()
         try:
-            chosen = choose_images(read_manifest(manifest).images, read_results(detections), images)
+            results = read_results(detections)
         except Refused as refused:
             content = {**heading, "refused": refused.reason}
         else:
             session = Session(onnx, provider, threads, tf32=tf32)
             source = make_source(session, input, recipe)
+            chosen = choose_images(read_manifest(manifest).images, results, images, source.is_uneven)
             content = {**heading, **_write_images(folder, source, chosen, onnx)}
             content |= {"classes": list(session.spec.classes), "categories": list(read_labels(labels).labels)}
         write_json(folder / "pack.json", content)
@@ -116,6 +118,7 @@ def _write_images(folder: Path, source: Source, chosen: list[Image], onnx: str) 
         "floor": asdict(session.spec.head.floor),
         "recipe": steps,
         "recipe_in_graph": session.recipe,
+        "mistakes": {name: text for name, text, _ in input_mistakes(source.input, session.tensor)},
         "tolerances": tolerances_of(session.precision, spread, noise, steps, scale),
         "images": [one.entry for one in made],
     }

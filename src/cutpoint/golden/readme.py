@@ -36,7 +36,8 @@ The ONNX file: `{onnx}`, cut `{cut}`, {precision}, sha256 `{sha256}`.{made_from}
 ## What to give
 
 Give any of these stages, for one image or more. The more you give, the nearer is the place that is named.
-Final boxes alone are compared with recipes in which one step is changed or left out.
+Final boxes alone are compared with recipes in which one step is changed or left out, and with the final boxes
+that usual mistakes in the input give.
 
 | key | type and shape on `image1` | what it is |
 |---|---|---|
@@ -166,14 +167,18 @@ def _parameters(step: dict[str, Any]) -> str:
 
 def _tolerances(pack: dict[str, Any]) -> list[str]:
     tolerances = pack["tolerances"]
-    outputs = {f"output {name}": value for name, value in tolerances["outputs"].items()}
-    rows = {key: tolerances[key] for key in ("pixels", "input")} | outputs
-    rows |= {key: tolerances[key] for key in ("candidates", "detections")}
-    return [
-        f"| {key} | {', '.join(f'{name} {limit:.3g}' for name, limit in value.items() if name != 'why')} "
-        f"| {value['why']} |"
-        for key, value in rows.items()
-    ]
+    rows = {key: tolerances[key] for key in ("pixels", "input", "candidates", "detections")}
+    lines = [f"| {key} | {_limits(value)} | {value['why']} |" for key, value in rows.items()]
+    outputs = list(tolerances["outputs"].values())
+    if outputs:
+        spreads = sorted(value["spread"] for value in outputs)
+        shown = f"spread {spreads[0]:.2g} to {spreads[-1]:.2g}"
+        lines.insert(2, f"| outputs | {shown} | {outputs[0]['why']} |")
+    return lines
+
+
+def _limits(tolerance: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {limit:.3g}" for name, limit in tolerance.items() if name != "why")
 
 
 def _numbers(values: list[float]) -> str:

@@ -2,17 +2,18 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cutpoint.data.image import clip_size
+from cutpoint.data.image import clip_size, resized_size
 from cutpoint.data.inputs import Definition, resolve_input
 from cutpoint.decode.candidates import rows_of
 from cutpoint.golden.checker.outputs import grid_of
 from cutpoint.golden.checker.rows import Rows
+from cutpoint.golden.mistakes import input_mistakes
 from cutpoint.golden.tolerances import add_noise, noise_of_rows, spread_of
 from cutpoint.predict.pipeline import OnnxPipeline, image_sizes
 from cutpoint.predict.runtime import Session
@@ -23,11 +24,12 @@ from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
 from cutpoint.records.image import Geometry, InputRecipe
 from cutpoint.records.manifest import Image
-from cutpoint.records.model import keeps_candidates
+from cutpoint.records.model import ModelSpec, keeps_candidates
 
 ROW_COLUMNS = ("boxes", "scores", "labels", "factors", "priors", "levels")
 STATE_COLUMNS = ("boxes", "scores", "labels", "factors", "ids")
 DETECTION_COLUMNS = ("boxes", "scores", "labels", "ids")
+MISTAKE_COLUMNS = ("boxes", "scores", "labels")
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,20 @@ class Source:
     session: Session
     input: InputRecipe
     recipe: Recipe
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model with the variant's own input recipe, which clips boxes."""
+        return replace(self.session.spec, input=self.input)
+
+    def with_input(self, recipe: InputRecipe) -> "Source":
+        """The same with another input recipe."""
+        return replace(self, pipeline=OnnxPipeline(self.session, recipe), input=recipe)
+
+    def is_uneven(self, image: Image) -> bool:
+        """Whether the resize gives an image's sides different factors, by rounding."""
+        height, width = resized_size(image.height, image.width, self.input)
+        return self.input.keep_ratio and height * image.width != width * image.height
 
     @property
     def by_prior(self) -> bool:
@@ -102,7 +118,7 @@ def run_image(source: Source, image: Image, number: int) -> Made:
     if session.clip == "image":
         arrays["image_sizes"] = image_sizes(geometry, source.input)
     arrays |= {f"output.{name}": value for name, value in outputs.items()}
-    arrays |= _row_arrays(states)
+    arrays |= _row_arrays(states) | _mistaken(source, pixels)
     name = f"image{number}"
     clip_height, clip_width = clip_size(geometry, source.input)
     entry = {
@@ -126,6 +142,20 @@ def run_image(source: Source, image: Image, number: int) -> Made:
     return Made(arrays, entry, spread, noise)
 
 
+def _mistaken(source: Source, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """The final boxes that each mistake in the input gives."""
+    arrays: dict[str, np.ndarray] = {}
+    for name, _, recipe in input_mistakes(source.input, source.session.tensor):
+        wrong = source.with_input(recipe)
+        # a network that sees wrong numbers may overflow; such values are not detections
+        with np.errstate(all="ignore"):
+            _, states = _run(wrong, *wrong.pipeline.prepare(pixels))
+        last = states[-1]
+        rows = last.take(np.flatnonzero(np.isfinite(last.boxes).all(axis=1) & np.isfinite(last.scores)))
+        arrays |= {f"mistake.{name}.{column}": _column(rows, column) for column in MISTAKE_COLUMNS}
+    return arrays
+
+
 def _run(
     source: Source, tensor: np.ndarray, geometry: Geometry
 ) -> tuple[Mapping[str, np.ndarray], list[Rows]]:
@@ -138,7 +168,7 @@ def _run(
     found = pipeline.read(outputs, geometries[0])
     first = {name: value[:1] if _has_batch(name, value, count) else value for name, value in outputs.items()}
     candidates = _as_candidates(found, outputs, source)
-    states = [candidates, *run_steps(source.recipe, candidates, geometries[0], source.session.spec)]
+    states = [candidates, *run_steps(source.recipe, candidates, geometries[0], source.spec)]
     return first, _as_rows(states)
 
 

@@ -5,21 +5,33 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from packs import (
-    CATEGORIES,
+from golden_packs import (
     as_lists,
+    as_port,
+    as_results,
+    assert_differs,
+    changed,
     check,
+    check_alone,
+    finish,
     make_pack,
     picture,
     port_of,
     prepared,
     read_pack,
+    same,
+    without,
     write_port,
 )
 from tracing import FRAME, STEPS, small_spec
 
 from cutpoint.golden.checker.rows import Rows
 from cutpoint.golden.checker.steps import run_steps
+from cutpoint.predict.pipeline import OnnxPipeline
+from cutpoint.predict.runtime import Session
+from cutpoint.recipes.apply import detect
+from cutpoint.recipes.recipe import Recipe
+from cutpoint.recipes.schema import read_steps
 from cutpoint.records.image import Pad
 
 CENTRED = {"place": "centre"}
@@ -55,62 +67,6 @@ def e2e(request, tmp_path_factory):
     return make_pack(tmp_path_factory.mktemp("e2e"), "e2e", clip=request.param)
 
 
-def same(name, arrays):
-    return arrays
-
-
-def assert_differs(result, place, *words):
-    code, text = result
-    assert code == 1, text
-    assert f"DIFFERS first at: {place}\n" in text
-    reason = text.partition("reason: ")[2].splitlines()[0]
-    for word in words:
-        assert word in reason, reason
-
-
-def finish(pack, steps, start=0, change=lambda rows: rows):
-    """The final rows of each image by other steps, from the candidates of the pack."""
-    content, arrays = read_pack(pack)
-    found = {}
-    for image in content["images"]:
-        given = arrays[image["name"]]
-        columns = ("boxes", "scores", "labels", "factors", "priors", "levels")
-        rows = change(Rows(**{name: given[f"candidates.{name}"] for name in columns}))
-        found[image["name"]] = run_steps(steps, rows, image["geometry"])[-1]
-    return found
-
-
-def as_port(folder, found):
-    """A port that gives final rows alone."""
-    return write_port(
-        folder,
-        {
-            name: {f"detections.{column}": getattr(rows, column) for column in ("boxes", "scores", "labels")}
-            for name, rows in found.items()
-        },
-    )
-
-
-def as_results(path, pack, found, label=lambda label: CATEGORIES[label]):
-    """A port that gives final rows as COCO results."""
-    content, _ = read_pack(pack)
-    ids = {image["name"]: image["image_id"] for image in content["images"]}
-    entries = [
-        {
-            "image_id": ids[name],
-            "category_id": int(label(rows.labels[i])),
-            "bbox": [float(v) for v in (*box[:2], *(box[2:] - box[:2]))],
-            "score": float(rows.scores[i]),
-        }
-        for name, rows in found.items()
-        for i, box in enumerate(rows.boxes)
-    ]
-    # another image of the whole data set, which the pack does not have
-    entries.append({"image_id": 4711, "category_id": 1, "bbox": [0, 0, 5, 5], "score": 0.5})
-    path.write_text(json.dumps(entries))
-    return path
-
-
 @pytest.mark.parametrize(
     "keys", [("",), ("input",), ("output",), ("candidates",), ("step3",), ("detections",)]
 )
@@ -119,6 +75,18 @@ def test_our_own_arrays_agree(raw, decoded, tmp_path, keys):
         code, text = check(pack, port_of(tmp_path / "port", pack, keys, same))
         assert (code, "AGREES" in text) == (0, True), text
         assert "close" not in text
+
+
+def test_the_checker_runs_alone_with_numpy(raw, tmp_path):
+    port = port_of(tmp_path / "port", raw, ("",), same)
+    code, text = check_alone(raw, port)
+    assert (code, "AGREES: 12 stages given" in text) == (0, True), text
+    code, text = check_alone(
+        raw, port_of(tmp_path / "port", raw, ("input",), lambda name, arrays: {"input": -arrays["input"]})
+    )
+    assert (code, "every value is -1 times ours" in text) == (1, True), text
+    code, text = check_alone(raw, tmp_path / "nowhere")
+    assert (code, len(text.splitlines())) == (2, 1), text
 
 
 def test_our_own_e2e_agrees(e2e, tmp_path):
@@ -244,14 +212,6 @@ def test_outputs_say_sigmoid_and_factor(raw, decoded, tmp_path):
     )
 
 
-def changed(steps, name, **parameters):
-    return [{**step, **(parameters if step["step"] == name else {})} for step in steps]
-
-
-def without(steps, name):
-    return [step for step in steps if step["step"] != name]
-
-
 RECIPES = {
     "missing_factor": (lambda s: without(s, "multiply_factor"), ["multiply_factor", "the factor is missing"]),
     "nms_threshold": (lambda s: changed(s, "nms", iou_threshold=0.35), ["nms", "not 0.5, but 0.35"]),
@@ -347,9 +307,13 @@ def test_results_with_other_categories_and_with_corners(raw, tmp_path):
     )
 
 
+def without_factor(found):
+    return replace(found, factor=np.ones_like(found.factor))
+
+
 def test_the_factor_that_thresholds_lack_too(raw, tmp_path):
     content, _ = read_pack(raw)
-    found = finish(raw, content["recipe"], change=lambda rows: rows.replaced(factors=np.ones(len(rows))))
+    found = finish(raw, content["recipe"], change=without_factor)
     assert_differs(check(raw, as_port(tmp_path / "port", found)), "detections", "class score alone")
 
 
@@ -398,3 +362,27 @@ def test_a_port_with_noise_agrees_and_a_mistake_in_noise_is_named(decoded, tmp_p
 def test_the_head_of_the_small_model_has_these_steps(raw):
     content, _ = read_pack(raw)
     assert [step["step"] for step in content["recipe"]] == [step["step"] for step in STEPS]
+
+
+PLANTED = {
+    "channel_order": ({"bgr_to_rgb": False}, "red and blue are swapped"),
+    "padding_place": ({"place": "centre"}, "the image lies centred in the padding"),
+    "stretched": ({"keep_ratio": False, "pad": None}, "the image is stretched"),
+    "unit_range": ({"mean": None, "std": None, "divide_by": 255.0}, "the pixels are divided by 255"),
+}
+
+
+@pytest.mark.parametrize("mistake", PLANTED)
+def test_a_mistake_in_the_input_is_named_from_final_boxes_alone(raw, tmp_path, mistake):
+    changes, words = PLANTED[mistake]
+    content, _ = read_pack(raw)
+    session = Session(raw.parent / "raw.onnx", "cpu", 1)
+    pipeline = OnnxPipeline(session, replace(OWN, **changes))
+    recipe = Recipe(read_steps(content["recipe"]))
+    found = {}
+    for image in content["images"]:
+        tensor, sizes = pipeline.prepare(pipeline.decode(str(raw / image["file"])))
+        rows = detect(pipeline.read(pipeline.infer(tensor, sizes), sizes), recipe, sizes, session.spec)
+        found[image["name"]] = Rows(rows.boxes, rows.scores, rows.labels)
+    for port in (as_port(tmp_path / "port", found), as_results(tmp_path / "r.json", raw, found)):
+        assert_differs(check(raw, port), "detections", "the input tensor is wrong", words)

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cutpoint.golden.checker.guesses import Guess, Stage, guesses
+from cutpoint.golden.checker.guesses import guesses
 from cutpoint.golden.checker.rows import SAME_BOX, SAME_SCORE, Match, Rows
+from cutpoint.golden.checker.stage import Guess, Stage
 
 ANY = 1e9
 # An explanation leaves at most this part of the rows that differ; with noise, of their scores' sum.

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cutpoint.golden.checker.explain import Verdict, judge
-from cutpoint.golden.checker.guesses import Stage
 from cutpoint.golden.checker.outputs import compare_output, compare_pixels
 from cutpoint.golden.checker.port import Arrays, BadInput, Port, read_pack
 from cutpoint.golden.checker.rows import Rows
+from cutpoint.golden.checker.stage import Stage
 from cutpoint.golden.checker.tensors import Finding, InputCheck, as_planes
 
 # A port in another precision than the pack's file may differ by more.
@@ -131,7 +131,8 @@ class Check:
         if not port:
             return Line(title, {}, NOT_GIVEN), False
         categories = self.pack["categories"] if self.port.results else None
-        stage = Stage(self.steps, span, self.states, self.geometries, port, categories)
+        mistakes = self._mistakes() if key == "detections" else {}
+        stage = Stage(self.steps, span, self.states, self.geometries, port, categories, mistakes)
         limits = {name: value * self.wider for name, value in self._limits(key).items()}
         limits["rows"] = min(limits["rows"], MOST_ROWS)
         verdict: Verdict = judge(stage, limits)
@@ -143,6 +144,19 @@ class Check:
         if why.number and f"step {why.number} " not in title:
             reason = f"step {why.number} of the recipe ({self.steps[why.number - 1]['step']}): {reason}"
         return Line(title, cells, "differs", reason), False
+
+    def _mistakes(self) -> dict[str, dict[str, Rows]]:
+        """The final rows that mistakes in the input give, unless the port's input is known to be right."""
+        if any("input" in arrays for arrays in self.port.arrays.values()):
+            return {}
+        columns = ("boxes", "scores", "labels")
+        return {
+            text: {
+                image: Rows(**{column: self.arrays[image][f"mistake.{name}.{column}"] for column in columns})
+                for image in self.names
+            }
+            for name, text in self.pack["mistakes"].items()
+        }
 
     def _limits(self, key: str) -> dict[str, float]:
         limits = self.tolerance[key]

@@ -178,6 +178,12 @@ class InputCheck:
             if left_over < min(NEARLY, NEARLY_OF * self._apart(part, self.ours[:, : size[0], : size[1]])[0]):
                 prefix = "red and blue are swapped (RGB <-> BGR); " if swapped else ""
                 return f"{prefix}{text} (stretched ours is {left_over:.2g} levels away, ours {mean:.3g})"
+        seen_size = self._size_seen(theirs)
+        if seen_size not in (None, self.size):
+            shown, own = ("x".join(map(str, size)) for size in (seen_size or (), self.size))
+            return (
+                f"the image is resized to {shown} (height x width), not {own}: its size is rounded otherwise"
+            )
         inside = self._apart(self._content(theirs), ours)[0]
         alike = np.corrcoef(self._content(theirs).ravel(), ours.ravel())[0, 1]
         if inside < NEARLY and alike > 0.95:
@@ -186,6 +192,21 @@ class InputCheck:
                 "a resize of another library, or a rounded size"
             )
         return "no usual mistake explains it: compare the decoded pixels, then the resize, then the rest"
+
+    def _size_seen(self, theirs: np.ndarray) -> tuple[int, int] | None:
+        """The size of the image in a tensor with our padding; null if none lies right and below it."""
+        corner = self.ours[:, -1, -1][:, None, None]
+        far = np.abs(theirs - corner) > 0.5 * self.level
+        rows, columns = (np.flatnonzero(far.any(axis=(0, axis))) for axis in (2, 1))
+        ends = [self.place[axis] + self.size[axis] for axis in (0, 1)]
+        if not len(rows) or ends == list(self.frame):
+            return None
+        last = [int(part[-1]) + 1 for part in (rows, columns)]
+        seen = [
+            last[axis] - self.place[axis] if ends[axis] < self.frame[axis] else self.size[axis]
+            for axis in (0, 1)
+        ]
+        return (seen[0], seen[1]) if all(abs(a - b) <= 2 for a, b in zip(seen, self.size)) else None
 
     def _padding(self, theirs: np.ndarray) -> str:
         """How the padding differs, given that the rest is equal; empty if there is none."""
