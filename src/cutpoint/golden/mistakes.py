@@ -6,6 +6,11 @@ from typing import NamedTuple
 
 from cutpoint.records.image import InputRecipe, Pad, TensorForm
 
+INTERPOLATIONS = {
+    "nearest": "the resize takes the nearest pixel",
+    "bilinear": "the resize is bilinear",
+    "area": "the resize smooths (area), as that of other libraries does",
+}
 GREY, BLACK = (114.0,) * 3, (0.0,) * 3
 
 
@@ -34,9 +39,9 @@ def input_mistakes(own: InputRecipe, form: TensorForm) -> Iterator[InputMistake]
             unit = replace(bare, divide_by=255.0)
             yield InputMistake("unit_range", "the pixels are divided by 255, without mean and std", unit)
     if own.scale is not None:
-        yield InputMistake(
-            "nearest", "the resize takes the nearest pixel", replace(own, interpolation="nearest")
-        )
+        for name, text in INTERPOLATIONS.items():
+            if name != own.interpolation:
+                yield InputMistake(name, text, replace(own, interpolation=name))
         yield from _resize_mistakes(own, own.scale)
     if own.pad is not None:
         corner = own.place == "corner"

@@ -81,20 +81,20 @@ def _best(
     measure: Callable[[Match], tuple[float, float]],
     left: float,
 ) -> Why | None:
-    """The guess that leaves least on every image, if that is little enough; with others that are as good."""
+    """The guess that leaves least, if that is little enough; with others that are as good."""
     limit = left * _fraction(before.values(), measure)
     best: list[Guess] = []
     least = limit
     images = sorted(stage.port, key=lambda image: -measure(before[image])[0])
     for guess in guesses(stage):
-        matches = []
+        matches: list[Match] = []
         for image in images:  # first the one that differs most: a wrong guess is seen at once
             matches.append(Match(guess.rows(image), stage.port[image], box, score))
-            if _fraction(matches[-1:], measure) > limit:
+            if _fraction(matches[-1:], measure) > max(limit, _fraction([before[image]], measure)):
                 break
         else:
             rest = _fraction(matches, measure)
-            if rest < least or not best:
+            if rest < least or (rest == least and not best):
                 best, least = [guess], rest
             elif rest == least:
                 best.append(guess)
@@ -120,12 +120,11 @@ def _value_words(values: list[Any]) -> str:
 
 def _show(stage: Stage, expected: dict[str, Rows], tolerance: dict[str, Any]) -> str:
     """What the numbers show where no guess explains them."""
-    box, score = tolerance["boxes"], tolerance["scores"]
     facts = [
-        _extra_rows(stage, expected, box, score),
-        _scores(stage, expected, box),
-        _boxes(stage, expected, score),
-        _labels(stage, expected, box, score),
+        _extra_rows(stage, expected, tolerance["boxes"], tolerance["scores"]),
+        _scores(stage, expected),
+        _boxes(stage, expected),
+        _labels(stage, expected),
     ]
     shown = [fact for fact in facts if fact]
     if shown:
@@ -176,8 +175,8 @@ def _paired(
     return pairs if count >= max(3, MOST * sum(map(len, stage.port.values()))) else []
 
 
-def _scores(stage: Stage, expected: dict[str, Rows], box: float) -> str:
-    pairs = _paired(stage, expected, box, ANY)
+def _scores(stage: Stage, expected: dict[str, Rows]) -> str:
+    pairs = _paired(stage, expected, SAME_BOX, ANY)
     if not pairs:
         return ""
     ours = np.concatenate([one.scores for one, _, _ in pairs])
@@ -202,8 +201,8 @@ def _scores(stage: Stage, expected: dict[str, Rows], box: float) -> str:
     return f"boxes and labels are equal, and the scores differ by up to {np.abs(ours - theirs).max():.3g}"
 
 
-def _boxes(stage: Stage, expected: dict[str, Rows], score: float) -> str:
-    pairs = _paired(stage, expected, ANY, score)
+def _boxes(stage: Stage, expected: dict[str, Rows]) -> str:
+    pairs = _paired(stage, expected, ANY, SAME_SCORE)
     if not pairs:
         return ""
     facts = []
@@ -241,13 +240,13 @@ def _fit_words(fits: list[tuple[float, float]], geometry: dict[str, Any], image:
     return f"ours times x {gain_x:.4g}, y {gain_y:.4g}, and {moved}: the scale of the way back is another"
 
 
-def _labels(stage: Stage, expected: dict[str, Rows], box: float, score: float) -> str:
+def _labels(stage: Stage, expected: dict[str, Rows]) -> str:
     blind = {image: rows.replaced(labels=np.zeros_like(rows.labels)) for image, rows in stage.port.items()}
     pairs: dict[int, set[int]] = {}
     count = 0
     for image, port in blind.items():
         ours = expected[image]
-        match = Match(ours.replaced(labels=np.zeros_like(ours.labels)), port, box, score)
+        match = Match(ours.replaced(labels=np.zeros_like(ours.labels)), port, SAME_BOX, SAME_SCORE)
         count += len(match.ours)
         for one, other in _pairs(ours.labels[match.ours], stage.port[image].labels[match.theirs]):
             pairs.setdefault(one, set()).add(other)

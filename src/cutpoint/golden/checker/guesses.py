@@ -30,6 +30,14 @@ LEFT_OUT = {
 
 def guesses(stage: Stage) -> Iterator[Guess]:
     """All guesses for a stage, the more usual mistakes first."""
+    if stage.most:
+        yield from _recipe_guesses(stage)
+    for text, rows in stage.mistakes.items():
+        yield Guess(0, f"the input tensor is wrong: {text}", partial(_mistaken, stage, rows))
+
+
+def _recipe_guesses(stage: Stage) -> Iterator[Guess]:
+    """The right candidates, through other steps or read otherwise. A port without rows says nothing."""
     yield from _readings(stage)
     for number in range(stage.start, stage.end):
         step = stage.steps[number]
@@ -51,8 +59,6 @@ def guesses(stage: Stage) -> Iterator[Guess]:
     for number in range(stage.start, stage.end - 1):
         text = f"the rows are those after step {number}: the later steps are missing"
         yield Guess(number + 1, text, partial(_after, stage, number))
-    for text, rows in stage.mistakes.items():
-        yield Guess(0, f"the input tensor is wrong: {text}", partial(_mistaken, stage, rows))
 
 
 def _with(stage: Stage, number: int, text: str, steps: list[Step], value: Any = None) -> Guess:

@@ -14,11 +14,13 @@ from cutpoint.golden.checker.outputs import compare_output, compare_pixels
 from cutpoint.golden.checker.port import Arrays, BadInput, Port, read_pack
 from cutpoint.golden.checker.rows import Rows
 from cutpoint.golden.checker.stage import Stage
-from cutpoint.golden.checker.tensors import Finding, InputCheck, as_planes
+from cutpoint.golden.checker.tensors import SMALL, UNKNOWN, Finding, InputCheck, as_planes
 
 # A port in another precision than the pack's file may differ by more.
 WIDER = {"fp32": 1.0, "fp16": 4.0, "int8": 16.0}
 MOST_ROWS = 0.2
+# words of reasons that say less than others
+VAGUE = {2: UNKNOWN, 1: SMALL}
 NOT_GIVEN = "not given"
 
 
@@ -81,9 +83,9 @@ class Check:
                 reasons.append(finding.reason)
         if not cells:
             return Line(title, {}, NOT_GIVEN)
-        unknown = [reason for reason in reasons if reason.startswith("no usual")]
-        known = [reason for reason in reasons if reason not in unknown]
-        return Line(title, cells, worst, next(iter([*known, *unknown]), ""))
+        # the most exact one: an image that is nearly grey, or has no padding, shows less than another
+        reasons.sort(key=lambda reason: next((rank for rank, word in VAGUE.items() if word in reason), 0))
+        return Line(title, cells, worst, next(iter(reasons), ""))
 
     def _pixels(self, name: str, key: str, given: np.ndarray) -> Finding:
         if given.ndim != 3 or given.shape[2] != 3:

@@ -10,6 +10,7 @@ import numpy as np
 
 # A resize that is only nearly ours leaves this much, in pixel levels, and this fraction of what it explains.
 NEARLY, NEARLY_OF = 12.0, 0.35
+SMALL, UNKNOWN = "small differences everywhere", "no usual mistake explains it"
 OTHER_ORDER = "mean and std are in the other channel order"
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -39,6 +40,7 @@ class InputCheck:
         self.size = geometry["resized_height"], geometry["resized_width"]
         self.place = top, left
         self.frame = self.ours.shape[1:]
+        self.limits = tolerance["mean"], tolerance["most"]
 
     def compare(self, tensor: np.ndarray) -> Finding:
         """Compare a port's tensor, ``(1, 3, H, W)`` or ``(1, H, W, 3)``, with or without the first axis."""
@@ -63,9 +65,21 @@ class InputCheck:
 
     def _near(self, one: np.ndarray, other: np.ndarray, level: np.ndarray | None = None) -> bool:
         mean, most = self._apart(one, other, level)
-        return bool(mean <= self.tolerance["mean"] and most <= self.tolerance["most"])
+        return bool(mean <= self.limits[0] and most <= self.limits[1])
 
     def _explain(self, theirs: np.ndarray, mean: float) -> str:
+        reason = self._explain_usual(theirs) or self._explain_fits(theirs)
+        if reason:
+            return reason
+        strict, self.limits = self.limits, (min(NEARLY, NEARLY_OF * mean), np.inf)
+        reason = self._explain_usual(theirs)
+        self.limits = strict
+        if reason:
+            return f"{reason}; besides, {SMALL} remain: another interpolation or resize library"
+        return self._explain_resize(theirs, mean)
+
+    def _explain_usual(self, theirs: np.ndarray) -> str:
+        """A usual mistake that turns ours into theirs within the limits; empty if there is none."""
         ours = self._content(self.ours)
         for swapped in (False, True):
             seen = theirs[::-1] if swapped else theirs
@@ -79,26 +93,31 @@ class InputCheck:
             if reason:
                 return f"{prefix}; {reason}" if prefix else reason
         for swapped in (False, True):
-            seen = theirs[::-1] if swapped else theirs
-            prefix = "red and blue are swapped (RGB <-> BGR); " if swapped else ""
-            reason = self._explain_place(seen) or self._explain_fit(self._content(seen), ours)
+            reason = self._explain_place(theirs[::-1] if swapped else theirs)
             if reason:
-                return prefix + reason
+                return f"red and blue are swapped (RGB <-> BGR); {reason}" if swapped else reason
         memory = np.moveaxis(theirs.reshape(*self.frame, 3), -1, 0)
         if self._near(memory, self.ours):
-            return (
-                "the values lie in memory as height, width, channel, and are read as channel, height, width"
-            )
-        return self._explain_resize(theirs, mean)
+            return "the values lie in memory as height, width, channel, and are read channels first"
+        return ""
+
+    def _explain_fits(self, theirs: np.ndarray) -> str:
+        ours = self._content(self.ours)
+        for swapped in (False, True):
+            reason = self._explain_fit(self._content(theirs[::-1] if swapped else theirs), ours)
+            if reason:
+                return f"red and blue are swapped (RGB <-> BGR); {reason}" if swapped else reason
+        return ""
 
     def _explain_values(self, theirs: np.ndarray, ours: np.ndarray) -> str:
         """The usual range that the values in the image's own part have; empty if it is another."""
-        pixels = self._pixels(ours)
+        pixels, near = self._pixels(ours), {}
         for text, mean, std in self._forms():
             shift, scale = (np.array(value, np.float64)[:, None, None] for value in (mean, std))
-            if self._near(theirs, (pixels - shift) / scale, 1 / scale):
-                return text
-        return ""
+            expected = (pixels - shift) / scale
+            if self._near(theirs, expected, 1 / scale):
+                near[text] = self._apart(theirs, expected, 1 / scale)[0]
+        return min(near, key=lambda text: near[text]) if near else ""
 
     def _pixels(self, planes: np.ndarray) -> np.ndarray:
         """The pixels, 0 to 255, that normalised values stand for; the channels stay as they are."""
@@ -188,10 +207,10 @@ class InputCheck:
         alike = np.corrcoef(self._content(theirs).ravel(), ours.ravel())[0, 1]
         if inside < NEARLY and alike > 0.95:
             return (
-                f"small differences everywhere ({inside:.2g} levels on average): another interpolation, "
+                f"{SMALL} ({inside:.2g} levels on average): another interpolation, "
                 "a resize of another library, or a rounded size"
             )
-        return "no usual mistake explains it: compare the decoded pixels, then the resize, then the rest"
+        return f"{UNKNOWN}: compare the decoded pixels, then the resize, then the rest"
 
     def _size_seen(self, theirs: np.ndarray) -> tuple[int, int] | None:
         """The size of the image in a tensor with our padding; null if none lies right and below it."""
