@@ -20,6 +20,7 @@ def label_map(
     *,
     order: str | None = None,
     trained_order: Sequence[str] | None = None,
+    fixed: bool = False,
 ) -> list[int | None]:
     """Category id of each model class.
 
@@ -34,6 +35,7 @@ def label_map(
             the model has a class for (``CocoDataset.load_data_list`` and ``CocoMetric.compute_metrics``,
             mmdet 3.3.0, which take ``COCO.getCatIds(classes)``). Null: refused.
         trained_order: the categories of the training annotations in their order, if known.
+        fixed: whether the names say which label is which, whatever the order of the categories.
 
     Returns:
         a category id per class, null for a class whose detections are dropped. Without annotations label + 1,
@@ -71,7 +73,7 @@ def label_map(
             f"{key}.classes is null, but the model has no class for any category of {path} (the first: "
             f"{first!r}); map the model's class names to category names{did_you_mean(first, classes)}"
         )
-    if order is None and "" not in classes:
+    if order is None and not fixed:
         _check_order(key, path, classes, in_file, trained_order)
     if order == "file":
         return [ids[name] for name in in_file] + [None] * (len(classes) - len(in_file))

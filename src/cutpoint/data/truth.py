@@ -79,7 +79,9 @@ def check_scoring(
 def _map_labels(manifest: Manifest, spec: str, classes: dict[str, str] | None, order: str | None) -> Labels:
     model = read_classes(spec)
     trained = None if model.trained_order is None else list(model.trained_order)
-    labels = label_map(list(model.classes), classes, manifest, order=order, trained_order=trained)
+    labels = label_map(
+        list(model.classes), classes, manifest, order=order, trained_order=trained, fixed=model.fixed
+    )
     return Labels(model.classes, tuple(labels))
 
 

@@ -31,7 +31,7 @@ def name_classes(
         names = _of_files(files, where) if files else _of_data(manifests, where)
     else:
         names = read_class_names(given, None, where)
-    write_classes(out, Classes(model, names))
+    write_classes(out, Classes(model, names, fixed=True))
 
 
 def _of_files(files: Sequence[str], where: str) -> tuple[str, ...]:

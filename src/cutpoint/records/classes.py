@@ -11,12 +11,14 @@ class Classes:
     """``results/models/{model}/classes.json`` of a model without mmdet; ``spec.json`` has the same keys.
 
     ``classes``: names by label; the empty text for a label that has no class. ``trained_order``: the
-    categories of the training annotations in their order; null if unknown.
+    categories of the training annotations in their order; null if unknown. ``fixed``: the names alone say
+    which label is which; mmdet's own test may number labels by the annotations, so there it is false.
     """
 
     model: str
     classes: tuple[str, ...]
     trained_order: tuple[str, ...] | None = None
+    fixed: bool = False
 
 
 def read_classes(path: str | Path) -> Classes:

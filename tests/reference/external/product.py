@@ -99,7 +99,7 @@ def run(model: onnx.ModelProto, reading: Reading, manifest: str, folder: Path) -
     layout = reading.layout or recognise(facts, theirs, names).layout
     names = names or read_class_names(None, facts, "models.m.classes")
     named, written = str(folder / "classes.json"), reading.written
-    write_classes(named, Classes("m", tuple(names)))
+    write_classes(named, Classes("m", tuple(names), fixed=True))
     if isinstance(reading.input, dict):
         written = {"input": reading.input, **written}
     import_external(
@@ -127,7 +127,7 @@ def run(model: onnx.ModelProto, reading: Reading, manifest: str, folder: Path) -
     labels, truth, detections, metrics = (
         str(folder / f"{name}.json") for name in ("labels", "truth", "detections", "metrics")
     )
-    map_labels(manifest=manifest, spec=spec, classes=None, order=None, out=labels)
+    map_labels(manifest=manifest, spec=named, classes=None, order=None, out=labels)
     choices = {"invalid_boxes": None, "categories_without_class": None}
     build_truth(manifest=manifest, labels=labels, **choices, out=truth)
     postprocess(

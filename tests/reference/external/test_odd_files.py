@@ -328,3 +328,15 @@ def test_outputs_beside_the_detections(tiny, drawn, drawn_data, tmp_path):
     wanted = judge_all(case.build(tiny), case, tiny, drawn, range(1, 4))
     reading = replace(case.read(tiny), layout=NMS, written={"outputs": outputs})
     compare(run(twice, reading, manifest, tmp_path / "twice"), wanted, truth, case.pixels)
+
+
+def test_annotations_with_categories_in_another_order(tiny, drawn, drawn_data, tmp_path):
+    """The names in the file say which label is which."""
+    case, (_, truth) = CASES["ultralytics"], drawn_data
+    turned = ("ring", "disc", "bar")
+    numbers = [turned.index(name) + 1 for name in tiny.names]
+    boxes = [box | {"category_id": numbers[box["category_id"] - 1]} for box in truth["annotations"]]
+    manifest = draw_data(tmp_path, drawn, turned, boxes)
+    wanted = judge_all(case.build(tiny), case, tiny, drawn, numbers)
+    truth = read_json(tmp_path / "instances.json")
+    compare(run(case.build(tiny), case.read(tiny), manifest, tmp_path / "run"), wanted, truth, case.pixels)

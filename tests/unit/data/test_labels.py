@@ -58,11 +58,18 @@ def test_without_annotations():
 
 def test_labels_that_are_ids_have_numbers_without_a_class():
     classes = ["", "person", "", "", "vehicle"]
-    assert label_map(classes, None, MANIFEST) == [None, 2, None, None, 7]
+    assert label_map(classes, None, MANIFEST, fixed=True) == [None, 2, None, None, 7]
     assert label_map(classes, {"vehicle": "person"}, MANIFEST) == [None, None, None, None, 2]
     assert label_map(classes, None, make_manifest(())) == [None, 1, None, None, 4]
     with pytest.raises(UserError, match="file numbers labels by the file, and this model's are ids"):
         label_map(classes, None, MANIFEST, order="file")
+
+
+def test_a_model_without_mmdet_goes_by_the_names():
+    assert label_map(["person", "vehicle"], None, MANIFEST, fixed=True) == [2, 7]
+    assert label_map(["person", "vehicle"], None, MANIFEST, order="file", fixed=True) == [7, 2]
+    with pytest.raises(UserError, match="mmdet numbers labels by the file"):
+        label_map(["person", "vehicle"], None, MANIFEST)
 
 
 def test_a_class_name_that_is_there_twice_is_refused():
