@@ -73,6 +73,17 @@ def test_the_light_set_up_has_neither_torch_nor_mmdet(light):
     assert call(light, "make", "setup-external").stdout == ""
 
 
+def test_a_file_is_described_and_its_config_plans_in_the_light_set_up(light):
+    data = ("--images", "street/images", "--annotations", "street/instances.json")
+    python = light / ".venv-external/bin/python"
+    done = call(light, python, "-m", "cutpoint", "describe", "theirs/small.onnx", *data, "--out", "mine.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "layout     ultralytics" in done.stdout
+    planned = call(light, light / ".venv-external/bin/snakemake", "--configfile", "mine.yaml", "-n")
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+    assert "import_external" in planned.stdout
+
+
 def test_from_the_light_set_up_to_the_report(light, real):
     (light / "config/config.yaml").write_text(with_real(real))
     done = call(light, light / ".venv-external/bin/snakemake", "--cores", "2")
