@@ -63,8 +63,7 @@ def _place(recipe: InputRecipe, keys: dict[str, Any], shape: Shape) -> InputReci
     """The keys that say how large the image becomes and where it lies in the tensor."""
     pad, scale = recipe.pad, recipe.scale
     fill = (keys["fill"],) * 3 if "fill" in keys else pad.value if pad else (0.0,) * 3
-    own = "none" if scale is None else "letterbox" if recipe.keep_ratio else "stretch"
-    resize = keys.get("resize", own)
+    resize = keys.get("resize") or _own_resize(recipe, keys, shape)
     if keys.keys() & PLACING == {"fill"} and resize != "stretch":  # the sizes stay
         padding = replace(pad, value=fill) if pad else Pad(divisor=recipe.divisor, value=fill)
         return replace(recipe, pad=padding)
@@ -80,6 +79,9 @@ def _place(recipe: InputRecipe, keys: dict[str, Any], shape: Shape) -> InputReci
     size, frame = tuple(keys.get("size") or frame), tuple(frame)
     if scale and resize != "stretch" and not keys.keys() & {"size", "frame"}:
         size = scale if scale[0] <= frame[0] and scale[1] <= frame[1] else frame
+    if resize == "sides":
+        divided = Pad(divisor=keys["divisor"], value=fill) if keys.get("divisor") else None
+        return replace(recipe, scale=size, keep_ratio=True, fit="sides", pad=divided)
     if resize == "stretch":
         frame = shape or size
     for key, sides, limit, words in (
@@ -97,6 +99,16 @@ def _place(recipe: InputRecipe, keys: dict[str, Any], shape: Shape) -> InputReci
     if keys.get("divisor"):  # the smallest frame that holds the image
         padding = Pad(divisor=keys["divisor"], value=fill)
     return replace(recipe, scale=size, keep_ratio=True, fit="frame", pad=padding)
+
+
+def _own_resize(recipe: InputRecipe, keys: dict[str, Any], shape: Shape) -> str:
+    """How a recipe resizes, in the words of the key ``resize``."""
+    if recipe.scale is None:
+        return "none"
+    if not recipe.keep_ratio:
+        return "stretch"
+    framed = shape or recipe.pad or keys.get("frame")
+    return "sides" if recipe.fit == "sides" and not framed else "letterbox"
 
 
 # what the keys of a written input mean: `SAME` have the name of a field of ``InputRecipe``

@@ -151,6 +151,8 @@ def _input(facts: GraphFacts, image: Tensor, layout: str, written: Any) -> Input
         )
     if size is None:
         return resolve_input(keys | {"resize": "none"}, BLANK, None)
+    if keys["resize"] == "sides" and own:  # no image has to fit a fixed size without padding
+        keys["resize"] = "stretch"
     keys["size"] = list(size)
     if layout.startswith("yolonas") and tuple(size) == YOLONAS_FRAME:
         keys |= {"size": YOLONAS_SIZE, "frame": list(size)}

@@ -15,6 +15,8 @@ LETTERBOX = {
 YOLOX_INPUT = {"resize": "letterbox", "place": "corner", "fill": 114, "rounding": "down", "colour": "bgr"}
 UNIT = {"resize": "stretch", "colour": "rgb", "divide_by": 255}
 IMAGENET = {**UNIT, "mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD)}
+# ``DetrImageProcessor``, transformers: the short side to 800, the long one to at most 1333
+SIDES = {**IMAGENET, "resize": "sides"}
 # the file resizes images itself
 INSIDE = {"resize": "none", "colour": "rgb"}
 CUBIC = {"interpolation": "bicubic"}

@@ -5,7 +5,7 @@ from typing import Any
 
 from cutpoint.errors import UserError
 from cutpoint.layouts import look
-from cutpoint.layouts.inputs import IMAGENET, UNIT
+from cutpoint.layouts.inputs import IMAGENET, SIDES, UNIT
 from cutpoint.layouts.layout import Check, Layout, Outputs, find_output, has_outputs, takes
 from cutpoint.records.graph_facts import GraphFacts, Tensor
 
@@ -141,7 +141,7 @@ QUERIES = {
     "detr": Layout(
         "DETR and YOLOS by transformers",
         "decoded",
-        IMAGENET,
+        SIDES,
         _detr_outputs(True),
         "detr",
         _detr(True),

@@ -54,6 +54,8 @@ def _resize_words(recipe: InputRecipe) -> str:
     size = "x".join(map(str, recipe.scale))
     if not recipe.keep_ratio:
         return f"stretched to {size} (height x width)"
+    if recipe.fit == "sides" and recipe.pad is None:
+        return f"short and long side within those of {size}"
     frame = recipe.pad.size if recipe.pad else None
     within = f" in {'x'.join(map(str, frame))}" if frame and frame != recipe.scale else ""
     place = "centred" if recipe.place == "centre" else "top left"

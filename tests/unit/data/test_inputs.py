@@ -227,6 +227,11 @@ def padded(pad=None, **changes):
         ({"resize": "stretch"}, replace(BOX, keep_ratio=False, pad=None)),
         ({"resize": "stretch", "size": [8, 8]}, replace(BOX, keep_ratio=False, pad=None, scale=(8, 8))),
         ({"resize": "none"}, replace(BOX, scale=None, keep_ratio=False, pad=None)),
+        ({"resize": "sides"}, replace(BOX, fit="sides", pad=None)),
+        (
+            {"resize": "sides", "size": [8, 16], "divisor": 4},
+            replace(BOX, fit="sides", scale=(8, 16), pad=Pad(divisor=4, value=(114.0,) * 3)),
+        ),
         (
             {"resize": "none", "divisor": 8, "fill": 1},
             replace(BOX, scale=None, keep_ratio=False, pad=Pad(divisor=8, value=(1, 1, 1))),

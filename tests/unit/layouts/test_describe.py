@@ -24,6 +24,8 @@ from layout_files import (
     out,
 )
 
+from cutpoint.data.image import resized_size
+from cutpoint.data.inputs import resolve_input
 from cutpoint.errors import UserError
 from cutpoint.layouts.classes import read_class_names
 from cutpoint.layouts.coco import COCO80, COCO91
@@ -175,6 +177,18 @@ def test_the_files_own_type_and_axes():
     unknown = Tensor("x", "uint8", (1, None, None, None))
     turned = facts(*TF, inputs=(unknown,), transposed_input=True)
     assert read(turned, "tf").tensor.channels_last
+
+
+def test_detr_keeps_the_ratio_where_the_size_is_free():
+    fixed = read(facts(*DETR), "detr", COCO91).input
+    assert (fixed.keep_ratio, fixed.scale, fixed.mean) == (False, (64, 96), IMAGENET[0])
+    free = facts(*DETR, inputs=(ANY_SIZE,))
+    assert open_input(free, "detr") == "size"
+    own = read(free, "detr", COCO91, input={"size": [800, 1333]}).input
+    for recipe in (own, resolve_input({"size": [800, 1333]}, own, None)):
+        assert (recipe.fit, recipe.pad, recipe.scale) == ("sides", None, (800, 1333))
+        assert resized_size(640, 480, recipe) == (1067, 800)
+        assert resized_size(480, 640, recipe) == (800, 1067)
 
 
 def test_a_file_that_resizes_keeps_the_images_own_size():
