@@ -155,8 +155,9 @@ def run_mistakes(
     for image in tqdm(images, desc="mistakes", unit="image", mininterval=1):
         pixels = decode(image.path)
         for pipeline, group in pipelines:
-            tensor, geometry = pipeline.prepare(pixels)
-            outputs = pipeline.infer(tensor, geometry)
+            # a file of a fixed batch sees the image as often as it takes one
+            tensor, geometries = pipeline.batch([pipeline.prepare(pixels)] * (pipeline.fixed_batch or 1))
+            outputs, geometry = pipeline.infer(tensor, *geometries), geometries[0]
             problem = find_invalid(pipeline.tensors(outputs, 0))
             if problem:
                 raise Refused(f"{problem} on image id {image.id} ({image.path})")
