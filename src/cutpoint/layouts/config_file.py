@@ -108,8 +108,6 @@ def _dataset_lines(given: Given, classes: Sequence[str]) -> list[str]:
             "categories' names in the order of the training"
         )
     lines = []
-    if shared != [name for name in named if name in set(shared)] and "" not in classes:
-        lines.append("    label_order: names  # the annotations list the categories in another order")
     if len(shared) < len(set(categories)):
         missing = [name for name in categories if name not in set(named)]
         lines.append(
