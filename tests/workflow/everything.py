@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from external_project import write_small_model
 from onnx import TensorProto, helper, numpy_helper
 from snake import ROOT, copy_project
 
@@ -13,6 +14,7 @@ device: cpu
 imports: [mine.hooks]
 models:
   demo: {config: config/mine/atss.py, checkpoint: weights/atss.pth}
+  alone: {}
 datasets:
   traffic: {images: street/images, annotations: street/instances.json, limit: 12}
   unlabelled: {images: other/images, annotations: null}
@@ -30,12 +32,16 @@ variants:
     cut: e2e
     onnx: theirs/model.onnx
     outputs: {box: {tensor: boxes}, score: {tensor: scores, activated: true}, label: {tensor: labels}}
+  small: {onnx: theirs/small.onnx}
+  small_thr: {onnx: theirs/small.onnx, recipe: {base: mmdet3, score_thr: 0.2}}
+  small_half: {onnx: theirs/small.onnx, precision: fp16}
 evaluations:
   - model: demo
     dataset: traffic
     variants: [pytorch, raw, raw_thr, decoded, e2e, int8, given, theirs]
     ladder: [raw, decoded]
   - {model: demo, dataset: unlabelled, variants: [pytorch, e2e]}
+  - {model: alone, dataset: unlabelled, variants: [small, small_thr, small_half]}
 gate:
   - {variants: [raw], agreement: {min: 0.9}}
 """
@@ -59,6 +65,7 @@ def write_project(folder: Path) -> Path:
     (folder / "theirs").mkdir()
     (folder / "theirs/detections.json").write_text("[]")
     _write_external_model(folder / "theirs/model.onnx")
+    write_small_model(folder / "theirs/small.onnx")
     (folder / "config/config.yaml").write_text(CONFIG)
     return folder
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,17 +56,17 @@ def write_external_project(folder: Path, config: str = CONFIG) -> Path:
     return folder
 
 
-def write_small_model(path: Path, seed: int = 0) -> None:
+def write_small_model(path: Path, seed: int = 0, names: Sequence[str] = NAMES) -> None:
     """A file as Ultralytics writes it: a box for each cell of a grid, with scores of its mean colour."""
     rng, cells = np.random.default_rng(seed), SIDE // CELL
     centres = (np.stack(np.meshgrid(np.arange(cells), np.arange(cells)), 0) + 0.5) * CELL
     sizes = rng.uniform(CELL, 3 * CELL, (2, cells, cells))
     values = {
-        "weight": rng.normal(0, 8, (len(NAMES), 3, 1, 1)),
+        "weight": rng.normal(0, 8, (len(names), 3, 1, 1)),
         "boxes": np.concatenate([centres, sizes]).reshape(1, 4, -1),
     }
     tensors = [numpy_helper.from_array(value.astype(np.float32), name) for name, value in values.items()]
-    tensors.append(numpy_helper.from_array(np.array([1, len(NAMES), -1]), "shape"))
+    tensors.append(numpy_helper.from_array(np.array([1, len(names), -1]), "shape"))
     nodes = [
         helper.make_node("AveragePool", ["images"], ["cells"], kernel_shape=[CELL] * 2, strides=[CELL] * 2),
         helper.make_node("Conv", ["cells", "weight"], ["maps"]),
@@ -74,11 +75,11 @@ def write_small_model(path: Path, seed: int = 0) -> None:
         helper.make_node("Concat", ["boxes", "scores"], ["output0"], axis=1),
     ]
     image = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, SIDE, SIDE])
-    shape = [1, 4 + len(NAMES), cells * cells]
+    shape = [1, 4 + len(names), cells * cells]
     output = helper.make_tensor_value_info("output0", TensorProto.FLOAT, shape)
     graph = helper.make_graph(nodes, "small", [image], [output], tensors)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    metadata = {"names": str(dict(enumerate(NAMES))), "imgsz": str([SIDE, SIDE]), "stride": "32"}
+    metadata = {"names": str(dict(enumerate(names))), "imgsz": str([SIDE, SIDE]), "stride": "32"}
     helper.set_model_props(model, metadata | {"task": "detect", "batch": "1"})
     onnx.save(model, path)
 

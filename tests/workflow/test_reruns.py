@@ -12,6 +12,7 @@ from pathlib import Path
 import onnx
 import pytest
 from changes import by_a_link, by_an_older_copy, by_an_older_file, in_place, longer, without_the_last_box
+from external_project import NAMES, write_small_model
 from snake import ROOT
 
 from cutpoint.data.selection import list_images, select
@@ -75,6 +76,17 @@ def external_tensors(folder: Path) -> None:
     in_place(path, bytes(path.stat().st_size))
 
 
+def small_model(*, seed: int = 0, names: tuple[str, ...] = NAMES) -> Change:
+    """The file of the model without mmdet, made again."""
+
+    def change(folder: Path) -> None:
+        path = folder / "theirs/other.onnx"
+        write_small_model(path, seed, names)
+        by_an_older_file(folder / "theirs/small.onnx", path.read_bytes())
+
+    return change
+
+
 def results_file(folder: Path) -> None:
     by_a_link(folder / "theirs/detections.json", b"[ ]")
 
@@ -116,6 +128,8 @@ INPUTS: dict[str, list[Change]] = {
         )
     ],
     "an external ONNX file, or the file with its tensors": [external_graph, external_tensors],
+    "the ONNX file of a model without mmdet": [small_model(seed=1)],
+    "the class names in such a file": [small_model(names=("a", "b", "c", "d"))],
     "a results file": [results_file],
     "a calibration image": [calibration_image],
 }
@@ -128,6 +142,8 @@ KEYS: dict[str, list[Change]] = {
         config("  e2e: {runtime: onnxruntime,", "  e2e: {recipe: class-agnostic, runtime: onnxruntime,")
     ],
     "`candidate_floor` of a model": [config("atss.pth}", "atss.pth, candidate_floor: 0.04}")],
+    "`classes` of a model without mmdet": [config("alone: {}", "alone: {classes: [a, b, c, d]}")],
+    "`input` of a variant": [config("small: {onnx", "small: {input: {place: corner}, onnx")],
     "`limit` of a data set": [config("limit: 12", "limit: 10")],
     "`comparison`": [top("comparison: {margin: 0.01}")],
     "`latency`": [top("latency: {min_runs: 7}")],
@@ -140,7 +156,8 @@ MODULES = (
     *("detector/trace.py", "export/cut.py", "export/ingraph.py", "predict/pipeline.py"),
     *("recipes/nms.py", "evaluate/coco.py", "matching.py", "latency/coordinator.py"),
     *("latency/statistics.py", "gate/check.py", "report/plots.py", "report/page.py"),
-    "report/templates/report.html.j2",
+    *("report/templates/report.html.j2", "layouts/table.py", "layouts/classes.py"),
+    "predict/check_external.py",
 )
 CHANGES = INPUTS | KEYS | {f"`{module}`": [code(module)] for module in MODULES}
 
@@ -219,7 +236,8 @@ def test_another_nms_runs_no_network_and_makes_no_file_of_one(plan):
     assert not never & set(result.jobs)
     # timed is only what has NMS behind its graph, with all that it is timed beside
     timed = [path for path in result.outputs if path.endswith("samples.parquet")]
-    assert timed == ["results/latency/traffic/demo/samples.parquet"]
+    pairs = ("traffic/demo", "unlabelled/alone")
+    assert sorted(timed) == [f"results/latency/{pair}/samples.parquet" for pair in pairs]
 
 
 def test_a_recipe_repeats_the_jobs_of_its_variant_alone(plan):
