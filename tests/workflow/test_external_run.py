@@ -17,6 +17,9 @@ from cutpoint.files import read_json
 
 pytestmark = pytest.mark.slow
 
+# the other models run without it
+REAL_DATA = Path(os.environ.get("CUTPOINT_REAL", ROOT.parent / "shared" / "real"))
+HAS_REAL = REAL_DATA.is_dir()
 HEAVY = ("torch", "mmdet", "mmcv", "mmengine")
 # stands in for a package, and leaves a mark when something imports it
 STUB = """\
@@ -84,14 +87,18 @@ def test_a_file_is_described_and_its_config_plans_in_the_light_set_up(light):
     assert "import_external" in planned.stdout
 
 
-def test_from_the_light_set_up_to_the_report(light, real):
-    (light / "config/config.yaml").write_text(with_real(real))
+def test_from_the_light_set_up_to_the_report(light):
+    expected = {"small": {"pt", "fp32", "corner", "strict"}}
+    if HAS_REAL:
+        (light / "config/config.yaml").write_text(with_real(REAL_DATA))
+        expected["nano"] = {"official"}
     done = call(light, light / ".venv-external/bin/snakemake", "--cores", "2")
     assert done.returncode == 0, done.stdout + done.stderr
-    table = check_results(light, {"small": {"pt", "fp32", "corner", "strict"}, "nano": {"official"}})
-    # 12 of the 108 photographs
-    assert table.AP["nano", "official"] > 0.25
-    assert set(table.layout.dropna()) == {"ultralytics", "yolox"}
+    table = check_results(light, expected)
+    if HAS_REAL:  # 12 of the 108 photographs
+        assert table.AP["nano", "official"] > 0.25
+        assert table.layout["nano", "official"] == "yolox"
+    assert set(table.loc["small"].layout.dropna()) == {"ultralytics"}
     assert pd.isna(table.latency_p50_ms["small", "pt"])
     assert (table.latency_p50_ms.drop(("small", "pt")) > 0).all()
 
