@@ -15,7 +15,7 @@ from cutpoint.plan.recognition import Recogniser
 from cutpoint.plan.resolve_external import Layout
 
 NAMES = {0: "car", 1: "bus", 2: "person"}
-ULTRALYTICS = Layout("ultralytics", "decoded", RecipeChoice("ultralytics"))
+ULTRALYTICS = Layout("ultralytics", "decoded", RecipeChoice("ultralytics"), precision="fp32")
 
 
 def write(path, width=7, names=NAMES):
@@ -47,7 +47,7 @@ def find(path, name=None, classes=None, sources=(), digests=None, folder="/nowhe
 def test_a_layout_is_recognised_or_named(tmp_path):
     path = write(tmp_path / "a.onnx")
     assert find(path) == ULTRALYTICS
-    assert find(path, name="yolox") == Layout("yolox", "raw", RecipeChoice("yolox"))
+    assert find(path, name="yolox") == Layout("yolox", "raw", RecipeChoice("yolox"), precision="fp32")
     assert find(path, name="written").open_input == "input"
 
 
