@@ -41,7 +41,7 @@ def name(tmp_path):
 
 def test_what_the_config_says_holds(name, tmp_path):
     file = write_model(tmp_path / "a.onnx", {0: "other"})
-    assert name(["car", "bus"], [file]) == Classes("m", ("car", "bus"))
+    assert name(["car", "bus"], [file]) == Classes("m", ("car", "bus"), fixed=True)
     # JSON's keys are text
     assert name({"1": "car", "3": "bus"}).classes == ("", "car", "", "bus")
     assert len(name("coco91").classes) == 91
