@@ -16,6 +16,7 @@ from golden_packs import (
     read_pack,
     same,
     without,
+    write_port,
 )
 from models import YOLOX, write_export
 from scoring import make_scoring
@@ -24,8 +25,13 @@ from cutpoint.data.manifest import build_manifest
 from cutpoint.detector.describe import describe_model
 from cutpoint.detector.trace import trace_model
 from cutpoint.golden.pack import write_pack
+from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.postprocess import postprocess
+from cutpoint.predict.runtime import Session
 from cutpoint.predict.shard import predict_onnx
+from cutpoint.recipes.apply import detect
+from cutpoint.recipes.recipe import Recipe
+from cutpoint.recipes.schema import read_steps
 from cutpoint.records.image import InputRecipe
 
 
@@ -131,3 +137,27 @@ def test_the_graph_alone_is_named(packs, tmp_path):
 
     result = check(packs["raw"], port_of(tmp_path / "port", packs["raw"], ("input", "output"), other))
     assert_differs(result, "output cls_1", "weights, the precision or the runtime")
+
+
+def test_a_port_with_another_rounding_of_pixels_agrees(packs, tmp_path):
+    """One level of noise in every pixel: the outputs and boxes move, and no reason is claimed."""
+    pack = packs["raw"]
+    content, _ = read_pack(pack)
+    session = Session(pack.parent / "raw.onnx", "cpu", 2)
+    pipeline, recipe = OnnxPipeline(session), Recipe(read_steps(content["recipe"]))
+    port = {}
+    for image in content["images"]:
+        tensor, sizes = pipeline.prepare(pipeline.decode(str(pack / image["file"])))
+        part = tensor[0, :, : sizes.resized_height, : sizes.resized_width]
+        part += np.random.default_rng(5).integers(-1, 2, part.shape)
+        outputs = pipeline.infer(tensor, sizes)
+        rows = detect(pipeline.read(outputs, sizes), recipe, sizes, session.spec)
+        port[image["name"]] = {
+            "input": tensor,
+            **{f"output.{name}": value for name, value in outputs.items()},
+            "detections.boxes": rows.boxes,
+            "detections.scores": rows.scores,
+            "detections.labels": rows.labels,
+        }
+    code, text = check(pack, write_port(tmp_path / "port", port))
+    assert (code, "equal" in text) == (0, False), text

@@ -200,10 +200,14 @@ def assert_differs(result: tuple[int, str], place: str, *words: str) -> None:
 
 
 def finish(
-    pack: Path, steps: list[Any], change: Callable[[Candidates], Candidates] = lambda found: found
+    pack: Path,
+    steps: list[Any],
+    change: Callable[[Candidates], Candidates] = lambda found: found,
+    arrays: dict[str, Arrays] | None = None,
 ) -> dict[str, Rows]:
-    """The final rows of each image by other steps of the package, from the candidates of the pack."""
-    content, arrays = read_pack(pack)
+    """The final rows of each image by other steps of the package, from the pack's or other candidates."""
+    content, own = read_pack(pack)
+    arrays = arrays or own
     spec = replace(small_spec(), input=msgspec.convert(content["input"]["recipe"], InputRecipe))
     found = {}
     for image in content["images"]:

@@ -102,7 +102,7 @@ def _write_images(folder: Path, source: Source, chosen: list[Image], onnx: str) 
     with open(onnx, "rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     spread = {name: max(one.spread[name] for one in made) for name in made[0].spread}
-    noise = max(one.noise[0] for one in made), max(one.noise[1] for one in made)
+    runs = [one.runs for one in made]
     scale = min(min(one.entry["geometry"][f"scale_{axis}"] for axis in "xy") for one in made)
     first = made[0].arrays
     return {
@@ -119,6 +119,6 @@ def _write_images(folder: Path, source: Source, chosen: list[Image], onnx: str) 
         "recipe": steps,
         "recipe_in_graph": session.recipe,
         "mistakes": {name: text for name, text, _ in input_mistakes(source.input, session.tensor)},
-        "tolerances": tolerances_of(session.precision, spread, noise, steps, scale),
+        "tolerances": tolerances_of(session.precision, spread, runs, source.by_prior, steps, scale),
         "images": [one.entry for one in made],
     }

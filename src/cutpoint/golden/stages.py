@@ -14,7 +14,7 @@ from cutpoint.decode.candidates import rows_of
 from cutpoint.golden.checker.outputs import grid_of
 from cutpoint.golden.checker.rows import Rows
 from cutpoint.golden.mistakes import input_mistakes
-from cutpoint.golden.tolerances import add_noise, noise_of_rows, spread_of
+from cutpoint.golden.tolerances import Run, add_noise, spread_of
 from cutpoint.predict.pipeline import OnnxPipeline, image_sizes
 from cutpoint.predict.runtime import Session
 from cutpoint.recipes.apply import run_steps
@@ -63,12 +63,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Made:
-    """What one image gives: its arrays by key, its entry in ``pack.json``, and what noise does to it."""
+    """What one image gives: arrays by key, its entry in ``pack.json``, what noise does to it."""
 
     arrays: dict[str, np.ndarray]
     entry: dict[str, Any]
     spread: dict[str, float]
-    noise: tuple[float, float]
+    runs: Run
 
 
 def make_source(session: Session, definition: Definition, recipe: str | dict[str, Any]) -> Source:
@@ -136,10 +136,9 @@ def run_image(source: Source, image: Image, number: int) -> Made:
         "candidates": len(states[0]),
         "detections": len(states[-1]),
     }
-    noise = noise_of_rows(states[0], noisy_states[0], source.by_prior)
     # the rows of a graph that ends in rows are compared as rows, in any order
     spread = spread_of(outputs, noisy_outputs) if source.by_prior else {}
-    return Made(arrays, entry, spread, noise)
+    return Made(arrays, entry, spread, (states, noisy_states))
 
 
 def _mistaken(source: Source, pixels: np.ndarray) -> dict[str, np.ndarray]:

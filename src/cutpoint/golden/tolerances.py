@@ -8,13 +8,15 @@ import numpy as np
 from cutpoint.golden.checker.rows import Match, Rows
 from cutpoint.records.image import Geometry
 
-# The fraction of the scores' sum that may belong to rows which only one side has.
+# The least part of the scores' sum that may belong to rows which only one side has.
 ROWS = {"fp32": 0.02, "fp16": 0.05, "int8": 0.1}
 # The least tolerances, for rounding; those measured are doubled.
 LEAST_SPREAD, LEAST_BOX, LEAST_SCORE = 1e-4, 0.05, 1e-3
-MOST_BOX, MOST_SCORE = 4.0, 0.1
+MOST_BOX, MOST_SCORE, MOST_ROWS = 4.0, 0.1, 0.2
 # Rows whose noise counts.
 CLEAR = 0.05
+# The rows of all stages of an image, without and with noise.
+Run = tuple[Sequence[Rows], Sequence[Rows]]
 
 PIXELS = {
     "mean": 1.5,
@@ -30,8 +32,8 @@ OUTPUT_WHY = (
     "fraction of its standard deviation; at least float rounding"
 )
 ROWS_WHY = (
-    "twice what noise of one pixel level in the input does to boxes (pixels) and scores; `rows`: the part of "
-    "the scores' sum that rows of one side alone may have, because boxes near a threshold come and go"
+    "twice what noise of one pixel level in the input does to boxes (pixels), scores, and the rows: `rows` "
+    "is the part of the scores' sum of rows that only one side has: boxes near a threshold come and go"
 )
 
 
@@ -91,7 +93,8 @@ def noise_of_rows(rows: Rows, noisy: Rows, by_prior: bool) -> tuple[float, float
 def tolerances_of(
     precision: str,
     outputs: Mapping[str, float],
-    noise: tuple[float, float],
+    runs: Sequence[Run],
+    by_prior: bool,
     steps: Sequence[Mapping[str, Any]],
     scale: float,
 ) -> dict[str, Any]:
@@ -100,17 +103,22 @@ def tolerances_of(
     Args:
         precision: of the file.
         outputs: see ``spread_of``.
-        noise: see ``noise_of_rows``, of the candidates.
+        runs: of each image the rows of all stages, without and with noise.
+        by_prior: see ``noise_of_rows``.
         steps: the recipe's steps.
         scale: the least factor of the way back: boxes behind ``rescale`` move by noise / scale.
     """
-    box = min(max(LEAST_BOX, 2 * noise[0]), MOST_BOX)
-    score = min(max(LEAST_SCORE, 2 * noise[1]), MOST_SCORE)
+    boxes, scores = zip(*(noise_of_rows(plain[0], noisy[0], by_prior) for plain, noisy in runs), strict=True)
+    box = min(max(LEAST_BOX, 2 * max(boxes)), MOST_BOX)
+    score = min(max(LEAST_SCORE, 2 * max(scores)), MOST_SCORE)
 
     def limits(stage: int) -> dict[str, Any]:
         scaled = any(step["step"] == "rescale" for step in steps[:stage])
-        boxes = max(box / scale, LEAST_BOX) if scaled else box
-        return {"boxes": boxes, "scores": score, "rows": ROWS[precision], "why": ROWS_WHY}
+        limit = max(box / scale, LEAST_BOX) if scaled else box
+        matches = [Match(plain[stage], noisy[stage], limit, score) for plain, noisy in runs]
+        alone = sum(match.weight for match in matches) / max(sum(match.total for match in matches), 1e-9)
+        rows = min(max(ROWS[precision], 2 * alone), MOST_ROWS)
+        return {"boxes": limit, "scores": score, "rows": rows, "why": ROWS_WHY}
 
     stages = {f"step{number}": limits(number) for number in range(1, len(steps) + 1)}
     spreads = {

@@ -386,3 +386,31 @@ def test_a_mistake_in_the_input_is_named_from_final_boxes_alone(raw, tmp_path, m
         found[image["name"]] = Rows(rows.boxes, rows.scores, rows.labels)
     for port in (as_port(tmp_path / "port", found), as_results(tmp_path / "r.json", raw, found)):
         assert_differs(check(raw, port), "detections", "the input tensor is wrong", words)
+
+
+@pytest.mark.parametrize("columns", [("factors", "priors", "levels"), ()])
+def test_noise_of_a_stage_that_is_given_does_not_count_later(decoded, tmp_path, columns):
+    """One box more at another NMS threshold is seen, since the port's own candidates are run again."""
+    content, arrays = read_pack(decoded)
+    random = np.random.default_rng(3)
+    noisy = {}
+    for name, given in arrays.items():
+        boxes = given["candidates.boxes"] + random.normal(0, 0.1, given["candidates.boxes"].shape)
+        scores = given["candidates.scores"] + random.normal(0, 1e-3, len(boxes))
+        noisy[name] = given | {
+            "candidates.boxes": boxes.astype(np.float32),
+            "candidates.scores": scores.astype(np.float32),
+        }
+    for threshold, agrees in ((0.5, True), (0.45, False)):
+        steps = changed(content["recipe"], "nms", iou_threshold=threshold)
+        port = {}
+        for name, rows in finish(decoded, steps, arrays=noisy).items():
+            keys = [f"candidates.{column}" for column in ("boxes", "scores", "labels", *columns)]
+            port[name] = {key: noisy[name][key] for key in keys}
+            port[name] |= {f"detections.{c}": getattr(rows, c) for c in ("boxes", "scores", "labels")}
+        result = check(decoded, write_port(tmp_path / "port", port))
+        if agrees:
+            assert result[0] == 0, result[1]
+            assert "equal (0 rows differ)" in result[1].partition("detections")[2]
+        else:
+            assert_differs(result, "detections", "nms", "not 0.5, but 0.45")
