@@ -146,7 +146,7 @@ def test_commands_of_the_readme_name_what_exists():
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     lines = [line for text in blocks(ROOT / "README.md", "sh") for line in text.splitlines()]
     commands = [words for words in (shlex.split(line, comments=True) for line in lines) if words]
-    assert {words[0] for words in commands} == {"make", "snakemake", "python"}
+    assert {words[0] for words in commands} == {"make", ".", "snakemake", "python"}
     for tool, *words in commands:
         if tool == "make":
             assert set(words) <= targets

@@ -42,10 +42,8 @@ def read_class_names(
     if given is None:
         names = None if facts is None else metadata_names(facts.metadata, where)
         if names is None:
-            raise UserError(
-                f"{where}: null, and {'no' if facts is None else 'the'} file names the classes"
-                f"{'' if facts is None else ' nowhere'}; {MEND}"
-            )
+            lacking = "there is no ONNX file" if facts is None else "the file has no class names"
+            raise UserError(f"{where}: null, but {lacking}; {MEND}")
         return names
     if isinstance(given, str):
         return NAMED[given] if given in NAMED else _from_file(given, where)
