@@ -73,7 +73,7 @@ def prepare(
         mmengine/model/base_model/data_preprocessor.py, mmengine 0.10.7.
     """
     height, width = image.shape[:2]
-    (resized_height, resized_width), gain = _fit(height, width, recipe)
+    (resized_height, resized_width), gain = fit_size(height, width, recipe)
     if recipe.to_float32:
         image = image.astype(np.float32)
     if (resized_height, resized_width) != (height, width):
@@ -128,11 +128,15 @@ def resized_size(height: int, width: int, recipe: InputRecipe) -> tuple[int, int
         ultralytics/data/base.py, ultralytics 8.4.190 (``even``, ``up``); ``preproc``,
         yolox/data/data_augment.py, YOLOX 0.3.0 (``down``).
     """
-    return _fit(height, width, recipe)[0]
+    return fit_size(height, width, recipe)[0]
 
 
-def _fit(height: int, width: int, recipe: InputRecipe) -> tuple[tuple[int, int], float | None]:
-    """The resized size, and the factor before rounding; see ``resized_size`` and ``Geometry.gain``."""
+def fit_size(height: int, width: int, recipe: InputRecipe) -> tuple[tuple[int, int], float | None]:
+    """Height and width after the resize step, and ``Geometry.gain``.
+
+    Raises:
+        UserError: see ``resized_size``.
+    """
     if recipe.scale is None:
         return (height, width), 1.0
     if not recipe.keep_ratio:

@@ -11,7 +11,7 @@ import torch
 from mmengine.dataset import Compose, pseudo_collate
 from torch.utils._pytree import tree_leaves, tree_map
 
-from cutpoint.data.image import decode, prepare, resized_size
+from cutpoint.data.image import decode, fit_size, prepare
 from cutpoint.data.inputs import Definition, resolve_input
 from cutpoint.decode.candidates import from_raw
 from cutpoint.detector.build import build_detector, load_config
@@ -67,7 +67,7 @@ class MmdetPipeline(Pipeline):
             UserError: the image is so thin that one side is 0 after the resize.
         """
         height, width = image["ori_shape"]
-        resized_size(height, width, self.spec.input)
+        _, gain = fit_size(height, width, self.spec.input)
         data = self._transform(image)
         meta = data["data_samples"].metainfo
         scale_x, scale_y = meta["scale_factor"]
@@ -82,6 +82,7 @@ class MmdetPipeline(Pipeline):
             padded_width=padded[1],
             scale_x=scale_x,
             scale_y=scale_y,
+            gain=gain,
         )
         return [data], geometry
 
