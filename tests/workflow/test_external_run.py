@@ -73,7 +73,7 @@ def test_the_light_set_up_has_neither_torch_nor_mmdet(light):
     assert (found.stdout.strip(), found.returncode) == ("[]", 0), found.stderr
     assert not (light / ".venv").exists()
     # a second call has nothing to do
-    assert call(light, "make", "setup-external").stdout == ""
+    assert call(light, "make", "--no-print-directory", "setup-external").stdout == ""
 
 
 def test_a_file_is_described_and_its_config_plans_in_the_light_set_up(light):
