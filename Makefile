@@ -4,13 +4,14 @@ VENV := .venv/bin
 SMK := Snakefile workflow
 ARGS ?=
 
-.PHONY: help setup setup-external demo test test-parts test-whole heads heads-even heads-odd zoo benchmark lint format \
-    environment regenerate-demo clean
+.PHONY: help setup setup-external demo test test-parts test-whole conventions heads heads-even heads-odd zoo \
+    benchmark lint format environment regenerate-demo clean
 
 help:
 	@echo "make setup-external   make .venv-external, without torch and mmdet, for models without mmdet"
 	@echo "make demo             run the embedded demo; ends with results/report.html"
 	@echo "make test             run the tests (ARGS='-k name' selects)"
+	@echo "make conventions      prove every convention of external files on photographs, against a judge by hand"
 	@echo "make heads            prove every dense head at every cut; writes docs/heads.md"
 	@echo "make zoo              the same with the zoo's own backbones; writes docs/zoo.md"
 	@echo "make benchmark        measure side by side, each beside its floor; writes benchmarks/results"
@@ -39,10 +40,13 @@ else
 endif
 
 test-parts:
-	$(VENV)/pytest tests/unit tests/reference tests/heads
+	$(VENV)/pytest -m "not conventions" tests/unit tests/reference tests/heads
 
 test-whole:
 	$(VENV)/pytest tests/workflow tests/gpu
+
+conventions: setup
+	$(VENV)/pytest -m conventions tests/reference/external $(ARGS)
 
 # Two processes of one thread each: an export is single-threaded Python.
 BACKBONE ?= narrow

@@ -102,7 +102,7 @@ REAL = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.conventions
 @pytest.mark.parametrize("name", REAL)
 def test_photographs_lose_little(official, photographs, truth, categories, calibration, tmp_path, name):
     build, reading, *most = REAL[name]
