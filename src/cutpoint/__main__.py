@@ -37,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m cutpoint", description="What an ONNX file is, and a config for it.")
+    parser = argparse.ArgumentParser(
+        prog="python -m cutpoint", description="What an ONNX file is, and a config for it."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser(
         "describe",
