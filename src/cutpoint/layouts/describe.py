@@ -32,13 +32,6 @@ BLANK = InputRecipe(
     divisor=1,
     pad_value=0.0,
 )
-# Files whose input is fixed although images are resized inside: their scaling keeps the ratio, so the image
-# does too. The fill is near to the mean that the file subtracts.
-RESIZED_BEFORE = {"resize": "letterbox", "place": "corner", "fill": 114}
-KEEP_RATIO = ("torchvision", "efficientdet")
-# The long side of an image in YOLO-NAS' own frame: ``default_yolo_nas_coco_processing_params``,
-# training/processing/processing.py, super-gradients 3.7.
-YOLONAS_FRAME, YOLONAS_SIZE = (640, 640), [636, 636]
 
 
 def describe(
@@ -143,7 +136,7 @@ def _input(facts: GraphFacts, image: Tensor, layout: str, written: Any) -> Input
     if keys["resize"] == "none":
         if own is None:
             return resolve_input(keys, BLANK, None)
-        keys |= RESIZED_BEFORE if layout in KEEP_RATIO else {"resize": "stretch"}
+        keys |= TABLE[layout].at_fixed_size
     if size is None and not (isinstance(written, dict) and written.get("resize") == "none"):
         raise UserError(
             "the file takes images of any size and does not say which it was made for; write `input` with "
@@ -154,8 +147,8 @@ def _input(facts: GraphFacts, image: Tensor, layout: str, written: Any) -> Input
     if keys["resize"] == "sides" and own:  # no image has to fit a fixed size without padding
         keys["resize"] = "stretch"
     keys["size"] = list(size)
-    if layout.startswith("yolonas") and tuple(size) == YOLONAS_FRAME:
-        keys |= {"size": YOLONAS_SIZE, "frame": list(size)}
+    if fitted := TABLE[layout].sizes.get(tuple(size)):
+        keys |= {"size": list(fitted), "frame": list(size)}
     return resolve_input(keys, BLANK, None)
 
 

@@ -20,6 +20,11 @@ from cutpoint.records.graph_facts import GraphFacts, Tensor
 
 TENSORRT = ("num_dets", "det_boxes", "det_scores", "det_classes")
 YOLONAS = ("num_predictions", "pred_boxes", "pred_scores", "pred_classes")
+# YOLO-NAS' own frame, and the long side of an image in it: ``default_yolo_nas_coco_processing_params``,
+# training/processing/processing.py, super-gradients 3.7.
+YOLONAS_SIZES = {(640, 640): (636, 636)}
+# Scaling inside keeps the ratio, so the image does too. The fill is near to the mean that the file subtracts.
+RESIZED_BEFORE = {"resize": "letterbox", "place": "corner", "fill": 114}
 TF = ("detection_boxes", "detection_scores", "detection_classes")
 
 
@@ -182,7 +187,6 @@ DETECTIONS = {
         "final",
         lambda facts, classes: [has_outputs(facts, *TENSORRT)],
     ),
-    # ``default_yolo_nas_coco_processing_params``, training/processing/processing.py, super-gradients 3
     "yolonas": Layout(
         "YOLO-NAS of super-gradients, batch format",
         "e2e",
@@ -190,6 +194,7 @@ DETECTIONS = {
         lambda facts, classes: _four_tensors(facts, YOLONAS),
         "final",
         lambda facts, classes: [has_outputs(facts, *YOLONAS)],
+        sizes=YOLONAS_SIZES,
     ),
     "yolonas-flat": Layout(
         "YOLO-NAS of super-gradients, flat format",
@@ -198,6 +203,7 @@ DETECTIONS = {
         lambda facts, classes: _flat_rows(facts, score=5, label=6),
         "final",
         _yolonas_flat,
+        sizes=YOLONAS_SIZES,
     ),
     "paddle": Layout(
         "PaddleDetection: PP-YOLOE, PicoDet",
@@ -224,6 +230,7 @@ DETECTIONS = {
         _torchvision_outputs,
         "final",
         _torchvision,
+        at_fixed_size=RESIZED_BEFORE,
     ),
     "tf": Layout(
         "TensorFlow's object detection API by tf2onnx",
@@ -234,7 +241,13 @@ DETECTIONS = {
         lambda facts, classes: [has_outputs(facts, *TF)],
     ),
     "efficientdet": Layout(
-        "EfficientDet of google/automl", "e2e", INSIDE, _efficientdet_outputs, "final", _efficientdet
+        "EfficientDet of google/automl",
+        "e2e",
+        INSIDE,
+        _efficientdet_outputs,
+        "final",
+        _efficientdet,
+        at_fixed_size=RESIZED_BEFORE,
     ),
     # the test pipeline divides by a scale for each axis
     "mmdeploy": Layout(

@@ -34,7 +34,9 @@ class Layout:
     config's schema. ``recipe``: a name of ``recipes.names.RECIPES``. ``checks``: the marks of a file of this
     layout, from the facts and the number of classes (null if it is unknown). ``constants``: values of inputs
     besides the images, by name. ``asks_input``: whether the input differs from file to file and nothing in
-    the file says how, so that the config must.
+    the file says how, so that the config must. ``at_fixed_size``: keys of the input of a file that resizes
+    images inside, where its own input is fixed all the same. ``sizes``: for a size of the tensor the size
+    that the image is fitted into, if that is smaller.
     """
 
     text: str
@@ -45,6 +47,8 @@ class Layout:
     checks: Callable[[GraphFacts, int | None], list[Check]]
     constants: dict[str, Any] = field(default_factory=dict)
     asks_input: bool = False
+    at_fixed_size: dict[str, Any] = field(default_factory=lambda: {"resize": "stretch"})
+    sizes: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
 
 
 def class_count(facts: GraphFacts, classes: Sequence[str] | None) -> int | None:

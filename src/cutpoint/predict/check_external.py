@@ -1,6 +1,7 @@
 """Check whether an external file without an mmdet model gives what its layout says, on a few images."""
 
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -86,19 +87,19 @@ def _values(outputs: Outputs) -> Iterable[tuple[str, np.ndarray]]:
 
 
 @dataclass
-class Seen:
+class Seen(ABC):
     """What was seen of a cut's values in all pictures. ``invalid``: by tensor, why it is not finite."""
 
     invalid: dict[str, str] = field(default_factory=dict)
     _found: dict[str, list[np.ndarray]] = field(default_factory=dict)
 
+    @abstractmethod
     def add(self, outputs: Outputs, number: int, geometry: Geometry, pipeline: OnnxPipeline) -> None:
         """Add one picture of a batch, whose values are finite."""
-        raise NotImplementedError
 
+    @abstractmethod
     def doubts(self, spec: ModelSpec) -> Iterable[tuple[str, str, Callable[[], str | None]]]:
         """For each tensor its name, what is demanded of it, and a function that finds a doubt."""
-        raise NotImplementedError
 
     def keep(self, geometry: Geometry, boxes: np.ndarray, best: np.ndarray, **values: np.ndarray) -> None:
         """Keep the rows of a picture. All of them are kept, since a few pictures are looked at."""
