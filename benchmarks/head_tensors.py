@@ -11,8 +11,9 @@ from torch import nn
 
 from cutpoint.detector import mmcv_ops
 from cutpoint.detector.heads import describe_head
+from cutpoint.records.head import DenseHead
 from cutpoint.records.image import Geometry, InputRecipe
-from cutpoint.records.model import DenseHead, ModelSpec
+from cutpoint.records.model import ModelSpec
 
 CONFIGS = {
     "ATSS": "mmdet::atss/atss_r50_fpn_1x_coco.py",

@@ -12,8 +12,8 @@ from mmengine.config import Config
 from torch import nn
 
 from cutpoint.detector.build import build_detector, load_config
-from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.describe import describe_model
+from cutpoint.detector.kinds import open_cuts
 from cutpoint.detector.trace import trace_model
 from cutpoint.export.cut import write_cut
 from cutpoint.export.e2e import write_e2e
@@ -142,10 +142,7 @@ class Model:
 
     def cuts(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """All outputs of ``raw`` and ``decoded`` by PyTorch."""
-        names = [*self.spec.head.raw_names, *self.spec.head.decoded_names]
-        with torch.no_grad():
-            values = Cuts(self.detector, self.spec.head).eval()(torch.from_numpy(images))
-        return {name: value.numpy() for name, value in zip(names, values, strict=True)}
+        return open_cuts(self.detector, self.spec, "a test").named(images)
 
 
 @dataclass

@@ -21,7 +21,7 @@ from cutpoint.detector.checkpoint import load_weights, read_checkpoint
 from cutpoint.detector.describe import describe_model
 from cutpoint.detector.heads import describe_head
 from cutpoint.errors import UserError
-from cutpoint.records.model import Floor
+from cutpoint.records.head import Floor
 
 
 def save(path, content):

@@ -12,8 +12,9 @@ from tiny import input_recipe
 from cutpoint.export.external import write_described
 from cutpoint.predict.runtime import Session
 from cutpoint.records.description import Description
+from cutpoint.records.head import ExternalHead, Floor, HeadSpec
 from cutpoint.records.image import FLOAT_CHANNELS_FIRST, TensorForm
-from cutpoint.records.model import ExternalHead, Floor, HeadSpec, read_spec
+from cutpoint.records.model import read_spec
 
 HEIGHT, WIDTH = 44, 60
 CLASSES = ("car", "bus", "person")

@@ -11,9 +11,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tiny import input_recipe, yolox_head
 
+from cutpoint.records.head import ExternalHead, Floor, HeadSpec
 from cutpoint.records.image import FLOAT_CHANNELS_FIRST, Pad, TensorForm
 from cutpoint.records.json_file import FORMAT, KEY
-from cutpoint.records.model import METADATA_KEY, ExternalHead, Floor, HeadSpec, ModelSpec, write_spec
+from cutpoint.records.model import METADATA_KEY, ModelSpec, write_spec
 from cutpoint.records.onnx_model import PRECISION_KEY
 
 SIDE, CLASSES, BINS, WIDTH = 32, 3, 8, 32

@@ -35,8 +35,8 @@ from cutpoint.predict.runtime import Session
 from cutpoint.recipes.apply import apply_recipe
 from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.recipes.steps import STEPS
+from cutpoint.records.head import ExternalHead, Floor, Part
 from cutpoint.records.image import Pad, TensorForm
-from cutpoint.records.model import ExternalHead, Floor, Part
 
 SCRIPT = Path(__file__).parents[2] / "examples/postprocess.py"
 SIZES = [(6, 7), (3, 4)]

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from tiny import QUERY_STEPS, FakeSession, Queries, geometry, query_spec
+from tiny import POLYGON_STEPS, FakeSession, Polygons, geometry, polygon_spec
 
 from cutpoint.compare.follow import open_candidates
 from cutpoint.compare.mistakes import mistakes_of
@@ -17,15 +17,16 @@ from cutpoint.export.external import import_onnx
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.validity import read_valid
 from cutpoint.recipes.recipe import resolve_recipe
-from cutpoint.records import model as records
-from cutpoint.records.model import Floor, as_spec, read_spec, write_spec
+from cutpoint.records import head as records
+from cutpoint.records.head import Floor
+from cutpoint.records.model import as_spec, read_spec, write_spec
 from cutpoint.records.predictions import PredictionWriter, RunMetadata
 
 
 @pytest.fixture
 def spec(monkeypatch):
-    monkeypatch.setitem(records.KINDS, "queries", Queries)
-    return query_spec()
+    monkeypatch.setitem(records.KINDS, "polygons", Polygons)
+    return polygon_spec()
 
 
 @pytest.fixture
@@ -37,17 +38,17 @@ def spec_file(spec, tmp_path):
 def test_the_new_kind_is_written_and_read(spec, spec_file):
     assert read_spec(spec_file) == spec
     content = json.loads(json.dumps(spec.to_dict()))
-    assert (content["head"]["kind"], content["head"]["queries"]) == ("queries", 5)
+    assert (content["head"]["kind"], content["head"]["corners"]) == ("polygons", 5)
     assert as_spec(content, "a file").digest == spec.digest
     other = spec.with_floor(Floor("class", 0.2, False))
-    assert (other.head.queries, other.digest != spec.digest) == (5, True)
-    with pytest.raises(UserError, match=r"spec\.json: head: queries: expected int, got str"):
-        as_spec({**content, "head": content["head"] | {"queries": "5"}}, "spec.json")
+    assert (other.head.corners, other.digest != spec.digest) == (5, True)
+    with pytest.raises(UserError, match=r"spec\.json: head: corners: expected int, got str"):
+        as_spec({**content, "head": content["head"] | {"corners": "5"}}, "spec.json")
 
 
 def test_recipes_and_cuts_need_no_kind(spec, spec_file, tmp_path):
     assert [step.name for step in resolve_recipe("mmdet3", spec.head).steps] == [
-        step["step"] for step in QUERY_STEPS
+        step["step"] for step in POLYGON_STEPS
     ]
     write_cut(trace=trace(tmp_path), spec=spec_file, cut="raw", out=str(tmp_path / "raw.onnx"))
     outputs = onnx.load(tmp_path / "raw.onnx").graph.output
@@ -66,7 +67,9 @@ def trace(folder):
 
 
 def refused(what):
-    message = rf"^model detr: {what} works for dense heads only, and DETRHead is of the kind 'queries'"
+    message = (
+        rf"^model polygons: {what} works for dense heads only, and PolygonHead is of the kind 'polygons'"
+    )
     return pytest.raises(UserError, match=message)
 
 
@@ -79,7 +82,7 @@ def test_what_knows_dense_heads_only_refuses_by_name(spec, spec_file, tmp_path):
     with refused("the import of an ONNX file"):
         import_onnx(onnx=trace(tmp_path), outputs={}, spec=spec_file, cut="raw", out=out)
     outputs = {name: np.zeros((1, 5, 2), np.float32) for name in ("logits", "deltas", "boxes", "scores")}
-    with refused("the cut raw"):
+    with pytest.raises(UserError, match=r"^PolygonHead, a head of the kind 'polygons', has no cut raw"):
         OnnxPipeline(FakeSession(spec, "raw", outputs)).read(outputs, geometry())
     with refused("the cut raw"):
         read_valid(OnnxPipeline(FakeSession(spec, "raw", outputs)), outputs, geometry(), 0)

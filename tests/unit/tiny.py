@@ -13,16 +13,9 @@ from onnx import TensorProto, helper
 from cutpoint.recipes.recipe import Recipe
 from cutpoint.recipes.schema import read_step
 from cutpoint.records.candidates import Candidates
+from cutpoint.records.head import DenseHead, ExternalHead, Floor, HeadSpec, Part
 from cutpoint.records.image import Geometry, InputRecipe, TensorForm
-from cutpoint.records.model import (
-    METADATA_KEY,
-    DenseHead,
-    ExternalHead,
-    Floor,
-    HeadSpec,
-    ModelSpec,
-    Part,
-)
+from cutpoint.records.model import METADATA_KEY, ModelSpec
 from cutpoint.records.predictions import RunMetadata
 
 ATSS_STEPS = (
@@ -63,7 +56,7 @@ YOLOV3_STEPS = (
 )
 
 
-QUERY_STEPS = (
+POLYGON_STEPS = (
     {"step": "threshold", "quantity": "class", "value": 0.1, "inclusive": False},
     {"step": "rescale", "operation": "divide"},
     {"step": "max_per_img", "k": 3},
@@ -177,12 +170,12 @@ def recipe_of(*steps: dict[str, Any]) -> Recipe:
 
 
 @dataclass(frozen=True)
-class Queries(HeadSpec):
+class Polygons(HeadSpec):
     """A second kind, which no code but this knows."""
 
-    kind: ClassVar[str] = "queries"
+    kind: ClassVar[str] = "polygons"
 
-    queries: int
+    corners: int
 
     @property
     def has_factor(self) -> bool:
@@ -225,11 +218,11 @@ def model_spec(head: HeadSpec, classes: tuple[str, ...] = ("car", "bus", "person
     return ModelSpec("tiny", classes, head, input_recipe())
 
 
-def query_spec() -> ModelSpec:
+def polygon_spec() -> ModelSpec:
     """A model of the second kind; a test that reads it from a file adds its row to ``KINDS``."""
     floor = Floor("class", 0.1, False)
-    head = Queries("DETRHead", 2, ("logits", "deltas"), floor, QUERY_STEPS, queries=5)
-    return ModelSpec("detr", ("car", "bus"), head, input_recipe())
+    head = Polygons("PolygonHead", 2, ("logits", "deltas"), floor, POLYGON_STEPS, corners=5)
+    return ModelSpec("polygons", ("car", "bus"), head, input_recipe())
 
 
 def geometry(**changes: Any) -> Geometry:
@@ -285,6 +278,7 @@ class FakeSession:
 
     def __init__(self, spec, cut, outputs, clip=None, shape=None, batch=None):
         self.spec, self.cut, self.clip, self.shape, self.batch = spec, cut, clip, shape, batch
+        self.takes_sizes = clip == "image" or spec.head.takes_sizes
         self._outputs, self.feeds = outputs, None
 
     def upload(self, feeds):

@@ -9,8 +9,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tiny import yolox_head
 
+from cutpoint.records.head import DenseHead, Floor
 from cutpoint.records.image import InputRecipe, Pad
-from cutpoint.records.model import DenseHead, Floor, ModelSpec, write_spec
+from cutpoint.records.model import ModelSpec, write_spec
 
 FRAME, STRIDE, CLASSES = (64, 96), 8, ("car", "bus", "person")
 CELLS = FRAME[0] // STRIDE * (FRAME[1] // STRIDE)

@@ -26,7 +26,8 @@ from cutpoint.recipes.apply import apply_recipe
 from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.recipes.steps import STEPS
 from cutpoint.records.detections import Detections
-from cutpoint.records.model import Floor, ModelSpec, read_spec
+from cutpoint.records.head import Floor
+from cutpoint.records.model import ModelSpec, read_spec
 from cutpoint.records.predictions import read_predictions
 
 pytestmark = pytest.mark.slow

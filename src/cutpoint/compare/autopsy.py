@@ -16,9 +16,10 @@ from cutpoint.recipes.recipe import Recipe, in_graph_form, resolve_recipe
 from cutpoint.records.autopsy import SIDES, AutopsyRow, read_autopsy, write_autopsy
 from cutpoint.records.comparison import StepCounts
 from cutpoint.records.detections import Refused, read_results
+from cutpoint.records.head import ExternalHead, Floor
 from cutpoint.records.labels import read_labels
 from cutpoint.records.manifest import Manifest, read_manifest
-from cutpoint.records.model import ExternalHead, Floor, ModelSpec
+from cutpoint.records.model import ModelSpec
 from cutpoint.records.predictions import read_predictions
 
 

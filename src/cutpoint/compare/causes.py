@@ -7,13 +7,13 @@ import numpy as np
 
 from cutpoint.compare.follow import Followed, Key, what_changed
 from cutpoint.decode.boxes import clip_boxes, scale_to_original
-from cutpoint.decode.candidates import passes
+from cutpoint.decode.pairs import passes
 from cutpoint.iou import box_iou
 from cutpoint.matching import AGREEMENT_IOU, PAIR_IOU, match, pair_nearest
 from cutpoint.recipes.steps.boxes import Clip
 from cutpoint.recipes.steps.step import Rival
 from cutpoint.records.autopsy import AutopsyRow
-from cutpoint.records.model import Floor
+from cutpoint.records.head import Floor
 
 # a graph or PyTorch may differ this much from the recipe on the raw run's candidates for the same box:
 # original-image pixels, score

@@ -12,8 +12,9 @@ from cutpoint.recipes.steps.boxes import Clip, MinSize, Rescale
 from cutpoint.recipes.steps.step import Changing, Removing, Rival, Step
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Refused
+from cutpoint.records.head import keeps_candidates
 from cutpoint.records.image import Geometry
-from cutpoint.records.model import ModelSpec, keeps_candidates
+from cutpoint.records.model import ModelSpec
 from cutpoint.records.predictions import RunMetadata, find_refusal
 
 Key = tuple[int, int]

@@ -16,8 +16,9 @@ from cutpoint.recipes.apply import apply_recipe
 from cutpoint.recipes.recipe import Recipe
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
+from cutpoint.records.head import DenseHead, ExternalHead, HeadSpec, Part
 from cutpoint.records.image import FLOAT_CHANNELS_FIRST, Geometry, InputRecipe, TensorForm
-from cutpoint.records.model import DenseHead, ExternalHead, HeadSpec, ModelSpec, Part, dense_head
+from cutpoint.records.model import ModelSpec, dense_head
 
 NONE = "none"
 MMDET_STDS = (0.1, 0.1, 0.2, 0.2)
@@ -71,7 +72,7 @@ class Mistake:
         return Detections(found.boxes[kept], found.scores[kept], labels)
 
     def _read(self, outputs: Outputs) -> Candidates:
-        if isinstance(self.head, DenseHead) and self.cut == "raw":
+        if self.cut == "raw":
             return from_raw(outputs, self.head)
         return (from_decoded if self.cut == "decoded" else from_rows)(outputs, self.head)
 

@@ -8,7 +8,7 @@ from cutpoint.recipes.steps.overlaps import Nms
 from cutpoint.recipes.steps.ranks import MaxPerImg
 from cutpoint.recipes.steps.scores import BestClass, Threshold
 from cutpoint.recipes.steps.step import Kind, Step
-from cutpoint.records.model import HeadSpec
+from cutpoint.records.head import HeadSpec
 
 Change = Callable[[Recipe], Recipe]
 # what copied scripts have, which are made for pictures and not for an evaluation

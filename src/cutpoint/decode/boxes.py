@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from cutpoint.records.candidates import take_boxes
+from cutpoint.records.head import DenseHead
 from cutpoint.records.image import Geometry
-from cutpoint.records.model import DenseHead
 
 
 def level_priors(

@@ -13,7 +13,7 @@ from cutpoint.detector import coders
 from cutpoint.detector.imports import head_name
 from cutpoint.detector.mmdet_types import Head
 from cutpoint.errors import UserError
-from cutpoint.records.model import DenseHead, Floor, Part
+from cutpoint.records.head import DenseHead, Floor, Part
 from cutpoint.records.recipe import Step
 
 NMS_DEFAULTS = {"class_agnostic": False, "offset": 0, "score_threshold": 0, "max_num": -1, "split_thr": 10000}

@@ -9,24 +9,23 @@ import cv2
 import numpy as np
 import torch
 from mmengine.dataset import Compose, pseudo_collate
-from torch.utils._pytree import tree_leaves, tree_map
 
 from cutpoint.data.image import decode, fit_size, prepare
 from cutpoint.data.inputs import Definition, resolve_input
 from cutpoint.decode.candidates import from_raw
 from cutpoint.detector.build import build_detector, load_config
-from cutpoint.detector.cuts import head_tensors
 from cutpoint.detector.describe_input import image_steps
+from cutpoint.detector.kinds import open_cuts, open_halves
 from cutpoint.detector.mmdet_types import Detector
 from cutpoint.detector.testset import find_test_pipeline
 from cutpoint.errors import UserError
-from cutpoint.predict.pipeline import Pipeline, padded_together, stack
+from cutpoint.predict.pipeline import Pipeline, image_sizes, padded_together, stack
 from cutpoint.predict.shard import write_predictions
 from cutpoint.providers import get_provider
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
 from cutpoint.records.image import Geometry
-from cutpoint.records.model import ModelSpec, dense_head, read_spec
+from cutpoint.records.model import ModelSpec, read_spec
 
 
 class MmdetPipeline(Pipeline):
@@ -41,6 +40,7 @@ class MmdetPipeline(Pipeline):
         self.spec = spec
         self.provider = device
         self._detector = detector
+        self._halves = open_halves(detector, spec)
         steps = image_steps(copy.deepcopy(pipeline))
         self._load, self._transform = Compose(steps[:1]), Compose(steps[1:])
 
@@ -103,7 +103,7 @@ class MmdetPipeline(Pipeline):
     def compute(self, uploaded: dict[str, Any]) -> tuple[Any, list[dict]]:
         """The rest of the data preprocessor, backbone, neck and head."""
         data = self._detector.data_preprocessor(uploaded, training=False)
-        outputs = self._detector.bbox_head(self._detector.extract_feat(data["inputs"]))
+        outputs = self._halves.first(data)
         _finish(self.provider)
         return outputs, [sample.metainfo for sample in data["data_samples"]]
 
@@ -112,18 +112,13 @@ class MmdetPipeline(Pipeline):
         return computed
 
     def tensors(self, outputs: tuple[Any, list[dict]], image: int) -> Iterable[tuple[str, torch.Tensor]]:
-        """An image's head tensors, on the device, by the names of the ``raw`` cut."""
-        leaves = tree_leaves(outputs[0])
-        return ((name, leaf[image]) for name, leaf in zip(self.spec.head.raw_names, leaves, strict=True))
+        """An image's head tensors, on the device."""
+        return self._halves.tensors(outputs[0], image)
 
     @torch.no_grad()
     def read(self, outputs: tuple[Any, list[dict]], geometry: Geometry, image: int = 0) -> Detections:
         """mmdet's ``predict_by_feat`` of one image, boxes in original-image pixels."""
-        tensors, metas = outputs
-        own = tree_map(lambda tensor: tensor[image : image + 1], tensors)
-        found = self._detector.bbox_head.predict_by_feat(
-            *own, batch_img_metas=metas[image : image + 1], rescale=True
-        )[0]
+        found = self._halves.second(*outputs, image)
         return Detections(
             found.bboxes.cpu().numpy().reshape(-1, 4),
             found.scores.cpu().numpy(),
@@ -132,7 +127,7 @@ class MmdetPipeline(Pipeline):
 
 
 class HeadTensorPipeline(Pipeline):
-    """``pytorch`` + ``raw``: our input recipe, mmdet's head tensors, our candidates."""
+    """``pytorch`` + ``raw``: our input recipe, the tensors of the cut ``raw``, our candidates."""
 
     cut = "raw"
 
@@ -142,7 +137,7 @@ class HeadTensorPipeline(Pipeline):
         """``made_by``: the input recipe, see ``inputs.resolve_input``."""
         self.spec = spec
         self.provider = device
-        self._detector = detector
+        self._cuts = open_cuts(detector, spec, "the cut raw of pytorch")
         self._input = resolve_input(made_by, spec.input, None)
 
     def decode(self, path: str) -> np.ndarray:
@@ -157,31 +152,35 @@ class HeadTensorPipeline(Pipeline):
         """``(B, 3, H', W')`` float32 and geometries; see ``pipeline.stack``."""
         return stack(prepared, self._input.pad_value)
 
-    def upload(self, tensor: np.ndarray, *geometries: Geometry) -> torch.Tensor:
-        """The network input on the device."""
-        uploaded = torch.from_numpy(tensor).to(self.provider)
+    def upload(self, tensor: np.ndarray, *geometries: Geometry) -> list[torch.Tensor]:
+        """The network's inputs on the device."""
+        inputs = [tensor]
+        if self.spec.head.takes_sizes:
+            inputs.append(np.concatenate([image_sizes(g, self._input) for g in geometries]))
+        uploaded = [torch.from_numpy(value).to(self.provider) for value in inputs]
         _finish(self.provider)
         return uploaded
 
     @torch.no_grad()
-    def compute(self, uploaded: torch.Tensor) -> list[torch.Tensor]:
-        """Head tensors on the device."""
-        tensors = head_tensors(self._detector, uploaded)
+    def compute(self, uploaded: list[torch.Tensor]) -> list[torch.Tensor]:
+        """The tensors on the device."""
+        images, *sizes = uploaded
+        tensors = self._cuts.raw(images, sizes[0] if sizes else None)
         _finish(self.provider)
         return tensors
 
     def download(self, computed: list[torch.Tensor]) -> dict[str, np.ndarray]:
-        """Head tensors by the names of the ``raw`` cut, on the host."""
+        """The tensors by the names of the ``raw`` cut, on the host."""
         values = (value.cpu().numpy() for value in computed)
         return dict(zip(self.spec.head.raw_names, values, strict=True))
 
     def tensors(self, outputs: dict[str, np.ndarray], image: int) -> Iterable[tuple[str, np.ndarray]]:
-        """An image's head tensors."""
+        """An image's tensors."""
         return ((name, values[image]) for name, values in outputs.items())
 
     def read(self, outputs: dict[str, np.ndarray], geometry: Geometry, image: int = 0) -> Candidates:
-        """An image's head tensors to candidates."""
-        return from_raw(outputs, dense_head(self.spec, "the cut raw"), image)
+        """An image's tensors to candidates."""
+        return from_raw(outputs, self.spec.head, image)
 
 
 def _finish(device: str) -> None:

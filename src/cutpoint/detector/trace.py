@@ -17,13 +17,17 @@ from onnx_ir.passes import common as passes
 from cutpoint.detector import deform
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import Cuts
+from cutpoint.detector.kinds import find_kind
 from cutpoint.errors import UserError
 from cutpoint.files import replacing
-from cutpoint.records.model import DenseHead, dense_head, read_spec
+from cutpoint.records.head import DenseHead, HeadSpec
+from cutpoint.records.model import read_spec
 
 # The recipe steps in the graph are written for these opsets, and the exporters write them.
 OPSETS = {"dynamo": range(18, 23), "torchscript": range(18, 21)}
 DEFORMABLE_OPSET = 19
+# The stride of the coarsest level of RPNs and of deformable transformers.
+COARSEST = 64
 
 
 def trace_model(
@@ -43,7 +47,8 @@ def trace_model(
         checkpoint: weights; null gives random ones.
         spec: ``spec.json``.
         shape: ``"dynamic"`` (batch, height and width free) or ``[height, width]`` (batch 1).
-        out: ONNX file to write; input ``images`` ``(B, 3, H, W)`` float32.
+        out: ONNX file to write; input ``images`` ``(B, 3, H, W)`` float32, and ``image_sizes`` for heads that
+            take them.
         opset: 18 to 22.
         exporter: ``dynamo``, or torch's older ``torchscript``: opset 18 to 20, no deformable convolution.
 
@@ -55,18 +60,21 @@ def trace_model(
         first, last = OPSETS[exporter][0], OPSETS[exporter][-1]
         raise UserError(f"opset {opset}: the exporter {exporter} writes {first} to {last} here")
     model_spec = read_spec(spec)
-    head = dense_head(model_spec, "the trace")
+    head, kind = model_spec.head, find_kind(model_spec, "the trace")
     detector = build_detector(load_config(config), checkpoint)
-    cuts = Cuts(detector, head).eval()
+    cuts = kind.cuts(detector, head).eval()
     dynamic = isinstance(shape, str)
     height, width = _example_size(head, model_spec.input.divisor) if isinstance(shape, str) else shape
     # with an example batch of 1 the exporter may bake it in
-    example = torch.zeros(2 if dynamic else 1, 3, height, width)
+    example = {"images": torch.zeros(2 if dynamic else 1, 3, height, width)}
+    if head.takes_sizes:
+        sizes = torch.tensor([[height, width, 1.0, 1.0]])
+        example["image_sizes"] = sizes.expand(len(example["images"]), 4).contiguous()
     multiple = max(model_spec.input.divisor, 1) if dynamic else None
     export = _by_dynamo if exporter == "dynamo" else _by_torchscript
     with _quiet(), torch.no_grad(), deform.exporting():
         try:
-            model = export(cuts, example, [*head.raw_names, *head.decoded_names], multiple, opset)
+            model = export(cuts, example, multiple, opset)
         except torch.onnx.errors.UnsupportedOperatorError as error:
             raise UserError(f"exporter {exporter}, opset {opset}: {str(error).splitlines()[0]}") from error
         except RuntimeError as error:
@@ -86,15 +94,19 @@ def trace_model(
 
 
 def _by_dynamo(
-    cuts: Cuts, example: torch.Tensor, outputs: list[str], multiple: int | None, opset: int
+    cuts: Cuts[Any], example: dict[str, torch.Tensor], multiple: int | None, opset: int
 ) -> ir.Model:
-    sides = {2: _side("height", multiple), 3: _side("width", multiple)} if multiple else {}
+    shapes: dict[str, dict[int, Any]] | None = None
+    if multiple:
+        batch = torch.export.Dim("batch")
+        shapes = {name: {0: batch} for name in example}
+        shapes["images"] |= {2: _side("height", multiple), 3: _side("width", multiple)}
     program: Any = torch.onnx.export(
         cuts,
-        (example,),
-        input_names=["images"],
-        output_names=outputs,
-        dynamic_shapes={"images": {0: torch.export.Dim("batch"), **sides}} if multiple else None,
+        tuple(example.values()),
+        input_names=list(example),
+        output_names=cuts.spec.output_names,
+        dynamic_shapes=shapes,
         opset_version=opset,
         custom_translation_table=deform.TRANSLATIONS,
         dynamo=True,
@@ -106,14 +118,18 @@ def _by_dynamo(
 
 
 def _by_torchscript(
-    cuts: Cuts, example: torch.Tensor, outputs: list[str], multiple: int | None, opset: int
+    cuts: Cuts[Any], example: dict[str, torch.Tensor], multiple: int | None, opset: int
 ) -> ir.Model:
     """This exporter gives the sides of all levels the same names, so ONNX Runtime shares buffers wrongly."""
     written = BytesIO()
-    axes: dict[str, Any] = {"images": {0: "batch", 2: "height", 3: "width"}} if multiple else {}
+    axes: dict[str, Any] = {}
+    if multiple:
+        axes = {name: {0: "batch"} for name in example}
+        axes["images"] |= {2: "height", 3: "width"}
     settings: dict[str, Any] = {"dynamic_axes": axes, "opset_version": opset, "dynamo": False}
+    names = {"input_names": list(example), "output_names": cuts.spec.output_names}
     file: Any = written
-    torch.onnx.export(cuts, (example,), file, input_names=["images"], output_names=outputs, **settings)
+    torch.onnx.export(cuts, tuple(example.values()), file, **names, **settings)
     model = onnx.load_from_string(written.getvalue())
     _forget_names(model)
     model = onnx.shape_inference.infer_shapes(model)
@@ -134,10 +150,11 @@ def _forget_names(model: onnx.ModelProto) -> None:
             side.ClearField("dim_param")
 
 
-def _example_size(head: DenseHead, divisor: int) -> tuple[int, int]:
+def _example_size(head: HeadSpec, divisor: int) -> tuple[int, int]:
     """Height and width: 3 x 4 cells of the coarsest level. The exporter takes a side of 1 for a constant."""
     multiple = max(divisor, 1)
-    coarsest = max(multiple, *(side for stride in head.strides for side in stride))
+    strides = head.strides if isinstance(head, DenseHead) else ((COARSEST, COARSEST),)
+    coarsest = max(multiple, *(side for stride in strides for side in stride))
     height, width = (math.ceil(cells * coarsest / multiple) * multiple for cells in (3, 4))
     return height, width
 

@@ -1,12 +1,13 @@
 """Check whether an exported file is the same detector: compare its outputs with PyTorch's on real images."""
 
 import tempfile
+from typing import Any
 
 import numpy as np
-import torch
 
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import Cuts
+from cutpoint.detector.kinds import find_kind
 from cutpoint.detector.reference import MmdetPipeline
 from cutpoint.detector.testset import find_test_pipeline
 from cutpoint.detector.tolerance import TOLERANCES, Differences, Tolerance, invalid, of_pytorch
@@ -16,8 +17,9 @@ from cutpoint.predict.pictures import Picture, choose_pictures, load_pictures, n
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import find_invalid
+from cutpoint.records.head import DenseHead
 from cutpoint.records.manifest import read_manifest
-from cutpoint.records.model import DenseHead, dense_head, read_spec
+from cutpoint.records.model import read_spec
 from cutpoint.records.verification import TensorCheck, Verification, write_verification
 
 
@@ -46,10 +48,10 @@ def verify_export(
     if session.spec.digest != read_spec(spec).digest:
         rule = "import_onnx" if session.external else "export_onnx"
         raise UserError(f"{export}: made with another specification than {spec}; rerun {rule}")
-    head = dense_head(session.spec, "the verification")
+    kind = find_kind(session.spec, "the verification")
     mmdet_config = load_config(config)
     detector = build_detector(mmdet_config, checkpoint)
-    cuts = Cuts(detector, head).eval()
+    cuts = kind.cuts(detector, session.spec.head).eval()
     own, tolerance = OnnxPipeline(session), TOLERANCES[session.precision]
     with tempfile.TemporaryDirectory() as folder:
         chosen, pictures = choose_pictures(read_manifest(manifest).images, images, folder)
@@ -77,7 +79,7 @@ def _compare_tensors(
     export: str,
     session: Session,
     pipeline: OnnxPipeline,
-    cuts: Cuts,
+    cuts: Cuts[Any],
     groups: list[list[Picture]],
     tolerance: Tolerance,
 ) -> tuple[list[tuple[int, ...]], list[TensorCheck]]:
@@ -87,7 +89,7 @@ def _compare_tensors(
     for pictures in groups:
         tensor, geometries = load_pictures(pipeline, pictures)
         inputs.append(tensor.shape)
-        theirs = _torch_outputs(cuts, tensor, session)
+        theirs = _torch_outputs(cuts, pipeline.feeds(tensor, *geometries), session)
         ours = pipeline.infer(tensor, *geometries)
         for name, value in theirs.items():
             got = ours.get(name)
@@ -125,12 +127,10 @@ def _find_invalid(name: str, theirs: np.ndarray, ours: np.ndarray, pictures: lis
     return None
 
 
-@torch.no_grad()
-def _torch_outputs(cuts: Cuts, tensor: np.ndarray, session: Session) -> dict[str, np.ndarray]:
+def _torch_outputs(cuts: Cuts[Any], feeds: dict[str, np.ndarray], session: Session) -> dict[str, np.ndarray]:
     """What the export should return, computed by PyTorch."""
     head = session.spec.head
-    values = (value.numpy() for value in cuts(torch.from_numpy(tensor)))
-    outputs = dict(zip([*head.raw_names, *head.decoded_names], values, strict=True))
+    outputs = cuts.named(feeds["images"], feeds.get("image_sizes"))
     if session.cut == "raw":
         return {name: outputs[name] for name in head.raw_names}
     if session.scores == "fused" and head.has_factor:

@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 
 from cutpoint.decode.candidates import from_decoded
 from cutpoint.detector.cuts import Cuts
@@ -20,7 +19,6 @@ from cutpoint.recipes.apply import apply_recipe
 from cutpoint.recipes.recipe import in_graph_form, resolve_recipe
 from cutpoint.records.detections import Detections, Refused
 from cutpoint.records.image import Geometry
-from cutpoint.records.model import dense_head
 from cutpoint.records.verification import TensorCheck
 
 
@@ -28,7 +26,7 @@ def compare_detections(
     session: Session,
     pipeline: OnnxPipeline,
     mmdet: MmdetPipeline,
-    cuts: Cuts,
+    cuts: Cuts[Any],
     groups: list[list[Picture]],
     tolerance: Tolerance,
 ) -> tuple[list[tuple[int, ...]], list[TensorCheck]]:
@@ -49,7 +47,8 @@ def compare_detections(
         tensor, geometries = load_pictures(pipeline, pictures)
         inputs.append(tensor.shape)
         outputs = pipeline.infer(tensor, *geometries)
-        read_theirs = _open_theirs(session, mmdet, cuts, pictures, tensor, geometries)
+        feeds = pipeline.feeds(tensor, *geometries)
+        read_theirs = _open_theirs(session, mmdet, cuts, pictures, tensor, geometries, feeds)
         for number, (geometry, picture) in enumerate(zip(geometries, pictures, strict=True)):
             try:
                 theirs = read_theirs(geometry, number)
@@ -90,10 +89,11 @@ def _invalid_checks(reason: str) -> list[TensorCheck]:
 def _open_theirs(
     session: Session,
     mmdet: MmdetPipeline,
-    cuts: Cuts,
+    cuts: Cuts[Any],
     pictures: list[Picture],
     tensor: np.ndarray,
     geometries: list[Geometry],
+    feeds: dict[str, np.ndarray],
 ) -> Callable[[Geometry, int], Detections]:
     """A function that reads PyTorch's detections of an image. It raises ``Refused`` if one is not finite."""
     head = session.spec.head
@@ -103,16 +103,18 @@ def _open_theirs(
     if recipe == resolve_recipe("mmdet3", head) and session.shape is None:
         data, _ = load_pictures(mmdet, pictures)
         return partial(_read, mmdet, mmdet.infer(data, *geometries))
-    dense = dense_head(session.spec, "verifying a recipe on the head's tensors")
-    with torch.no_grad():
-        values = [value.numpy() for value in cuts(torch.from_numpy(tensor))]
-    found = dict(zip([*head.raw_names, *head.decoded_names], values, strict=True))
+    sizes = None
+    if head.takes_sizes:
+        # a file with one input has no sizes, as if its images filled the tensor
+        full = np.array([[*tensor.shape[2:], 1, 1]], np.float32).repeat(len(tensor), axis=0)
+        sizes = feeds.get("image_sizes", full)
+    found = cuts.named(tensor, sizes)
 
     def read(geometry: Geometry, number: int) -> Detections:
         problem = find_invalid((name, found[name][number]) for name in head.raw_names)
         if problem:
             raise Refused(problem)
-        return apply_recipe(recipe, from_decoded(found, dense, number), geometry, session.spec)
+        return apply_recipe(recipe, from_decoded(found, head, number), geometry, session.spec)
 
     return read
 

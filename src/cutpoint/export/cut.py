@@ -8,8 +8,9 @@ from onnx_ir.passes import common as passes
 
 from cutpoint.export.graph import Graph
 from cutpoint.files import replacing
+from cutpoint.records.head import HeadSpec
 from cutpoint.records.json_file import FORMAT, KEY
-from cutpoint.records.model import METADATA_KEY, HeadSpec, ModelSpec, read_spec
+from cutpoint.records.model import METADATA_KEY, ModelSpec, read_spec
 
 
 def write_cut(

@@ -11,7 +11,8 @@ from cutpoint.export.graph_rows import sizes_from_input, sizes_from_tensor
 from cutpoint.export.ingraph import append_recipe, check_in_graph
 from cutpoint.recipes.recipe import Recipe, limit_top_k, resolve_recipe
 from cutpoint.recipes.steps.ranks import MaxPerImg
-from cutpoint.records.model import DenseHead, dense_head, read_spec
+from cutpoint.records.head import DenseHead
+from cutpoint.records.model import dense_head, read_spec
 
 OUTPUTS = ("boxes", "scores", "labels", "count")
 

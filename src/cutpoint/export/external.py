@@ -17,8 +17,9 @@ from cutpoint.export.external_opset import convert_old
 from cutpoint.files import replacing
 from cutpoint.layouts.read import read_onnx
 from cutpoint.records.description import Description
+from cutpoint.records.head import DenseHead
 from cutpoint.records.json_file import FORMAT, KEY
-from cutpoint.records.model import METADATA_KEY, DenseHead, ModelSpec, dense_head, read_spec, write_spec
+from cutpoint.records.model import METADATA_KEY, ModelSpec, dense_head, read_spec, write_spec
 from cutpoint.records.onnx_model import PRECISION_KEY
 
 # Bytes of tensors that go into the file itself; protobuf's limit is 2 GiB.

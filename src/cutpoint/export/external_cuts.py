@@ -9,7 +9,7 @@ import onnx_ir as ir
 from cutpoint.export.external_file import Activation, ExternalFile
 from cutpoint.export.external_levels import Levels
 from cutpoint.export.external_values import UNDO, activate, corners
-from cutpoint.records.model import Part
+from cutpoint.records.head import Part
 from cutpoint.records.onnx_model import PADDING_LABEL
 
 Values = dict[str, ir.Value]

@@ -6,7 +6,7 @@ from typing import Any
 import onnx_ir as ir
 
 from cutpoint.export.external_file import ExternalFile, Priors
-from cutpoint.records.model import DenseHead
+from cutpoint.records.head import DenseHead
 
 
 def dense_priors(head: DenseHead) -> Priors:

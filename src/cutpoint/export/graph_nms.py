@@ -8,7 +8,7 @@ import onnx_ir as ir
 from cutpoint.export.graph import Graph
 from cutpoint.export.graph_rows import DROPPED, KEEP_ABOVE, Rows, Setting, gather, gather_pairs
 from cutpoint.recipes.steps.overlaps import Nms
-from cutpoint.records.model import DenseHead
+from cutpoint.records.head import DenseHead
 from cutpoint.records.onnx_model import PADDING_LABEL
 
 

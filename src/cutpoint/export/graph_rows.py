@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from cutpoint.export.graph import Graph
-from cutpoint.records.model import DenseHead
+from cutpoint.records.head import DenseHead
 
 DROPPED = -1.0  # the score of a dropped row; other scores are products of sigmoids, above KEEP_ABOVE
 KEEP_ABOVE = -0.5

@@ -15,7 +15,7 @@ from cutpoint.export.graph_rows import KEEP_ABOVE, Rows, Setting, Sizes
 from cutpoint.recipes.steps.overlaps import Nms
 from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
 from cutpoint.recipes.steps.step import Step
-from cutpoint.records.model import DenseHead
+from cutpoint.records.head import DenseHead
 
 
 def append_recipe(

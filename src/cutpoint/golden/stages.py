@@ -22,9 +22,10 @@ from cutpoint.recipes.recipe import Recipe, resolve_recipe
 from cutpoint.recipes.steps.boxes import Rescale
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
+from cutpoint.records.head import keeps_candidates
 from cutpoint.records.image import Geometry, InputRecipe
 from cutpoint.records.manifest import Image
-from cutpoint.records.model import ModelSpec, keeps_candidates
+from cutpoint.records.model import ModelSpec
 
 ROW_COLUMNS = ("boxes", "scores", "labels", "factors", "priors", "levels")
 STATE_COLUMNS = ("boxes", "scores", "labels", "factors", "ids")
@@ -115,7 +116,7 @@ def run_image(source: Source, image: Image, number: int) -> Made:
     noisy_outputs, noisy_states = _run(source, noisy, geometry)
     rgb = np.ascontiguousarray(pixels[..., ::-1])
     arrays = {"pixels_grid": grid_of(rgb), "input": tensor}
-    if session.clip == "image":
+    if session.takes_sizes:
         arrays["image_sizes"] = image_sizes(geometry, source.input)
     arrays |= {f"output.{name}": value for name, value in outputs.items()}
     arrays |= _row_arrays(states) | _mistaken(source, pixels)

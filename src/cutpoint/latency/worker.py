@@ -22,10 +22,11 @@ from cutpoint.latency.watch import device_memory_mib
 from cutpoint.predict.pipeline import OnnxPipeline, Pipeline
 from cutpoint.predict.stream import share_threads, stream
 from cutpoint.records.detections import Detections
+from cutpoint.records.head import keeps_candidates
 from cutpoint.records.image import Geometry
 from cutpoint.records.json_file import as_content
 from cutpoint.records.manifest import Image
-from cutpoint.records.model import keeps_candidates, read_spec
+from cutpoint.records.model import read_spec
 
 # The runs of one input shape are warm if one more run changes the median of the last few by at most this
 # fraction, or after the largest number of runs.

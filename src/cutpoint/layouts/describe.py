@@ -15,8 +15,8 @@ from cutpoint.recipes.recipe import Recipe, floor_of
 from cutpoint.recipes.schema import write_steps
 from cutpoint.records.description import Description
 from cutpoint.records.graph_facts import GraphFacts, Tensor
+from cutpoint.records.head import ExternalHead, Floor, HeadSpec
 from cutpoint.records.image import InputRecipe, TensorForm
-from cutpoint.records.model import ExternalHead, Floor, HeadSpec
 
 Size = tuple[int, int]
 

@@ -4,8 +4,8 @@ from cutpoint.errors import UserError
 from cutpoint.layouts import look
 from cutpoint.layouts.layout import Outputs
 from cutpoint.records.graph_facts import GraphFacts
+from cutpoint.records.head import DenseHead, Floor, Part
 from cutpoint.records.image import InputRecipe
-from cutpoint.records.model import DenseHead, Floor, Part
 
 YOLOX_STRIDES, NANODET_STRIDES = (8, 16, 32), (8, 16, 32, 64)
 

@@ -14,8 +14,9 @@ from cutpoint.errors import UserError
 from cutpoint.predict.runtime import Session
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
+from cutpoint.records.head import keeps_candidates
 from cutpoint.records.image import Geometry, InputRecipe
-from cutpoint.records.model import ModelSpec, dense_head, keeps_candidates
+from cutpoint.records.model import ModelSpec
 
 
 class Pipeline(Protocol):
@@ -103,7 +104,7 @@ class OnnxPipeline(Pipeline):
     def feeds(self, tensor: np.ndarray, *geometries: Geometry) -> dict[str, np.ndarray]:
         """The session's inputs by name."""
         feeds = {"images": tensor}
-        if self._session.clip == "image":
+        if self._session.takes_sizes:
             feeds["image_sizes"] = np.concatenate([image_sizes(g, self._input) for g in geometries])
         return feeds
 
@@ -117,8 +118,9 @@ class OnnxPipeline(Pipeline):
 
     def tensors(self, outputs: dict[str, np.ndarray], image: int) -> Iterable[tuple[str, np.ndarray]]:
         """See ``Pipeline``; empty for ``e2e``, because rows beyond the count may have any value."""
-        names = {"raw": self.spec.head.raw_names, "decoded": self.spec.head.decoded_names[:-1], "e2e": ()}
-        return ((name, outputs[name][image]) for name in names[self.cut] if name in outputs)
+        head = self.spec.head
+        names = {"raw": head.raw_names, "decoded": head.decoded_names, "e2e": ()}[self.cut]
+        return ((name, outputs[name][image]) for name in names if name in outputs and name != "level_counts")
 
     def read(
         self, outputs: dict[str, np.ndarray], geometry: Geometry, image: int = 0
@@ -130,7 +132,7 @@ class OnnxPipeline(Pipeline):
                 boxes = scale_to_original(boxes, geometry)
             return Detections(boxes, scores, labels)
         if self.cut == "raw":
-            return from_raw(outputs, dense_head(self.spec, "the cut raw"), image)
+            return from_raw(outputs, self.spec.head, image)
         return (from_decoded if self.cut == "decoded" else from_rows)(outputs, self.spec.head, image)
 
 
@@ -168,5 +170,5 @@ def padded_together(geometries: Sequence[Geometry]) -> list[Geometry]:
 
 
 def image_sizes(geometry: Geometry, recipe: InputRecipe) -> np.ndarray:
-    """The second input of ``e2e``: ``(1, 4)`` float32 clip height, clip width, scale_y, scale_x."""
+    """A row of the input ``image_sizes``: ``(1, 4)`` float32 clip height, clip width, scale_y, scale_x."""
     return np.array([[*clip_size(geometry, recipe), geometry.scale_y, geometry.scale_x]], np.float32)

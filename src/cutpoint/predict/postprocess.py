@@ -11,8 +11,8 @@ from cutpoint.predict.validity import find_invalid
 from cutpoint.recipes.apply import detect
 from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.records.detections import Detections, write_refusal
+from cutpoint.records.head import keeps_candidates
 from cutpoint.records.labels import read_labels
-from cutpoint.records.model import keeps_candidates
 from cutpoint.records.predictions import find_refusal, read_predictions
 
 

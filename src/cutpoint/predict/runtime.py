@@ -32,6 +32,7 @@ class Session:
         provider: name of the session's first provider, see ``providers``.
         cut: ``raw``, ``decoded`` or ``e2e``.
         clip: ``image`` or ``tensor`` for ``e2e``, otherwise null.
+        takes_sizes: whether the file has the input ``image_sizes``.
         scores: ``class`` or ``fused`` for ``decoded``, otherwise null.
         external: name of the external file that this one was made from, or null.
         probabilities: names of raw tensors whose logits were made from probabilities; see ``external``.
@@ -95,7 +96,9 @@ class Session:
         self.spec = as_spec(content.spec, f"{path}: {METADATA_KEY}: spec")
         self._outputs = [value.name for value in self._session.get_outputs()]
         self.tensor = content.tensor
-        batch, *sides = next(value.shape for value in self._session.get_inputs() if value.name == "images")
+        shapes = {value.name: value.shape for value in self._session.get_inputs()}
+        self.takes_sizes = "image_sizes" in shapes
+        batch, *sides = shapes["images"]
         height, width = sides[:2] if self.tensor.channels_last else sides[1:]
         self.batch = batch if isinstance(batch, int) else None
         static = isinstance(height, int) and isinstance(width, int)

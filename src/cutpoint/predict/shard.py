@@ -11,8 +11,8 @@ from cutpoint.predict.pipeline import OnnxPipeline, Pipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.stream import share_threads, stream
 from cutpoint.records.detections import Refused
+from cutpoint.records.head import keeps_candidates
 from cutpoint.records.manifest import Image, read_manifest
-from cutpoint.records.model import keeps_candidates
 from cutpoint.records.predictions import PredictionWriter, RunMetadata
 
 

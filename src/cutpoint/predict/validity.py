@@ -10,8 +10,9 @@ from cutpoint.errors import UserError
 from cutpoint.predict.pipeline import Pipeline
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections, Refused
+from cutpoint.records.head import DenseHead, Part
 from cutpoint.records.image import Geometry
-from cutpoint.records.model import DenseHead, ModelSpec, Part, dense_head
+from cutpoint.records.model import ModelSpec, dense_head
 
 
 def read_valid(pipeline: Pipeline, outputs: Any, geometry: Geometry, image: int) -> Candidates | Detections:

@@ -13,7 +13,7 @@ from cutpoint.recipes.steps.overlaps import Nms, ScoreVoting
 from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
 from cutpoint.recipes.steps.scores import BestClass, MultiplyFactor, Threshold
 from cutpoint.recipes.steps.step import Kind, Step
-from cutpoint.records.model import ExternalHead, HeadSpec
+from cutpoint.records.head import ExternalHead, HeadSpec
 
 MAX_PER_CLASS, PRE_TOP_K, KEEP_TOP_K = 200, 5000, 100
 

@@ -8,7 +8,7 @@ from cutpoint.recipes.steps.overlaps import Nms
 from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
 from cutpoint.recipes.steps.scores import BestClass, MultiplyFactor, Threshold
 from cutpoint.recipes.steps.step import Step
-from cutpoint.records.model import HeadSpec
+from cutpoint.records.head import HeadSpec
 
 MAX_NMS, MAX_DET = 30000, 300
 # of each class, before NMS

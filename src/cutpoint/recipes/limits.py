@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 from cutpoint.recipes.bases import steps_of
 from cutpoint.recipes.steps.ranks import MaxPerImg
 from cutpoint.recipes.steps.step import LeastScore, Step
-from cutpoint.records.model import HeadSpec
+from cutpoint.records.head import HeadSpec
 
 Definition = str | Mapping[str, Any]
 Known = tuple[Definition, HeadSpec]

@@ -10,7 +10,7 @@ from cutpoint.recipes.steps.boxes import Clip, Rescale
 from cutpoint.recipes.steps.overlaps import Nms
 from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
 from cutpoint.recipes.steps.step import Kind, Step
-from cutpoint.records.model import Floor, HeadSpec
+from cutpoint.records.head import Floor, HeadSpec
 
 
 @dataclass(frozen=True)

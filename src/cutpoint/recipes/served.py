@@ -6,7 +6,7 @@ from dataclasses import replace
 from cutpoint.errors import UserError
 from cutpoint.recipes.steps.scores import Threshold
 from cutpoint.recipes.steps.step import Demands, Step
-from cutpoint.records.model import Floor
+from cutpoint.records.head import Floor
 
 
 def check_served(steps: Iterable[Step], floor: Floor, scores: str = "class") -> None:

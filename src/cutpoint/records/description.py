@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from cutpoint.records.head import HeadSpec
 from cutpoint.records.image import InputRecipe, TensorForm
-from cutpoint.records.model import HeadSpec
 
 
 @dataclass(frozen=True)

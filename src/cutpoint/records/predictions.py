@@ -16,9 +16,9 @@ from cutpoint.errors import UserError
 from cutpoint.files import replacing
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
+from cutpoint.records.head import Floor
 from cutpoint.records.image import Geometry
 from cutpoint.records.json_file import FORMAT, KEY, as_content, as_record
-from cutpoint.records.model import Floor
 
 METADATA = b"cutpoint"
 REFUSED = b"cutpoint_refused"

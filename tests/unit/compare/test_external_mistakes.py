@@ -9,8 +9,8 @@ from tiny import EXTERNAL_STEPS, external_head, input_recipe, model_spec, rows_h
 from cutpoint.compare.mistakes import mistakes_of
 from cutpoint.data.image import prepare
 from cutpoint.recipes.recipe import resolve_recipe
+from cutpoint.records.head import Floor
 from cutpoint.records.image import FLOAT_CHANNELS_FIRST, Pad, TensorForm
-from cutpoint.records.model import Floor
 
 SIDE = 48
 BOXED = input_recipe(

@@ -10,8 +10,8 @@ from cutpoint.compare import mistakes as module
 from cutpoint.compare.mistakes import mistakes_of
 from cutpoint.data.image import prepare
 from cutpoint.recipes.recipe import resolve_recipe
+from cutpoint.records.head import Floor
 from cutpoint.records.image import Pad
-from cutpoint.records.model import Floor
 
 MEAN, STD = (100.0, 110.0, 120.0), (50.0, 55.0, 60.0)
 NORMALISED = input_recipe(bgr_to_rgb=True, mean=MEAN, std=STD, divisor=32)

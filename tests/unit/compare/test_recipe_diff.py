@@ -25,8 +25,8 @@ from cutpoint.recipes.apply import apply_recipe
 from cutpoint.recipes.names import RECIPES
 from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.recipes.steps.overlaps import Nms
+from cutpoint.records.head import Floor
 from cutpoint.records.json_file import as_content
-from cutpoint.records.model import Floor
 from cutpoint.records.predictions import PredictionWriter
 
 BOX, SMALLER, FAR = (0, 0, 20, 20), (0, 0, 20, 15), (22, 0, 30, 30)

@@ -14,13 +14,14 @@ from tiny import (
     yolox_head,
 )
 
-from cutpoint.decode import candidates
+from cutpoint.decode import dense
 from cutpoint.decode.boxes import decode_boxes, level_priors
-from cutpoint.decode.candidates import from_decoded, from_raw, from_rows, passes
+from cutpoint.decode.candidates import from_decoded, from_raw, from_rows
+from cutpoint.decode.pairs import passes
 from cutpoint.recipes.apply import apply_recipe
 from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.records.candidates import Candidates
-from cutpoint.records.model import Floor, Part
+from cutpoint.records.head import Floor, Part
 
 SIZES = [(3, 4), (2, 2)]
 
@@ -310,7 +311,7 @@ def everything_above_the_floor(outputs, spec, image):
 @pytest.mark.parametrize("name", HEADS)
 @pytest.mark.parametrize("sparse", [0, 1000], ids=["gather", "read all"])
 def test_equals_activating_and_decoding_everything(name, on, inclusive, sparse, monkeypatch):
-    monkeypatch.setattr(candidates, "SPARSE", sparse)
+    monkeypatch.setattr(dense, "SPARSE", sparse)
     counts = []
     for value in (0.0, 0.01, 0.05, 0.3, 0.8, 0.9995, 1.0):
         floor = Floor(on, value, inclusive)

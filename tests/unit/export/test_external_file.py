@@ -16,7 +16,7 @@ from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.validity import find_invalid, read_valid
 from cutpoint.records.detections import Refused
-from cutpoint.records.model import Part
+from cutpoint.records.head import Part
 
 # 44 x 60 pixels: with strides 8 and 16 the last row and column of cells hang over the border
 HEIGHT, WIDTH = 44, 60

@@ -22,7 +22,7 @@ from cutpoint.export.ingraph import check_in_graph
 from cutpoint.recipes.apply import apply_recipe
 from cutpoint.recipes.recipe import limit_top_k, resolve_recipe
 from cutpoint.recipes.steps.ranks import MaxPerImg
-from cutpoint.records.model import Floor
+from cutpoint.records.head import Floor
 
 HEADS = {
     "ATSS": atss_head(),

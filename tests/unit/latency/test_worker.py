@@ -15,9 +15,9 @@ from cutpoint.predict.pipeline import OnnxPipeline, Pipeline
 from cutpoint.recipes.apply import apply_recipe
 from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.records.detections import Detections
+from cutpoint.records.head import Floor
 from cutpoint.records.json_file import as_content
 from cutpoint.records.latency import COPIES, STAGES
-from cutpoint.records.model import Floor
 
 JOB = {
     **{"runtime": "onnxruntime", "cut": "raw", "model": "m.onnx", "provider": "cpu", "threads": 1},

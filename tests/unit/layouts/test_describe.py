@@ -33,8 +33,8 @@ from cutpoint.layouts.describe import describe, open_input
 from cutpoint.layouts.table import TABLE
 from cutpoint.recipes.names import RECIPES
 from cutpoint.records.graph_facts import Tensor
+from cutpoint.records.head import DenseHead, Floor
 from cutpoint.records.image import Pad
-from cutpoint.records.model import DenseHead, Floor
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 

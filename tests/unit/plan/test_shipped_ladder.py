@@ -13,7 +13,7 @@ from cutpoint.plan.resolve_external import Layout
 from cutpoint.recipes.bases import steps_of
 from cutpoint.recipes.changes import step_changes
 from cutpoint.recipes.recipe import resolve_recipe
-from cutpoint.records.model import Floor
+from cutpoint.records.head import Floor
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -21,8 +21,9 @@ from cutpoint.recipes.apply import detect
 from cutpoint.recipes.recipe import floor_of, resolve_recipe
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
+from cutpoint.records.head import Floor
 from cutpoint.records.image import Pad
-from cutpoint.records.model import Floor, ModelSpec
+from cutpoint.records.model import ModelSpec
 from cutpoint.records.predictions import RunMetadata, read_metadata, read_predictions
 
 E2E = {

@@ -27,7 +27,7 @@ from cutpoint.recipes.served import check_served
 from cutpoint.recipes.steps.overlaps import Nms
 from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
 from cutpoint.recipes.steps.scores import Threshold
-from cutpoint.records.model import Floor
+from cutpoint.records.head import Floor
 
 PAA_FLOOR = Floor("product", 0.05**2 * (1 - 1e-6), True)
 RETINA = {

@@ -12,7 +12,7 @@ from cutpoint.recipes.external import EXTERNAL
 from cutpoint.recipes.recipe import Recipe, floor_of, limit_top_k
 from cutpoint.recipes.schema import write_steps
 from cutpoint.recipes.steps.boxes import Rescale
-from cutpoint.records.model import ExternalHead, Floor
+from cutpoint.records.head import ExternalHead, Floor
 
 ALL = Floor("class", 0.0, False)
 PLAIN = ExternalHead("a file", 3, (), ALL, (), "tiny")

@@ -4,8 +4,9 @@ import pytest
 from tiny import atss_head, model_spec, yolox_head
 
 from cutpoint.errors import UserError
+from cutpoint.records.head import Floor
 from cutpoint.records.image import Pad
-from cutpoint.records.model import Floor, as_spec, read_spec, read_trained_order, write_spec
+from cutpoint.records.model import as_spec, read_spec, read_trained_order, write_spec
 
 
 def test_decoded_has_factors_where_the_head_has_them():
@@ -66,8 +67,8 @@ def test_the_kind_of_the_head_travels_and_dense_needs_none():
     [
         (
             ["head", "kind"],
-            "rois",
-            r"spec\.json: head\.kind: 'rois' is unknown .*knows dense, external; install",
+            "grids",
+            r"spec\.json: head\.kind: 'grids' is unknown .*knows dense, rois, queries, external; install",
         ),
         (["head", "num_classes"], "3", r"spec\.json: head: num_classes: expected int, got str"),
         (["head", "floor", "quantity"], "area", r"spec\.json: head: floor\.quantity: invalid enum value"),

@@ -125,7 +125,7 @@ def test_metadata_is_in_both_files(tmp_path):
         content = json.loads(pq.read_schema(path).metadata[predictions.METADATA])
         assert (content["format"], content["floor"]) == (
             2,
-            {"quantity": "class", "value": 0.05, "inclusive": False},
+            {"quantity": "class", "value": 0.05, "inclusive": False, "pairs": None},
         )
 
 

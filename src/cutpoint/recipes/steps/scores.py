@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from cutpoint.decode.candidates import passes
+from cutpoint.decode.pairs import passes
 from cutpoint.ordering import ascending, best_first
 from cutpoint.recipes.steps.step import (
     Changing,
@@ -20,7 +20,7 @@ from cutpoint.recipes.steps.step import (
     rival,
 )
 from cutpoint.records.candidates import Candidates
-from cutpoint.records.model import Floor
+from cutpoint.records.head import Floor
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 
 from cutpoint.recipes.overlap import Overlap
 from cutpoint.records.candidates import Candidates
+from cutpoint.records.head import Floor
 from cutpoint.records.image import Geometry
-from cutpoint.records.model import Floor
 
 
 class Suppression(Protocol):
