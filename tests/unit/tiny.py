@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from cutpoint.recipes.recipe import Recipe
 from cutpoint.recipes.schema import read_step
 from cutpoint.records.candidates import Candidates
-from cutpoint.records.head import DenseHead, ExternalHead, Floor, HeadSpec, Part
+from cutpoint.records.head import DenseHead, ExternalHead, Floor, HeadSpec, Part, QueryHead, RoiHead
 from cutpoint.records.image import Geometry, InputRecipe, TensorForm
 from cutpoint.records.model import METADATA_KEY, ModelSpec
 from cutpoint.records.predictions import RunMetadata
@@ -162,6 +162,131 @@ def rows_head(**changes: Any) -> ExternalHead:
     """Rows behind the file's own NMS: only the way back is left."""
     values: dict[str, Any] = {"floor": Floor("class", 0.0, False), "recipe": ROW_STEPS}
     return external_head(**(values | {"head": "mmdeploy", "layout": "mmdeploy"} | changes))
+
+
+ROI_STEPS = (
+    {"step": "clip"},
+    {"step": "rescale", "operation": "multiply"},
+    {"step": "threshold", "quantity": "class", "value": 0.05, "inclusive": False},
+    {"step": "nms", "iou_threshold": 0.5},
+    {"step": "max_per_img", "k": 3},
+)
+SPARSE_STEPS = (
+    {"step": "top_k", "k": 3, "per": "image"},
+    {"step": "rescale", "operation": "divide"},
+)
+QUERY_STEPS = (
+    {"step": "top_k", "k": 3, "per": "image"},
+    {"step": "clip"},
+    {"step": "rescale", "operation": "divide"},
+)
+DETR_STEPS = (
+    {"step": "best_class"},
+    {"step": "clip"},
+    {"step": "rescale", "operation": "divide"},
+    {"step": "max_per_img", "k": 3},
+)
+ROI_CODER = {
+    "type": "delta_xywh",
+    "means": [0.0, 0.0, 0.0, 0.0],
+    "stds": [0.1, 0.1, 0.2, 0.2],
+    "max_ratio": math.log(1000 / 16),
+    "centre_clamp": None,
+}
+
+
+def roi_head(**changes: Any) -> RoiHead:
+    """Four selected proposals, three classes with a box each, softmax; class floor 0.05, strict."""
+    values: dict[str, Any] = {
+        "head": "Shared2FCBBoxHead",
+        "num_classes": 3,
+        "raw_names": ("proposals", "priors", "proposal_count", "logits", "deltas"),
+        "floor": Floor("class", 0.05, False),
+        "recipe": ROI_STEPS,
+        "proposals": 4,
+        "selected": True,
+        "score_activation": "softmax",
+        "class_boxes": True,
+        "coder": ROI_CODER,
+    }
+    return RoiHead(**(values | changes))
+
+
+def sparse_head(**changes: Any) -> RoiHead:
+    """Four learned proposals, three classes that share a box, sigmoid; the three best pairs."""
+    values: dict[str, Any] = {
+        "head": "DIIHead",
+        "raw_names": ("proposals", "logits", "deltas"),
+        "floor": Floor("class", 0.0, False, 3),
+        "recipe": SPARSE_STEPS,
+        "selected": False,
+        "score_activation": "sigmoid",
+        "class_boxes": False,
+        "coder": ROI_CODER | {"stds": [0.5, 0.5, 1.0, 1.0]},
+    }
+    return roi_head(**(values | changes))
+
+
+def query_head(**changes: Any) -> QueryHead:
+    """Five selected queries, three classes, sigmoid, as DINO; the three best pairs."""
+    values: dict[str, Any] = {
+        "head": "DINOHead",
+        "num_classes": 3,
+        "raw_names": ("logits", "cxcywh", "priors"),
+        "floor": Floor("class", 0.0, False, 3),
+        "recipe": QUERY_STEPS,
+        "queries": 5,
+        "selected": True,
+        "score_activation": "sigmoid",
+    }
+    return QueryHead(**(values | changes))
+
+
+def detr_head(**changes: Any) -> QueryHead:
+    """Five learned queries, three classes and the background, softmax, as DETR; the three best queries."""
+    values: dict[str, Any] = {
+        "head": "DETRHead",
+        "raw_names": ("logits", "cxcywh"),
+        "recipe": DETR_STEPS,
+        "selected": False,
+        "score_activation": "softmax",
+    }
+    return query_head(**(values | changes))
+
+
+def roi_outputs(spec: RoiHead, seed: int = 0, batch: int = 1, padding: int = 1) -> dict[str, np.ndarray]:
+    """Random raw tensors of a RoI head for the image of ``geometry``; ``padding`` of the rows are empty."""
+    random = np.random.default_rng(seed)
+    rows, classes = spec.proposals, spec.num_classes
+    corner = random.uniform(0, 15, (batch, rows, 2))
+    proposals = np.concatenate([corner, corner + random.uniform(4, 16, corner.shape)], axis=-1)
+    columns = classes + (spec.score_activation == "softmax")
+    width = 4 * classes if spec.class_boxes else 4
+    outputs: dict[str, np.ndarray] = {
+        "proposals": proposals.astype(np.float32),
+        "logits": random.normal(0, 1.5, (batch, rows, columns)).astype(np.float32),
+        "deltas": random.normal(0, 0.5, (batch, rows, width)).astype(np.float32),
+    }
+    if spec.selected:
+        outputs["priors"] = np.stack([random.permutation(100)[:rows] for _ in range(batch)])
+        outputs["proposal_count"] = np.full(batch, rows - padding)
+        outputs["proposals"][:, rows - padding :] = 0
+        outputs["priors"][:, rows - padding :] = -1
+    return {name: outputs[name] for name in spec.raw_names}
+
+
+def query_outputs(spec: QueryHead, seed: int = 0, batch: int = 1) -> dict[str, np.ndarray]:
+    """Random raw tensors of a query head."""
+    random = np.random.default_rng(seed)
+    rows = spec.queries
+    columns = spec.num_classes + (spec.score_activation == "softmax")
+    outputs: dict[str, np.ndarray] = {
+        "logits": random.normal(0, 1.5, (batch, rows, columns)).astype(np.float32),
+        "cxcywh": random.uniform(0.2, 0.8, (batch, rows, 4)).astype(np.float32),
+    }
+    if spec.selected:
+        outputs["priors"] = np.stack([random.permutation(100)[:rows] for _ in range(batch)])
+    return outputs
 
 
 def recipe_of(*steps: dict[str, Any]) -> Recipe:
