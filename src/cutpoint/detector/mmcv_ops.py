@@ -1,9 +1,9 @@
 """Let mmdet run on mmcv-lite: one small module replaces the compiled operators.
 
 ``mmdet.models`` imports ``mmcv.ops``, which loads the compiled module ``mmcv._ext``. mmcv-lite does not
-have it. If it is missing, ``install`` registers a replacement: ``nms`` and the two deformable convolutions
-(forward) work, every other operator raises an error when it is called. An installed compiled mmcv is used as
-it is.
+have it. If it is missing, ``install`` registers a replacement: ``nms``, ``RoIAlign`` and the two deformable
+convolutions (forward) work, every other operator raises an error when it is called. An installed compiled
+mmcv is used as it is.
 """
 
 import importlib.machinery
@@ -16,8 +16,11 @@ import torch
 from torch import Tensor
 
 from cutpoint.detector.deform import deform_conv2d
+from cutpoint.detector.roi_align import roi_align
 
 STAND_IN = "cutpoint stand-in for mmcv._ext"
+# boxes that NMS decides about at once
+BLOCK = 256
 
 
 def has_compiled_ops() -> bool:
@@ -49,23 +52,51 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
         operations, the threshold compared in float32, ``Tensor.sort`` for the ranking.
     """
     order = scores.sort(descending=True)[1]
-    x1, y1, x2, y2 = boxes[order].detach().float().cpu().unbind(1)
-    areas = (x2 - x1 + offset) * (y2 - y1 + offset)
+    corners = boxes[order].detach().float().cpu()
+    areas = (corners[:, 2] - corners[:, 0] + offset) * (corners[:, 3] - corners[:, 1] + offset)
     threshold = torch.tensor(iou_threshold, dtype=torch.float32)
-    alive = torch.ones(len(order), dtype=torch.bool)
-    kept = []
-    for i in range(len(order)):
-        if not alive[i]:
-            continue
-        kept.append(i)
-        rest = alive.nonzero().squeeze(1)
-        rest = rest[rest > i]
-        width = (torch.minimum(x2[i], x2[rest]) - torch.maximum(x1[i], x1[rest]) + offset).clamp(min=0)
-        height = (torch.minimum(y2[i], y2[rest]) - torch.maximum(y1[i], y1[rest]) + offset).clamp(min=0)
+
+    def suppresses(rows: Tensor, others: Tensor) -> Tensor:
+        a, b = corners[rows, None], corners[others]
+        width = (torch.minimum(a[..., 2], b[:, 2]) - torch.maximum(a[..., 0], b[:, 0]) + offset).clamp(min=0)
+        height = (torch.minimum(a[..., 3], b[:, 3]) - torch.maximum(a[..., 1], b[:, 1]) + offset).clamp(min=0)
         overlap = width * height
-        iou = overlap / (areas[i] + areas[rest] - overlap)
-        alive[rest[iou > threshold]] = False
-    return order[torch.tensor(kept, dtype=torch.long, device=order.device)]
+        return overlap / (areas[rows, None] + areas[others] - overlap) > threshold
+
+    kept = []
+    rest = torch.arange(len(order))
+    while len(rest):
+        # the best ones decide among themselves, then about all others at once
+        block, rest = rest[:BLOCK], rest[BLOCK:]
+        among = suppresses(block, block)
+        alive = torch.ones(len(block), dtype=torch.bool)
+        for i in range(len(block)):
+            if alive[i]:
+                alive[i + 1 :] &= ~among[i, i + 1 :]
+        kept.append(block[alive])
+        rest = rest[~suppresses(kept[-1], rest).any(0)]
+    return order[torch.cat([*kept, rest]).to(order.device)]
+
+
+def roi_align_forward(
+    features: Tensor,
+    rois: Tensor,
+    output: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    *,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
+    """``roi_align``, written into ``output``; called by mmcv/ops/roi_align.py with pool mode 1, ``avg``."""
+    if pool_mode != 1:
+        raise NotImplementedError("RoIAlign: pool_mode 'max' needs compiled mmcv, and mmcv-lite is installed")
+    sizes = aligned_height, aligned_width
+    output.copy_(roi_align(features, rois, *sizes, spatial_scale, sampling_ratio, aligned))
 
 
 def deform_conv_forward(
@@ -108,6 +139,7 @@ class _StandIn(types.ModuleType):
         # mmengine's Runner asks for the loader of every module
         self.__spec__ = importlib.machinery.ModuleSpec(name, None)
         self.nms = nms
+        self.roi_align_forward = roi_align_forward
         self.deform_conv_forward = deform_conv_forward
         self.modulated_deform_conv_forward = modulated_deform_conv_forward
 

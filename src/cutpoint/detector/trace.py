@@ -14,7 +14,7 @@ import onnx_ir as ir
 import torch
 from onnx_ir.passes import common as passes
 
-from cutpoint.detector import deform
+from cutpoint.detector import operators
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.kinds import find_kind
@@ -72,7 +72,7 @@ def trace_model(
         example["image_sizes"] = sizes.expand(len(example["images"]), 4).contiguous()
     multiple = max(model_spec.input.divisor, 1) if dynamic else None
     export = _by_dynamo if exporter == "dynamo" else _by_torchscript
-    with _quiet(), torch.no_grad(), deform.exporting():
+    with _quiet(), torch.no_grad(), operators.exporting():
         try:
             model = export(cuts, example, multiple, opset)
         except torch.onnx.errors.UnsupportedOperatorError as error:
@@ -108,7 +108,7 @@ def _by_dynamo(
         output_names=cuts.spec.output_names,
         dynamic_shapes=shapes,
         opset_version=opset,
-        custom_translation_table=deform.TRANSLATIONS,
+        custom_translation_table=operators.TRANSLATIONS,
         dynamo=True,
         verbose=False,
     )
