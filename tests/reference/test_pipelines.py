@@ -291,8 +291,8 @@ def detections(pipeline, path):
 
 
 def test_classes_and_scopes_name_what_is_refused():
-    for kind in ("mmdet.FasterRCNN", mmdet.models.FasterRCNN):
-        with pytest.raises(UserError, match="model m: FasterRCNN is a two-stage detector"):
+    for kind in ("mmdet.GridRCNN", mmdet.models.GridRCNN):
+        with pytest.raises(UserError, match="model m: detector GridRCNN is not supported"):
             refuse_unsupported("m", Config({"model": {"type": kind}}))
 
 

@@ -1,20 +1,16 @@
 """Read a model's config and checkpoint into ``spec.json``."""
 
-from mmdet.models.detectors import DetectionTransformer, TwoStageDetector
-from mmdet.registry import MODELS
 from mmengine.config import Config
 
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.classes import find_class_names, trained_order
 from cutpoint.detector.describe_input import describe_input
 from cutpoint.detector.heads import describe_head
-from cutpoint.detector.typenames import find_type, type_name
+from cutpoint.detector.support import find_refusal
 from cutpoint.errors import UserError, located
 from cutpoint.records.model import ModelSpec, write_spec
 
-# Detectors whose boxes do not come from one dense head, by the class that they inherit from.
-UNSUPPORTED = {TwoStageDetector: "a two-stage detector", DetectionTransformer: "a transformer detector"}
-ONLY_DENSE = "Cutpoint cuts detectors whose boxes come from one dense head, such as ATSS or YOLOX"
+SERVED = "README.md and docs/heads.md say which detectors are served"
 
 
 def describe_model(
@@ -46,7 +42,7 @@ def describe_model(
         made = describe_input(mmdet_config)
     detector = build_detector(mmdet_config, checkpoint)
     if not hasattr(detector, "bbox_head"):
-        raise UserError(f"model {model}: {type(detector).__name__} has no bbox_head; {ONLY_DENSE}")
+        raise UserError(f"model {model}: {type(detector).__name__} has no bbox_head; {SERVED}")
     head = describe_head(detector.bbox_head, candidate_floor)
     classes = find_class_names(model, mmdet_config, checkpoint, head.num_classes, class_names)
     spec = ModelSpec(model, tuple(classes), head, made)
@@ -55,12 +51,11 @@ def describe_model(
 
 
 def refuse_unsupported(model: str, config: Config) -> None:
-    """Refuse, before it is built, a detector whose boxes do not come from one dense head.
+    """Refuse a detector with a part that Cutpoint does not serve, before it is built.
 
     Raises:
-        UserError: names the detector and its kind.
+        UserError: names the part and the reason.
     """
-    detector = find_type(config.model.type, MODELS)
-    for base, kind in UNSUPPORTED.items():
-        if detector and issubclass(detector, base):
-            raise UserError(f"model {model}: {type_name(config.model.type)} is {kind}; {ONLY_DENSE}")
+    reason = find_refusal(config)
+    if reason:
+        raise UserError(f"model {model}: {reason}; {SERVED}")

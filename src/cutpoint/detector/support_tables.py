@@ -1,0 +1,167 @@
+"""The tables of ``support``: what is served and what is refused, by the names of mmdet's classes.
+
+A reason ends the sentence "head X is not supported: ...". Checked with mmdet 3.3.0: a test goes through its
+registry and its configs.
+"""
+
+# ---- detectors
+
+DENSE_DETECTORS = frozenset(
+    {
+        "ATSS",
+        "AutoAssign",
+        "CenterNet",
+        "DDOD",
+        "FCOS",
+        "FOVEA",
+        "FSAF",
+        "GFL",
+        "KnowledgeDistillationSingleStageDetector",
+        "LAD",
+        "NASFCOS",
+        "PAA",
+        "RTMDet",
+        "RepPointsDetector",
+        "RetinaNet",
+        "SingleStageDetector",
+        "TOOD",
+        "VFNet",
+        "YOLOF",
+        "YOLOV3",
+        "YOLOX",
+    }
+)
+ROI_DETECTORS: frozenset[str] = frozenset()
+QUERY_DETECTORS: frozenset[str] = frozenset()
+DETECTORS = DENSE_DETECTORS | ROI_DETECTORS | QUERY_DETECTORS
+
+_TWO_STAGE = "it is a two-stage detector"
+_TRANSFORMER = "it is a transformer detector"
+_MASKS = "it gives masks, and its boxes are made of them"
+_TEXT = "it takes a text beside the image"
+_TRACKER = "it is a tracker; take the config of its detector"
+_SEMI = "it holds a student and a teacher; take the config of the detector that it trains"
+REFUSED_DETECTORS = {
+    "BoxInst": "its boxes come with the parameters of a mask head, which Cutpoint does not read",
+    "CondInst": "its boxes come with the parameters of a mask head, which Cutpoint does not read",
+    "CornerNet": "its boxes are pairs of corners that are matched after the head",
+    "CrowdDet": "its proposals have two boxes each",
+    "DDQDETR": "it runs NMS between its encoder and its decoder",
+    "Detectron2Wrapper": "it is a model of Detectron2, not of mmdet",
+    "FastRCNN": "its proposals are an input, and no part of it makes them",
+    "GLIP": _TEXT,
+    "GroundingDINO": _TEXT,
+    "Mask2Former": _MASKS,
+    "MaskFormer": _MASKS,
+    "PanopticFPN": "it gives a panoptic segmentation",
+    "RPN": "it gives proposals without classes",
+    "SOLO": _MASKS,
+    "SOLOv2": _MASKS,
+    "SemiBaseDetector": _SEMI,
+    "SoftTeacher": _SEMI,
+    "YOLACT": "its Fast NMS reads the mask coefficients, and Cutpoint has no such step",
+    "CascadeRCNN": _TWO_STAGE,
+    "ConditionalDETR": _TRANSFORMER,
+    "DABDETR": _TRANSFORMER,
+    "DETR": _TRANSFORMER,
+    "DINO": _TRANSFORMER,
+    "DeformableDETR": _TRANSFORMER,
+    "FasterRCNN": _TWO_STAGE,
+    "GridRCNN": _TWO_STAGE,
+    "HybridTaskCascade": _TWO_STAGE,
+    "MaskRCNN": _TWO_STAGE,
+    "MaskScoringRCNN": _TWO_STAGE,
+    "PointRend": _TWO_STAGE,
+    "QueryInst": _TWO_STAGE,
+    "SCNet": _TWO_STAGE,
+    "SparseRCNN": _TWO_STAGE,
+    "TridentFasterRCNN": _TWO_STAGE,
+    "TwoStageDetector": _TWO_STAGE,
+    "TwoStagePanopticSegmentor": "it gives a panoptic segmentation",
+    "BaseReID": "it compares image crops and detects nothing",
+    "ByteTrack": _TRACKER,
+    "DeepSORT": _TRACKER,
+    "Mask2FormerVideo": _TRACKER,
+    "MaskTrackRCNN": _TRACKER,
+    "OCSORT": _TRACKER,
+    "QDTrack": _TRACKER,
+    "StrongSORT": _TRACKER,
+}
+
+# ---- heads of one stage; the dense heads that are served are the rows of ``heads.HEADS``
+
+QUERY_HEADS: frozenset[str] = frozenset()
+REFUSED_HEADS: dict[str, str] = {}
+
+# ---- RoI detectors
+
+RPN_HEADS: frozenset[str] = frozenset()
+REFUSED_RPN_HEADS: dict[str, str] = {}
+ROI_HEADS: frozenset[str] = frozenset()
+REFUSED_ROI_HEADS: dict[str, str] = {}
+BOX_HEADS: frozenset[str] = frozenset()
+REFUSED_BOX_HEADS: dict[str, str] = {}
+REFUSED_SHARED_HEADS: dict[str, str] = {}
+EXTRACTORS: frozenset[str] = frozenset()
+REFUSED_EXTRACTORS: dict[str, str] = {}
+ROI_LAYERS: frozenset[str] = frozenset()
+REFUSED_ROI_LAYERS: dict[str, str] = {}
+
+# ---- backbones and necks
+
+BACKBONES = frozenset(
+    {
+        "CSPDarknet",
+        "CSPNeXt",
+        "Darknet",
+        "DetectoRS_ResNeXt",
+        "DetectoRS_ResNet",
+        "EfficientNet",
+        "HRNet",
+        "HourglassNet",
+        "MobileNetV2",
+        "PyramidVisionTransformer",
+        "PyramidVisionTransformerV2",
+        "RegNet",
+        "Res2Net",
+        "ResNeSt",
+        "ResNeXt",
+        "ResNet",
+        "ResNetV1d",
+        "SSDVGG",
+        "SwinTransformer",
+        "TridentResNet",
+    }
+)
+REFUSED_BACKBONES: dict[str, str] = {}
+PLUGINS = frozenset({"ContextBlock", "GeneralizedAttention"})
+REFUSED_PLUGINS: dict[str, str] = {}
+NECKS = frozenset(
+    {
+        "BFP",
+        "CSPNeXtPAFPN",
+        "CTResNetNeck",
+        "ChannelMapper",
+        "DilatedEncoder",
+        "DyHead",
+        "FPG",
+        "FPN",
+        "FPN_CARAFE",
+        "FPN_DropBlock",
+        "HRFPN",
+        "NASFCOS_FPN",
+        "NASFPN",
+        "PAFPN",
+        "RFP",
+        "SSDNeck",
+        "SSH",
+        "YOLOV3Neck",
+        "YOLOXPAFPN",
+    }
+)
+REFUSED_NECKS: dict[str, str] = {}
+
+# ---- NMS, by ``type`` of ``test_cfg``
+
+NMS = frozenset({"nms"})
+REFUSED_NMS = {"soft_nms": "Soft-NMS lowers scores box by box, and Cutpoint has no such step"}
