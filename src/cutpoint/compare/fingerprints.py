@@ -7,7 +7,8 @@ import numpy as np
 from tqdm import tqdm
 
 from cutpoint.compare.bootstrap import MIN_IMAGES, draw_multiplicities
-from cutpoint.compare.mistakes import Mistake, mistakes_of
+from cutpoint.compare.mistake import Mistake
+from cutpoint.compare.mistakes import mistakes_of
 from cutpoint.compare.signature import Signatures
 from cutpoint.data.image import decode
 from cutpoint.data.selection import name_order

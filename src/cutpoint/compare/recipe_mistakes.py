@@ -1,11 +1,12 @@
 """Typical mistakes of a hand-written post-processing: the model's own recipe with one step changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from cutpoint.recipes.recipe import Recipe, resolve_recipe
+from cutpoint.recipes.steps.boxes import Clip
 from cutpoint.recipes.steps.overlaps import Nms
-from cutpoint.recipes.steps.ranks import MaxPerImg
+from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
 from cutpoint.recipes.steps.scores import BestClass, Threshold
 from cutpoint.recipes.steps.step import Kind, Step
 from cutpoint.records.head import HeadSpec
@@ -42,10 +43,27 @@ def recipe_mistakes(head: HeadSpec, cut: str) -> list[tuple[str, str, Change]]:
     if nms and nms.space != "agnostic" and head.num_classes > 1:
         shared = _changed(Nms, lambda step: replace(step, space="agnostic", max_per_class=None))
         found.append(("class_agnostic", "one NMS over all classes", shared))
-    most = recipe.get(MaxPerImg)
-    if most is None or most.k > MOST:
+    if not any(_keeps_few(step) for step in recipe.steps):
         found.append(("max_100", f"only the {MOST} best boxes of an image", _limit))
     return found
+
+
+def clip_mistakes(head: HeadSpec) -> Iterator[tuple[str, str, Change]]:
+    """The clip left out, for a recipe that has one."""
+    if resolve_recipe("mmdet3", head).get(Clip):
+        yield "clip_forgotten", "boxes not clipped to the image", lambda recipe: recipe.without(Clip)
+
+
+def nms_mistakes(head: HeadSpec) -> Iterator[tuple[str, str, Change]]:
+    """An NMS behind a recipe that has none: its detector gives a box only once."""
+    if resolve_recipe("mmdet3", head).get(Nms) is None:
+        text = f"NMS at an IoU of {IOU:g}, which this detector does not want"
+        yield "nms_added", text, lambda recipe: Recipe((*recipe.steps, Nms(IOU)))
+
+
+def _keeps_few(step: Step) -> bool:
+    """Whether a step keeps no more boxes of an image than a copied script does."""
+    return isinstance(step, MaxPerImg | TopK) and step.k <= MOST and getattr(step, "per", "image") == "image"
 
 
 def _threshold(recipe: Recipe) -> Threshold | None:

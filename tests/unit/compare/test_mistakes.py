@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny import atss_head, candidates, geometry, input_recipe, model_spec, raw_outputs, yolox_head
 
-from cutpoint.compare import mistakes as module
+from cutpoint.compare import mistake as module
 from cutpoint.compare.mistakes import mistakes_of
 from cutpoint.data.image import prepare
 from cutpoint.recipes.recipe import resolve_recipe
