@@ -7,24 +7,34 @@ from typing import Any
 import numpy as np
 
 from cutpoint.decode.dense import from_dense
-from cutpoint.decode.pairs import finish
+from cutpoint.decode.pairs import finish, finish_rows
+from cutpoint.decode.queries import from_queries
+from cutpoint.decode.rois import from_rois
 from cutpoint.errors import UserError
 from cutpoint.records.candidates import Candidates
-from cutpoint.records.head import DenseHead, HeadSpec
+from cutpoint.records.head import DenseHead, HeadSpec, QueryHead, RoiHead
 from cutpoint.records.onnx_model import PADDING_LABEL
 
-Reader = Callable[[dict[str, np.ndarray], Any, int], Candidates]
+Reader = Callable[[dict[str, np.ndarray], Any, int, tuple[int, int] | None], Candidates]
 # How the cut `raw` of each kind is read.
-READERS: dict[type[HeadSpec], Reader] = {DenseHead: from_dense}
+READERS: dict[type[HeadSpec], Reader] = {
+    DenseHead: from_dense,
+    RoiHead: from_rois,
+    QueryHead: from_queries,
+}
 
 
-def from_raw(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0) -> Candidates:
+def from_raw(
+    outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0, clip: tuple[int, int] | None = None
+) -> Candidates:
     """Candidates from the tensors of the ``raw`` cut.
 
     Args:
         outputs: name (``HeadSpec.raw_names``) to array, see docs/cuts.md.
         spec: the head specification.
         image: index into the batch.
+        clip: height and width of the image in the network input without padding, see
+            ``data.image.clip_size``; heads of queries need it.
 
     Returns:
         the image's candidates.
@@ -34,17 +44,18 @@ def from_raw(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0) -> 
     """
     if type(spec) not in READERS:
         raise UserError(f"{spec.head}, a head of the kind {spec.kind!r}, has no cut raw; use another cut")
-    return READERS[type(spec)](outputs, spec, image)
+    return READERS[type(spec)](outputs, spec, image, clip)
 
 
 def from_decoded(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0) -> Candidates:
     """Candidates from the tensors of the ``decoded`` cut.
 
     Args:
-        outputs: ``boxes`` ``(B, N, 4)`` float32 network pixels, ``scores`` ``(B, N, C)`` float32 activated,
-            ``factors`` ``(B, N)`` float32 for heads that have one, ``level_counts`` ``(L,)`` int64. Without
-            ``factors``, a head with a factor gives fused scores: class x factor, or its root if the head's
-            own recipe takes the root.
+        outputs: ``boxes`` ``(B, N, 4)`` or ``(B, N, C, 4)`` float32 network pixels, ``scores`` ``(B, N, C)``
+            float32 activated, ``factors`` ``(B, N)`` float32 for heads that have one; ``level_counts``
+            ``(L,)`` int64, or for heads of rois and queries ``priors`` ``(B, N)`` int64 unless rows are
+            learned. Without ``factors``, a head with a factor gives fused scores: class x factor, or its root
+            if the head's own recipe takes the root.
         spec: the head specification.
         image: index into the batch.
 
@@ -53,6 +64,12 @@ def from_decoded(outputs: dict[str, np.ndarray], spec: HeadSpec, image: int = 0)
         both are the root, so that their product is the product), and the floor applies to the product.
     """
     scores = outputs["scores"][image]
+    if isinstance(spec, RoiHead | QueryHead):
+        boxes, by_class = outputs["boxes"][image], outputs["boxes"].ndim == 4
+        priors = outputs["priors"][image] if spec.selected else np.arange(len(scores))
+        return finish_rows(
+            priors, scores, lambda row, label: boxes[row, label] if by_class else boxes[row], spec.floor
+        )
     fused = spec.has_factor and "factors" not in outputs
     factors = outputs["factors"][image] if spec.has_factor and not fused else None
     floor = np.float32(spec.floor.value)

@@ -19,13 +19,16 @@ SPARSE = 12
 SMALLEST = np.finfo(np.float32).tiny
 
 
-def from_dense(outputs: dict[str, np.ndarray], spec: DenseHead, image: int = 0) -> Candidates:
+def from_dense(
+    outputs: dict[str, np.ndarray], spec: DenseHead, image: int, clip: tuple[int, int] | None
+) -> Candidates:
     """Candidates from the tensors of the ``raw`` cut.
 
     Args:
         outputs: name (``DenseHead.raw_names``) to ``(B, channels, H, W)`` float32, as the head emits them.
         spec: the head specification.
         image: index into the batch.
+        clip: not used, because the tensors are in network pixels.
 
     Returns:
         the image's candidates.

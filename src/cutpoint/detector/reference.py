@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from mmengine.dataset import Compose, pseudo_collate
 
-from cutpoint.data.image import decode, fit_size, prepare
+from cutpoint.data.image import clip_size, decode, fit_size, prepare
 from cutpoint.data.inputs import Definition, resolve_input
 from cutpoint.decode.candidates import from_raw
 from cutpoint.detector.build import build_detector, load_config
@@ -180,7 +180,7 @@ class HeadTensorPipeline(Pipeline):
 
     def read(self, outputs: dict[str, np.ndarray], geometry: Geometry, image: int = 0) -> Candidates:
         """An image's tensors to candidates."""
-        return from_raw(outputs, self.spec.head, image)
+        return from_raw(outputs, self.spec.head, image, clip_size(geometry, self._input))
 
 
 def _finish(device: str) -> None:

@@ -132,7 +132,7 @@ class OnnxPipeline(Pipeline):
                 boxes = scale_to_original(boxes, geometry)
             return Detections(boxes, scores, labels)
         if self.cut == "raw":
-            return from_raw(outputs, self.spec.head, image)
+            return from_raw(outputs, self.spec.head, image, clip_size(geometry, self._input))
         return (from_decoded if self.cut == "decoded" else from_rows)(outputs, self.spec.head, image)
 
 
