@@ -4,7 +4,7 @@ VENV := .venv/bin
 SMK := Snakefile workflow
 ARGS ?=
 
-.PHONY: help setup setup-external demo test test-parts test-whole conventions heads heads-even heads-odd zoo \
+.PHONY: help setup setup-external demo test test-parts test-whole conventions heads heads-first heads-second zoo \
     benchmark lint format environment regenerate-demo clean
 
 help:
@@ -12,7 +12,7 @@ help:
 	@echo "make demo             run the embedded demo; ends with results/report.html"
 	@echo "make test             run the tests (ARGS='-k name' selects)"
 	@echo "make conventions      prove every convention of external files on photographs, against a judge by hand"
-	@echo "make heads            prove every dense head at every cut; writes docs/heads.md"
+	@echo "make heads            prove every head at every cut; writes docs/heads.md"
 	@echo "make zoo              the same with the zoo's own backbones; writes docs/zoo.md"
 	@echo "make benchmark        measure side by side, each beside its floor; writes benchmarks/results"
 	@echo "make lint             check style and types of Python, style of workflow files"
@@ -52,11 +52,11 @@ conventions: setup
 BACKBONE ?= narrow
 heads: setup
 	rm -rf results/heads-$(BACKBONE)
-	$(MAKE) --jobs 2 --keep-going heads-even heads-odd BACKBONE=$(BACKBONE); status=$$?; \
+	$(MAKE) --jobs 2 --keep-going heads-first heads-second BACKBONE=$(BACKBONE); status=$$?; \
 	$(VENV)/python tests/heads/table.py results/heads-$(BACKBONE) \
 	    docs/$(if $(filter zoo,$(BACKBONE)),zoo,heads).md $(BACKBONE); exit $$status
 
-heads-even heads-odd:
+heads-first heads-second:
 	OMP_NUM_THREADS=1 $(VENV)/pytest tests/heads --heads $(@:heads-%=%) --backbone $(BACKBONE) \
 	    --record results/heads-$(BACKBONE) $(ARGS)
 

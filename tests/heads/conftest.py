@@ -1,22 +1,25 @@
-"""Which heads are tested, each built once."""
+"""Which models are tested, each built once."""
 
 import pytest
-from zoo_models import FAMILY, ZOO
+from zoo_cases import CASES, FAMILY, halves
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--heads", default="family", help="family (one head a family), all, even, odd, or names with commas"
+        "--heads",
+        default="family",
+        help="family (those of make test), all, first or second (halves of all), or names with commas",
     )
     parser.addoption("--backbone", default="narrow", choices=["narrow", "zoo"], help="zoo: as in the config")
-    parser.addoption("--record", help="folder to write each head's worst differences to")
+    parser.addoption("--record", help="folder to write each model's worst differences to")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "bench" in metafunc.fixturenames:
         # without this folder on the command line the options do not exist
         chosen = metafunc.config.getoption("--heads", "family")
-        names = {"family": FAMILY, "all": list(ZOO), "even": list(ZOO)[::2], "odd": list(ZOO)[1::2]}
+        first, second = halves()
+        names = {"family": FAMILY, "all": list(CASES), "first": first, "second": second}
         metafunc.parametrize("bench", names.get(chosen) or chosen.split(","), indirect=True, scope="session")
 
 

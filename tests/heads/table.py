@@ -1,17 +1,19 @@
-"""The worst differences of every head and cut as a Markdown table: ``table.py FOLDER OUT BACKBONES``."""
+"""The worst differences of every model and cut as a page: ``table.py FOLDER OUT BACKBONES``."""
 
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
-HEADER = ["head", "cut", "candidates", "detections", "matched", "ties", "score", "box px", "tensor", "s"]
+HEADER = ["model", "cut", "candidates", "detections", "matched", "ties", "score", "box px", "tensor", "s"]
+# The title of each kind's section, in the order of the page.
+KINDS = {"dense": "Dense heads", "rois": "Two-stage detectors", "queries": "Query detectors"}
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """One line per head and cut; numbers right-aligned."""
+    """One line per model and cut; numbers right-aligned."""
     lines = [HEADER, ["---", "---", *["---:"] * (len(HEADER) - 2)]]
-    lines += [cells(row) for row in rows if row["cut"] != "trace"]
+    lines += [cells(row) for row in rows if row["cut"] not in ("trace", "moved")]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
@@ -23,6 +25,12 @@ def cells(row: dict[str, Any]) -> list[str]:
     return [row["head"], row["cut"], *counts, f"{len(row['ties'])}{failed}", *differences]
 
 
+def sections(rows: list[dict[str, Any]]) -> str:
+    """A table for each kind that was measured."""
+    measured = {kind: [row for row in rows if row["kind"] == kind] for kind in KINDS}
+    return "\n".join(f"## {KINDS[kind]}\n\n{table(own)}" for kind, own in measured.items() if own)
+
+
 def text(folder: Path, backbones: str) -> str:
     """The whole page."""
     rows = [row for path in sorted(folder.glob("*.json")) for row in json.loads(path.read_text())]
@@ -30,34 +38,36 @@ def text(folder: Path, backbones: str) -> str:
     ties = [f"- {row['head']}, {row['cut']}: {tie}" for row in rows for tie in row.get("ties", [])]
     return PAGE.format(
         target={"narrow": "heads", "zoo": "zoo"}[backbones],
-        heads=len({row["head"] for row in rows}),
+        models=len({row["head"] for row in rows}),
         backbones={"narrow": "narrow backbones", "zoo": "the zoo's backbones"}[backbones],
         fastest=min(traces, default=0),
         slowest=max(traces, default=0),
-        table=table(rows),
+        sections=sections(rows),
         ties="\n".join(ties) or "None.",
     )
 
 
-PAGE = """# Every dense head at every cut
+PAGE = """# Every kind of head at every cut
 
-This page is written by `make {target}`. It covers {heads} configs of mmdet 3.3.0's zoo with {backbones}
-and random weights, on a CPU. The weights are spread so that about 1500 pairs per image pass the head's
-threshold (`tests/heads/zoo_models.py`). The images are three noise images of different sizes. The
-detections are compared with mmdet's own `predict` in both directions (same class, IoU >= 0.99 or 0.02 px).
-Counts are sums over the images, differences are the largest of all images.
+This page is written by `make {target}`. It covers {models} configs of mmdet 3.3.0's zoo with {backbones}
+and random weights, on a CPU. The weights are spread so that each step of the post-processing has work: about
+1500 pairs per image pass a dense head's threshold (`tests/heads/zoo_models.py`). The images are three noise
+images of different sizes, none of which is the traced one. The detections are compared with mmdet's own
+`predict` in both directions (same class, IoU >= 0.99 or 0.02 px). Counts are sums over the images,
+differences are the largest of all images.
 
 - `numpy` is our recipe `mmdet3` on torch's raw tensors. `raw`, `decoded` and `e2e` are the ONNX files. For
   `batch 3` both sides pad the images together. A graph cannot contain PAA's score voting, so PAA's `e2e`
   is compared with numpy `mmdet3+no-voting`.
 - `ties` counts detections without a partner. Each of them is traced to a score or an IoU within rounding
-  of a limit (listed below).
+  of a limit, or to a proposal that the network of one side alone chose (listed below).
 - `score` and `box px` are the largest differences of matched detections. `tensor` is the largest
-  difference of the outputs from torch's, in their own units (boxes in pixels).
+  difference of the outputs from torch's, in their own units (boxes in pixels). Where rows are ranks, rows of
+  the same prior are compared.
 - `s` is the time for the three images in seconds, including the comparison. Tracing and writing the files
-  took {fastest:.0f} to {slowest:.0f} s per head.
+  took {fastest:.0f} to {slowest:.0f} s per model.
 
-{table}
+{sections}
 ## Ties
 
 {ties}

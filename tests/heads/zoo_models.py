@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from cutpoint.detector.build import build_detector, load_config
+from cutpoint.recipes.recipe import Recipe
+from cutpoint.recipes.steps.ranks import TopK
 
 CANDIDATES = 1500
 # Small enough that top-k and cap both have work: pairs of a level (PAA: locations) that go on, and detections
@@ -83,7 +85,6 @@ ZOO = {
         deformable=True,
     ),
 }
-FAMILY = ["atss", "retinanet", "gfl", "paa", "yolox_tiny", "ssd300"]
 
 # Per output convolution of a head: deviation and mean of what each of its channels emits. A list repeats over
 # the channels. The mean null marks classes: the common shift moves them.
@@ -331,3 +332,25 @@ def class_logit_deviations(detector: nn.Module, image: Tensor) -> list[float]:
     if type(head).__name__ == "TOODHead":
         levels = [level.logit() for level in levels]
     return [float(level.flatten(2).std(2).mean()) for level in levels if level[0, 0].numel() > 50]
+
+
+def check_spread(detector: nn.Module, tensor: np.ndarray, read: int, recipe: Recipe) -> None:
+    """Refuse weights with which equality of detections would prove little.
+
+    Args:
+        detector: with the weights.
+        tensor: ``(1, 3, H, W)`` float32, an image.
+        read: how many candidates our reader found in it.
+        recipe: the head's own.
+    """
+    image = torch.from_numpy(tensor)
+    with torch.no_grad():
+        counts = count_candidates(detector, image)
+        deviations = class_logit_deviations(detector, image)
+    assert CANDIDATES / 3 <= counts.sum() <= CANDIDATES * 2
+    # a pair within rounding of the threshold may fall on either side
+    assert abs(int(counts.sum()) - read) <= 2
+    assert max(deviations) >= 1
+    top_k = recipe.get(TopK)
+    if top_k:
+        assert top_k.k < (counts.max() if top_k.per == "level" else counts.sum())

@@ -140,9 +140,9 @@ class Model:
         write_export(trace=trace, spec=self.spec_file, cut=cut, clip=clip, recipe=recipe, out=out)
         return out
 
-    def cuts(self, images: np.ndarray) -> dict[str, np.ndarray]:
+    def cuts(self, images: np.ndarray, image_sizes: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """All outputs of ``raw`` and ``decoded`` by PyTorch."""
-        return open_cuts(self.detector, self.spec, "a test").named(images)
+        return open_cuts(self.detector, self.spec, "a test").named(images, image_sizes)
 
 
 @dataclass

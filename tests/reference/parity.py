@@ -2,9 +2,11 @@
 
 A tie: a score within max(1e-5, twice the measured score difference) of a threshold or a rank border; an IoU
 that the measured box difference and one float32 spacing at the shifted coordinates can move across the NMS
-threshold (never more than 2e-3); or a consequence of one.
+threshold (never more than 2e-3); a proposal or query that the network of one side did not choose; or a
+consequence of one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -32,8 +34,8 @@ LEAST_SCORE_TIE, MOST_IOU_TIE = 1e-5, 2e-3
 class Fate:
     """What became of a candidate: ``kept``, or the step that removed it.
 
-    ``margin`` is how far it was from the border, for one that is kept from the NMS threshold; ``score`` the
-    score when it left; ``floored`` the quantity that the candidates' floor is on.
+    ``margin`` is how far it was from the border, for one that is kept from the NMS threshold (infinite
+    without NMS); ``score`` the score when it left; ``floored`` the quantity that the candidates' floor is on.
     """
 
     step: str
@@ -75,7 +77,8 @@ def fates(recipe: Recipe, candidates: Candidates, geometry: Geometry, spec: Mode
             if key not in kept:
                 found[key] = _why(state, i, after, step)
         state = after
-    border = recipe.get(Nms).iou_threshold
+    suppression = recipe.get(Nms)
+    border = suppression.iou_threshold if suppression else np.inf
     rows = {key: i for i, key in enumerate(_keys(before_nms))}
     boxes = before_nms.boxes[[rows[key] for key in _keys(state)]]  # not moved by score voting
     for i, key in enumerate(_keys(state)):
@@ -130,8 +133,12 @@ def judge(
     recipe: Recipe,
     geometry: Geometry,
     spec: ModelSpec,
+    places: Sequence[set[int]] = (set(), set()),
 ) -> Verdict:
-    """Match one image's detections both ways and trace what is left."""
+    """Match one image's detections both ways and trace what is left.
+
+    ``places``: of each side, the priors that its network chose; empty where they are not chosen.
+    """
     pairs = match_detections(reference, variant)
     verdict = Verdict(matched=len(pairs))
     extra = [
@@ -144,6 +151,7 @@ def judge(
     score_tie, box_shift = _differences(
         *sides, root=any(isinstance(step, MultiplyFactor) and step.root for step in recipe.steps)
     )
+    floors = [_floor(side, spec) for side in sides]
     extent = float(max(side.boxes.max() for side in sides if len(side)))
     lines, capped = [], []
     for detections, i, text in extra:
@@ -153,7 +161,7 @@ def judge(
             spacing = float(np.spacing(np.float32(extent * (detections.labels[i] + 1))))
             side = np.sqrt(max(float((detections.boxes[i, 2:] - detections.boxes[i, :2]).prod()), 1.0))
             iou_tie = min(MOST_IOU_TIE, 4 * (box_shift + spacing) / side)
-            reason = _tie(key, both, score_tie, iou_tie, spec, set())
+            reason = _tie(key, both, score_tie, iou_tie, floors, places, set())
         lines.append((f"{text}: label {detections.labels[i]} score {detections.scores[i]:.6f}", reason))
         capped.append(any(side.get(key) and side[key].step == "max_per_img" for side in both))
     explained = next((reason for _, reason in lines if reason), None)
@@ -203,16 +211,35 @@ def _find(detections, i, sides, recipe, geometry, spec) -> tuple[int, int] | Non
     return key
 
 
-def _tie(key, both, score_tie, iou_tie, spec, seen) -> str | None:
-    """Why the two sides treat a candidate differently, if rounding can be the cause."""
+def _floor(candidates: Candidates, spec: ModelSpec) -> float:
+    """The lowest score of a pair that is a candidate for sure; a floor on the number moves with the image."""
+    floor = spec.head.floor
+    if floor.pairs is None or len(candidates) < floor.pairs:
+        return floor.value
+    return float(np.partition(candidates.score, -floor.pairs)[-floor.pairs])
+
+
+def _tie(key, both, score_tie, iou_tie, floors, places, seen) -> str | None:
+    """Why the two sides treat a candidate differently, if rounding can be the cause.
+
+    Args:
+        key: prior and label.
+        both: of each side, ``fates``.
+        score_tie, iou_tie: what counts as rounding.
+        floors: of each side, see ``_floor``.
+        places: see ``judge``.
+        seen: keys on the way here.
+    """
     if key in seen:
         return None
     seen = seen | {key}
     here = [side.get(key) for side in both]
-    for fate, other in (here, here[::-1]):
+    if (key[0] in places[0]) != (key[0] in places[1]):
+        return f"place {key[0]} was chosen by the network of one side only"
+    for (fate, other), floor in zip((here, here[::-1]), floors, strict=True):
         if fate is None and other is not None:
             # no candidate on one side: its score there does not pass the floor
-            margin = abs(other.floored - spec.head.floor.value)
+            margin = abs(other.floored - floor)
             return f"score {margin:.1e} from the floor" if margin <= score_tie else None
         if fate is None:
             continue
@@ -232,13 +259,13 @@ def _tie(key, both, score_tie, iou_tie, spec, seen) -> str | None:
                 if abs(by[0].score - other_score) <= score_tie:
                     return "scores of suppressor and suppressed tie"
                 continue
-            reason = _tie(fate.by, both, score_tie, iou_tie, spec, seen)
+            reason = _tie(fate.by, both, score_tie, iou_tie, floors, places, seen)
             if reason:
                 return f"consequence of: {reason}"
         if fate.step in ("max_per_img", "top_k"):
             # another candidate crossed: one that is kept on one side alone moved the border
             for moved, _ in _moved(both, fate.step):
-                reason = _tie(moved, both, score_tie, iou_tie, spec, seen)
+                reason = _tie(moved, both, score_tie, iou_tie, floors, places, seen)
                 if reason:
                     return f"consequence of: {reason}"
     return None

@@ -1,0 +1,83 @@
+"""The models of the bench: how each is built, and how far its files may be from mmdet.
+
+Another kind of model is a function that builds and rows of ``CASES``.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zoo_models import ZOO, build_zoo_model, check_spread
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an ONNX file may differ by from mmdet. numpy on torch's tensors has no choice: see ``test_heads``.
+
+    ``matched``: the least share of both sides' detections with a partner.
+    ``score``: the largest difference of a pair's scores; ``corner`` of its corners in original-image pixels.
+    ``logit``: the largest difference of the outputs ``logits`` from torch's, in rows of the same prior.
+    ``traced``: whether each detection without a partner must be traced to a tie. If not, torch's own movement
+    under a tiny change of the input stands beside the share, and no more than twice as many may be missing.
+    """
+
+    matched: float
+    score: float
+    corner: float | None = None
+    logit: float | None = None
+    traced: bool = True
+
+
+DENSE = Limits(matched=0.99, score=1e-4)
+ROIS = Limits(matched=0.99, score=1e-3, corner=0.01)
+QUERIES = Limits(matched=0.995, score=1e-3, logit=1e-3)
+RANKED_QUERIES = Limits(matched=0.98, score=1e-3, traced=False)  # DINO: contents belong to ranks
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model.
+
+    ``build``: from the name, whether it is narrow, files of ``noise_images`` and a folder to the paths of a
+    config and a checkpoint. The weights are spread, so that each step of the recipe has work.
+    ``check``: raises if the weights are not as wanted; takes the ``Bench``. Runs with ``make heads`` only.
+    ``idle``: steps of the recipe that may change nothing on the images.
+    ``seconds``: what the bench takes for it on an idle machine, roughly; balances the two processes.
+    """
+
+    build: Callable[[str, bool, Sequence[str], Path], tuple[str, str]]
+    limits: Limits
+    check: Callable[[Any], None] = lambda bench: None
+    idle: Collection[str] = field(default_factory=frozenset)
+    seconds: float = 25
+
+
+# What may change nothing: boxes without area are rare; and where the one top-k over all ranks as the cap does
+# (YOLOF), only one of them can.
+DENSE_IDLE = {"min_size"}
+DENSE_IDLE_OF = {"yolof": {"top_k"}}
+
+
+def _check_dense(bench: Any) -> None:
+    for image in bench.images(1):
+        check_spread(bench.model.detector, image.tensor, len(image.candidates), bench.recipe)
+
+
+CASES: dict[str, Case] = {
+    name: Case(build_zoo_model, DENSE, _check_dense, DENSE_IDLE | DENSE_IDLE_OF.get(name, set()))
+    for name in ZOO
+}
+# The heads that `make test` runs.
+FAMILY = ["atss", "retinanet", "gfl", "paa", "yolox_tiny", "ssd300"]
+
+
+def halves() -> tuple[list[str], list[str]]:
+    """All names in two lists of about the same time: the longest first, each to the shorter list."""
+    lists: tuple[list[str], list[str]] = ([], [])
+    totals = [0.0, 0.0]
+    for name in sorted(CASES, key=lambda name: -CASES[name].seconds):
+        shorter = totals.index(min(totals))
+        lists[shorter].append(name)
+        totals[shorter] += CASES[name].seconds
+    return lists
