@@ -64,13 +64,14 @@ class Mistake:
             outputs = self.outputs(outputs, self.head)
         seen = self.geometry(geometry) if self.geometry else geometry
         made = self.recipe(recipe) if self.recipe else recipe
-        found = apply_recipe(made, self._read(outputs), seen, spec)
+        read = self._read(outputs, self.clip(geometry, self.input))
+        found = apply_recipe(made, read, seen, spec)
         # a network that sees the wrong numbers may overflow; such values are not detections
         kept = np.isfinite(found.boxes).all(axis=1) & np.isfinite(found.scores)
         labels = (found.labels[kept] + self.label_shift) % self.head.num_classes
         return Detections(found.boxes[kept], found.scores[kept], labels)
 
-    def _read(self, outputs: Outputs) -> Candidates:
+    def _read(self, outputs: Outputs, clip: tuple[int, int]) -> Candidates:
         if self.cut == "raw":
-            return from_raw(outputs, self.head)
+            return from_raw(outputs, self.head, clip=clip)
         return (from_decoded if self.cut == "decoded" else from_rows)(outputs, self.head)

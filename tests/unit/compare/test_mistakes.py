@@ -105,7 +105,7 @@ def test_priors_move_to_the_other_usual_place():
 
 def finished(name, spec, rows, monkeypatch):
     """What a mistake's way ends with, for given candidates."""
-    monkeypatch.setattr(module, "from_raw", lambda outputs, head: rows)
+    monkeypatch.setattr(module, "from_raw", lambda outputs, head, clip: rows)
     recipe = resolve_recipe("mmdet3", spec.head)
     return named(spec)[name].finish({}, geometry(), recipe, spec)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tiny import (
+    QUERY_STEPS,
     detr_head,
     geometry,
     input_recipe,
@@ -21,6 +22,7 @@ from cutpoint.decode.pairs import sigmoid, softmax
 from cutpoint.recipes.recipe import Recipe, resolve_recipe
 from cutpoint.recipes.steps.boxes import Clip
 from cutpoint.recipes.steps.overlaps import Nms
+from cutpoint.records.head import RoiHead
 
 OWN_SIZE = input_recipe(scale=None, bgr_to_rgb=True)
 
@@ -116,8 +118,40 @@ def test_steps_are_left_out_and_added():
     assert mistakes["clip_forgotten"].recipe(own) == own.without(Clip)
 
 
+def finished(head, name, outputs, seen):
+    mistake, spec = named(head)[name], model_spec(head)
+    return mistake.finish(outputs, seen, resolve_recipe("mmdet3", head), spec)
+
+
 def test_the_padded_size_scales_the_boxes():
-    found = geometry(padded_height=64, padded_width=48)
-    mistakes = named(query_head())
-    assert mistakes["none"].clip(found, input_recipe()) == (32, 40)
-    assert mistakes["padded_size"].clip(found, input_recipe()) == (64, 48)
+    # without the recipe's clip, at the scale of the network input
+    head = query_head(recipe=(QUERY_STEPS[0],))
+    outputs = query_outputs(head, seed=3)
+    seen = geometry(padded_height=64, padded_width=48)
+    own, padded = (finished(head, name, outputs, seen) for name in ("none", "padded_size"))
+    np.testing.assert_array_equal(padded.scores, own.scores)
+    np.testing.assert_allclose(padded.boxes, own.boxes * np.array([48 / 40, 64 / 32] * 2), rtol=1e-5)
+
+
+def many(head):
+    """The head with thirty rows, of which it keeps the sixty best pairs."""
+    recipe = tuple(step | ({"k": 60} if "k" in step else {}) for step in head.recipe)
+    rows = {"proposals" if isinstance(head, RoiHead) else "queries": 30}
+    floor = head.floor if head.floor.pairs is None else replace(head.floor, pairs=60)
+    return replace(head, recipe=recipe, floor=floor, **rows)
+
+
+@pytest.mark.parametrize("head", [roi_head(), sparse_head(), query_head(), detr_head()], ids=lambda h: h.head)
+def test_each_mistake_behind_the_network_changes_the_detections(head):
+    head, seen = many(head), geometry(padded_height=64, padded_width=64)
+    outputs = (roi_outputs if isinstance(head, RoiHead) else query_outputs)(head, seed=5)
+    outputs["logits"] -= 1  # some of the pairs have low scores with a sigmoid too
+    own = finished(head, "none", outputs, seen)
+    assert len(own) >= 15
+    behind = [name for name, mistake in named(head).items() if mistake.input == OWN_SIZE and name != "none"]
+    assert len(behind) >= 7
+    for name in behind:
+        other = finished(head, name, outputs, seen)
+        parts = ("boxes", "scores", "labels")
+        same = all(np.array_equal(getattr(other, part), getattr(own, part)) for part in parts)
+        assert not same, name

@@ -266,8 +266,8 @@ def test_zoo_has_every_head_that_is_supported():
     """Of each kind of head at least one model; mmdet's configs name the kinds."""
     config = yaml.safe_load((ROOT / "config/zoo.yaml").read_text())
     folders = {model["config"].removeprefix("mmdet::").split("/")[0] for model in config["models"].values()}
-    dense = "atss retinanet free_anchor fsaf gfl ld paa fcos autoassign foveabox yolox rtmdet ssd yolo yolof sabl"
-    dense += " vfnet tood ddod reppoints nas_fcos pisa guided_anchoring lad centernet"
+    dense = "atss retinanet free_anchor fsaf gfl ld paa fcos autoassign foveabox yolox rtmdet ssd yolo yolof"
+    dense += " sabl vfnet tood ddod reppoints nas_fcos pisa guided_anchoring lad centernet"
     rois = "faster_rcnn cascade_rcnn mask_rcnn sparse_rcnn"
     queries = "detr conditional_detr dab_detr deformable_detr dino"
     assert folders == {*dense.split(), *rois.split(), *queries.split()}
