@@ -6,9 +6,10 @@ rounding decides); the output convolutions get the deviations and means of ``OUT
 common shift with which ``CANDIDATES`` pairs an image pass the head's own threshold.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -147,7 +148,7 @@ def zoo_config(name: str, narrow: bool = True) -> Config:
     if "nms_pre" in model.test_cfg:
         model.test_cfg.nms_pre = SINGLE_NMS_PRE if model.type in ("YOLOF", "YOLOV3") else NMS_PRE
         model.test_cfg.max_per_img = MAX_PER_IMG
-    _limit_sides(config.test_dataloader.dataset.pipeline)
+    limit_sides(config.test_dataloader.dataset.pipeline)
     if narrow and model.backbone.type == "ResNet":
         deformable = "dcn" in model.backbone
         model.backbone.depth = 50 if deformable else 18  # mmdet has no deformable basic block
@@ -176,7 +177,8 @@ def noise_images(folder: Path) -> list[str]:
     return paths
 
 
-def _limit_sides(pipeline: list[dict]) -> None:
+def limit_sides(pipeline: list[dict]) -> None:
+    """Make the sides of a test pipeline's images ``SIDES`` at most."""
     for step in pipeline:
         key = {"Resize": "scale", "Pad": "size"}.get(step["type"])
         sides = step.get(key)
@@ -226,8 +228,13 @@ def prepare(detector: nn.Module, pipeline: list[dict], path: str) -> Tensor:
     return detector.data_preprocessor(data)["inputs"]
 
 
-def spread(detector: nn.Module, outputs: dict, images: Tensor) -> None:
-    """Rescale normalisation layers and convolutions in the order of one forward pass."""
+def spread(
+    detector: nn.Module, outputs: dict, images: Tensor, forward: Callable[[Tensor], Any] | None = None
+) -> None:
+    """Rescale normalisation layers and convolutions in the order of one forward pass.
+
+    ``forward`` runs the part of the detector that has the convolutions; null is its own forward.
+    """
     # the offsets of a deformable convolution: fractions of a pixel, as dozens of them amplify rounding else
     targets = {
         module: [(0.3, 0.0)] for name, module in detector.named_modules() if name.endswith("conv_offset")
@@ -263,7 +270,7 @@ def spread(detector: nn.Module, outputs: dict, images: Tensor) -> None:
             module.bias.fill_(1.0)  # more linear: a deep random network would amplify rounding
         elif isinstance(module, nn.Conv2d) and module.bias is not None:
             hooks.append(module.register_forward_hook(rescale))
-    detector(images, mode="tensor")
+    forward(images) if forward else detector(images, mode="tensor")
     for hook in hooks:
         hook.remove()
     detector.eval()

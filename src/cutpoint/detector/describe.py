@@ -1,13 +1,19 @@
 """Read a model's config and checkpoint into ``spec.json``."""
 
+from collections.abc import Callable
+
+from mmdet.models.detectors import DetectionTransformer
 from mmengine.config import Config
 
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.classes import find_class_names, trained_order
 from cutpoint.detector.describe_input import describe_input
+from cutpoint.detector.describe_queries import describe_queries
 from cutpoint.detector.heads import describe_head
+from cutpoint.detector.mmdet_types import Detector
 from cutpoint.detector.support import find_refusal
 from cutpoint.errors import UserError, located
+from cutpoint.records.head import HeadSpec
 from cutpoint.records.model import ModelSpec, write_spec
 
 SERVED = "README.md and docs/heads.md say which detectors are served"
@@ -43,11 +49,22 @@ def describe_model(
     detector = build_detector(mmdet_config, checkpoint)
     if not hasattr(detector, "bbox_head"):
         raise UserError(f"model {model}: {type(detector).__name__} has no bbox_head; {SERVED}")
-    head = describe_head(detector.bbox_head, candidate_floor)
+    head = _reader(detector)(detector, candidate_floor)
     classes = find_class_names(model, mmdet_config, checkpoint, head.num_classes, class_names)
     spec = ModelSpec(model, tuple(classes), head, made)
     order = trained_order(mmdet_config, classes)
     write_spec(out, spec, order)
+
+
+def _reader(detector: Detector) -> Callable[[Detector, float | None], HeadSpec]:
+    """What describes the head of a built detector."""
+    found = (reader for base, reader in READERS.items() if isinstance(detector, base))
+    return next(found, lambda dense, candidate_floor: describe_head(dense.bbox_head, candidate_floor))
+
+
+READERS: dict[type, Callable[[Detector, float | None], HeadSpec]] = {DetectionTransformer: describe_queries}
+"""Detector and ``candidate_floor`` in, specification out; by the class that the detector inherits from.
+Detectors with one dense head have no row."""
 
 
 def refuse_unsupported(model: str, config: Config) -> None:

@@ -7,8 +7,9 @@ from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.dense import DenseCuts, DenseHalves
 from cutpoint.detector.halves import Halves
 from cutpoint.detector.mmdet_types import Detector
+from cutpoint.detector.queries import QueryCuts, QueryHalves
 from cutpoint.errors import UserError
-from cutpoint.records.head import DenseHead, HeadSpec
+from cutpoint.records.head import DenseHead, HeadSpec, QueryHead
 from cutpoint.records.model import ModelSpec
 
 
@@ -20,7 +21,10 @@ class Kind:
     halves: type[Halves]
 
 
-KINDS: dict[type[HeadSpec], Kind] = {DenseHead: Kind(DenseCuts, DenseHalves)}
+KINDS: dict[type[HeadSpec], Kind] = {
+    DenseHead: Kind(DenseCuts, DenseHalves),
+    QueryHead: Kind(QueryCuts, QueryHalves),
+}
 
 
 def open_cuts(detector: Detector, spec: ModelSpec, what: str) -> Cuts[Any]:

@@ -32,11 +32,10 @@ DENSE_DETECTORS = frozenset(
     }
 )
 ROI_DETECTORS: frozenset[str] = frozenset()
-QUERY_DETECTORS: frozenset[str] = frozenset()
+QUERY_DETECTORS = frozenset({"ConditionalDETR", "DABDETR", "DETR", "DINO", "DeformableDETR"})
 DETECTORS = DENSE_DETECTORS | ROI_DETECTORS | QUERY_DETECTORS
 
 _TWO_STAGE = "it is a two-stage detector"
-_TRANSFORMER = "it is a transformer detector"
 _MASKS = "it gives masks, and its boxes are made of them"
 _TEXT = "it takes a text beside the image"
 _TRACKER = "it is a tracker; take the config of its detector"
@@ -61,11 +60,6 @@ REFUSED_DETECTORS = {
     "SoftTeacher": _SEMI,
     "YOLACT": "its Fast NMS reads the mask coefficients, and Cutpoint has no such step",
     "CascadeRCNN": _TWO_STAGE,
-    "ConditionalDETR": _TRANSFORMER,
-    "DABDETR": _TRANSFORMER,
-    "DETR": _TRANSFORMER,
-    "DINO": _TRANSFORMER,
-    "DeformableDETR": _TRANSFORMER,
     "FasterRCNN": _TWO_STAGE,
     "GridRCNN": _TWO_STAGE,
     "HybridTaskCascade": _TWO_STAGE,
@@ -90,7 +84,7 @@ REFUSED_DETECTORS = {
 
 # ---- heads of one stage; the dense heads that are served are the rows of ``heads.HEADS``
 
-QUERY_HEADS: frozenset[str] = frozenset()
+QUERY_HEADS = frozenset({"ConditionalDETRHead", "DABDETRHead", "DETRHead", "DINOHead", "DeformableDETRHead"})
 REFUSED_HEADS: dict[str, str] = {}
 
 # ---- RoI detectors

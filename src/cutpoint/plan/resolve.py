@@ -266,7 +266,7 @@ def _resolve_ladder(where: str, variants: Iterable[Variant]) -> tuple[RunVariant
 
 def _check_floor(where: str, model: Model, variants: Iterable[RunVariant]) -> None:
     floor = model.candidate_floor
-    if floor is None:
+    if floor is None or floor >= 1:  # a number of pairs, of a head that ranks
         return
     for variant in variants:
         threshold = dict(variant.recipe.overrides).get("score_thr")

@@ -515,6 +515,7 @@ def test_threshold_below_the_floor_is_refused(cut):
     resolve(entry, model={"candidate_floor": 0.1})
     with pytest.raises(UserError, match=r"thresholds at 0.1, below the floor.*candidate_floor \(0.2\)"):
         resolve(entry, model={"candidate_floor": 0.2})
+    resolve(entry, model={"candidate_floor": 300})  # a number of pairs
 
 
 @pytest.mark.parametrize("choice", [None, "checkpoint", "config"])

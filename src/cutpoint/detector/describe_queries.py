@@ -1,0 +1,63 @@
+"""From a built detection transformer to a query head. Source: mmdet/models/, mmdet 3.3.0."""
+
+from cutpoint.detector.imports import head_name
+from cutpoint.detector.mmdet_types import Detector
+from cutpoint.detector.support_tables import QUERY_HEADS
+from cutpoint.errors import UserError
+from cutpoint.records.head import Floor, QueryHead
+from cutpoint.records.recipe import Step
+
+
+def describe_queries(detector: Detector, candidate_floor: float | None) -> QueryHead:
+    """Describe a built detection transformer.
+
+    Args:
+        detector: with its ``bbox_head``.
+        candidate_floor: how many pairs of an image are kept; null means the head's own ``max_per_img``.
+
+    Raises:
+        UserError: Cutpoint cannot reproduce this head, or ``candidate_floor`` is too small.
+    """
+    head = detector.bbox_head
+    name = head_name(type(head), QUERY_HEADS)
+    sigmoid = bool(head.loss_cls.use_sigmoid)
+    queries = detector.num_queries * max(1, getattr(detector, "num_patterns", 0))
+    k = int(head.test_cfg.get("max_per_img", queries))
+    selected = bool(getattr(detector, "as_two_stage", False))
+    return QueryHead(
+        head=name,
+        num_classes=int(head.num_classes),
+        raw_names=("logits", "cxcywh", *(["priors"] if selected else [])),
+        floor=pairs_floor(k, candidate_floor),
+        recipe=tuple(_recipe(k, sigmoid)),
+        queries=queries,
+        selected=selected,
+        score_activation="sigmoid" if sigmoid else "softmax",
+    )
+
+
+def pairs_floor(own: int, candidate_floor: float | None) -> Floor:
+    """The floor of a head that ranks and does not threshold.
+
+    Args:
+        own: how many pairs of an image its own recipe keeps.
+        candidate_floor: as many as that, or more; null means ``own``.
+
+    Raises:
+        UserError: ``candidate_floor`` is not such a number.
+    """
+    pairs = own if candidate_floor is None else candidate_floor
+    if pairs != int(pairs) or pairs < own:
+        raise UserError(
+            f"candidate_floor {pairs:g}: this head has no threshold, it keeps the {own} best pairs of class "
+            f"and location; give a whole number of pairs, {own} or more, or leave it null"
+        )
+    return Floor("class", 0.0, inclusive=True, pairs=int(pairs))
+
+
+def _recipe(k: int, sigmoid: bool) -> list[Step]:
+    """``DETRHead._predict_by_feat_single``, mmdet/models/dense_heads/detr_head.py; DINO's is the same."""
+    rank: list[Step] = [{"step": "top_k", "k": k, "per": "image"}]
+    if not sigmoid:
+        rank.insert(0, {"step": "best_class"})
+    return [*rank, {"step": "clip"}, {"step": "rescale", "operation": "divide"}]

@@ -1,0 +1,129 @@
+"""mmdet's detection transformers with random weights that give the post-processing something to do.
+
+Backbone and neck are spread as those of dense heads (``zoo_models``). The offsets and weights of deformable
+attention start at zero and are drawn. Every output layer of the head is rescaled in one pass over a batch, so
+that each class and each side of a box varies from query to query.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.logging import MMLogger
+from torch import Tensor, nn
+from zoo_models import SEED, limit_sides, spread
+
+from cutpoint.detector.build import build_detector, load_config
+
+# Deviation and mean of each class and each box side that an output layer emits.
+CLASS, BOX = (1.5, -5.0), (1.0, 0.0)
+LAYERS, FEEDFORWARD = 2, 128
+
+
+@dataclass(frozen=True)
+class QueryZoo:
+    """A config of the zoo; ``max_per_img`` so small that the ranking leaves queries out."""
+
+    config: str
+    max_per_img: int
+
+
+QUERY_ZOO = {
+    "detr": QueryZoo("detr/detr_r50_8xb2-150e_coco", 60),
+    "conditional_detr": QueryZoo("conditional_detr/conditional-detr_r50_8xb2-50e_coco", 100),
+    "dab_detr": QueryZoo("dab_detr/dab-detr_r50_8xb2-50e_coco", 100),
+    "deformable_detr": QueryZoo("deformable_detr/deformable-detr_r50_16xb2-50e_coco", 100),
+    "deformable_detr_refine": QueryZoo("deformable_detr/deformable-detr-refine_r50_16xb2-50e_coco", 100),
+    "deformable_detr_twostage": QueryZoo(
+        "deformable_detr/deformable-detr-refine-twostage_r50_16xb2-50e_coco", 100
+    ),
+    "dino": QueryZoo("dino/dino-4scale_r50_8xb2-12e_coco", 300),
+}
+
+
+def query_config(name: str, narrow: bool = True) -> Config:
+    """The zoo config with smaller images.
+
+    Args:
+        name: a key of ``QUERY_ZOO``.
+        narrow: a ResNet of 18 layers and 16 base channels, 2 layers of encoder and decoder.
+    """
+    config = load_config(f"mmdet::{QUERY_ZOO[name].config}.py")
+    model = config.model
+    model.test_cfg = {"max_per_img": QUERY_ZOO[name].max_per_img}
+    limit_sides(config.test_dataloader.dataset.pipeline)
+    if narrow:
+        model.backbone.depth, model.backbone.base_channels = 18, 16
+        model.neck.in_channels = [16 * 2**stage for stage in model.backbone.out_indices]
+        for part in (model.encoder, model.decoder):
+            part.num_layers = LAYERS
+            part.layer_cfg.ffn_cfg.feedforward_channels = FEEDFORWARD
+    return config
+
+
+def build_query_model(name: str, narrow: bool, images: Sequence[str], folder: Path) -> tuple[str, str]:
+    """Write a config and a checkpoint.
+
+    Args:
+        name: a key of ``QUERY_ZOO``.
+        narrow: see ``query_config``.
+        images: files of different sizes; the first three set the spread.
+        folder: where the files go.
+
+    Returns:
+        paths of config and checkpoint.
+    """
+    config = query_config(name, narrow)
+    torch.manual_seed(SEED)
+    MMLogger.get_current_instance().setLevel("WARNING")  # a line a tensor otherwise
+    detector = build_detector(config, None)
+    steps = [s for s in config.test_dataloader.dataset.pipeline if s["type"] != "LoadAnnotations"]
+    data = pseudo_collate([Compose(steps)({"img_path": path, "img_id": 0}) for path in images[:3]])
+    data = detector.data_preprocessor(data)
+    with torch.no_grad():
+        spread(detector, {}, data["inputs"], detector.extract_feat)
+        spread_queries(detector, data)
+    config_file, checkpoint = folder / f"{name}.py", folder / f"{name}.pth"
+    config.dump(config_file)
+    torch.save({"state_dict": detector.state_dict()}, checkpoint)
+    return str(config_file), str(checkpoint)
+
+
+def spread_queries(detector: nn.Module, data: dict) -> None:
+    """Draw the attention's offsets and rescale the output layers in the order of one forward pass."""
+    for module in detector.modules():
+        if hasattr(module, "sampling_offsets"):
+            module.sampling_offsets.weight.normal_(0, 0.05)
+            module.attention_weights.weight.normal_(0, 0.1)
+    head = detector.bbox_head
+    targets = {head.cls_out_channels: CLASS, 4: BOX}
+    done = set()
+
+    def rescale(layer: nn.Linear, inputs: tuple[Tensor], output: Tensor) -> Tensor | None:
+        if layer in done:  # shared between decoder layers: the first decides
+            return None
+        done.add(layer)
+        if not layer.weight.any():
+            layer.weight.normal_()
+        # what all queries of an image have in common must not decide
+        common = inputs[0].reshape(-1, *inputs[0].shape[-2:]).mean(1)
+        shifts = common - common[-1]
+        layer.weight.sub_(layer.weight @ torch.linalg.pinv(shifts) @ shifts)
+        output = layer.forward(*inputs)
+        deviation, mean = targets[layer.out_features]
+        rows = output.flatten(0, -2)
+        factor = deviation / rows.std(0).clamp(min=1e-3)
+        layer.bias.sub_(rows.mean(0)).mul_(factor).add_(mean)
+        layer.weight.mul_(factor[:, None])
+        return layer.forward(*inputs)
+
+    layers = [m for m in head.modules() if isinstance(m, nn.Linear) and m.out_features in targets]
+    hooks = [layer.register_forward_hook(rescale) for layer in layers]
+    detector(**data, mode="predict")
+    for hook in hooks:
+        hook.remove()
+    if done != set(layers):
+        raise ValueError(f"output layers that the forward pass does not use: {set(layers) - done}")
