@@ -225,7 +225,7 @@ def test_a_free_count_and_a_limited_top_k(exports):
     for image in range(2):
         candidates, expected = expected_detections(exports, decoded, image, sizes[image], recipe)
         assert_rows(free, image, expected)
-        few = apply_recipe(limit_top_k(resolved, 7), candidates, sizes[image], model.spec)
+        few = apply_recipe(limit_top_k(resolved, 7, model.spec.head), candidates, sizes[image], model.spec)
         assert 0 < len(few) <= 7 < len(expected)
         assert_rows(limited, image, few)
     assert free["boxes"].shape[1] == free["count"].max()

@@ -141,7 +141,7 @@ def _open(side: Side) -> _Opened | None:
         return None
     model, made = open_candidates(list(side.predictions), side.spec)
     head, scores = model.head, made.scores or "class"
-    recipe = in_graph_form(resolve_recipe(side.recipe, head, scores), side.clip, side.topk_limit)
+    recipe = in_graph_form(resolve_recipe(side.recipe, head, scores), side.clip, side.topk_limit, head)
     fused = scores == "fused" and head.has_factor
     floor = replace(head.floor, quantity="product") if fused else head.floor
     if not isinstance(head, ExternalHead):

@@ -99,7 +99,7 @@ def _open_theirs(
     head = session.spec.head
     # an external file has no recipe of ours: whatever it does, mmdet is what it was made from
     own_clip = "image" if session.external else session.clip or "image"
-    recipe = in_graph_form(resolve_recipe(session.recipe or "mmdet3", head), own_clip, topk_limit=None)
+    recipe = in_graph_form(resolve_recipe(session.recipe or "mmdet3", head), own_clip, None, head)
     if recipe == resolve_recipe("mmdet3", head) and session.shape is None:
         data, _ = load_pictures(mmdet, pictures)
         return partial(_read, mmdet, mmdet.infer(data, *geometries))

@@ -9,12 +9,21 @@ import onnx_ir as ir
 
 from cutpoint.export.graph import Graph
 from cutpoint.export.graph_nms import emit_nms
-from cutpoint.export.graph_rows import DROPPED, KEEP_ABOVE, Rows, Setting, gather, gather_pairs
+from cutpoint.export.graph_rows import (
+    DROPPED,
+    KEEP_ABOVE,
+    Rows,
+    Setting,
+    gather,
+    gather_pairs,
+    of_images,
+)
 from cutpoint.recipes.steps.boxes import Clip, MinSize, Rescale
 from cutpoint.recipes.steps.overlaps import Nms, ScoreVoting
 from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
 from cutpoint.recipes.steps.scores import BestClass, MultiplyFactor, Threshold
 from cutpoint.recipes.steps.step import Step
+from cutpoint.records.head import DenseHead
 
 
 def _always(step: Any) -> None:
@@ -26,20 +35,21 @@ class Emitter:
     """How a step is built.
 
     ``emit``: appends the step to a graph and returns the rows after it. ``refuse``: why a step with such
-    parameters cannot be built; null if it can. ``after_nms``: whether it may follow NMS.
+    parameters cannot be built; null if it can. ``after_rows``: whether it may follow the step that gives the
+    rows, see ``ingraph.check_in_graph``.
     """
 
     emit: Callable[[Graph, Rows, Any, Setting], Rows]
     refuse: Callable[[Any], str | None] = _always
-    after_nms: bool = False
+    after_rows: bool = False
 
 
 def _best_class(g: Graph, rows: Rows, step: BestClass, setting: Setting) -> Rows:
-    return replace(
-        rows,
-        scores=g.op("ReduceMax", rows.scores, g.ints(2), keepdims=0),
-        labels=g.op("ArgMax", rows.scores, axis=2, keepdims=0),
-    )
+    scores = g.op("ReduceMax", rows.scores, g.ints(2), keepdims=0)
+    labels, boxes = g.op("ArgMax", rows.scores, axis=2, keepdims=0), rows.boxes
+    if rows.class_boxes:
+        boxes = g.op("GatherND", boxes, g.op("Unsqueeze", labels, g.ints(2)), batch_dims=2)
+    return replace(rows, boxes=boxes, scores=scores, labels=labels, class_boxes=False)
 
 
 def _threshold(g: Graph, rows: Rows, step: Threshold, setting: Setting) -> Rows:
@@ -74,8 +84,8 @@ def _top_k(g: Graph, rows: Rows, step: TopK, setting: Setting) -> Rows:
         values = g.op("Reshape", values, g.op("Concat", g.size(values, 0), g.ints(-1), axis=0))
     elif not rows.labels:
         values = g.op("ReduceMax", values, g.ints(2), keepdims=0)
-    if step.per == "image":
-        wanted = g.op("Min", g.ints(step.k), g.size(values, 1))
+    if step.per == "image" or not isinstance(head, DenseHead):
+        wanted = g.ints(step.k) if setting.full else g.op("Min", g.ints(step.k), g.size(values, 1))
         scores, index = g.ops("TopK", 2, values, wanted, axis=1)
     else:
         sizes = g.op("Mul", setting.level_counts, g.ints(each))
@@ -94,8 +104,8 @@ def _top_k(g: Graph, rows: Rows, step: TopK, setting: Setting) -> Rows:
 
 
 def _max_per_img(g: Graph, rows: Rows, step: MaxPerImg, setting: Setting) -> Rows:
-    """Part of NMS, whose rows are ranked: see ``Setting.limit``."""
-    return rows
+    """Behind NMS a part of it, because its rows are ranked: see ``Setting.limit``."""
+    return _top_k(g, rows, TopK(step.k, per="image"), setting) if rows.count is None else rows
 
 
 def _refuse_count(step: TopK | MaxPerImg) -> str | None:
@@ -109,7 +119,7 @@ def _refuse_count(step: TopK | MaxPerImg) -> str | None:
 
 def _clip(g: Graph, rows: Rows, step: Clip, setting: Setting) -> Rows:
     sizes = setting.sizes
-    limit = g.op("Unsqueeze", sizes.clip if step.to == "image" else sizes.tensor, g.ints(1))
+    limit = of_images(g, sizes.clip if step.to == "image" else sizes.tensor, rows)
     if step.border:
         limit = g.op("Sub", limit, g.const(step.border))
     return replace(rows, boxes=g.op("Min", g.op("Max", rows.boxes, g.const(0.0)), limit))
@@ -119,7 +129,7 @@ def _rescale(g: Graph, rows: Rows, step: Rescale, setting: Setting) -> Rows:
     scale = setting.sizes.scale
     if scale is None:
         return rows
-    return replace(rows, boxes=g.op("Div", rows.boxes, g.op("Unsqueeze", scale, g.ints(1))))
+    return replace(rows, boxes=g.op("Div", rows.boxes, of_images(g, scale, rows)))
 
 
 def _refuse_original(step: Clip) -> str | None:
@@ -135,11 +145,12 @@ def _refuse_one_gain(step: Rescale) -> str | None:
 
 
 def _min_size(g: Graph, rows: Rows, step: MinSize, setting: Setting) -> Rows:
-    low = g.op("Slice", rows.boxes, g.ints(0), g.ints(2), g.ints(2))
-    high = g.op("Slice", rows.boxes, g.ints(2), g.ints(4), g.ints(2))
-    shortest = g.op("ReduceMin", g.op("Sub", high, low), g.ints(2), keepdims=0)
+    axis = 3 if rows.class_boxes else 2
+    low = g.op("Slice", rows.boxes, g.ints(0), g.ints(2), g.ints(axis))
+    high = g.op("Slice", rows.boxes, g.ints(2), g.ints(4), g.ints(axis))
+    shortest = g.op("ReduceMin", g.op("Sub", high, low), g.ints(axis), keepdims=0)
     large = g.op("Greater", shortest, g.const(step.value))
-    large = large if rows.labels else g.op("Unsqueeze", large, g.ints(2))
+    large = large if rows.labels or rows.class_boxes else g.op("Unsqueeze", large, g.ints(2))
     return replace(rows, scores=g.op("Where", large, rows.scores, g.const(DROPPED)))
 
 
@@ -155,9 +166,9 @@ EMITTERS: dict[type[Step], Emitter | str] = {
     Threshold: Emitter(_threshold),
     MultiplyFactor: Emitter(_multiply_factor),
     TopK: Emitter(_top_k, _refuse_count),
-    MaxPerImg: Emitter(_max_per_img, _refuse_count, after_nms=True),
-    Clip: Emitter(_clip, _refuse_original, after_nms=True),
-    Rescale: Emitter(_rescale, _refuse_one_gain, after_nms=True),
+    MaxPerImg: Emitter(_max_per_img, _refuse_count, after_rows=True),
+    Clip: Emitter(_clip, _refuse_original, after_rows=True),
+    Rescale: Emitter(_rescale, _refuse_one_gain, after_rows=True),
     MinSize: Emitter(_min_size),
     Nms: Emitter(emit_nms, _refuse_overlap),
     ScoreVoting: (

@@ -8,7 +8,7 @@ import onnx_ir as ir
 from cutpoint.export.graph import Graph
 from cutpoint.export.graph_rows import DROPPED, KEEP_ABOVE, Rows, Setting, gather, gather_pairs
 from cutpoint.recipes.steps.overlaps import Nms
-from cutpoint.records.head import DenseHead
+from cutpoint.records.head import HeadSpec
 from cutpoint.records.onnx_model import PADDING_LABEL
 
 
@@ -37,6 +37,8 @@ def _shifted_nms(g: Graph, rows: Rows, step: Nms, setting: Setting) -> Rows:
 def _per_class_nms(g: Graph, rows: Rows, step: Nms, setting: Setting) -> Rows:
     """One NMS per class with its own limit, then the best of all classes."""
     limit = setting.limit
+    if rows.class_boxes:  # the operator takes one box for all classes of a row
+        rows = _live_pairs(g, rows, setting.head)
     if rows.labels:  # the pairs of a class are the rows with this label
         classes = g.const(np.arange(setting.head.num_classes).reshape(1, -1, 1), np.int64)
         member = g.op("Equal", g.op("Unsqueeze", rows.labels, g.ints(1)), classes)
@@ -112,7 +114,7 @@ def _pack(
     )
 
 
-def _live_pairs(g: Graph, rows: Rows, head: DenseHead) -> Rows:
+def _live_pairs(g: Graph, rows: Rows, head: HeadSpec) -> Rows:
     """One row per pair: if the rows still have all classes of a location, the pairs that are not dropped."""
     if rows.labels:
         return rows

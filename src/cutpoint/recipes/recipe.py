@@ -10,7 +10,7 @@ from cutpoint.recipes.steps.boxes import Clip, Rescale
 from cutpoint.recipes.steps.overlaps import Nms
 from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
 from cutpoint.recipes.steps.step import Kind, Step
-from cutpoint.records.head import Floor, HeadSpec
+from cutpoint.records.head import Floor, HeadSpec, RoiHead
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,16 @@ def resolve_recipe(definition: str | Mapping[str, Any], spec: HeadSpec, scores: 
             recipe; or a recipe that the candidates are not enough for.
     """
     recipe = Recipe(steps_of(definition, spec))
-    check_served(recipe.steps, spec.floor, scores if spec.has_factor else "class")
+    check_served(recipe.steps, spec.floor, scores if spec.has_factor else "class", spec.rows)
     return recipe
 
 
-def limit_top_k(recipe: Recipe, limit: int) -> Recipe:
+def limit_top_k(recipe: Recipe, limit: int, spec: HeadSpec) -> Recipe:
     """A recipe that ranks no more than ``limit`` of anything, for TensorRT's limit of a TopK.
 
-    Every count is at most ``limit``. The ``limit`` best pairs of the image (locations if NMS is per class) go
-    into NMS, and as many come out. Detections differ only if more would pass. A recipe without NMS has no
-    other ranking.
+    Every count is at most ``limit``. The ``limit`` best pairs of the image (locations if NMS is per class and
+    the classes of a location share a box) go into NMS, and as many come out. Detections differ only if more
+    would pass. A recipe without NMS has no other ranking.
     """
     steps: list[Step] = [
         replace(step, k=min(step.k, limit)) if isinstance(step, TopK | MaxPerImg) else step
@@ -69,7 +69,8 @@ def limit_top_k(recipe: Recipe, limit: int) -> Recipe:
     number, nms = found
     if recipe.get(MaxPerImg) is None:
         steps.insert(number + 1, MaxPerImg(limit))
-    steps.insert(number, TopK(limit, "location" if nms.space == "per_class" else "pair", "image"))
+    shared = nms.space == "per_class" and not (isinstance(spec, RoiHead) and spec.class_boxes)
+    steps.insert(number, TopK(limit, "location" if shared else "pair", "image"))
     return Recipe(tuple(steps))
 
 
@@ -78,9 +79,9 @@ def floor_of(recipe: Recipe) -> Floor | None:
     return next(iter(pair_demands(recipe.steps)), None)
 
 
-def in_graph_form(recipe: Recipe, clip: str, topk_limit: int | None) -> Recipe:
+def in_graph_form(recipe: Recipe, clip: str, topk_limit: int | None, spec: HeadSpec) -> Recipe:
     """The recipe as an ``e2e`` export runs it; with ``clip: tensor`` it stays in network pixels."""
-    recipe = recipe if topk_limit is None else limit_top_k(recipe, topk_limit)
+    recipe = recipe if topk_limit is None else limit_top_k(recipe, topk_limit, spec)
     if clip == "image":
         return recipe
     steps = (replace(step, to="tensor") if isinstance(step, Clip) else step for step in recipe.steps)

@@ -69,6 +69,11 @@ class HeadSpec(ABC):
         """Names of the ``decoded`` cut's outputs."""
 
     @property
+    def rows(self) -> int | None:
+        """The number of locations of an image; null if it depends on the image's size."""
+        return None
+
+    @property
     def output_names(self) -> list[str]:
         """Names of the outputs of ``raw`` and ``decoded`` together, in the order of a trace."""
         return list(dict.fromkeys([*self.raw_names, *self.decoded_names]))
@@ -182,6 +187,11 @@ class RoiHead(HeadSpec):
     coder: dict[str, Any]
 
     @property
+    def rows(self) -> int:
+        """Proposals of an image."""
+        return self.proposals
+
+    @property
     def has_factor(self) -> bool:
         """Whether a factor is multiplied with the class score."""
         return False
@@ -209,6 +219,11 @@ class QueryHead(HeadSpec):
     queries: int
     selected: bool
     score_activation: Literal["softmax", "sigmoid"]
+
+    @property
+    def rows(self) -> int:
+        """Queries of an image."""
+        return self.queries
 
     @property
     def has_factor(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cutpoint.errors import UserError
 from cutpoint.files import write_json
-from cutpoint.records.head import KINDS, DenseHead, Floor, HeadSpec
+from cutpoint.records.head import KINDS, DenseHead, Floor, HeadSpec, QueryHead, RoiHead
 from cutpoint.records.image import InputRecipe
 from cutpoint.records.json_file import FORMAT, KEY, as_record, read_content
 from cutpoint.records.recipe import upgrade_step
@@ -76,6 +76,16 @@ def dense_head(spec: ModelSpec, what: str) -> DenseHead:
         return spec.head
     raise UserError(
         f"model {spec.model}: {what} works for dense heads only, and {spec.head.head} is of the kind "
+        f"{spec.head.kind!r}; leave it out for this model"
+    )
+
+
+def built_head(spec: ModelSpec, what: str) -> DenseHead | RoiHead | QueryHead:
+    """The head of a model that was built from mmdet, of any kind; arguments and errors as ``dense_head``."""
+    if isinstance(spec.head, DenseHead | RoiHead | QueryHead):
+        return spec.head
+    raise UserError(
+        f"model {spec.model}: {what} works for heads of mmdet only, and {spec.head.head} is of the kind "
         f"{spec.head.kind!r}; leave it out for this model"
     )
 

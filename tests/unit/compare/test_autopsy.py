@@ -347,8 +347,8 @@ def test_one_box_for_two(bench):
 
 def test_the_tensor_form_clips_and_compares_in_network_pixels():
     own = recipe_of(*ATSS_STEPS)
-    assert in_graph_form(own, "image", None) == own
-    tensor = in_graph_form(own, "tensor", None)
+    assert in_graph_form(own, "image", None, atss_head()) == own
+    tensor = in_graph_form(own, "tensor", None, atss_head())
     assert [step.name for step in tensor.steps] == [
         *("threshold", "top_k", "clip", "multiply_factor", "min_size", "nms", "max_per_img", "rescale")
     ]
@@ -356,7 +356,7 @@ def test_the_tensor_form_clips_and_compares_in_network_pixels():
     rows = candidates((0, 0, 0, 0.9, 1, (10, 10, 60, 60)))
     (box,) = apply_recipe(tensor, rows, geometry(padded_width=48, padded_height=48), SPEC).boxes
     assert box.tolist() == [20, 20, 96, 96]
-    assert in_graph_form(own, "image", 2).get(TopK).k == 2
+    assert in_graph_form(own, "image", 2, atss_head()).get(TopK).k == 2
 
 
 @pytest.mark.parametrize("head", [atss_head, yolox_head])

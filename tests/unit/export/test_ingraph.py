@@ -80,7 +80,7 @@ def test_a_free_count_has_as_many_rows_as_the_fullest_image(name):
 def test_a_limited_top_k_equals_the_limited_numpy_recipe(head, name):
     spec = HEADS[head]
     recipe = resolve_recipe(name, spec)
-    limited, tensors = limit_top_k(recipe, 2), decoded_tensors(spec, 2)
+    limited, tensors = limit_top_k(recipe, 2, spec), decoded_tensors(spec, 2)
     sizes, rows = sizes_of(2)
     outputs = run_in_graph(spec, limited, tensors, rows)
     for image in range(2):
@@ -90,7 +90,7 @@ def test_a_limited_top_k_equals_the_limited_numpy_recipe(head, name):
         assert_rows(outputs, image, expected)
     # far above what passes the limit changes nothing
     usual = run_in_graph(spec, recipe, tensors, rows, fixed=False)
-    high = run_in_graph(spec, limit_top_k(recipe, 3840), tensors, rows, fixed=False)
+    high = run_in_graph(spec, limit_top_k(recipe, 3840, spec), tensors, rows, fixed=False)
     for key, value in usual.items():
         np.testing.assert_array_equal(high[key], value)
 
@@ -136,8 +136,10 @@ TOP_K = {"step": "top_k", "k": 5}
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
-        ([CAP], "needs one NMS"),
-        ([NMS, NMS], "needs one NMS"),
+        ([TOP_K], "needs an NMS, or a max_per_img or top_k of the image's pairs"),
+        ([NMS, NMS], "can have one NMS"),
+        ([CAP, {"step": "threshold", "quantity": "class", "value": 0.1}], "only clip and rescale may follow"),
+        ([CAP, {"step": "best_class"}, CAP], "best_class after another one"),
         ([CAP, NMS], "no max_per_img may precede it"),
         ([NMS, {"step": "min_size", "value": 1.0}], "one max_per_img, clip and rescale may follow NMS"),
         ([NMS, {"step": "score_voting"}], "score_voting: false"),

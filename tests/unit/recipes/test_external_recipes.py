@@ -114,7 +114,7 @@ def test_every_recipe_takes_every_heads_candidates(base, head):
     rows = [(0, 0, 0, 0.9, 0.9, FAR), (0, 1, 1, 0.8, 0.9, APART)]
     assert run(base, head, *rows).labels.tolist() == [0, 1]
     assert run({"base": base, "score_thr": 0.85}, head, *rows).labels.tolist() in ([0], [])
-    assert limit_top_k(Recipe(steps_of(base, head)), 1).steps
+    assert limit_top_k(Recipe(steps_of(base, head)), 1, head).steps
 
 
 @pytest.mark.parametrize("base", OF_MMDET)
@@ -141,7 +141,8 @@ def test_a_copied_script_runs_on_a_layouts_candidates(base):
     [
         ("ultralytics", "in a graph rescale has a factor for each axis"),
         ({"base": "ultralytics", "gain": "per_axis"}, "does not get the original image's size"),
-        ("queries", "needs one NMS"),
+        ("queries", "a factor for each axis"),
+        ({"base": "detr", "gain": "per_axis"}, "needs an NMS, or a max_per_img or top_k"),
     ],
 )
 def test_what_a_graph_cannot_have(definition, text):

@@ -9,6 +9,7 @@ from tiny import (
     input_recipe,
     model_spec,
     recipe_of,
+    yolox_head,
 )
 
 from cutpoint.recipes.apply import apply_recipe
@@ -262,7 +263,7 @@ def test_without_leaves_one_step_out():
 
 
 def test_a_limit_of_top_k_caps_every_count_and_what_goes_into_nms():
-    recipe = limit_top_k(recipe_of(*ATSS_STEPS[:-1], {"step": "max_per_img", "k": 100}), 50)
+    recipe = limit_top_k(recipe_of(*ATSS_STEPS[:-1], {"step": "max_per_img", "k": 100}), 50, atss_head())
     assert [(step.name, step.k) for step in recipe.steps if isinstance(step, TopK | MaxPerImg)] == [
         ("top_k", 3),
         ("top_k", 50),
@@ -270,7 +271,7 @@ def test_a_limit_of_top_k_caps_every_count_and_what_goes_into_nms():
     ]
     before_nms = recipe.steps[[type(step) for step in recipe.steps].index(Nms) - 1]
     assert before_nms == TopK(50, "pair", "image")
-    assert limit_top_k(recipe_of(*YOLOX_STEPS), 50).get(MaxPerImg).k == 50
+    assert limit_top_k(recipe_of(*YOLOX_STEPS), 50, yolox_head()).get(MaxPerImg).k == 50
 
 
 def random_candidates(seed, count=200):

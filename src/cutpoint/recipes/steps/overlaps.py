@@ -109,7 +109,7 @@ class ScoreVoting(Changing):
 
     def demand(self, so_far: Demands) -> Demands:
         """Pairs that NMS removed count too, and they need not fulfil the demands after NMS."""
-        return replace(so_far, floors=so_far.into_nms, complete=True)
+        return replace(so_far, floors=so_far.into_nms, complete=True, mixed=True)
 
 
 def _codes(c: Candidates) -> np.ndarray:

@@ -10,13 +10,22 @@ from cutpoint.recipes.steps.step import Demands, Frame, Reason, Removing, Step
 from cutpoint.records.candidates import Candidates
 
 
-def ranked(so_far: Demands) -> Demands:
+def ranked(so_far: Demands, best: int | None = None) -> Demands:
     """The demands after a step that ranks pairs by their score.
 
     If it ranks by the class score, a later threshold on the product becomes a demand on the class score only,
     because a pair with a small product may have pushed out another pair.
+
+    Args:
+        so_far: the demands before it.
+        best: the number of the image's best pairs that it keeps; null if it chooses in another way.
     """
-    return replace(so_far, by_class=so_far.by_class or not so_far.multiplied)
+    after = replace(so_far, by_class=so_far.by_class or not so_far.multiplied)
+    if best is None or best < 0:  # a negative number is a slice end
+        return replace(after, mixed=True)
+    if so_far.mixed or (so_far.pairs is not None and so_far.pairs <= best):
+        return after
+    return replace(after, pairs=best)
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,8 @@ class TopK(Removing):
         return c.take(order[np.isin(c.prior[order], best)])
 
     def demand(self, so_far: Demands) -> Demands:
-        return ranked(so_far)
+        pairs = self.per == "image" and (self.unit == "pair" or so_far.one_each)
+        return ranked(so_far, self.k if pairs else None)
 
     def why(self, before: Candidates, row: int, after: Candidates) -> Reason:
         members = np.ones(len(after), bool)
@@ -74,7 +84,7 @@ class MaxPerImg(Removing):
         return candidates.take(best_first(candidates.score)[: self.k])
 
     def demand(self, so_far: Demands) -> Demands:
-        return ranked(so_far)
+        return ranked(so_far, self.k)
 
     def why(self, before: Candidates, row: int, after: Candidates) -> Reason:
         return Reason(self.name, float(after.score.min() - before.score[row]) if len(after) else None)

@@ -27,8 +27,8 @@ from cutpoint.records.head import Floor
 class BestClass(Removing):
     """Keep the best class of each location; the lowest label among equals.
 
-    It has no demand: class score and product rank the classes of a location in the same order, because they
-    share one factor.
+    It has no demand on the score: class score and product rank the classes of a location in the same order,
+    because they share one factor.
     """
 
     name: ClassVar[str] = "best_class"
@@ -41,6 +41,9 @@ class BestClass(Removing):
         first = np.ones(len(candidates), dtype=bool)
         first[1:] = prior[1:] != prior[:-1]
         return candidates.take(order[first])
+
+    def demand(self, so_far: Demands) -> Demands:
+        return replace(so_far, one_each=not so_far.mixed)
 
     def why(self, before: Candidates, row: int, after: Candidates) -> Reason:
         by = rival(after, int(np.flatnonzero(after.prior == before.prior[row])[0]))

@@ -1,7 +1,7 @@
 """The interface of a recipe's steps."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, TypeVar
 
 import numpy as np
@@ -90,6 +90,9 @@ class Demands:
     ``floors``: the demands in order. ``multiplied``: the score is the product by now, with ``root`` its root.
     ``by_class``: pairs were ranked by class score only. ``into_nms``: the demands on the input of the last
     NMS. ``complete``: later steps add no demand.
+    ``one_each``: of each location only the best pair can matter. ``pairs``: only so many of the best pairs
+    can matter; null if all can. ``mixed``: a step chose in another way than by rank, so that later steps do
+    not change the two.
     """
 
     floors: tuple[Floor, ...] = ()
@@ -98,6 +101,9 @@ class Demands:
     by_class: bool = False
     into_nms: tuple[Floor, ...] = ()
     complete: bool = False
+    one_each: bool = False
+    pairs: int | None = None
+    mixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,6 +163,9 @@ class Removing(Step):
     @classmethod
     def causes(cls) -> tuple[str, ...]:
         return (cls.name,)
+
+    def demand(self, so_far: Demands) -> Demands:
+        return replace(so_far, mixed=True)
 
     @abstractmethod
     def why(self, before: Candidates, row: int, after: Candidates) -> Reason:
