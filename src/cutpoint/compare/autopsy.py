@@ -16,7 +16,7 @@ from cutpoint.recipes.recipe import Recipe, in_graph_form, resolve_recipe
 from cutpoint.records.autopsy import SIDES, AutopsyRow, read_autopsy, write_autopsy
 from cutpoint.records.comparison import StepCounts
 from cutpoint.records.detections import Refused, read_results
-from cutpoint.records.head import ExternalHead, Floor
+from cutpoint.records.head import ExternalHead, Floor, QueryHead, RoiHead
 from cutpoint.records.labels import read_labels
 from cutpoint.records.manifest import Manifest, read_manifest
 from cutpoint.records.model import ModelSpec
@@ -47,7 +47,9 @@ def autopsy(*, reference: Side, variant: Side, manifest: str, labels: str, out: 
 
     Boxes without a partner of their image and category at IoU 0.9 (``matching.pair_overlaps``) are followed
     in the other variant's candidates: at the same location and class if both networks saw the same geometry
-    and count the locations alike, or else at the best candidate of the class that overlaps the box.
+    and count the locations alike, or else at the best candidate of the class that overlaps the box. A
+    location is what ``prior`` counts: a prior, or where a proposal or a query comes from. The network may
+    choose its proposals or queries; one that the other side lacks is followed by overlap.
 
     Args:
         reference, variant: the two sides.
@@ -57,7 +59,7 @@ def autopsy(*, reference: Side, variant: Side, manifest: str, labels: str, out: 
             the other side lacks it. ``image_id, category_id, label`` (model class; null if several classes
             are one category), ``score, x1, y1, x2, y2`` (original-image pixels). ``step`` is one of:
             the steps of a recipe and ``max_per_class``, see ``follow.Fate``; ``number``: the step's, from 1;
-            ``no_candidate``: its score there is below the floor of the candidates;
+            ``no_candidate``: its score there is below the floor of the candidates, or no candidate is near;
             ``label_changed``: a box of another category is in its place (IoU 0.9);
             ``drifted``: a box of its category is near (IoU 0.5). These two need a box without a partner, and
             the network and not the recipe must have removed the candidate (no candidate, its score fell by
@@ -69,10 +71,10 @@ def autopsy(*, reference: Side, variant: Side, manifest: str, labels: str, out: 
             ``followed_by``: ``location`` or ``overlap``, with ``level`` and ``prior`` there. ``value``,
             ``there``: the quantity of the floor (class score or its product with the factor) for the side's
             own candidate and for the other's. ``margin``: see there; for ``no_candidate`` how far the value
-            fell at least. ``by_...``: the box that suppressed it or took its location, original-image pixels;
-            ``by_otherwise``: what happened to that one on the side that has the box. ``other_...``: the box
-            in its place, ``shift_px`` the largest move of a coordinate; ``moved_by``: the step that moves it
-            in another way, or ``network``. Null if it does not apply.
+            fell at least, null if that is not known. ``by_...``: the box that suppressed it or took its
+            location, original-image pixels; ``by_otherwise``: what happened to that one on the side that has
+            the box. ``other_...``: the box in its place, ``shift_px`` the largest move of a coordinate;
+            ``moved_by``: the step that moves it in another way, or ``network``. Null if it does not apply.
 
     Raises:
         UserError: the candidates have another specification, or are not enough for the recipe.
@@ -110,7 +112,7 @@ def _find_cases(
             kept = None
             if store and made:
                 followed = Followed(made.recipe, store[1], store[0], made.model)
-                kept = Store(followed, made.floor, made.places)
+                kept = Store(followed, made.floor, made.places, made.chosen)
                 keys = identify(*boxes, kept.followed, category_ids)
             views.append(View(*boxes, paired[own], category_ids, store=kept, keys=keys))
         cases += explain_image(image_id, views[0], views[1])
@@ -127,12 +129,13 @@ def count_steps(path: str) -> StepCounts:
 
 @dataclass(frozen=True)
 class _Opened:
-    """How to read a side's candidates. ``places``: see ``causes.Store``."""
+    """How to read a side's candidates. ``places``, ``chosen``: see ``causes.Store``."""
 
     model: ModelSpec
     recipe: Recipe
     floor: Floor
     places: Hashable
+    chosen: bool = False
 
 
 def _open(side: Side) -> _Opened | None:
@@ -145,7 +148,8 @@ def _open(side: Side) -> _Opened | None:
     fused = scores == "fused" and head.has_factor
     floor = replace(head.floor, quantity="product") if fused else head.floor
     if not isinstance(head, ExternalHead):
-        return _Opened(model, recipe, floor, head.kind)
+        chosen = isinstance(head, RoiHead | QueryHead) and head.selected
+        return _Opened(model, recipe, floor, head.kind, chosen)
     # rows behind an NMS are in the order of their scores, which another file does not have
     places = side.predictions if made.cut == "e2e" else (head.layout, head.num_classes)
     return _Opened(model, recipe, floor, places)

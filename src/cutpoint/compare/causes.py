@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cutpoint.compare.follow import Followed, Key, what_changed
+from cutpoint.compare.missing import why_missing
 from cutpoint.decode.boxes import clip_boxes, scale_to_original
-from cutpoint.decode.pairs import passes
 from cutpoint.iou import box_iou
 from cutpoint.matching import AGREEMENT_IOU, PAIR_IOU, match, pair_nearest
 from cutpoint.recipes.steps.boxes import Clip
@@ -25,11 +25,13 @@ class Store:
     """The candidates of one image: the recipe that was run on them, and their floor.
 
     ``places``: what their priors count. Equal priors are the same location only in stores with equal values.
+    ``chosen``: whether the network chooses its locations, so that one side may lack a location of the other.
     """
 
     followed: Followed
     floor: Floor
     places: Hashable
+    chosen: bool = False
 
     def value(self, key: Key | None, floor: Floor) -> float | None:
         """A candidate's value in the quantity of the floor; null if there is no candidate with this key."""
@@ -162,7 +164,9 @@ def _is_replaced(row: AutopsyRow) -> bool:
             return False
         return row.value - row.there >= row.margin
     if row.step == "best_class":
-        return row.by_otherwise == "best_class"
+        # with a floor on the number of pairs a worse class need not be a candidate
+        worse = ("best_class",) if row.there is not None else ("best_class", "no_candidate")
+        return row.by_otherwise in worse
     return row.step in ("no_candidate", "graph", "not_followed")
 
 
@@ -173,9 +177,7 @@ def _follow(row: AutopsyRow, i: int, ours: View, theirs: View, there: Store) -> 
         the row, and the box of the other side that is in its place, or null.
     """
     own, here, followed = ours.keys[i], ours.store, there.followed
-    alike = (
-        own if here and here.places == there.places and here.followed.geometry == followed.geometry else None
-    )
+    alike = own if here and _are_alike(here, there, own) else None
     key = alike or _overlapping(i, ours, theirs, followed)
     row = replace(row, value=here.value(own, there.floor) if here else None)
     if key is None:
@@ -184,7 +186,7 @@ def _follow(row: AutopsyRow, i: int, ours: View, theirs: View, there: Store) -> 
     row = replace(row, followed_by=found_by, prior=key[0], there=there.value(key, there.floor))
     row = replace(row, step=fate.step, number=fate.number, margin=fate.margin)
     if fate.step == "no_candidate":
-        return _below_the_floor(row, there.floor), None
+        return _missing(row, key, here, there), None
     row = replace(row, level=int(followed.states[0].level[followed.keys(0)[key]]))
     same = here.followed if here and alike else None
     if fate.by:
@@ -204,14 +206,20 @@ def _follow(row: AutopsyRow, i: int, ours: View, theirs: View, there: Store) -> 
     return replace(row, step="drifted", moved_by=moved_by), place
 
 
-def _below_the_floor(row: AutopsyRow, floor: Floor) -> AutopsyRow:
+def _are_alike(here: Store, there: Store, own: Key | None) -> bool:
+    """Whether a candidate's location is a location of the other side too."""
+    if here.places != there.places or here.followed.geometry != there.followed.geometry:
+        return False
+    return not there.chosen or own is None or own[0] in there.followed.states[0].prior
+
+
+def _missing(row: AutopsyRow, key: Key, here: Store | None, there: Store) -> AutopsyRow:
     """A candidate that the other side lacks: its value fell below the floor, or was never above it."""
     if row.value is None:
         raise ValueError(f"image {row.image_id}: prior {row.prior} is among neither side's candidates")
-    margin = row.value - floor.value
-    if bool(passes(np.array(row.value, np.float32), floor.value, floor.inclusive)):
-        return replace(row, margin=margin)
-    return replace(row, step="threshold", margin=-margin)
+    fate = why_missing(key, row.value, there.followed, there.floor)
+    row = replace(row, step=fate.step, number=fate.number, margin=fate.margin)
+    return _taken(row, fate.by, here.followed if here else None, there.followed) if fate.by else row
 
 
 def _taken(row: AutopsyRow, by: Rival, ours: Followed | None, there: Followed) -> AutopsyRow:
