@@ -50,7 +50,11 @@ ZOO = {
     "fsaf": Zoo("fsaf/fsaf_r50_fpn_1x_coco", "fsaf"),
     "gfl": Zoo("gfl/gfl_r50_fpn_1x_coco", "gfl"),
     "ld": Zoo("ld/ld_r18-gflv1-r101_fpn_1x_coco", "gfl"),
+    "lad": Zoo("lad/lad_r50-paa-r101_fpn_2xb8_coco_1x", "atss"),
     "paa": Zoo("paa/paa_r50_fpn_1x_coco", "atss"),
+    "pisa_retinanet": Zoo("pisa/retinanet-r50_fpn_pisa_1x_coco", "retina"),
+    "pisa_ssd300": Zoo("pisa/ssd300_pisa_coco", "ssd"),
+    "centernet_update": Zoo("centernet/centernet-update_r50_fpn_8xb8-amp-lsj-200e_coco", "fcos_boxes"),
     "fcos": Zoo("fcos/fcos_r50-caffe_fpn_gn-head_1x_coco", "fcos"),
     "fcos_tricks": Zoo(
         "fcos/fcos_r50-caffe_fpn_gn-head-center-normbbox-centeronreg-giou_1x_coco", "fcos_strides"
@@ -60,6 +64,7 @@ ZOO = {
     "yolox_tiny": Zoo("yolox/yolox_tiny_8xb8-300e_coco", "yolox"),
     "yolox_nano": Zoo("yolox/yolox_nano_8xb8-300e_coco", "yolox"),
     "rtmdet_tiny": Zoo("rtmdet/rtmdet_tiny_8xb32-300e_coco", "rtmdet"),
+    "rtmdet_ins_tiny": Zoo("rtmdet/rtmdet-ins_tiny_8xb32-300e_coco", "rtmdet"),
     "ssd300": Zoo("ssd/ssd300_coco", "ssd"),
     "ssd512": Zoo("ssd/ssd512_coco", "ssd"),
     "ssdlite": Zoo("ssd/ssdlite_mobilenetv2-scratch_8xb24-600e_coco", "ssd"),
@@ -99,6 +104,7 @@ OUTPUTS = {
     "gfl": {"gfl_cls": CLASS, "gfl_reg": (2.0, 0.0)},
     "fcos": {"conv_cls": CLASS, "conv_reg": (0.4, 3.2), "conv_centerness": (1.5, 0.5)},
     "fcos_strides": {"conv_cls": CLASS, "conv_reg": (1.0, 3.0), "conv_centerness": (1.5, 0.5)},
+    "fcos_boxes": {"conv_cls": CLASS, "conv_reg": (1.0, 3.0)},
     "fovea": {"conv_cls": CLASS, "conv_reg": (0.4, 0.3)},
     "yolox": {
         "multi_level_conv_cls": CLASS,
@@ -141,10 +147,6 @@ def zoo_config(name: str, narrow: bool = True) -> Config:
     """
     config = load_config(f"mmdet::{ZOO[name].config}.py")
     model = config.model
-    if model.type == "KnowledgeDistillationSingleStageDetector":  # only the student detects
-        model.type = "SingleStageDetector"
-        for key in [key for key in model if key.startswith(("teacher", "eval_teacher", "output_feature"))]:
-            del model[key]
     if "nms_pre" in model.test_cfg:
         model.test_cfg.nms_pre = SINGLE_NMS_PRE if model.type in ("YOLOF", "YOLOV3") else NMS_PRE
         model.test_cfg.max_per_img = MAX_PER_IMG
@@ -247,6 +249,8 @@ def spread(
     def rescale(conv: nn.Conv2d, inputs: tuple[Tensor], output: Tensor) -> Tensor | None:
         if conv in done:  # shared between levels: the finest, which comes first, decides
             return None
+        if output is inputs[0]:  # a branch that is left out
+            return None
         done.add(conv)
         if not conv.weight.any():
             conv.weight.normal_()
@@ -315,9 +319,9 @@ def count_candidates(detector: nn.Module, image: Tensor) -> np.ndarray:
         return np.array([int(level.sum()) for level in passed])
     scores = [class_scores(head, level) for level in outputs[0]]
     threshold = head.test_cfg.score_thr
-    if type(head).__name__ in ("YOLOXHead", "PAAHead"):
+    if type(head).__name__ in ("YOLOXHead", "PAAHead", "LADHead"):
         scores = [s * factor[:, None].sigmoid() for s, factor in zip(scores, outputs[2], strict=True)]
-        if type(head).__name__ == "PAAHead":
+        if type(head).__name__ != "YOLOXHead":
             scores = [level.sqrt() for level in scores]
     return np.array([int((level > threshold).sum()) for level in scores])
 

@@ -1,10 +1,19 @@
 """mmdet's heads, patched, against mmdet's own."""
 
+import copy
+
 import numpy as np
 import onnxruntime
 import pytest
 import torch
-from mmdet.models.dense_heads import SSDHead, TOODHead, VFNetHead
+from mmdet.models.dense_heads import (
+    RTMDetInsHead,
+    RTMDetInsSepBNHead,
+    SSDHead,
+    TOODHead,
+    VFNetHead,
+)
+from mmengine.config import ConfigDict
 from torch import nn
 from torch._dynamo.exc import UserError
 
@@ -154,3 +163,60 @@ def test_ssd_predicts():
         # when this fails, mmdet is mended and the patch can go
         with pytest.raises(AttributeError, match="loss_cls"):
             detector.bbox_head.predict_by_feat(*levels, batch_img_metas=meta, rescale=True)
+
+
+@pytest.mark.parametrize("kind", [RTMDetInsHead, RTMDetInsSepBNHead])
+def test_rtmdet_ins_gives_the_boxes_that_come_with_its_masks(kind):
+    plain = kind(
+        num_classes=3,
+        in_channels=32,
+        feat_channels=32,
+        stacked_convs=1,
+        anchor_generator={"type": "MlvlPointGenerator", "offset": 0, "strides": [8, 16]},
+        bbox_coder={"type": "DistancePointBBoxCoder"},
+        loss_cls={"type": "QualityFocalLoss", "use_sigmoid": True},
+        loss_bbox={"type": "GIoULoss"},
+        test_cfg=ConfigDict(
+            nms_pre=60,
+            min_bbox_size=0,
+            score_thr=0.05,
+            nms={"type": "nms", "iou_threshold": 0.6},
+            max_per_img=100,
+            mask_thr_binary=0.5,
+        ),
+    )
+    randomised(plain)
+    for part in plain.rtm_reg.modules():
+        if isinstance(part, nn.Conv2d):
+            part.bias.fill_(2.0)  # distances above 0
+    patched = copy.deepcopy(plain)
+    patches.apply(Detector(patched))
+    features = (3 * noise(2, 12, 16), 3 * noise(2, 6, 8))
+    metas = [
+        {"img_shape": shape, "ori_shape": (180, 250), "scale_factor": (0.5, 0.5)}
+        for shape in ((96, 128), (80, 100))
+    ]
+    with torch.no_grad():
+        whole, boxes = plain(features), patched(features)
+        assert (len(whole), len(boxes)) == (4, 2)
+        theirs = plain.predict_by_feat(*whole, batch_img_metas=metas, rescale=True)
+        ours = patched.predict_by_feat(*boxes, batch_img_metas=metas, rescale=True)
+    for image, (expected, found) in enumerate(zip(theirs, ours, strict=True)):
+        assert len(expected) > 20, image
+        assert {"masks"} == set(expected.keys()) - set(found.keys()) - {"kernels", "priors"}
+        for key in ("bboxes", "scores", "labels"):
+            assert torch.equal(found[key], expected[key])
+    assert patched.state_dict().keys() == plain.state_dict().keys()  # checkpoints have the mask branch
+
+
+@pytest.mark.parametrize(
+    "config", ["ld/ld_r18-gflv1-r101_fpn_1x_coco", "lad/lad_r50-paa-r101_fpn_2xb8_coco_1x"]
+)
+def test_of_a_distillation_only_the_student_is_built(config):
+    config = load_config(f"mmdet::{config}.py")
+    assert config.model.teacher_ckpt.startswith("http")
+    detector = build_detector(config, None)
+    assert type(detector).__name__ == "SingleStageDetector"
+    assert not hasattr(detector, "teacher_model")
+    assert type(detector.bbox_head).__name__ == config.model.bbox_head.type
+    assert config.model.type != "SingleStageDetector"  # the config stays as it is

@@ -17,7 +17,7 @@ from cutpoint.errors import UserError
             "grid_rcnn/grid-rcnn_r50_fpn_gn-head_2x_coco",
             "detector GridRCNN is not supported: it is a two-stage",
         ),
-        ("yolact/yolact_r50_1xb8-55e_coco", "detector YOLACT is not supported: its Fast NMS reads"),
+        ("yolact/yolact_r50_1xb8-55e_coco", "detector YOLACT is not supported: it runs Fast NMS"),
         (
             "glip/glip_atss_swin-t_a_fpn_dyhead_pretrain_obj365",
             "detector GLIP is not supported: it takes a text",

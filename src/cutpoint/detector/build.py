@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import mmdet
+from mmdet.models.detectors import LAD, KnowledgeDistillationSingleStageDetector
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import Config, ConfigDict
@@ -14,8 +15,12 @@ from mmengine.utils import get_installed_path
 from cutpoint.detector import patches
 from cutpoint.detector.checkpoint import load_weights
 from cutpoint.detector.mmdet_types import Detector
-from cutpoint.detector.typenames import type_name
+from cutpoint.detector.typenames import find_type, type_name
 from cutpoint.errors import UserError, did_you_mean
+
+# mmdet's detectors that hold a teacher beside the student, which alone detects.
+DISTILLED = (KnowledgeDistillationSingleStageDetector, LAD)
+OF_THE_TEACHER = ("teacher", "eval_teacher")
 
 
 def load_config(name: str) -> Config:
@@ -59,7 +64,7 @@ def build_detector(config: Config, checkpoint: str | None) -> Detector:
     """
     register_all_modules(init_default_scope=True)
     try:
-        model = MODELS.build(without_downloads(model_config(config)))
+        model = MODELS.build(without_downloads(only_student(model_config(config))))
     except Exception as error:  # the config is the user's: anything can go wrong in it
         name, reason = type_name(config.model.get("type")), f"{type(error).__name__}: {error}"
         raise UserError(f"model {name}: mmdet cannot build it ({reason})") from error
@@ -83,6 +88,24 @@ def model_config(config: Config) -> ConfigDict:
     model = copy.deepcopy(config.model)
     if config.get("data_preprocessor") is not None:
         model.setdefault("data_preprocessor", config.data_preprocessor)
+    return model
+
+
+def only_student(model: ConfigDict) -> ConfigDict:
+    """A copy without the teacher of a distillation; other detectors stay as they are.
+
+    While it is built, the teacher loads its weights, from the network as a rule. Its weights are not in the
+    checkpoint of the student: the detectors hide them from ``state_dict``.
+
+    Source:
+        ``KnowledgeDistillationSingleStageDetector`` and ``LAD``, mmdet/models/detectors/kd_one_stage.py and
+        lad.py, mmdet 3.3.0.
+    """
+    model = copy.deepcopy(model)
+    if find_type(model.get("type"), MODELS) in DISTILLED:
+        model.type = "mmdet.SingleStageDetector"
+        for key in [key for key in model if key.startswith(OF_THE_TEACHER)]:
+            del model[key]
     return model
 
 

@@ -218,16 +218,22 @@ def _floor(recipe: list[Step], candidate_floor: float | None) -> Floor:
 HEADS: dict[str, Reading] = {
     "ATSSHead": Reading(coders.delta, factor="centerness"),
     "AutoAssignHead": Reading(coders.distance, factor="objectness"),
+    "CenterNetUpdateHead": Reading(coders.distance),
     "DDODHead": Reading(coders.delta, factor="iou"),
     "FCOSHead": Reading(coders.distance, factor="centerness"),
     "FSAFHead": Reading(coders.tblr),
     "FoveaHead": Reading(coders.fovea, recipe=_fovea_recipe),
     "FreeAnchorRetinaHead": Reading(coders.delta),
     "GFLHead": Reading(coders.integral),
+    "LADHead": Reading(coders.delta, factor="iou", recipe=_paa_recipe),
     "LDHead": Reading(coders.integral),
     "NASFCOSHead": Reading(coders.distance, factor="centerness"),
     "PAAHead": Reading(coders.delta, factor="iou", recipe=_paa_recipe),
+    "PISARetinaHead": Reading(coders.delta),
+    "PISASSDHead": Reading(coders.delta),
     "RTMDetHead": Reading(coders.distance),
+    "RTMDetInsHead": Reading(coders.distance),
+    "RTMDetInsSepBNHead": Reading(coders.distance),
     "RTMDetSepBNHead": Reading(coders.distance),
     "RepPointsHead": Reading(
         coders.points, recipe=lambda head, reading: _base_recipe(head, reading, clip=True)

@@ -5,9 +5,11 @@ import inspect
 import textwrap
 import types
 from collections.abc import Callable
+from typing import Any
 
 import torch
-from mmdet.models.dense_heads import SSDHead, TOODHead, VFNetHead, tood_head
+from mmdet.models.dense_heads import RTMDetInsHead, SSDHead, TOODHead, VFNetHead, tood_head
+from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from torch import Tensor, nn
 
 BAKED_BATCH = "torch.cat([anchor for _ in range(b)])"
@@ -22,6 +24,8 @@ def apply(detector: nn.Module) -> None:
       to the example's batch. We know of no upstream issue. ``repeat`` does the same.
     - ``VFNetHead.star_dcn_offset`` fills a tensor with twelve assignments per level. Each becomes a scatter
       in the graph, and most of the export's time went there. Stacking the channels gives the same bits.
+    - ``RTMDetInsHead`` gives its boxes only. Its mask branch is not run, and ``predict`` is the one of
+      ``RTMDetHead``, which the masks' one repeats for the boxes.
 
     Args:
         detector: what ``MODELS.build`` returned.
@@ -33,6 +37,8 @@ def apply(detector: nn.Module) -> None:
         head.forward = types.MethodType(_tood_forward(), head)
     elif isinstance(head, VFNetHead):
         head.star_dcn_offset = types.MethodType(_star_dcn_offset, head)
+    elif isinstance(head, RTMDetInsHead):
+        _leave_masks_out(head)
 
 
 @functools.cache
@@ -45,6 +51,21 @@ def _tood_forward() -> Callable:
     code = compile(source.replace(BAKED_BATCH, "anchor.repeat(b, 1)"), tood_head.__file__, "exec")
     exec(code, vars(tood_head), defined)
     return defined["forward"]
+
+
+def _leave_masks_out(head: RTMDetInsHead) -> None:
+    """The weights of the mask branch stay, since checkpoints have them."""
+    branches = (head.mask_head, *head.kernel_convs.modules(), *head.rtm_kernel.modules())
+    for module in branches:
+        module.forward = _passed_on
+    network = head.forward
+    head.forward = lambda features: network(features)[:2]
+    for name in ("predict_by_feat", "_predict_by_feat_single"):
+        setattr(head, name, types.MethodType(getattr(BaseDenseHead, name), head))
+
+
+def _passed_on(features: Any) -> Any:
+    return features
 
 
 def _star_dcn_offset(self: VFNetHead, bbox_pred: Tensor, gradient_mul: float, stride: int) -> Tensor:

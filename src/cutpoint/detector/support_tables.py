@@ -40,10 +40,13 @@ _MASKS = "it gives masks, and its boxes are made of them"
 _TEXT = "it takes a text beside the image"
 _TRACKER = "it is a tracker; take the config of its detector"
 _SEMI = "it holds a student and a teacher; take the config of the detector that it trains"
+_KERNELS = "its predict keeps the parameters of a mask head beside each box, and Cutpoint has no such step"
+_CORNERS = "its boxes are pairs of corners that predict matches, and Cutpoint has no such step"
+_BASE = "it is a base class"
 REFUSED_DETECTORS = {
-    "BoxInst": "its boxes come with the parameters of a mask head, which Cutpoint does not read",
-    "CondInst": "its boxes come with the parameters of a mask head, which Cutpoint does not read",
-    "CornerNet": "its boxes are pairs of corners that are matched after the head",
+    "BoxInst": _KERNELS,
+    "CondInst": _KERNELS,
+    "CornerNet": _CORNERS,
     "CrowdDet": "its proposals have two boxes each",
     "DDQDETR": "it runs NMS between its encoder and its decoder",
     "Detectron2Wrapper": "it is a model of Detectron2, not of mmdet",
@@ -58,7 +61,8 @@ REFUSED_DETECTORS = {
     "SOLOv2": _MASKS,
     "SemiBaseDetector": _SEMI,
     "SoftTeacher": _SEMI,
-    "YOLACT": "its Fast NMS reads the mask coefficients, and Cutpoint has no such step",
+    "SingleStageInstanceSegmentor": _MASKS,
+    "YOLACT": "it runs Fast NMS, and Cutpoint has no such step",
     "CascadeRCNN": _TWO_STAGE,
     "FasterRCNN": _TWO_STAGE,
     "GridRCNN": _TWO_STAGE,
@@ -72,6 +76,8 @@ REFUSED_DETECTORS = {
     "TridentFasterRCNN": _TWO_STAGE,
     "TwoStageDetector": _TWO_STAGE,
     "TwoStagePanopticSegmentor": "it gives a panoptic segmentation",
+    "BaseMOTModel": _TRACKER,
+    "DetectionTransformer": _BASE,
     "BaseReID": "it compares image crops and detects nothing",
     "ByteTrack": _TRACKER,
     "DeepSORT": _TRACKER,
@@ -85,7 +91,36 @@ REFUSED_DETECTORS = {
 # ---- heads of one stage; the dense heads that are served are the rows of ``heads.HEADS``
 
 QUERY_HEADS = frozenset({"ConditionalDETRHead", "DABDETRHead", "DETRHead", "DINOHead", "DeformableDETRHead"})
-REFUSED_HEADS: dict[str, str] = {}
+_RPN = "it gives proposals without classes; it belongs into a two-stage detector"
+REFUSED_HEADS = {
+    "ATSSVLFusionHead": _TEXT,
+    "AnchorFreeHead": _BASE,
+    "AnchorHead": _BASE,
+    "BoxInstBboxHead": _KERNELS,
+    "BoxInstMaskHead": _MASKS,
+    "CascadeRPNHead": _RPN,
+    "CenterNetHead": "its local maxima are a step of its own",
+    "CentripetalHead": _CORNERS,
+    "CondInstBboxHead": _KERNELS,
+    "CondInstMaskHead": _MASKS,
+    "CornerHead": _CORNERS,
+    "DDQDETRHead": "its detector runs NMS between encoder and decoder",
+    "DecoupledSOLOHead": _MASKS,
+    "DecoupledSOLOLightHead": _MASKS,
+    "EmbeddingRPNHead": _RPN,
+    "GARPNHead": _RPN,
+    "GARetinaHead": "the network makes its anchors",
+    "GroundingDINOHead": _TEXT,
+    "GuidedAnchorHead": _BASE,
+    "Mask2FormerHead": _MASKS,
+    "MaskFormerHead": _MASKS,
+    "RPNHead": _RPN,
+    "SOLOHead": _MASKS,
+    "SOLOV2Head": _MASKS,
+    "StageCascadeRPNHead": _RPN,
+    "YOLACTHead": "its predict runs Fast NMS, and Cutpoint has no such step",
+    "YOLACTProtonet": _MASKS,
+}
 
 # ---- RoI detectors
 
