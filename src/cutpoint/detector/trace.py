@@ -18,14 +18,17 @@ from cutpoint.detector import operators
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.kinds import find_kind
+from cutpoint.detector.trace_check import Sides, check_sides, find_conditions, find_violated, recording
 from cutpoint.errors import UserError
 from cutpoint.files import replacing
-from cutpoint.records.head import DenseHead, HeadSpec
+from cutpoint.records.head import DenseHead, HeadSpec, RoiHead
 from cutpoint.records.model import read_spec
 
 # The recipe steps in the graph are written for these opsets, and the exporters write them.
 OPSETS = {"dynamo": range(18, 23), "torchscript": range(18, 21)}
 DEFORMABLE_OPSET = 19
+# ONNX Runtime 1.31 implements RoiAlign of opset 16, not the one of opset 22 (onnxruntime issue 27731).
+ROI_ALIGN_LAST = 21
 # The stride of the coarsest level of RPNs and of deformable transformers.
 COARSEST = 64
 
@@ -53,14 +56,20 @@ def trace_model(
         exporter: ``dynamo``, or torch's older ``torchscript``: opset 18 to 20, no deformable convolution.
 
     Raises:
-        UserError: a static shape is not a multiple of the model's divisor, or the exporter does not write the
-            opset or an operator.
+        UserError: a static shape is not a multiple of the model's divisor, the exporter does not write the
+            opset or an operator, ONNX Runtime does not implement it, or the graph does not serve every input
+            that was asked for.
     """
     if opset not in OPSETS[exporter]:
         first, last = OPSETS[exporter][0], OPSETS[exporter][-1]
         raise UserError(f"opset {opset}: the exporter {exporter} writes {first} to {last} here")
     model_spec = read_spec(spec)
     head, kind = model_spec.head, find_kind(model_spec, "the trace")
+    if isinstance(head, RoiHead) and opset > ROI_ALIGN_LAST:
+        raise UserError(
+            f"opset {opset}: ONNX Runtime has no RoiAlign of it, which {head.head} needs; use opset "
+            f"{ROI_ALIGN_LAST} or older"
+        )
     detector = build_detector(load_config(config), checkpoint)
     cuts = kind.cuts(detector, head).eval()
     dynamic = isinstance(shape, str)
@@ -101,19 +110,27 @@ def _by_dynamo(
         batch = torch.export.Dim("batch")
         shapes = {name: {0: batch} for name in example}
         shapes["images"] |= {2: _side("height", multiple), 3: _side("width", multiple)}
-    program: Any = torch.onnx.export(
-        cuts,
-        tuple(example.values()),
-        input_names=list(example),
-        output_names=cuts.spec.output_names,
-        dynamic_shapes=shapes,
-        opset_version=opset,
-        custom_translation_table=operators.TRANSLATIONS,
-        dynamo=True,
-        verbose=False,
-    )
+    with recording() as captured:
+        program: Any = torch.onnx.export(
+            cuts,
+            tuple(example.values()),
+            input_names=list(example),
+            output_names=cuts.spec.output_names,
+            dynamic_shapes=shapes,
+            opset_version=opset,
+            custom_translation_table=operators.TRANSLATIONS,
+            dynamo=True,
+            verbose=False,
+        )
+    violated = find_violated(find_conditions(captured[-1]), multiple) if multiple else None
+    if violated:
+        raise UserError(
+            f"exporter dynamo: the model's code takes another branch where {violated} does not hold, and the "
+            "file would have one branch only. Use `shape: [height, width]`, a static shape"
+        )
     program.optimize()
     model: ir.Model = program.model
+    check_sides(model, _wanted(example, multiple), "dynamo")
     return model
 
 
@@ -141,6 +158,8 @@ def _by_torchscript(
         if source is not None and source.is_initializer():
             node.outputs[0].replace_all_uses_with(source)
             result.graph.remove(node, safe=True)
+    # this exporter names a side and does not know that it is a multiple
+    check_sides(result, _wanted(example, 1 if multiple else None), "torchscript")
     return result
 
 
@@ -157,6 +176,16 @@ def _example_size(head: HeadSpec, divisor: int) -> tuple[int, int]:
     coarsest = max(multiple, *(side for stride in strides for side in stride))
     height, width = (math.ceil(cells * coarsest / multiple) * multiple for cells in (3, 4))
     return height, width
+
+
+def _wanted(example: dict[str, torch.Tensor], multiple: int | None) -> dict[str, Sides]:
+    """The sides of each input that the written file must have."""
+    wanted: dict[str, Sides] = {name: tuple(value.shape) for name, value in example.items()}
+    if multiple is None:
+        return wanted
+    height, width = (name if multiple == 1 else f"{multiple}*{name}" for name in ("height", "width"))
+    wanted = {name: ("batch", *sides[1:]) for name, sides in wanted.items()}
+    return wanted | {"images": ("batch", wanted["images"][1], height, width)}
 
 
 def _side(name: str, multiple: int) -> torch.export.Dim:
