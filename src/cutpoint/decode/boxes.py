@@ -65,6 +65,21 @@ def decode_boxes(
     return found if isinstance(found, tuple) else (found, None)
 
 
+def refine_boxes(coder: dict[str, Any], boxes: Any, deltas: Any, xp: ModuleType = np) -> Any:
+    """The boxes that a stage of a two-stage detector makes of its proposals, not clipped.
+
+    Args:
+        coder: ``RoiHead.coder``.
+        boxes: ``(..., 4)`` float32 network pixels.
+        deltas: ``(..., 4)`` float32; both broadcast.
+        xp: ``numpy`` or ``torch``, to match the arrays.
+
+    Returns:
+        ``(..., 4)`` float32 network pixels.
+    """
+    return CODERS[coder["type"]](boxes, deltas, None, 0, coder, xp)
+
+
 def _of_level(table: Any, level: int | np.ndarray, xp: ModuleType = np) -> Any:
     """A level's row of a table, float32; or ``(N, columns)``, the rows of several levels."""
     if isinstance(level, int):

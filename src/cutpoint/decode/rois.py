@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cutpoint.decode.boxes import CODERS
+from cutpoint.decode.boxes import refine_boxes
 from cutpoint.decode.pairs import activated, finish_rows
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.head import RoiHead
@@ -33,7 +33,7 @@ def from_rois(
 
     def boxes_of(row: np.ndarray, label: np.ndarray) -> np.ndarray:
         own = deltas.reshape(len(deltas), -1, 4)[row, label] if spec.class_boxes else deltas[row]
-        boxes: np.ndarray = CODERS[spec.coder["type"]](proposals[row], own, None, 0, spec.coder, np)
+        boxes: np.ndarray = refine_boxes(spec.coder, proposals[row], own)
         return boxes
 
     return finish_rows(priors, activated(logits, spec.score_activation), boxes_of, spec.floor)
@@ -57,4 +57,4 @@ def decode_proposals(spec: RoiHead, proposals: Any, deltas: Any, xp: ModuleType 
     if spec.class_boxes:
         proposals = proposals[..., None, :]
         deltas = deltas.reshape(*deltas.shape[:-1], spec.num_classes, 4)
-    return CODERS[spec.coder["type"]](proposals, deltas, None, 0, spec.coder, xp)
+    return refine_boxes(spec.coder, proposals, deltas, xp)

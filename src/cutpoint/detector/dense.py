@@ -9,6 +9,7 @@ from torch.utils import _pytree as pytree
 
 from cutpoint.decode.boxes import decode_boxes
 from cutpoint.detector.cuts import Cuts
+from cutpoint.detector.grid import grid_anchors, grid_points
 from cutpoint.detector.halves import Halves, Metas
 from cutpoint.detector.mmdet_types import Detector
 from cutpoint.records.head import DenseHead, Part
@@ -56,15 +57,11 @@ class DenseCuts(Cuts[DenseHead]):
 
     def _priors(self, level: int, height: int, width: int) -> Tensor:
         """``(cells * anchors, 4)`` anchors, or ``(cells, 2)`` points; see ``boxes.level_priors``."""
-        stride_x, stride_y = self.spec.strides[level]
-        x = (torch.arange(width) + self.spec.point_offset) * stride_x
-        y = (torch.arange(height) + self.spec.point_offset) * stride_y
-        x = x.to(torch.float32).expand(height, width).reshape(-1)
-        y = y.to(torch.float32).unsqueeze(1).expand(height, width).reshape(-1)
+        stride = self.spec.strides[level]
         if self.spec.anchors is None:
-            return torch.stack([x, y], 1)
+            return grid_points(stride, height, width, self.spec.point_offset)
         anchors: Tensor = getattr(self, f"anchors_{level}")
-        return (torch.stack([x, y, x, y], 1).unsqueeze(1) + anchors).reshape(-1, 4)
+        return grid_anchors(anchors, stride, height, width)
 
 
 def head_tensors(detector: Detector, images: Tensor) -> list[Tensor]:

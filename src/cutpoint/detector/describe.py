@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
-from mmdet.models.detectors import DetectionTransformer
+from mmdet.models.detectors import DetectionTransformer, TwoStageDetector
 from mmengine.config import Config
 
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.classes import find_class_names, trained_order
 from cutpoint.detector.describe_input import describe_input
 from cutpoint.detector.describe_queries import describe_queries
+from cutpoint.detector.describe_rois import describe_rois
 from cutpoint.detector.heads import describe_head
 from cutpoint.detector.mmdet_types import Detector
 from cutpoint.detector.support import find_refusal
@@ -47,9 +48,10 @@ def describe_model(
     with located(f"model {model}, {config}"):
         made = describe_input(mmdet_config)
     detector = build_detector(mmdet_config, checkpoint)
-    if not hasattr(detector, "bbox_head"):
+    if not hasattr(detector, "bbox_head") and not isinstance(detector, TwoStageDetector):
         raise UserError(f"model {model}: {type(detector).__name__} has no bbox_head; {SERVED}")
-    head = _reader(detector)(detector, candidate_floor)
+    with located(f"model {model}"):
+        head = _reader(detector)(detector, candidate_floor)
     classes = find_class_names(model, mmdet_config, checkpoint, head.num_classes, class_names)
     spec = ModelSpec(model, tuple(classes), head, made)
     order = trained_order(mmdet_config, classes)
@@ -62,7 +64,10 @@ def _reader(detector: Detector) -> Callable[[Detector, float | None], HeadSpec]:
     return next(found, lambda dense, candidate_floor: describe_head(dense.bbox_head, candidate_floor))
 
 
-READERS: dict[type, Callable[[Detector, float | None], HeadSpec]] = {DetectionTransformer: describe_queries}
+READERS: dict[type, Callable[[Detector, float | None], HeadSpec]] = {
+    DetectionTransformer: describe_queries,
+    TwoStageDetector: describe_rois,
+}
 """Detector and ``candidate_floor`` in, specification out; by the class that the detector inherits from.
 Detectors with one dense head have no row."""
 

@@ -66,7 +66,7 @@ def describe_head(head: Head, candidate_floor: float | None) -> DenseHead:
         score_activation=activation,
         factor_activation="sigmoid",
         coder=coder,
-        floor=_floor(recipe, candidate_floor),
+        floor=threshold_floor(recipe, candidate_floor),
         recipe=tuple(recipe),
     )
 
@@ -125,7 +125,7 @@ def _base_post_process(head: Head, has_factor: bool) -> list[Step]:
         steps.append({"step": "multiply_factor"})
     if config.get("min_bbox_size", -1) >= 0:
         steps.append({"step": "min_size", "value": float(config.min_bbox_size)})
-    return [*steps, _nms(config), {"step": "max_per_img", "k": int(config.max_per_img)}]
+    return [*steps, nms_step(config), {"step": "max_per_img", "k": int(config.max_per_img)}]
 
 
 def _fovea_recipe(head: Head, reading: Reading) -> list[Step]:
@@ -149,7 +149,7 @@ def _yolox_recipe(head: Head, reading: Reading) -> list[Step]:
         {"step": "threshold", "quantity": "product", "value": threshold, "inclusive": True},
         {"step": "rescale", "operation": "divide"},
         {"step": "multiply_factor"},
-        _nms(head.test_cfg),
+        nms_step(head.test_cfg),
     ]
 
 
@@ -178,7 +178,7 @@ def _paa_recipe(head: Head, reading: Reading) -> list[Step]:
     steps.append({"step": "threshold", "quantity": "product", "value": value, "inclusive": False})
     if head.bbox_coder.clip_border:
         steps.append({"step": "clip"})
-    steps += [{"step": "rescale", "operation": "divide"}, _nms(config)]
+    steps += [{"step": "rescale", "operation": "divide"}, nms_step(config)]
     if config.max_per_img > 0:
         steps.append({"step": "max_per_img", "k": int(config.max_per_img)})
     if head.with_score_voting:
@@ -186,20 +186,28 @@ def _paa_recipe(head: Head, reading: Reading) -> list[Step]:
     return steps
 
 
-def _nms(config: dict[str, Any]) -> Step:
-    """``batched_nms`` and ``nms``, mmcv/ops/nms.py, mmcv 2.1.0, with their defaults except for the IoU."""
+def nms_step(config: dict[str, Any], where: str = "test_cfg") -> Step:
+    """``batched_nms`` and ``nms``, mmcv/ops/nms.py, mmcv 2.1.0, with their defaults except for the IoU.
+
+    Args:
+        config: has the key ``nms``.
+        where: names ``config`` in the message.
+
+    Raises:
+        UserError: another type, or another setting.
+    """
     nms = config.get("nms")
     if not nms or nms.get("type", "nms") not in ("nms", mmcv_nms) or "iou_threshold" not in nms:
-        raise UserError(f"test_cfg.nms {nms}: only type 'nms' with an iou_threshold is supported")
+        raise UserError(f"{where}.nms {nms}: only type 'nms' with an iou_threshold is supported")
     for key in nms:
         if key in ("type", "iou_threshold") or (key in NMS_DEFAULTS and nms[key] == NMS_DEFAULTS[key]):
             continue
         may = f"only its default, {NMS_DEFAULTS[key]}, is allowed" if key in NMS_DEFAULTS else "remove it"
-        raise UserError(f"test_cfg.nms.{key} {nms[key]}: not supported; {may}")
+        raise UserError(f"{where}.nms.{key} {nms[key]}: not supported; {may}")
     return {"step": "nms", "iou_threshold": float(nms["iou_threshold"])}
 
 
-def _floor(recipe: list[Step], candidate_floor: float | None) -> Floor:
+def threshold_floor(recipe: list[Step], candidate_floor: float | None) -> Floor:
     """The floor on the quantity that the recipe thresholds."""
     threshold = next(s for s in recipe if s["step"] == "threshold" and s["quantity"] in ("class", "product"))
     own = threshold["value"]

@@ -8,8 +8,9 @@ from cutpoint.detector.dense import DenseCuts, DenseHalves
 from cutpoint.detector.halves import Halves
 from cutpoint.detector.mmdet_types import Detector
 from cutpoint.detector.queries import QueryCuts, QueryHalves
+from cutpoint.detector.rois import RoiHalves, RpnCuts
 from cutpoint.errors import UserError
-from cutpoint.records.head import DenseHead, HeadSpec, QueryHead
+from cutpoint.records.head import DenseHead, HeadSpec, QueryHead, RoiHead
 from cutpoint.records.model import ModelSpec
 
 
@@ -23,6 +24,7 @@ class Kind:
 
 KINDS: dict[type[HeadSpec], Kind] = {
     DenseHead: Kind(DenseCuts, DenseHalves),
+    RoiHead: Kind(RpnCuts, RoiHalves),
     QueryHead: Kind(QueryCuts, QueryHalves),
 }
 
@@ -39,7 +41,7 @@ def open_cuts(detector: Detector, spec: ModelSpec, what: str) -> Cuts[Any]:
         UserError: torch does not serve this kind of head.
     """
     cuts: Cuts[Any] = find_kind(spec, what).cuts(detector, spec.head)
-    return cuts.eval()
+    return cuts.to(next(detector.parameters()).device).eval()
 
 
 def open_halves(detector: Detector, spec: ModelSpec) -> Halves:

@@ -31,7 +31,7 @@ DENSE_DETECTORS = frozenset(
         "YOLOX",
     }
 )
-ROI_DETECTORS: frozenset[str] = frozenset()
+ROI_DETECTORS = frozenset({"CascadeRCNN", "FasterRCNN", "MaskRCNN", "TwoStageDetector"})
 QUERY_DETECTORS = frozenset({"ConditionalDETR", "DABDETR", "DETR", "DINO", "DeformableDETR"})
 DETECTORS = DENSE_DETECTORS | ROI_DETECTORS | QUERY_DETECTORS
 
@@ -63,18 +63,14 @@ REFUSED_DETECTORS = {
     "SoftTeacher": _SEMI,
     "SingleStageInstanceSegmentor": _MASKS,
     "YOLACT": "it runs Fast NMS, and Cutpoint has no such step",
-    "CascadeRCNN": _TWO_STAGE,
-    "FasterRCNN": _TWO_STAGE,
     "GridRCNN": _TWO_STAGE,
     "HybridTaskCascade": _TWO_STAGE,
-    "MaskRCNN": _TWO_STAGE,
     "MaskScoringRCNN": _TWO_STAGE,
     "PointRend": _TWO_STAGE,
     "QueryInst": _TWO_STAGE,
     "SCNet": _TWO_STAGE,
     "SparseRCNN": _TWO_STAGE,
     "TridentFasterRCNN": _TWO_STAGE,
-    "TwoStageDetector": _TWO_STAGE,
     "TwoStagePanopticSegmentor": "it gives a panoptic segmentation",
     "BaseMOTModel": _TRACKER,
     "DetectionTransformer": _BASE,
@@ -124,16 +120,16 @@ REFUSED_HEADS = {
 
 # ---- RoI detectors
 
-RPN_HEADS: frozenset[str] = frozenset()
+RPN_HEADS = frozenset({"RPNHead"})
 REFUSED_RPN_HEADS: dict[str, str] = {}
-ROI_HEADS: frozenset[str] = frozenset()
+ROI_HEADS = frozenset({"CascadeRoIHead", "StandardRoIHead"})
 REFUSED_ROI_HEADS: dict[str, str] = {}
-BOX_HEADS: frozenset[str] = frozenset()
+BOX_HEADS = frozenset({"BBoxHead", "ConvFCBBoxHead", "Shared2FCBBoxHead", "Shared4Conv1FCBBoxHead"})
 REFUSED_BOX_HEADS: dict[str, str] = {}
 REFUSED_SHARED_HEADS: dict[str, str] = {}
-EXTRACTORS: frozenset[str] = frozenset()
+EXTRACTORS = frozenset({"SingleRoIExtractor"})
 REFUSED_EXTRACTORS: dict[str, str] = {}
-ROI_LAYERS: frozenset[str] = frozenset()
+ROI_LAYERS = frozenset({"RoIAlign"})
 REFUSED_ROI_LAYERS: dict[str, str] = {}
 
 # ---- backbones and necks

@@ -1,0 +1,187 @@
+"""Two-stage detectors: their cuts, and mmdet's ``predict`` in two halves."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from mmdet.models.utils import empty_instances
+from torch import Tensor, nn
+
+from cutpoint.decode.rois import decode_proposals
+from cutpoint.detector import coders
+from cutpoint.detector.cuts import Cuts
+from cutpoint.detector.deltas import Deltas, clip, clip_sides
+from cutpoint.detector.halves import Halves, Metas
+from cutpoint.detector.mmdet_types import Detector, Head
+from cutpoint.detector.roi_align import multi_level_roi_align
+from cutpoint.detector.rpn import Proposals
+from cutpoint.records.head import RoiHead
+
+ACTIVATIONS = {
+    "sigmoid": torch.sigmoid,
+    "softmax": lambda logits: logits.softmax(-1)[..., :-1],
+}
+
+
+class RoiCuts(Cuts[RoiHead]):
+    """The cuts of a detector that scores proposals; a subclass says where they come from."""
+
+    def __init__(self, detector: Detector, spec: RoiHead) -> None:
+        super().__init__(detector, spec)
+        self._refine = Deltas(spec.coder)
+
+    def decode(self, raw: Mapping[str, Tensor], images: Tensor, image_sizes: Tensor | None) -> list[Tensor]:
+        """``boxes`` ``(B, P, C, 4)`` or ``(B, P, 4)`` network pixels, not clipped; ``scores`` ``(B, P, C)``,
+        activated, 0 in padding rows; ``priors`` ``(B, P)`` int64 if the proposals are selected.
+        """
+        spec = replace(self.spec, coder=self._refine.coder)
+        boxes = decode_proposals(spec, raw["proposals"], raw["deltas"], torch)
+        scores = ACTIVATIONS[self.spec.score_activation](raw["logits"])
+        if not self.spec.selected:
+            return [boxes, scores]
+        live = live_rows(raw["proposal_count"], self.spec.proposals)
+        return [boxes, torch.where(live[..., None], scores, 0.0), raw["priors"]]
+
+
+class RpnCuts(RoiCuts):
+    """The cuts of a detector whose proposals are the best anchors of an RPN.
+
+    Source:
+        ``StandardRoIHead.predict_bbox`` and ``CascadeRoIHead._refine_roi``, mmdet/models/roi_heads/, mmdet
+        3.3.0. Here each image has a fixed number of rows, and those that are padding are zeros.
+    """
+
+    def __init__(self, detector: Detector, spec: RoiHead) -> None:
+        super().__init__(detector, spec)
+        self._propose = Proposals(detector.rpn_head)
+        self._stages = stages(detector.roi_head)
+        self._coders = nn.ModuleList([Deltas(coders.delta(head)) for head, _ in self._stages[:-1]])
+
+    def raw(self, images: Tensor, image_sizes: Tensor | None) -> list[Tensor]:
+        """``proposals`` ``(B, P, 4)``, ``priors`` ``(B, P)``, ``proposal_count`` ``(B,)``, ``logits``
+        ``(B, P, C + 1)``, ``deltas`` ``(B, P, 4 C)`` or ``(B, P, 4)``; see docs/cuts.md.
+        """
+        assert image_sizes is not None
+        sides = clip_sides(image_sizes)
+        features = self.detector.extract_feat(images)
+        boxes, priors, count = self._propose(*self.detector.rpn_head(features), sides)
+        batch, rows = boxes.shape[0], self.spec.proposals
+        live = live_rows(count, rows)[..., None]
+        all_logits = []
+        for number, (head, extractor) in enumerate(self._stages):
+            pooled = extract(extractor, features, boxes)
+            if self.detector.roi_head.with_shared_head:
+                pooled = self.detector.roi_head.shared_head(pooled)
+            logits, deltas = (values.reshape(batch, rows, -1) for values in head(pooled))
+            all_logits.append(logits)
+            if number < len(self._coders):
+                boxes = self._coders[number](boxes, _one_class(head, logits, deltas))
+                if head.bbox_coder.clip_border:
+                    boxes = clip(boxes, sides)
+                boxes = torch.where(live, boxes, 0.0)
+        if self._coders:
+            logits = sum(all_logits[1:], all_logits[0]) / len(all_logits)
+        return [boxes, priors, count, torch.where(live, logits, 0.0), torch.where(live, deltas, 0.0)]
+
+
+def live_rows(count: Tensor, rows: int) -> Tensor:
+    """``(B,)`` counts to ``(B, rows)``, whether a row is not padding."""
+    return torch.arange(rows, device=count.device)[None] < count[:, None]
+
+
+def stages(roi_head: Head) -> list[tuple[Head, Head]]:
+    """Box head and RoI extractor of each stage."""
+    heads, extractors = roi_head.bbox_head, roi_head.bbox_roi_extractor
+    if not isinstance(heads, nn.ModuleList):
+        return [(heads, extractors)]
+    return list(zip(heads, extractors, strict=True))
+
+
+def extract(extractor: Head, features: Sequence[Tensor], boxes: Tensor) -> Tensor:
+    """The features in each box, from the level that suits its size.
+
+    Args:
+        extractor: a ``SingleRoIExtractor`` with ``RoIAlign`` layers.
+        features: of each level ``(B, C, H, W)``.
+        boxes: ``(B, P, 4)`` network pixels.
+
+    Returns:
+        ``(B * P, C, bins, bins)``.
+
+    Source:
+        ``SingleRoIExtractor.forward`` and ``map_roi_levels``,
+        mmdet/models/roi_heads/roi_extractors/single_level_roi_extractor.py, mmdet 3.3.0.
+    """
+    batch, rows, _ = boxes.shape
+    image = torch.arange(batch, dtype=boxes.dtype, device=boxes.device)[:, None].expand(batch, rows)
+    rois = torch.cat([image.reshape(-1, 1), boxes.reshape(-1, 4)], 1)
+    side = torch.sqrt((rois[:, 3] - rois[:, 1]) * (rois[:, 4] - rois[:, 2]))
+    level = torch.floor(torch.log2(side / extractor.finest_scale + 1e-6))
+    level = level.clamp(min=0, max=extractor.num_inputs - 1).long()
+    layers = extractor.roi_layers
+    pooled: Tensor = multi_level_roi_align(
+        list(features[: extractor.num_inputs]),
+        rois,
+        level,
+        layers[0].output_size[0],
+        [layer.spatial_scale for layer in layers],
+        layers[0].sampling_ratio,
+        layers[0].aligned,
+    )
+    return pooled
+
+
+def _one_class(head: Head, logits: Tensor, deltas: Tensor) -> Tensor:
+    """``(B, P, 4)`` deltas of the best class; ``BBoxHead.regress_by_class``, bbox_heads/bbox_head.py."""
+    if head.reg_class_agnostic:
+        return deltas
+    best = logits[..., :-1].argmax(-1)[..., None, None]
+    by_class = deltas.reshape(*logits.shape[:2], head.num_classes, 4)
+    return by_class.gather(2, best.expand(-1, -1, 1, 4))[:, :, 0]
+
+
+class RoiHalves(Halves):
+    """mmdet's ``predict`` of a two-stage detector, without its masks."""
+
+    def first(self, data: dict[str, Any]) -> dict[str, Any] | None:
+        """What the last box head's ``predict_by_feat`` takes; null if there is no proposal in any image."""
+        detector, samples = self._detector, data["data_samples"]
+        features = detector.extract_feat(data["inputs"])
+        proposals = detector.rpn_head.predict(features, samples, rescale=False)
+        metas = [sample.metainfo for sample in samples]
+        roi_head, head = detector.roi_head, stages(detector.roi_head)[-1][0]
+        taken: list[dict[str, Any]] = []
+
+        def take(**arguments: Any) -> list[Any]:
+            taken.append(arguments)
+            return []
+
+        head.predict_by_feat = take  # in front of the method of its class
+        try:
+            roi_head.predict_bbox(features, metas, proposals, rcnn_test_cfg=roi_head.test_cfg)
+        finally:
+            del head.predict_by_feat
+        return taken[0] if taken else None
+
+    def tensors(self, outputs: dict[str, Any] | None, image: int) -> Iterable[tuple[str, Tensor]]:
+        """Proposals, logits and deltas of the image's proposals, without padding."""
+        if outputs is None:
+            return ()
+        names = {"proposals": "rois", "logits": "cls_scores", "deltas": "bbox_preds"}
+        return ((name, outputs[key][image]) for name, key in names.items())
+
+    def second(self, outputs: dict[str, Any] | None, metas: Sequence[Metas], image: int) -> Any:
+        """``predict_by_feat`` of one image; a mask head scales the boxes behind it."""
+        roi_head, meta = self._detector.roi_head, metas[image]
+        if outputs is None:
+            device = next(roi_head.parameters()).device
+            return empty_instances([meta], device, task_type="bbox")[0]
+        own = {key: outputs[key][image : image + 1] for key in ("rois", "cls_scores", "bbox_preds")}
+        found = stages(roi_head)[-1][0].predict_by_feat(
+            **own, batch_img_metas=[meta], rcnn_test_cfg=roi_head.test_cfg, rescale=not roi_head.with_mask
+        )[0]
+        if roi_head.with_mask:
+            # FCNMaskHead._predict_by_feat_single, mask_heads/fcn_mask_head.py
+            found.bboxes /= found.bboxes.new_tensor(meta["scale_factor"]).repeat(1, 2)
+        return found
