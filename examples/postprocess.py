@@ -3,10 +3,11 @@
 
     python postprocess.py model.onnx image.jpg [--score-thr 0.3]
 
-It reads a `raw` or `decoded` export, and every file that Cutpoint made of an external one (Ultralytics,
-YOLOX, RT-DETR ...). The `cutpoint` metadata of the file has everything that post-processing needs. It prints
-one detection per line: label, score, x1 y1 x2 y2 in pixels of the original image. The result equals the
-model's own `predict` in mmdet 3.3.0; for an external file, the recipe of its layout.
+It reads a `raw` or `decoded` export of every kind (dense heads, two-stage detectors, DETRs), and every file
+that Cutpoint made of an external one (Ultralytics, YOLOX, RT-DETR ...). The `cutpoint` metadata of the file
+has everything that post-processing needs. It prints one detection per line: label, score, x1 y1 x2 y2 in
+pixels of the original image. The result equals the model's own `predict` in mmdet 3.3.0; for an external
+file, the recipe of its layout.
 """
 
 import argparse
@@ -125,6 +126,20 @@ def make_priors(head, level, height, width):
     return (np.array(head["anchors"][level], f32) + shift).reshape(-1, 4)
 
 
+def move_boxes(coder, boxes, deltas):
+    """Boxes (N, 4) moved and resized by deltas (N, 4)."""
+    centre, size = (boxes[:, :2] + boxes[:, 2:]) * f32(0.5), boxes[:, 2:] - boxes[:, :2]
+    deltas = deltas * np.array(coder["stds"], f32) + np.array(coder["means"], f32)
+    move, ratio, limit = size * deltas[:, :2], deltas[:, 2:], f32(coder["max_ratio"])
+    if coder["centre_clamp"] is None:
+        ratio = np.clip(ratio, -limit, limit)
+    else:  # YOLOF
+        move = np.clip(move, -f32(coder["centre_clamp"]), f32(coder["centre_clamp"]))
+        ratio = np.minimum(ratio, limit)
+    centre, half = centre + move, size * np.exp(ratio) * f32(0.5)
+    return np.concatenate([centre - half, centre + half], 1)
+
+
 def decode(head, level, priors, values):
     """Output of the box branch (N, channels) to boxes (N, 4), and the factor (N,) from SABL's branch."""
     coder, stride = head["coder"], np.array(head["strides"][level], f32)
@@ -134,15 +149,7 @@ def decode(head, level, priors, values):
         centre, size = (priors[:, :2] + priors[:, 2:]) * f32(0.5), priors[:, 2:] - priors[:, :2]
 
     if kind == "delta_xywh":  # ATSS, RetinaNet, PAA, SSD, YOLOF ...
-        deltas = values * np.array(coder["stds"], f32) + np.array(coder["means"], f32)
-        move, ratio, limit = size * deltas[:, :2], deltas[:, 2:], f32(coder["max_ratio"])
-        if coder["centre_clamp"] is None:
-            ratio = np.clip(ratio, -limit, limit)
-        else:  # YOLOF
-            move = np.clip(move, -f32(coder["centre_clamp"]), f32(coder["centre_clamp"]))
-            ratio = np.minimum(ratio, limit)
-        centre, half = centre + move, size * np.exp(ratio) * f32(0.5)
-        return np.concatenate([centre - half, centre + half], 1), None
+        return move_boxes(coder, priors, values), None
     if kind == "centre_size":  # YOLOX
         centre, half = values[:, :2] * stride + centre, np.exp(values[:, 2:]) * stride / f32(2)
         return np.concatenate([centre - half, centre + half], 1), None
@@ -182,7 +189,7 @@ def decode(head, level, priors, values):
     raise SystemExit(f"this script cannot decode {kind!r}")
 
 
-def read_raw(outputs, head):
+def read_raw(outputs, head, sizes=None):
     """All locations: boxes (N, 4) in network pixels, class scores (N, C), factors (N,), levels (N,)."""
     boxes, scores, factors, levels = [], [], [], []
     for level in range(len(head["strides"])):
@@ -205,9 +212,38 @@ def read_raw(outputs, head):
     return [np.concatenate(part) for part in (boxes, scores, factors, levels)]
 
 
-def read_decoded(outputs, head):
+def read_rois(outputs, head, sizes=None):
+    """The same table of a two-stage detector: a row is a proposal, its boxes are (N, C, 4) or (N, 4)."""
+    proposals, logits, deltas = (outputs[name][0] for name in ("proposals", "logits", "deltas"))
+    each = deltas.shape[1] // 4  # a box for each class, or one for all
+    boxes = move_boxes(head["coder"], proposals.repeat(each, 0), deltas.reshape(-1, 4))
+    boxes = boxes.reshape(-1, each, 4) if head["class_boxes"] else boxes
+    return in_order(outputs, boxes, ACTIVATIONS[head["score_activation"]](logits))
+
+
+def read_queries(outputs, head, sizes):
+    """The same table of a DETR: a row is a query, its box is a fraction of the image without padding."""
+    centre, size = np.split(outputs["cxcywh"][0], 2, 1)
+    height, width = sizes["image"]
+    boxes = np.concatenate([centre - size * f32(0.5), centre + size * f32(0.5)], 1)
+    boxes = boxes * np.array([width, height] * 2, f32)
+    return in_order(outputs, boxes, ACTIVATIONS[head["score_activation"]](outputs["logits"][0]))
+
+
+def in_order(outputs, boxes, scores):
+    """A table in the order of where its rows come from, without padding rows; one level, no factor."""
+    if "priors" in outputs:  # -1 in padding rows
+        priors = outputs["priors"][0]
+        rows = np.argsort(priors, kind="stable")[(priors < 0).sum() :]
+        boxes, scores = boxes[rows], scores[rows]
+    return boxes, scores, np.ones(len(boxes), f32), np.zeros(len(boxes), int)
+
+
+def read_decoded(outputs, head, sizes=None):
     """The same table from the `decoded` cut, where the graph has already decoded."""
     boxes, scores = outputs["boxes"][0], outputs["scores"][0]
+    if "level_counts" not in outputs:  # proposals or queries
+        return in_order(outputs, boxes, scores)
     has_factor = head["factor"] or head.get("coder", {}).get("type") == "buckets"
     if "factors" not in outputs and has_factor:
         raise SystemExit("this file's scores are class x factor; export it with `scores: class`")
@@ -215,7 +251,7 @@ def read_decoded(outputs, head):
     return boxes, scores, factors, np.repeat(np.arange(len(outputs["level_counts"])), outputs["level_counts"])
 
 
-def read_rows(outputs, head):
+def read_rows(outputs, head, sizes=None):
     """The same table from an external file that ends in detections: a row has one score, for its label."""
     count = int(outputs["count"][0])
     boxes, score, label = (outputs[name][0, :count] for name in ("boxes", "scores", "labels"))
@@ -224,6 +260,9 @@ def read_rows(outputs, head):
     scores = np.full((len(boxes), head["num_classes"]), -np.inf, f32)
     scores[np.arange(len(boxes)), label] = score
     return boxes, scores, np.ones(len(boxes), f32), np.zeros(len(boxes), int)
+
+
+RAW = {"dense": read_raw, "rois": read_rois, "queries": read_queries}
 
 
 # --- the recipe ---
@@ -314,8 +353,9 @@ def postprocess(table, head, sizes, score_thr=None):
     limit = floor["value"]
     if score_thr is not None and not any(step["step"] == "threshold" for step in head["recipe"]):
         limit = max(limit, score_thr)
-    row, label = np.nonzero(value >= f32(limit))
-    boxes, score, factor, level = all_boxes[row], all_scores[row, label], all_factors[row], all_levels[row]
+    row, label = np.nonzero(value >= f32(limit) if floor["inclusive"] else value > f32(limit))
+    boxes = all_boxes[row, label] if all_boxes.ndim == 3 else all_boxes[row]  # a box for each class, or one
+    score, factor, level = all_scores[row, label], all_factors[row], all_levels[row]
     for step in head["recipe"]:
         kind, keep = step["step"], slice(None)
         if kind == "best_class":  # of each location
@@ -367,10 +407,13 @@ def detect(model, image, score_thr=None):
     shape = axes[:2] if form["channels_last"] else axes[1:]
     shape = tuple(shape) if all(isinstance(side, int) for side in shape) else None
     tensor, sizes = preprocess(image, metadata["spec"]["input"], shape, form)
+    feeds = {"images": tensor}
+    if any(value.name == "image_sizes" for value in model.get_inputs()):  # two-stage detectors, DETRs
+        feeds["image_sizes"] = np.array([[*sizes["image"], *sizes["scale"][::-1]]], f32)
     names = [output.name for output in model.get_outputs()]
-    outputs = dict(zip(names, model.run(None, {"images": tensor}), strict=True))
-    read = {"raw": read_raw, "decoded": read_decoded, "e2e": read_rows}[metadata["cut"]]
-    return *postprocess(read(outputs, head), head, sizes, score_thr), metadata["spec"]["classes"]
+    outputs = dict(zip(names, model.run(None, feeds), strict=True))
+    read = {"raw": RAW.get(head["kind"]), "decoded": read_decoded, "e2e": read_rows}[metadata["cut"]]
+    return *postprocess(read(outputs, head, sizes), head, sizes, score_thr), metadata["spec"]["classes"]
 
 
 def main():

@@ -15,27 +15,37 @@ from imported import columns, detections, external_spec, maps, queries, write_im
 from tiny import (
     ATSS_STEPS,
     PAA_STEPS,
+    ROI_STEPS,
     YOLOX_STEPS,
     atss_head,
+    detr_head,
     geometry,
     input_recipe,
     model_spec,
+    query_head,
+    query_outputs,
     raw_outputs,
     recipe_of,
+    roi_head,
+    roi_outputs,
     sabl_head,
+    sparse_head,
     yolov3_head,
     yolox_head,
 )
 
 from cutpoint.data.image import clip_size, prepare
 from cutpoint.decode.boxes import CODERS
-from cutpoint.decode.candidates import from_decoded, from_raw, from_rows
+from cutpoint.decode.candidates import READERS, from_decoded, from_raw, from_rows
+from cutpoint.decode.pairs import sigmoid, softmax
+from cutpoint.decode.queries import decode_queries
+from cutpoint.decode.rois import decode_proposals
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.recipes.apply import apply_recipe
 from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.recipes.steps import STEPS
-from cutpoint.records.head import ExternalHead, Floor, Part
+from cutpoint.records.head import ExternalHead, Floor, Part, QueryHead, RoiHead
 from cutpoint.records.image import Pad, TensorForm
 
 SCRIPT = Path(__file__).parents[2] / "examples/postprocess.py"
@@ -154,6 +164,62 @@ def test_nothing_above_the_threshold(script, name):
     outputs = {key: np.full_like(value, -20) for key, value in raw_outputs(spec, SIZES).items()}
     found = script.postprocess(script.read_raw(outputs, as_json(spec)), as_json(spec), sizes_of(geometry()))
     assert [part.shape for part in found] == [(0, 4), (0,), (0,)]
+
+
+LEARNED = [step for step in ROI_STEPS if step["step"] != "clip"]
+KINDS = {
+    "Faster R-CNN": roi_head(proposals=30),
+    "one box": roi_head(proposals=30, class_boxes=False),
+    "Mask R-CNN": roi_head(proposals=30, recipe=[ROI_STEPS[0], *ROI_STEPS[2:], ROI_STEPS[1]]),
+    "sigmoid": roi_head(proposals=30, score_activation="sigmoid", recipe=LEARNED),
+    "Sparse R-CNN": sparse_head(proposals=30),
+    "DINO": query_head(queries=30),
+    "Deformable": query_head(queries=30, selected=False, raw_names=("logits", "cxcywh")),
+    "DETR": detr_head(queries=30),
+}
+
+
+def decoded_of(outputs, spec, sizes):
+    """The tensors of the cut `decoded`, from those of `raw`."""
+    kept = {"priors": outputs["priors"]} if spec.selected else {}
+    scores = ACTIVATED[spec.score_activation](outputs["logits"][0])[None]
+    if isinstance(spec, QueryHead):
+        sides = np.array([sizes.resized_width, sizes.resized_height], np.float32)
+        return {"boxes": decode_queries(outputs["cxcywh"], sides), "scores": scores, **kept}
+    if spec.selected:
+        scores[:, outputs["proposal_count"][0] :] = 0
+    return {
+        "boxes": decode_proposals(spec, outputs["proposals"], outputs["deltas"]),
+        "scores": scores,
+        **kept,
+    }
+
+
+ACTIVATED = {"softmax": lambda x: softmax(x)[:, :-1], "sigmoid": sigmoid}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_script_finishes_proposals_and_queries(script, name):
+    spec, sizes, seen = KINDS[name], geometry(scale_x=0.7, padded_height=64), 0
+    head, recipe = as_json(spec), resolve_recipe("mmdet3", spec)
+    make, read = (roi_outputs, "rois") if isinstance(spec, RoiHead) else (query_outputs, "queries")
+    for seed in range(3):
+        outputs = make(spec, seed=seed)
+        clip = clip_size(sizes, input_recipe())
+        expected = apply_recipe(recipe, from_raw(outputs, spec, clip=clip), sizes, model_spec(spec))
+        decoded = decoded_of(outputs, spec, sizes)
+        tables = script.RAW[read](outputs, head, sizes_of(sizes)), script.read_decoded(decoded, head)
+        for table in tables:
+            boxes, scores, labels = script.postprocess(table, head, sizes_of(sizes))
+            np.testing.assert_array_equal(labels, expected.labels)
+            np.testing.assert_allclose(scores, expected.scores, rtol=1e-5)
+            np.testing.assert_allclose(boxes, expected.boxes, rtol=1e-5, atol=1e-4)
+        seen += len(expected)
+    assert seen == 9
+
+
+def test_every_kind_that_has_the_cut_raw_is_read(script):
+    assert set(script.RAW) == {kind.kind for kind in READERS}
 
 
 def test_fused_scores_are_refused(script):
