@@ -44,8 +44,7 @@ class Condition:
         names = {}
         for name, side in zip(("batch", "height", "width"), self.sides, strict=True):
             for symbol in getattr(side, "free_symbols", ()):
-                unit = side.coeff(symbol)
-                names[symbol] = sympy.Symbol(name if unit == 1 else f"{name}/{unit}")
+                names[symbol] = sympy.Symbol(name, integer=True, positive=True) / side.coeff(symbol)
         return str(self.expression.xreplace(names))
 
 
