@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from cutpoint.recipes.recipe import Recipe
 from cutpoint.recipes.schema import read_step
 from cutpoint.records.candidates import Candidates
-from cutpoint.records.head import DenseHead, ExternalHead, Floor, HeadSpec, Part, QueryHead, RoiHead
+from cutpoint.records.head import DenseHead, ExternalHead, Floor, HeadSpec, Part, QueryHead, RoiHead, Shape
 from cutpoint.records.image import Geometry, InputRecipe, TensorForm
 from cutpoint.records.model import METADATA_KEY, ModelSpec
 from cutpoint.records.predictions import RunMetadata
@@ -306,9 +306,9 @@ class Polygons(HeadSpec):
     def has_factor(self) -> bool:
         return False
 
-    @property
-    def decoded_names(self) -> list[str]:
-        return ["boxes", "scores"]
+    def shapes(self, cut: str) -> dict[str, Shape]:
+        names = {"raw": ("logits", "deltas"), "decoded": ("boxes", "scores")}[cut]
+        return dict.fromkeys(names, ("batch", "rows", None))
 
 
 def input_recipe(**changes: Any) -> InputRecipe:

@@ -10,9 +10,12 @@ from cutpoint.errors import UserError
 from cutpoint.predict.pipeline import Pipeline
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections, Refused
-from cutpoint.records.head import DenseHead, Part
+from cutpoint.records.head import BATCH, Shape
 from cutpoint.records.image import Geometry
-from cutpoint.records.model import ModelSpec, dense_head
+from cutpoint.records.model import ModelSpec
+
+ROWS = (BATCH, "rows")
+E2E: dict[str, Shape] = {"boxes": (*ROWS, 4), "scores": ROWS, "labels": ROWS, "count": (BATCH,)}
 
 
 def read_valid(pipeline: Pipeline, outputs: Any, geometry: Geometry, image: int) -> Candidates | Detections:
@@ -50,40 +53,31 @@ def find_misshapen(cut: str, outputs: dict[str, np.ndarray], spec: ModelSpec, im
         cut, outputs, spec: from a pipeline that gives arrays by name.
         image: index into the batch, which must exist.
     """
-    wanted: dict[str, tuple[int | None, ...]] = {}
-    rows: int | None = None
-    if cut == "raw":
-        head = dense_head(spec, "the cut raw")
-        for name in head.raw_names:
-            tensor, _, level = name.rpartition("_")
-            each = max(part.stop for part in _parts(head) if part.tensor == tensor)
-            wanted[name] = (None, each * head.anchors_per_cell(int(level)), None, None)
-    else:
-        rows = outputs["boxes"].shape[1] if outputs["boxes"].ndim > 1 else None
-        wanted["boxes"] = (None, rows, 4)
-        if cut == "decoded":
-            wanted |= {"scores": (None, rows, spec.head.num_classes), "factors": (None, rows)}
-        else:
-            wanted |= {"scores": (None, rows), "labels": (None, rows), "count": (None,)}
-    for name, sides in wanted.items():
+    lengths: dict[str, int] = {}
+
+    def known(side: int | str | None) -> int | None:
+        return lengths.get(side) if isinstance(side, str) else side
+
+    for name, sides in (E2E if cut == "e2e" else spec.head.shapes(cut)).items():
         if name not in outputs:
             continue
         shape = outputs[name].shape
-        if len(shape) != len(sides) or any(w not in (None, got) for w, got in zip(sides, shape, strict=True)):
-            text = ", ".join("any" if side is None else str(side) for side in sides)
+        fits = len(shape) == len(sides)
+        if not fits or any(known(side) not in (None, got) for side, got in zip(sides, shape, strict=True)):
+            text = ", ".join(str(known(side) or "any") for side in sides)
             return f"output {name} has shape {shape}, ({text}) is needed: it is not as outputs describes it"
-        if image >= shape[0]:
+        if sides[0] == BATCH and image >= shape[0]:
             return f"output {name} has shape {shape} for {image + 1} images or more; use batch 1"
-    if cut == "decoded" and outputs["level_counts"].sum() != rows:
-        return (
-            f"output boxes has {rows} rows, {spec.head.head} has {outputs['level_counts'].sum()} priors at "
-            "this size: it is not as outputs describes it"
-        )
+        named = zip(sides, shape, strict=True)
+        lengths |= {side: got for side, got in named if isinstance(side, str) and side != BATCH}
+    if cut == "decoded" and "level_counts" in outputs:
+        rows, priors = outputs["boxes"].shape[1], outputs["level_counts"].sum()
+        if priors != rows:
+            return (
+                f"output boxes has {rows} rows, {spec.head.head} has {priors} priors at this size: it is not "
+                "as outputs describes it"
+            )
     return None
-
-
-def _parts(head: DenseHead) -> list[Part]:
-    return [head.score, *head.box, *([head.factor] if head.factor else [])]
 
 
 def find_invalid(tensors: Iterable[tuple[str, Any]]) -> str | None:

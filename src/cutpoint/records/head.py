@@ -10,6 +10,10 @@ from typing import Any, ClassVar, Literal
 
 from cutpoint.records.recipe import Step
 
+BATCH = "batch"
+# The sides of an output: a length, BATCH, the name of a length that several outputs share, null for any.
+Shape = tuple[int | str | None, ...]
+
 
 @dataclass(frozen=True)
 class Part:
@@ -63,10 +67,14 @@ class HeadSpec(ABC):
     def has_factor(self) -> bool:
         """Whether a factor is multiplied with the class score."""
 
-    @property
     @abstractmethod
+    def shapes(self, cut: str) -> dict[str, Shape]:
+        """The outputs of ``raw`` or ``decoded`` in order, with their shapes; empty for a cut without such."""
+
+    @property
     def decoded_names(self) -> list[str]:
         """Names of the ``decoded`` cut's outputs."""
+        return list(self.shapes("decoded"))
 
     @property
     def rows(self) -> int | None:
@@ -127,15 +135,29 @@ class DenseHead(HeadSpec):
         """Whether a factor is multiplied with the class score."""
         return self.factor is not None or self.coder["type"] == "buckets"
 
-    @property
-    def decoded_names(self) -> list[str]:
-        """Names of the ``decoded`` cut's outputs."""
-        factors = ["factors"] if self.has_factor else []
-        return ["boxes", "scores", *factors, "level_counts"]
+    def shapes(self, cut: str) -> dict[str, Shape]:
+        """The outputs of a cut and their shapes."""
+        if cut == "decoded":
+            return _on_levels(self)
+        channels: dict[str, int] = {}
+        for part in (self.score, *self.box, *([self.factor] if self.factor else [])):
+            channels[part.tensor] = max(channels.get(part.tensor, 0), part.stop)
+        found: dict[str, Shape] = {}
+        for name in self.raw_names:
+            tensor, _, level = name.rpartition("_")
+            found[name] = (BATCH, channels[tensor] * self.anchors_per_cell(int(level)), None, None)
+        return found
 
     def anchors_per_cell(self, level: int) -> int:
         """Number of priors at each cell of a level."""
         return len(self.anchors[level]) if self.anchors is not None else 1
+
+
+def _on_levels(head: HeadSpec) -> dict[str, Shape]:
+    """``decoded`` of heads whose locations are on levels."""
+    factors: dict[str, Shape] = {"factors": (BATCH, "rows")} if head.has_factor else {}
+    scores: Shape = (BATCH, "rows", head.num_classes)
+    return {"boxes": (BATCH, "rows", 4), "scores": scores, **factors, "level_counts": (None,)}
 
 
 @dataclass(frozen=True)
@@ -157,10 +179,9 @@ class ExternalHead(HeadSpec):
         """Whether a factor is multiplied with the class score."""
         return self.factor
 
-    @property
-    def decoded_names(self) -> list[str]:
-        """Names of the ``decoded`` cut's outputs."""
-        return ["boxes", "scores", *(["factors"] if self.factor else []), "level_counts"]
+    def shapes(self, cut: str) -> dict[str, Shape]:
+        """The outputs of a cut and their shapes."""
+        return _on_levels(self) if cut == "decoded" else {}
 
 
 @dataclass(frozen=True)
@@ -196,10 +217,21 @@ class RoiHead(HeadSpec):
         """Whether a factor is multiplied with the class score."""
         return False
 
-    @property
-    def decoded_names(self) -> list[str]:
-        """Names of the ``decoded`` cut's outputs."""
-        return ["boxes", "scores", *(["priors"] if self.selected else [])]
+    def shapes(self, cut: str) -> dict[str, Shape]:
+        """The outputs of a cut and their shapes."""
+        rows, classes = (BATCH, self.proposals), self.num_classes
+        by_class = (classes,) if self.class_boxes else ()
+        if cut == "decoded":
+            found: dict[str, Shape] = {"boxes": (*rows, *by_class, 4), "scores": (*rows, classes)}
+            return found | ({"priors": rows} if self.selected else {})
+        known: dict[str, Shape] = {
+            "proposals": (*rows, 4),
+            "priors": rows,
+            "proposal_count": (BATCH,),
+            "logits": (*rows, classes + (self.score_activation == "softmax")),
+            "deltas": (*rows, 4 * classes if self.class_boxes else 4),
+        }
+        return {name: known[name] for name in self.raw_names}
 
 
 @dataclass(frozen=True)
@@ -230,10 +262,14 @@ class QueryHead(HeadSpec):
         """Whether a factor is multiplied with the class score."""
         return False
 
-    @property
-    def decoded_names(self) -> list[str]:
-        """Names of the ``decoded`` cut's outputs."""
-        return ["boxes", "scores", *(["priors"] if self.selected else [])]
+    def shapes(self, cut: str) -> dict[str, Shape]:
+        """The outputs of a cut and their shapes."""
+        rows, classes = (BATCH, self.queries), self.num_classes
+        priors: dict[str, Shape] = {"priors": rows} if self.selected else {}
+        if cut == "decoded":
+            return {"boxes": (*rows, 4), "scores": (*rows, classes), **priors}
+        columns = classes + (self.score_activation == "softmax")
+        return {"logits": (*rows, columns), "cxcywh": (*rows, 4), **priors}
 
 
 KINDS: dict[str, type[HeadSpec]] = {kind.kind: kind for kind in (DenseHead, RoiHead, QueryHead, ExternalHead)}

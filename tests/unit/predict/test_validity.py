@@ -5,7 +5,17 @@ import json
 import numpy as np
 import pytest
 from datasets import make_image, save_labels, save_manifest
-from tiny import atss_head, geometry, model_spec, raw_outputs, yolox_head
+from tiny import (
+    atss_head,
+    detr_head,
+    geometry,
+    model_spec,
+    query_head,
+    raw_outputs,
+    roi_head,
+    sparse_head,
+    yolox_head,
+)
 
 from cutpoint.errors import UserError
 from cutpoint.predict import stream as module
@@ -162,6 +172,47 @@ def test_an_output_of_another_shape_is_one_message(cut, name, shape, said):
     kind = outputs[name].dtype
     with pytest.raises(UserError, match=said):
         read_valid(OnnxPipeline(Session(cut, outputs)), outputs | {name: np.ones(shape, kind)}, geometry(), 0)
+
+
+def row_outputs(spec, cut):
+    kinds = dict.fromkeys(("priors", "proposal_count"), np.int64)
+    sides = {
+        name: [1 if side == "batch" else side for side in shape] for name, shape in spec.shapes(cut).items()
+    }
+    return {name: np.ones(shape, kinds.get(name, np.float32)) for name, shape in sides.items()}
+
+
+@pytest.mark.parametrize(
+    ("head", "cut", "name", "shape"),
+    [
+        (roi_head(), "raw", "proposals", (1, 4, 4)),
+        (roi_head(), "raw", "priors", (1, 4)),
+        (roi_head(), "raw", "proposal_count", (1,)),
+        (roi_head(), "raw", "logits", (1, 4, 4)),
+        (roi_head(), "raw", "deltas", (1, 4, 12)),
+        (roi_head(class_boxes=False), "raw", "deltas", (1, 4, 4)),
+        (roi_head(), "decoded", "boxes", (1, 4, 3, 4)),
+        (roi_head(class_boxes=False), "decoded", "boxes", (1, 4, 4)),
+        (sparse_head(), "raw", "logits", (1, 4, 3)),
+        (sparse_head(), "decoded", "scores", (1, 4, 3)),
+        (query_head(), "raw", "logits", (1, 5, 3)),
+        (detr_head(), "raw", "logits", (1, 5, 4)),
+        (query_head(), "raw", "cxcywh", (1, 5, 4)),
+        (query_head(), "decoded", "priors", (1, 5)),
+    ],
+)
+def test_each_kind_states_the_shapes_of_its_outputs(head, cut, name, shape):
+    outputs = row_outputs(head, cut)
+    assert outputs[name].shape == shape
+    assert find_misshapen(cut, outputs, model_spec(head)) is None
+    text = ", ".join(map(str, shape[1:]))
+    for wrong in ((*shape, 1), (1, shape[-1] + 1) if len(shape) > 1 else (1, 1)):
+        found = find_misshapen(cut, outputs | {name: np.ones(wrong)}, model_spec(head))
+        assert found.startswith(
+            f"output {name} has shape {wrong}, (any{', ' if text else ''}{text}) is needed"
+        )
+    with pytest.raises(UserError, match="for 2 images or more"):
+        read_valid(OnnxPipeline(Session(cut, outputs, head)), outputs, geometry(), 1)
 
 
 def test_outputs_of_fewer_images_than_went_in_are_one_message():
