@@ -93,7 +93,7 @@ def test_its_head_ranks_and_does_not_threshold(small):
         raw_names=("logits", "cxcywh"),
         floor=pairs_floor(MAX_PER_IMG, None),
         recipe=(
-            {"step": "top_k", "k": MAX_PER_IMG, "per": "image"},
+            {"step": "max_per_img", "k": MAX_PER_IMG},
             {"step": "clip"},
             {"step": "rescale", "operation": "divide"},
         ),

@@ -172,11 +172,11 @@ ROI_STEPS = (
     {"step": "max_per_img", "k": 3},
 )
 SPARSE_STEPS = (
-    {"step": "top_k", "k": 3, "per": "image"},
+    {"step": "max_per_img", "k": 3},
     {"step": "rescale", "operation": "divide"},
 )
 QUERY_STEPS = (
-    {"step": "top_k", "k": 3, "per": "image"},
+    {"step": "max_per_img", "k": 3},
     {"step": "clip"},
     {"step": "rescale", "operation": "divide"},
 )

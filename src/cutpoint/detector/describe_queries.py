@@ -57,7 +57,7 @@ def pairs_floor(own: int, candidate_floor: float | None) -> Floor:
 
 def _recipe(k: int, sigmoid: bool) -> list[Step]:
     """``DETRHead._predict_by_feat_single``, mmdet/models/dense_heads/detr_head.py; DINO's is the same."""
-    rank: list[Step] = [{"step": "top_k", "k": k, "per": "image"}]
+    rank: list[Step] = [{"step": "max_per_img", "k": k}]
     if not sigmoid:
         rank.insert(0, {"step": "best_class"})
     return [*rank, {"step": "clip"}, {"step": "rescale", "operation": "divide"}]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from cutpoint.errors import UserError, suggest
+from cutpoint.recipes.deployed import mmdeploy, mmdet2_onnx, own_steps
 from cutpoint.recipes.external import EXTERNAL
 from cutpoint.recipes.names import OVERRIDES
 from cutpoint.recipes.schema import read_step, read_steps, write_steps
@@ -12,10 +13,8 @@ from cutpoint.recipes.steps.boxes import Clip, Rescale
 from cutpoint.recipes.steps.overlaps import Nms, ScoreVoting
 from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
 from cutpoint.recipes.steps.scores import BestClass, MultiplyFactor, Threshold
-from cutpoint.recipes.steps.step import Kind, Step
+from cutpoint.recipes.steps.step import Step
 from cutpoint.records.head import ExternalHead, HeadSpec
-
-MAX_PER_CLASS, PRE_TOP_K, KEEP_TOP_K = 200, 5000, 100
 
 
 def steps_of(definition: str | Mapping[str, Any], spec: HeadSpec) -> tuple[Step, ...]:
@@ -71,7 +70,7 @@ def _override(steps: list[Step], key: str, value: Any, spec: HeadSpec) -> list[S
 
 def _mmdet3(spec: HeadSpec) -> list[Step]:
     """The head's own ``predict`` in mmdet 3.3.0, see ``detector/heads.py``; or a layout's own recipe."""
-    return list(read_steps(spec.recipe))
+    return own_steps(spec)
 
 
 def _class_agnostic(spec: HeadSpec) -> list[Step]:
@@ -80,59 +79,9 @@ def _class_agnostic(spec: HeadSpec) -> list[Step]:
     Raises:
         UserError: the head's recipe has no NMS.
     """
-    if not _all(_mmdet3(spec), Nms):
+    if not any(isinstance(step, Nms) for step in _mmdet3(spec)):
         raise UserError(f"recipe 'class-agnostic': the recipe of {spec.head} has no step 'nms' to change")
     return [replace(step, space="agnostic") if isinstance(step, Nms) else step for step in _mmdet3(spec)]
-
-
-def _mmdet2_onnx(spec: HeadSpec) -> list[Step]:
-    """``BaseDenseHead.onnx_export`` and ``add_dummy_nms_for_onnx`` of mmdet 2.24.1, ``deploy_nms_pre`` off.
-
-    Top-k of the locations of each level by the best class x factor, without a threshold before it; no root,
-    not even for PAA; boxes clipped to the tensor; threshold inside an NMS per class in network pixels, at
-    most 200 boxes per class; then the boxes are scaled back. Heads that mmdet 2 could not export, or exported
-    in another way, get the same algorithm (YOLOX, RTMDet; YOLOv3 keeps its own thresholds and top-k here).
-    """
-    return _deployed(spec, root=False)
-
-
-def _mmdeploy(spec: HeadSpec) -> list[Step]:
-    """``base_dense_head__predict_by_feat`` and ``multiclass_nms`` of mmdeploy 1.x for ONNX Runtime.
-
-    As ``mmdet2-onnx``, but with PAA's root, and with the 5000 best locations of all levels before NMS
-    (``pre_top_k``). ``yolox_head__predict_by_feat``: several classes per location, and 100 boxes although
-    mmdet has no limit (``keep_top_k``). ``rtmdet_head__predict_by_feat``: no top-k per level and no clip.
-    """
-    bare = spec.head.startswith("RTMDet")
-    steps = _deployed(spec, root=spec.takes_root, top_k=not bare, clip=not bare)
-    nms = next(i for i, step in enumerate(steps) if isinstance(step, Nms))
-    steps.insert(nms, TopK(PRE_TOP_K, unit="location", per="image"))
-    if not any(isinstance(step, MaxPerImg) for step in steps):
-        steps.insert(nms + 2, MaxPerImg(KEEP_TOP_K))
-    return steps
-
-
-def _deployed(spec: HeadSpec, *, root: bool, top_k: bool = True, clip: bool = True) -> list[Step]:
-    own = _mmdet3(spec)
-    thresholds, top_ks, clips = _all(own, Threshold), _all(own, TopK), _all(own, Clip)
-    multiply = [MultiplyFactor(root)] if spec.has_factor else []
-    threshold = Threshold("product", thresholds[-1].value)
-    steps: list[Step]
-    if thresholds[0].quantity == "factor":  # YOLOv3
-        steps = [*thresholds, *top_ks, *multiply]
-    elif top_k and top_ks and top_ks[0].k > 0:
-        steps = [*multiply, TopK(top_ks[0].k, unit="location"), threshold]
-    else:
-        steps = [*multiply, threshold]
-    if clip and clips:
-        steps.append(Clip("tensor", clips[0].border))
-    (nms,) = _all(own, Nms)
-    steps.append(Nms(nms.iou_threshold, "per_class", MAX_PER_CLASS))
-    return [*steps, *_all(own, MaxPerImg), Rescale("divide")]
-
-
-def _all(steps: list[Step], kind: type[Kind]) -> list[Kind]:
-    return [step for step in steps if isinstance(step, kind)]
 
 
 def _seed_topk_nms(spec: HeadSpec) -> list[Step]:
@@ -162,8 +111,8 @@ def _seed(spec: HeadSpec, threshold: float, best: int, nms: Nms) -> list[Step]:
 
 BASES: dict[str, Callable[[HeadSpec], list[Step]]] = {
     "mmdet3": _mmdet3,
-    "mmdet2-onnx": _mmdet2_onnx,
-    "mmdeploy": _mmdeploy,
+    "mmdet2-onnx": mmdet2_onnx,
+    "mmdeploy": mmdeploy,
     "seed-topk-nms": _seed_topk_nms,
     "seed-per-class": _seed_per_class,
     "class-agnostic": _class_agnostic,
