@@ -134,7 +134,7 @@ def test_a_pair_that_is_not_among_the_best_fell_or_was_never_among_them():
     fell = missing(query_head(), (3, 1), 0.7, *TWO)
     assert (fell.step, fell.margin) == ("no_candidate", pytest.approx(0.2))
     outranked = missing(query_head(), (3, 1), 0.4, *TWO)
-    assert (outranked.step, outranked.number, outranked.margin) == ("top_k", 1, pytest.approx(0.1))
+    assert (outranked.step, outranked.number, outranked.margin) == ("max_per_img", 1, pytest.approx(0.1))
     # fewer pairs than the floor's number: all pairs with a score are candidates
     alone = missing(query_head(), (5, 1), 0.4, TWO[0])
     assert (alone.step, alone.margin) == ("no_candidate", pytest.approx(0.4))
@@ -178,5 +178,5 @@ def test_every_box_of_queries_has_a_cause(compare):
         for row in rows:
             assert row.margin is None or row.margin >= -1e-6, row
         steps |= {row.step for row in rows}
-    assert {"top_k", "drifted"} <= steps
+    assert {"max_per_img", "drifted"} <= steps
     assert not {"graph", "not_followed"} & steps
