@@ -59,10 +59,20 @@ Arrays = dict[str, np.ndarray]
 
 
 def make_pack(
-    folder: Path, cut: str, *, recipe: Any = "mmdet3", images: int = 3, made: Any = "own", **export: Any
+    folder: Path,
+    cut: str,
+    *,
+    recipe: Any = "mmdet3",
+    images: int = 3,
+    made: Any = "own",
+    write: Callable[[Path], dict[str, str]] = write_small,
+    **export: Any,
 ) -> Path:
-    """Write the pack of a variant of the small model with all that lies before it; returns the pack."""
-    files = write_small(folder, small_spec())
+    """Write the pack of a variant of the small model with all that lies before it; returns the pack.
+
+    ``write``: writes the model's trace and specification.
+    """
+    files = write(folder)
     onnx = str(folder / f"{cut}.onnx")
     if cut == "e2e":
         write_e2e(**files, out=onnx, **export)

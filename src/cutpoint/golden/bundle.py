@@ -10,6 +10,7 @@ PARTS = (
     "cutpoint.golden.checker.steps",
     "cutpoint.golden.checker.tensors",
     "cutpoint.golden.checker.outputs",
+    "cutpoint.golden.checker.ranked",
     "cutpoint.golden.checker.port",
     "cutpoint.golden.checker.stage",
     "cutpoint.golden.checker.guesses",

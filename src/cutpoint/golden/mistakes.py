@@ -1,10 +1,14 @@
-"""Usual mistakes in the input tensor. A pack has the final boxes that each of them gives."""
+"""Usual mistakes in the input tensor and in reading the outputs. A pack has the final boxes of each."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+from cutpoint.compare.mistake import Mistake
+from cutpoint.compare.mistakes import mistakes_of
+from cutpoint.records.head import QueryHead, RoiHead
 from cutpoint.records.image import InputRecipe, Pad, TensorForm
+from cutpoint.records.model import ModelSpec
 
 INTERPOLATIONS = {
     "nearest": "the resize takes the nearest pixel",
@@ -63,3 +67,21 @@ def _resize_mistakes(own: InputRecipe, scale: tuple[int, int]) -> Iterator[Input
         yield InputMistake(
             "letterbox", "the image keeps its sides' ratio (letterbox), ours is stretched", boxed
         )
+
+
+def reading_mistakes(spec: ModelSpec, cut: str) -> list[Mistake]:
+    """The mistakes in reading the tensors of ``raw`` that a head of proposals or queries leaves room for.
+
+    A change of one step is not among them: the checker finds it by running the recipe again.
+    """
+    if cut != "raw" or not isinstance(spec.head, RoiHead | QueryHead):
+        return []
+    own, *others = mistakes_of(spec)
+    return [
+        mistake
+        for mistake in others
+        if mistake.input == own.input
+        and mistake.recipe is None
+        and mistake.geometry is None
+        and mistake.label_shift == 0
+    ]

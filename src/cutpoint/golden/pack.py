@@ -14,7 +14,7 @@ from cutpoint.errors import UserError, located
 from cutpoint.files import write_json, write_text
 from cutpoint.golden.bundle import bundle
 from cutpoint.golden.choose import choose_images
-from cutpoint.golden.mistakes import input_mistakes
+from cutpoint.golden.mistakes import input_mistakes, reading_mistakes
 from cutpoint.golden.readme import readme_of
 from cutpoint.golden.stages import Source, input_facts, make_source, run_image
 from cutpoint.golden.tolerances import tolerances_of
@@ -115,10 +115,12 @@ def _write_images(folder: Path, source: Source, chosen: list[Image], onnx: str) 
         "other_inputs": {"image_sizes": IMAGE_SIZES} if "image_sizes" in first else {},
         "outputs": [key.partition(".")[2] for key in first if key.startswith("output.")],
         "input": input_facts(source),
-        "floor": asdict(session.spec.head.floor),
+        "kind": session.spec.head.kind,
+        "floor": {key: value for key, value in asdict(session.spec.head.floor).items() if value is not None},
         "recipe": steps,
         "recipe_in_graph": session.recipe,
         "mistakes": {name: text for name, text, _ in input_mistakes(source.input, session.tensor)},
+        "readings": {mistake.name: mistake.text for mistake in reading_mistakes(source.spec, session.cut)},
         "tolerances": tolerances_of(session.precision, spread, runs, source.by_prior, steps, scale),
         "images": [one.entry for one in made],
     }

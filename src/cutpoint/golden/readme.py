@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from cutpoint.records.head import KINDS
+
 REFUSED = """# Golden pack: {model}, variant {variant}
 
 This variant has no detections, so there is nothing to check a port with: {refused}
@@ -76,13 +78,16 @@ STEPS = """{candidates} These steps turn them into detections in pixels of the
 original image:
 
 {listed}"""
-PAIRS = """The candidates are all pairs of a location and a class with a {quantity} score {above} {value:g},
+PAIRS = """The candidates are all pairs of a {place} and a class with a {quantity} score {above} {value:g},
 with their boxes in pixels of the network input."""
+BEST_PAIRS = """The candidates are the {pairs} best pairs of a {place} and a class, and the best class of
+every {place} that is among the {pairs} best, with their boxes in pixels of the network input."""
 ROWS = "The graph ends in rows of boxes, scores and labels, as many as `count` says."
 WORDS = {
     "pixels": "the decoded image: red, green, blue, 0 to 255. The pack has its means only",
     "input": "the input tensor, exactly as the file takes it",
     "image_sizes": "the second input: clip height, clip width, scale y, scale x",
+    "output.priors": "where a row comes from; the rows are ranks, and rows of equal numbers are compared",
     "output": "an output of the graph",
     "candidates": "boxes (N, 4), scores (N,), labels (N,); also `.factors`, `.priors`, `.levels`",
     "step": "the same after `{step}`",
@@ -152,7 +157,9 @@ def _steps(pack: dict[str, Any]) -> str:
         floor = pack["floor"]
         above = "of at least" if floor["inclusive"] else "above"
         quantity = "class" if floor["quantity"] == "class" else "class x factor"
-        candidates = PAIRS.format(quantity=quantity, above=above, value=floor["value"])
+        text = BEST_PAIRS if "pairs" in floor else PAIRS
+        words = {"quantity": quantity, "above": above, "place": KINDS[pack["kind"]].place}
+        candidates = text.format(**words, **{key: floor[key] for key in ("value", "pairs") if key in floor})
     elif pack["recipe_in_graph"] is not None:
         candidates += f" The post-processing in it is {json.dumps(pack['recipe_in_graph'])}."
     return STEPS.format(candidates=candidates, listed=listed) if listed else f"{candidates} They are final."

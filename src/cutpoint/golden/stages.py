@@ -13,7 +13,7 @@ from cutpoint.data.inputs import Definition, resolve_input
 from cutpoint.decode.candidates import rows_of
 from cutpoint.golden.checker.outputs import grid_of
 from cutpoint.golden.checker.rows import Rows
-from cutpoint.golden.mistakes import input_mistakes
+from cutpoint.golden.mistakes import input_mistakes, reading_mistakes
 from cutpoint.golden.tolerances import Run, add_noise, spread_of
 from cutpoint.predict.pipeline import OnnxPipeline, image_sizes
 from cutpoint.predict.runtime import Session
@@ -119,7 +119,7 @@ def run_image(source: Source, image: Image, number: int) -> Made:
     if session.takes_sizes:
         arrays["image_sizes"] = image_sizes(geometry, source.input)
     arrays |= {f"output.{name}": value for name, value in outputs.items()}
-    arrays |= _row_arrays(states) | _mistaken(source, pixels)
+    arrays |= _row_arrays(states) | _mistaken(source, pixels) | _misread(source, outputs, geometry)
     name = f"image{number}"
     clip_height, clip_width = clip_size(geometry, source.input)
     entry = {
@@ -153,6 +153,17 @@ def _mistaken(source: Source, pixels: np.ndarray) -> dict[str, np.ndarray]:
         last = states[-1]
         rows = last.take(np.flatnonzero(np.isfinite(last.boxes).all(axis=1) & np.isfinite(last.scores)))
         arrays |= {f"mistake.{name}.{column}": _column(rows, column) for column in MISTAKE_COLUMNS}
+    return arrays
+
+
+def _misread(source: Source, outputs: Mapping[str, np.ndarray], geometry: Geometry) -> dict[str, np.ndarray]:
+    """The final boxes that each mistake in reading the outputs gives."""
+    arrays: dict[str, np.ndarray] = {}
+    for mistake in reading_mistakes(source.spec, source.session.cut):
+        with np.errstate(all="ignore"):
+            found = mistake.finish(dict(outputs), geometry, source.recipe, source.spec)
+        rows = Rows(found.boxes, found.scores, found.labels)
+        arrays |= {f"mistake.{mistake.name}.{column}": _column(rows, column) for column in MISTAKE_COLUMNS}
     return arrays
 
 

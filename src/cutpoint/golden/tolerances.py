@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from cutpoint.golden.checker.ranked import same_rows
 from cutpoint.golden.checker.rows import Match, Rows
 from cutpoint.records.image import Geometry
 
@@ -31,6 +32,9 @@ OUTPUT_WHY = (
     "twice what noise of one pixel level in the input does to this output on the pack's images, as a "
     "fraction of its standard deviation; at least float rounding"
 )
+PRIORS_WHY = (
+    "twice the part of the proposals or queries that noise of one pixel level in the input replaces by others"
+)
 ROWS_WHY = (
     "twice what noise of one pixel level in the input does to boxes (pixels), scores, and the rows: `rows` "
     "is the part of the scores' sum of rows that only one side has: boxes near a threshold come and go"
@@ -54,10 +58,18 @@ def add_noise(
 
 
 def spread_of(outputs: Mapping[str, np.ndarray], noisy: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """How far noise moves each output: mean difference / standard deviation; 0 if the shape changed."""
+    """How far noise moves each output: mean difference / standard deviation; 0 if the shape changed.
+
+    Where rows are ranks, the same proposals or queries are compared, and ``priors`` has the fraction of the
+    rows that only one side has.
+    """
     moved = {}
-    for name, ours in outputs.items():
-        theirs = noisy[name]
+    first, second, alone = same_rows(dict(outputs), dict(noisy))
+    for name, ours in first.items():
+        theirs = second[name]
+        if name == "priors":
+            moved[name] = alone
+            continue
         if ours.shape != theirs.shape or not ours.size:
             moved[name] = 0.0
             continue
@@ -122,7 +134,10 @@ def tolerances_of(
 
     stages = {f"step{number}": limits(number) for number in range(1, len(steps) + 1)}
     spreads = {
-        name: {"spread": max(LEAST_SPREAD, 2 * value), "why": OUTPUT_WHY} for name, value in outputs.items()
+        name: {"spread": max(ROWS[precision], 2 * value), "why": PRIORS_WHY}
+        if name == "priors"
+        else {"spread": max(LEAST_SPREAD, 2 * value), "why": OUTPUT_WHY}
+        for name, value in outputs.items()
     }
     return {
         "pixels": PIXELS,

@@ -47,6 +47,7 @@ class HeadSpec(ABC):
     """The properties of a head of any kind. A kind is a subclass and a row of ``KINDS``.
 
     ``takes_sizes``: whether the files of all cuts have the input ``image_sizes``.
+    ``place``: what a candidate belongs to besides its class, in one word for people.
     ``head``: its name for people.
     ``raw_names``: the outputs of the cut ``raw``, in order.
     ``floor``: the limit for candidates.
@@ -55,6 +56,7 @@ class HeadSpec(ABC):
 
     kind: ClassVar[str]
     takes_sizes: ClassVar[bool] = False
+    place: ClassVar[str] = "location"
 
     head: str
     num_classes: int
@@ -200,6 +202,7 @@ class RoiHead(HeadSpec):
 
     kind: ClassVar[str] = "rois"
     takes_sizes: ClassVar[bool] = True
+    place: ClassVar[str] = "proposal"
 
     proposals: int
     selected: bool
@@ -247,6 +250,7 @@ class QueryHead(HeadSpec):
 
     kind: ClassVar[str] = "queries"
     takes_sizes: ClassVar[bool] = True
+    place: ClassVar[str] = "query"
 
     queries: int
     selected: bool

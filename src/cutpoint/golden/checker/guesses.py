@@ -13,6 +13,14 @@ from cutpoint.golden.checker.stage import BOX_FORMS, Guess, Stage
 from cutpoint.golden.checker.steps import Step
 
 THRESHOLDS = (0.001, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7)
+PLAIN_NMS = {
+    "step": "nms",
+    "space": "shifted",
+    "max_per_class": None,
+    "offset": 0,
+    "reading": "xyxy",
+    "intersection": "sides",
+}
 IOUS = tuple(round(0.2 + 0.05 * number, 2) for number in range(16))
 LEFT_OUT = {
     "threshold": "the threshold is left out",
@@ -33,7 +41,7 @@ def guesses(stage: Stage) -> Iterator[Guess]:
     if stage.most:
         yield from _recipe_guesses(stage)
     for text, rows in stage.mistakes.items():
-        yield Guess(0, f"the input tensor is wrong: {text}", partial(_mistaken, stage, rows))
+        yield Guess(0, text, partial(_mistaken, stage, rows))
 
 
 def _recipe_guesses(stage: Stage) -> Iterator[Guess]:
@@ -213,10 +221,15 @@ def _added(stage: Stage) -> Iterator[Guess]:
         )
     if "best_class" not in names:
         for number in range(stage.start, stage.end):
-            if names[number] == "nms":
+            # a recipe without NMS begins by ranking
+            if names[number] == "nms" or (number == 0 and "nms" not in names):
                 best = {"step": "best_class"}
                 text = "only the best class of a location is kept"
                 yield _with(stage, number, text, [best, stage.steps[number]])
+    if "nms" not in names:
+        for iou in IOUS:
+            text = "there is an NMS behind the recipe, which this detector does not want, at an IoU of {}"
+            yield _with(stage, end, text, [*last, {**PLAIN_NMS, "iou_threshold": iou}], iou)
     if len(stage.scores):
         least = float(np.nextafter(stage.scores.min(), np.float32(-1)))
         cut = {"step": "threshold", "quantity": "class", "value": least, "inclusive": False}

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cutpoint.golden.checker.explain import Verdict, judge
-from cutpoint.golden.checker.outputs import compare_output, compare_pixels
+from cutpoint.golden.checker.outputs import compare_pixels
 from cutpoint.golden.checker.port import Arrays, BadInput, Port, read_pack
+from cutpoint.golden.checker.ranked import compare_ranked
 from cutpoint.golden.checker.rows import Match, Rows
 from cutpoint.golden.checker.stage import Stage
 from cutpoint.golden.checker.steps import run_steps
@@ -123,7 +124,9 @@ class Check:
         if given.ndim not in (pack[short].ndim, pack[short].ndim - 1):
             raise BadInput(f"{name}: {key} has shape {given.shape}, expected {pack[short].shape}")
         limit = self.tolerance["outputs"][short]["spread"] * self.wider
-        return compare_output(short, pack, given, limit)
+        own = self.port.arrays[name]
+        port = {output: own[f"output.{output}"] for output in pack if f"output.{output}" in own}
+        return compare_ranked(short, pack, port, limit)
 
     def _row_line(self, title: str, key: str, span: tuple[int, int]) -> tuple[Line, bool]:
         """The line of a stage of rows, and whether the rows of later stages can be made from it."""
@@ -173,17 +176,27 @@ class Check:
             self.states[name][end:] = [adopted, *later]
 
     def _mistakes(self) -> dict[str, dict[str, Rows]]:
-        """The final rows that mistakes in the input give, unless the port's input is known to be right."""
-        if any("input" in arrays for arrays in self.port.arrays.values()):
-            return {}
+        """The final rows that mistakes give, by the mistake in words.
+
+        Those in the input only if the port's input is not known to be right.
+        """
         columns = ("boxes", "scores", "labels")
+        texts = {name: f"the outputs are read otherwise: {text}" for name, text in self._readings().items()}
+        if not any("input" in arrays for arrays in self.port.arrays.values()):
+            inputs = self.pack["mistakes"].items()
+            texts |= {name: f"the input tensor is wrong: {text}" for name, text in inputs}
         return {
             text: {
                 image: Rows(**{column: self.arrays[image][f"mistake.{name}.{column}"] for column in columns})
                 for image in self.names
             }
-            for name, text in self.pack["mistakes"].items()
+            for name, text in texts.items()
         }
+
+    def _readings(self) -> dict[str, str]:
+        """The mistakes in reading the outputs that the pack has; older packs have none."""
+        readings: dict[str, str] = self.pack.get("readings", {})
+        return readings
 
     def _limits(self, key: str) -> dict[str, float]:
         limits = self.tolerance[key]

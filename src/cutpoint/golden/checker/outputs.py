@@ -90,6 +90,14 @@ def _explain(name: str, pack: dict[str, np.ndarray], port: np.ndarray, tolerance
             theirs,
         ),
     }
+    softmax = _softmax(ours)
+    if name in ("scores", "logits") and ours.shape[-1] > 1:
+        guesses["the softmax is applied, which the graph does not do"] = (softmax, theirs)
+        guesses["the softmax is lacking"] = (ours, _softmax(theirs))
+    if name == "cxcywh":
+        centre, half = ours[..., :2], ours[..., 2:] / 2
+        corners = np.concatenate([centre - half, centre + half], -1)
+        guesses["boxes are corners, not centre and size"] = (corners, theirs)
     if name == "scores" and "factors" in pack:
         product = ours * pack["factors"][..., None]
         guesses["class score x factor: the factor is multiplied already"] = (product, theirs)
@@ -117,6 +125,13 @@ def _error(ours: np.ndarray, theirs: np.ndarray) -> float:
     ours, theirs = ours.astype(np.float64), theirs.astype(np.float64)
     spread = float(ours.std()) or float(np.abs(ours).max()) or 1.0
     return float(np.abs(ours - theirs).mean()) / spread
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    """Over the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True)) if logits.size else logits
+    shares: np.ndarray = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
 
 
 def _squeezed(array: np.ndarray) -> tuple[int, ...]:

@@ -29,7 +29,8 @@ class Stage:
     ``start``, ``end``: the number of steps that are done before it, and in it. ``states``: by image, the
     candidates and the rows after each step. ``port``: by image, the port's rows, with ``results`` as COCO
     results have them. ``categories``: the category of each class for ``results``, otherwise null.
-    ``mistakes``: final rows by image, with a mistake in the input, by what it is in words.
+    ``mistakes``: final rows by image, with a mistake in the input or in reading the outputs, by what it is
+    in words.
     """
 
     def __init__(
