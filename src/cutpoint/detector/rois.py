@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -117,8 +118,10 @@ def extract(extractor: Head, features: Sequence[Tensor], boxes: Tensor) -> Tenso
     image = torch.arange(batch, dtype=boxes.dtype, device=boxes.device)[:, None].expand(batch, rows)
     rois = torch.cat([image.reshape(-1, 1), boxes.reshape(-1, 4)], 1)
     side = torch.sqrt((rois[:, 3] - rois[:, 1]) * (rois[:, 4] - rois[:, 2]))
-    level = torch.floor(torch.log2(side / extractor.finest_scale + 1e-6))
-    level = level.clamp(min=0, max=extractor.num_inputs - 1).long()
+    size = side / extractor.finest_scale + 1e-6
+    level = torch.zeros_like(size, dtype=torch.int64)
+    for above in range(1, extractor.num_inputs):
+        level = level + (size >= _least_size(above)).long()
     layers = extractor.roi_layers
     pooled: Tensor = multi_level_roi_align(
         list(features[: extractor.num_inputs]),
@@ -130,6 +133,20 @@ def extract(extractor: Head, features: Sequence[Tensor], boxes: Tensor) -> Tenso
         layers[0].aligned,
     )
     return pooled
+
+
+@cache
+def _least_size(level: int) -> float:
+    """The least float32 whose binary logarithm torch rounds to ``level`` or more.
+
+    mmdet rounds the logarithm down. Runtimes differ in its last bit, but not in a comparison.
+    """
+    size = torch.tensor(2.0**level)
+    while True:
+        below = torch.nextafter(size, torch.tensor(0.0))
+        if torch.log2(below) < level:
+            return float(size)
+        size = below
 
 
 def _one_class(head: Head, logits: Tensor, deltas: Tensor) -> Tensor:
