@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from zoo_models import CANDIDATES, SEED, SIZES, limit_sides, prepare
+from zoo_models import SEED, SIZES, limit_sides, prepare
 
 from cutpoint.detector.build import build_detector, load_config
 
@@ -24,6 +24,8 @@ ROI_ZOO = {
 }
 # Anchors of a level that go into the RPN's NMS, and proposals of an image: few, so that RoIAlign is fast.
 NMS_PRE, PROPOSALS, MAX_PER_IMG = 200, 150, 100
+# Pairs of an image above the threshold: a few for each proposal.
+CANDIDATES = 450
 CHANNELS, HIDDEN = 64, 128
 # Deviations of what the last layers emit; the classes' means are moved until enough pairs pass.
 DEVIATIONS = {"rpn_cls": 2.0, "rpn_reg": 0.4, "fc_cls": 2.0, "fc_reg": 1.0}
@@ -134,6 +136,8 @@ def shift_classes(detector: nn.Module, images: Sequence[Tensor], candidates: int
         middle = (low + high) / 2
         found = np.mean([count_pairs(rows, middle, threshold) for rows in logits])
         low, high = (middle, high) if found > candidates else (low, middle)
+    if abs(found / candidates - 1) > 0.1:
+        raise ValueError(f"{found:.0f} candidates an image with the best shift of the background, {low:.1f}")
     for head in heads:
         head.fc_cls.bias[-1] += low
 

@@ -98,7 +98,7 @@ class Bench:
                 geometry,
                 tensor[i : i + 1],
                 None if sizes is None else sizes[i : i + 1],
-                {name: value[i : i + 1] if value.ndim > 1 else value for name, value in outputs.items()},
+                {name: of_image(name, value, i) for name, value in outputs.items()},
                 from_raw(raw, self.head, i),
                 # mmdet's own, NaN included: score voting of a box without area divides 0 by 0
                 pipeline.read(found, geometry, i),
@@ -172,6 +172,11 @@ def places_of(outputs: dict[str, np.ndarray], number: int) -> set[int]:
     return set(outputs["priors"][number].tolist()) if "priors" in outputs else set()
 
 
+def of_image(name: str, value: np.ndarray, number: int) -> np.ndarray:
+    """An output's part for one image of the batch, ``(1, ...)``; the counts of levels are of all images."""
+    return value if name == "level_counts" else value[number : number + 1]
+
+
 def compare_outputs(
     outputs: dict[str, np.ndarray], image: Image, number: int, head: HeadSpec
 ) -> dict[str, float]:
@@ -188,7 +193,7 @@ def compare_outputs(
     ours, theirs = {}, {}
     for name, value in outputs.items():
         expected = image.outputs[name]
-        own = value[number : number + 1] if value.ndim > 1 or name == "proposal_count" else value
+        own = of_image(name, value, number)
         ours[name], theirs[name] = own, expected
         assert own.shape == expected.shape, name
     if getattr(head, "selected", False):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from roi_models import ROI_ZOO, build_roi_model
 from zoo_models import ZOO, build_zoo_model, check_spread
 
 
@@ -68,8 +69,9 @@ CASES: dict[str, Case] = {
     name: Case(build_zoo_model, DENSE, _check_dense, DENSE_IDLE | DENSE_IDLE_OF.get(name, set()))
     for name in ZOO
 }
+CASES |= {name: Case(build_roi_model, ROIS, seconds=60) for name in ROI_ZOO}
 # The heads that `make test` runs.
-FAMILY = ["atss", "retinanet", "gfl", "paa", "yolox_tiny", "ssd300"]
+FAMILY = ["atss", "retinanet", "gfl", "paa", "yolox_tiny", "ssd300", "faster_rcnn"]
 
 
 def halves() -> tuple[list[str], list[str]]:
