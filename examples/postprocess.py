@@ -150,6 +150,9 @@ def decode(head, level, priors, values):
 
     if kind == "delta_xywh":  # ATSS, RetinaNet, PAA, SSD, YOLOF ...
         return move_boxes(coder, priors, values), None
+    if kind == "guided":  # GA-RetinaNet: the last two values make the anchors
+        anchors = move_boxes(coder["anchor"], priors, np.pad(values[:, 4:], ((0, 0), (2, 0))))
+        return move_boxes(coder, anchors, values[:, :4]), None
     if kind == "centre_size":  # YOLOX
         centre, half = values[:, :2] * stride + centre, np.exp(values[:, 2:]) * stride / f32(2)
         return np.concatenate([centre - half, centre + half], 1), None

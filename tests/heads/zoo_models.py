@@ -48,6 +48,7 @@ ZOO = {
     "retinanet": Zoo("retinanet/retinanet_r50_fpn_1x_coco", "retina"),
     "free_anchor": Zoo("free_anchor/freeanchor_r50_fpn_1x_coco", "retina_small"),
     "fsaf": Zoo("fsaf/fsaf_r50_fpn_1x_coco", "fsaf"),
+    "ga_retinanet": Zoo("guided_anchoring/ga-retinanet_r50_fpn_1x_coco", "guided", deformable=True),
     "gfl": Zoo("gfl/gfl_r50_fpn_1x_coco", "gfl"),
     "ld": Zoo("ld/ld_r18-gflv1-r101_fpn_1x_coco", "gfl"),
     "lad": Zoo("lad/lad_r50-paa-r101_fpn_2xb8_coco_1x", "atss"),
@@ -101,6 +102,12 @@ OUTPUTS = {
     "retina": {"retina_cls": CLASS, "retina_reg": (0.3, 0.0)},
     "retina_small": {"retina_cls": CLASS, "retina_reg": (1.5, 0.0)},
     "fsaf": {"retina_cls": CLASS, "retina_reg": (0.4, 0.8)},
+    "guided": {
+        "retina_cls": CLASS,
+        "retina_reg": (0.3, 0.0),
+        "conv_shape": (0.5, 0.3),
+        "conv_loc": (1.5, -4.0),  # the filter is at 0.01
+    },
     "gfl": {"gfl_cls": CLASS, "gfl_reg": (2.0, 0.0)},
     "fcos": {"conv_cls": CLASS, "conv_reg": (0.4, 3.2), "conv_centerness": (1.5, 0.5)},
     "fcos_strides": {"conv_cls": CLASS, "conv_reg": (1.0, 3.0), "conv_centerness": (1.5, 0.5)},

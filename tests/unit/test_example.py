@@ -20,6 +20,7 @@ from tiny import (
     atss_head,
     detr_head,
     geometry,
+    guided_head,
     input_recipe,
     model_spec,
     query_head,
@@ -77,6 +78,7 @@ HEADS = {
     ),
     "YOLOv3": yolov3_head(),
     "SABL": sabl_head(),
+    "GA": guided_head(),
 }
 
 

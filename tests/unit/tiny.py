@@ -378,6 +378,32 @@ def candidates(*rows: tuple) -> Candidates:
     )
 
 
+def guided_head(**changes) -> DenseHead:
+    """GA-RetinaNet: the factor filters cells, and two more values make the anchors."""
+    coder = atss_head().coder
+    steps = [
+        {"step": "threshold", "quantity": "factor", "value": 0.5, "inclusive": True},
+        {"step": "top_k", "k": 20, "unit": "location"},
+        {"step": "threshold", "quantity": "class", "value": 0.05, "inclusive": False},
+        {"step": "clip"},
+        {"step": "rescale", "operation": "divide"},
+        {"step": "nms", "iou_threshold": 0.5},
+        {"step": "max_per_img", "k": 100},
+    ]
+    anchor = coder | {"stds": [1.0] * 4, "max_ratio": 13.8}
+    made = {
+        "head": "GARetinaHead",
+        "coder": coder | {"type": "guided", "anchor": anchor},
+        "box": (Part("box", 0, 4), Part("shape", 0, 2)),
+        "factor": Part("location", 0, 1),
+        "raw_names": tuple(
+            f"{kind}_{level}" for kind in ("cls", "box", "shape", "location") for level in (0, 1)
+        ),
+        "recipe": tuple(steps),
+    }
+    return atss_head(**(made | changes))
+
+
 def raw_outputs(spec: DenseHead, sizes: list[tuple[int, int]], seed: int = 0, batch: int = 1) -> dict:
     """Random raw tensors of a head, logits around 0; ``sizes`` height, width per level."""
     random = np.random.default_rng(seed)

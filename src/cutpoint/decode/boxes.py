@@ -145,6 +145,17 @@ def _delta_xywh(priors: Any, deltas: Any, stride: Any, level: Any, coder: dict, 
     return xp.concatenate([centre - half, centre + half], axis=-1)
 
 
+def _guided(priors: Any, values: Any, stride: Any, level: Any, coder: dict, xp: ModuleType) -> Any:
+    """Deltas to anchors that the network makes of squares by the last two values.
+
+    ``GuidedAnchorHead._get_guided_anchors_single``, dense_heads/guided_anchor_head.py.
+    """
+    deltas, sides = values[..., :4], values[..., 4:]
+    grown = xp.concatenate([xp.zeros_like(sides), sides], axis=-1)
+    anchors = _delta_xywh(priors, grown, stride, level, coder["anchor"], xp)
+    return _delta_xywh(anchors, deltas, stride, level, coder, xp)
+
+
 def _centre_size(priors: Any, values: Any, stride: Any, level: Any, coder: dict, xp: ModuleType) -> Any:
     """``YOLOXHead._bbox_decode``, dense_heads/yolox_head.py."""
     centre = values[..., :2] * stride + priors
@@ -236,6 +247,7 @@ def _softmax(values: Any, xp: ModuleType) -> Any:
 
 CODERS = {
     "delta_xywh": _delta_xywh,
+    "guided": _guided,
     "centre_size": _centre_size,
     "distance": _distance,
     "tblr": _tblr,

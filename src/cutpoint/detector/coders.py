@@ -11,13 +11,22 @@ from cutpoint.errors import UserError
 
 
 def delta(head: Head) -> dict[str, Any]:
-    coder = _expect(head, "DeltaXYWHBBoxCoder")
+    return _delta(_expect(head, "DeltaXYWHBBoxCoder"))
+
+
+def guided(head: Head) -> dict[str, Any]:
+    """``GuidedAnchorHead._get_guided_anchors_single`` clips at another ratio."""
+    anchor = _delta(_expect(head, "DeltaXYWHBBoxCoder", "anchor_coder"), wh_ratio_clip=1e-6)
+    return {**delta(head), "type": "guided", "anchor": anchor}
+
+
+def _delta(coder: Any, wh_ratio_clip: float = 16 / 1000) -> dict[str, Any]:
+    """``wh_ratio_clip``: by default that of ``DeltaXYWHBBoxCoder.decode``."""
     return {
         "type": "delta_xywh",
         "means": [float(v) for v in coder.means],
         "stds": [float(v) for v in coder.stds],
-        # the default of DeltaXYWHBBoxCoder.decode; the base algorithm does not override it
-        "max_ratio": abs(math.log(16 / 1000)),
+        "max_ratio": abs(math.log(wh_ratio_clip)),
         "centre_clamp": float(coder.ctr_clamp) if coder.add_ctr_clamp else None,
     }
 
@@ -72,8 +81,8 @@ def yolov3(head: Head) -> dict[str, Any]:
     return {"type": "yolov3"}
 
 
-def _expect(head: Head, coder: str) -> Any:
-    got = type(head.bbox_coder).__name__
-    if got != coder:
-        raise UserError(f"{type(head).__name__} with {got}: only {coder} is supported there")
-    return head.bbox_coder
+def _expect(head: Head, coder: str, name: str = "bbox_coder") -> Any:
+    found = getattr(head, name)
+    if type(found).__name__ != coder:
+        raise UserError(f"{type(head).__name__} with {type(found).__name__}: only {coder} is supported there")
+    return found

@@ -16,6 +16,8 @@ from cutpoint.errors import UserError
 from cutpoint.records.head import DenseHead, Floor, Part
 from cutpoint.records.recipe import Step
 
+# Where box values lie, for the coders that read several tensors.
+BOX_PARTS = {"guided": (Part("box", 0, 4), Part("shape", 0, 2))}
 NMS_DEFAULTS = {"class_agnostic": False, "offset": 0, "score_threshold": 0, "max_num": -1, "split_thr": 10000}
 
 
@@ -95,10 +97,10 @@ def _tensors(
         names = classes + [f"{kind}_{level}" for level in range(levels) for kind in both]
         box = tuple(Part(kind, 0, size) for kind in both)
         return names, {"box": box, "factor": None, "score": score}
-    width = 4 * (settings.get("bins") or 1)
-    kinds = ["box", *([factor] if factor else [])]
+    box = BOX_PARTS.get(coder) or (Part("box", 0, 4 * (settings.get("bins") or 1)),)
+    kinds = [part.tensor for part in box] + ([factor] if factor else [])
     names = classes + [f"{kind}_{level}" for kind in kinds for level in range(levels)]
-    return names, {"box": (Part("box", 0, width),), "factor": factor and Part(factor, 0, 1), "score": score}
+    return names, {"box": box, "factor": factor and Part(factor, 0, 1), "score": score}
 
 
 def _base_recipe(head: Head, reading: Reading, border: int = 0, clip: bool | None = None) -> list[Step]:
@@ -168,6 +170,27 @@ def _yolov3_recipe(head: Head, reading: Reading) -> list[Step]:
     return steps + _base_post_process(head, has_factor=True)
 
 
+def _guided_recipe(head: Head, reading: Reading) -> list[Step]:
+    """``GuidedAnchorHead._predict_by_feat_single``, guided_anchor_head.py, with ``multiclass_nms``.
+
+    The factor says where objects are expected; it filters cells and is not multiplied with the class score.
+    """
+    config = head.test_cfg
+    steps: list[Step] = [
+        {"step": "threshold", "quantity": "factor", "value": float(head.loc_filter_thr), "inclusive": True}
+    ]
+    if config.get("nms_pre", -1) > 0:
+        steps.append({"step": "top_k", "k": int(config.nms_pre), "unit": "location"})
+    value = float(config.score_thr)
+    steps.append({"step": "threshold", "quantity": "class", "value": value, "inclusive": False})
+    if head.bbox_coder.clip_border:
+        steps.append({"step": "clip"})
+    steps += [{"step": "rescale", "operation": "divide"}, nms_step(config)]
+    if config.max_per_img > 0:
+        steps.append({"step": "max_per_img", "k": int(config.max_per_img)})
+    return steps
+
+
 def _paa_recipe(head: Head, reading: Reading) -> list[Step]:
     """``PAAHead._predict_by_feat_single``, ``_bbox_post_process`` and ``score_voting``, paa_head.py."""
     config = head.test_cfg
@@ -232,6 +255,7 @@ HEADS: dict[str, Reading] = {
     "FSAFHead": Reading(coders.tblr),
     "FoveaHead": Reading(coders.fovea, recipe=_fovea_recipe),
     "FreeAnchorRetinaHead": Reading(coders.delta),
+    "GARetinaHead": Reading(coders.guided, factor="location", recipe=_guided_recipe),
     "GFLHead": Reading(coders.integral),
     "LADHead": Reading(coders.delta, factor="iou", recipe=_paa_recipe),
     "LDHead": Reading(coders.integral),

@@ -8,7 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from mmdet.models.dense_heads import RTMDetInsHead, SSDHead, TOODHead, VFNetHead, tood_head
+from mmcv.ops import MaskedConv2d
+from mmdet.models.dense_heads import (
+    GARetinaHead,
+    RTMDetInsHead,
+    SSDHead,
+    TOODHead,
+    VFNetHead,
+    tood_head,
+)
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from torch import Tensor, nn
 
@@ -24,6 +32,8 @@ def apply(detector: nn.Module) -> None:
       to the example's batch. We know of no upstream issue. ``repeat`` does the same.
     - ``VFNetHead.star_dcn_offset`` fills a tensor with twelve assignments per level. Each becomes a scatter
       in the graph, and most of the export's time went there. Stacking the channels gives the same bits.
+    - ``GARetinaHead`` computes its last convolutions only where it expects objects, by a compiled operator
+      that takes one image. Here they are computed everywhere; ``predict`` drops the other cells.
     - ``RTMDetInsHead`` gives its boxes only. Its mask branch is not run, and ``predict`` is the one of
       ``RTMDetHead``, which the masks' one repeats for the boxes.
 
@@ -37,6 +47,10 @@ def apply(detector: nn.Module) -> None:
         head.forward = types.MethodType(_tood_forward(), head)
     elif isinstance(head, VFNetHead):
         head.star_dcn_offset = types.MethodType(_star_dcn_offset, head)
+    elif isinstance(head, GARetinaHead):
+        for module in head.modules():
+            if isinstance(module, MaskedConv2d):
+                module.forward = types.MethodType(_everywhere, module)
     elif isinstance(head, RTMDetInsHead):
         _leave_masks_out(head)
 
@@ -51,6 +65,11 @@ def _tood_forward() -> Callable:
     code = compile(source.replace(BAKED_BATCH, "anchor.repeat(b, 1)"), tood_head.__file__, "exec")
     exec(code, vars(tood_head), defined)
     return defined["forward"]
+
+
+def _everywhere(self: MaskedConv2d, features: Tensor, mask: Tensor | None = None) -> Tensor:
+    """``MaskedConv2d.forward``, mmcv/ops/masked_conv.py, without its mask."""
+    return nn.Conv2d.forward(self, features)
 
 
 def _leave_masks_out(head: RTMDetInsHead) -> None:

@@ -105,7 +105,6 @@ REFUSED_HEADS = {
     "DecoupledSOLOLightHead": _MASKS,
     "EmbeddingRPNHead": _RPN,
     "GARPNHead": _RPN,
-    "GARetinaHead": "the network makes its anchors",
     "GroundingDINOHead": _TEXT,
     "GuidedAnchorHead": _BASE,
     "Mask2FormerHead": _MASKS,

@@ -100,7 +100,7 @@ def _seed_per_class(spec: HeadSpec) -> list[Step]:
 
 def _seed(spec: HeadSpec, threshold: float, best: int, nms: Nms) -> list[Step]:
     return [
-        *([MultiplyFactor(spec.takes_root)] if spec.has_factor else []),
+        *([MultiplyFactor(spec.takes_root)] if spec.multiplies_factor else []),
         BestClass(),
         Threshold("product", threshold),
         TopK(best, per="image"),

@@ -71,7 +71,7 @@ def mmdeploy(spec: HeadSpec) -> list[Step]:
 def _deployed(spec: HeadSpec, name: str, *, root: bool, top_k: bool = True, clip: bool = True) -> list[Step]:
     own = _with_nms(spec, name)
     thresholds, top_ks, clips = _all(own, Threshold), _all(own, TopK), _all(own, Clip)
-    multiply = [MultiplyFactor(root)] if spec.has_factor else []
+    multiply = [MultiplyFactor(root)] if spec.multiplies_factor else []
     threshold = Threshold("product", thresholds[-1].value)
     steps: list[Step]
     if thresholds[0].quantity == "factor":  # YOLOv3

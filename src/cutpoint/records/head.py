@@ -89,6 +89,11 @@ class HeadSpec(ABC):
         return list(dict.fromkeys([*self.raw_names, *self.decoded_names]))
 
     @property
+    def multiplies_factor(self) -> bool:
+        """Whether the head's own score is class score x factor; guided anchors only filter cells by it."""
+        return any(step["step"] == "multiply_factor" for step in self.recipe)
+
+    @property
     def takes_root(self) -> bool:
         """Whether the head's own score is the root of class score x factor."""
         return any(step.get("root", False) for step in self.recipe)
@@ -108,8 +113,9 @@ class DenseHead(HeadSpec):
     ``raw_names``: each tensor is ``(B, priors per cell * channels, H, W)``.
     ``anchors``: per level, the ``x1, y1, x2, y2`` base anchors in network pixels around cell (0, 0), shifted
     by ``index * stride``; null for heads with points at ``(index + point_offset) * stride``.
-    ``score``, ``box``, ``factor``: where class scores, box values and the factor that is multiplied with the
-    class score are; ``factor`` is null for heads without one and if the coder computes it.
+    ``score``, ``box``, ``factor``: where class scores, box values and the factor are. The factor is
+    multiplied with the class score, or filters cells (guided anchors); ``factor`` is null for heads without
+    one and if the coder computes it.
     ``score_activation``: ``sigmoid``, ``softmax`` (the last channel, the background, is dropped) or ``none``
     (a probability already); ``factor_activation``: ``sigmoid`` or ``none``.
     ``coder``: ``{"type": ..., parameters}``; see ``boxes.CODERS``.

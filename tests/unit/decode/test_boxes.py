@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from tiny import atss_head, geometry, yolox_head
+from tiny import atss_head, geometry, guided_head, yolox_head
 
 from cutpoint.decode.boxes import CODERS, clip_boxes, decode_boxes, level_priors, scale_to_original
 
@@ -62,6 +62,15 @@ def test_delta_coder_with_centre_clamp_limits_the_shift_and_only_large_ratios():
     # shifts of 300 px become 32; ratio 5 becomes 1, -5 stays
     np.testing.assert_allclose((box[:2] + box[2:]) / 2, [82, 18], rtol=1e-5)
     np.testing.assert_allclose(box[2:] - box[:2], [100 * math.e, 100 * math.exp(-5)], rtol=1e-4)
+
+
+def test_guided_coder_by_hand():
+    coder = guided_head().coder | {"stds": [0.5] * 4}
+    priors = np.array([[40, 12, 56, 28]], np.float32)  # centre 48, 20, size 16 x 16
+    # the square becomes 32 x 4; then dx .25 * 32, dy -.5 * 4, height times exp(.5 * 2 ln 3) = 3
+    values = np.array([[0.5, -1.0, 0.0, 2 * math.log(3), math.log(2), -math.log(4)]], np.float32)
+    boxes = decode_boxes(atss_head(coder=coder), 0, priors, values)[0]
+    np.testing.assert_allclose(boxes, [[40, 12, 72, 24]], rtol=1e-6)
 
 
 def test_centre_size_coder_by_hand():
@@ -152,6 +161,7 @@ ALL_CODERS = {
     "distance": ({"type": "distance", "bins": None, "exp": True, "unit": [1.0, 16.0]}, 2, 4),
     "distance, bins": ({"type": "distance", "bins": 17, "exp": False, "unit": [8.0, 16.0]}, 4, 68),
     "tblr": ({"type": "tblr", "normalizer": [4.0] * 4}, 4, 4),
+    "guided": (guided_head().coder, 4, 6),
     "corners": ({"type": "corners", "from_point": True}, 2, 4),
     "yolov3": ({"type": "yolov3"}, 4, 4),
     "buckets": ({"type": "buckets", "buckets": 14, "scale": 3.0}, 4, 56),
