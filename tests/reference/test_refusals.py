@@ -15,7 +15,22 @@ from cutpoint.errors import UserError
     [
         (
             "grid_rcnn/grid-rcnn_r50_fpn_gn-head_2x_coco",
-            "detector GridRCNN is not supported: it is a two-stage",
+            "detector GridRCNN is not supported: a second head moves its boxes",
+        ),
+        (
+            "ms_rcnn/ms-rcnn_r50-caffe_fpn_1x_coco",
+            "detector MaskScoringRCNN is not .* masks change the scores",
+        ),
+        ("guided_anchoring/ga-faster-rcnn_r50_fpn_1x_coco", "RPN GARPNHead is not supported"),
+        ("cascade_rpn/cascade-rpn_faster-rcnn_r50-caffe_fpn_1x_coco", "RPN CascadeRPNHead is not supported"),
+        (
+            "sabl/sabl-faster-rcnn_r50_fpn_1x_coco",
+            "box head SABLHead is not supported: it reads boxes from buckets",
+        ),
+        ("dcn/faster-rcnn_r50_fpn_dpool_1x_coco", "RoI layer DeformRoIPoolPack .*: the ONNX standard has no"),
+        (
+            "faster_rcnn/faster-rcnn_r50_fpn_soft-nms_1x_coco",
+            "NMS soft_nms is not supported: Soft-NMS lowers",
         ),
         ("yolact/yolact_r50_1xb8-55e_coco", "detector YOLACT is not supported: it runs Fast NMS"),
         (

@@ -90,7 +90,7 @@ def trained_order(config: Config, classes: list[str]) -> list[str] | None:
         if not kind or getattr(kind, "load_data_list", None) is not CocoDataset.load_data_list:
             continue
         path = os.path.join(dataset.get("data_root") or "", dataset.get("ann_file") or "")
-        named = set(_configured(dataset) or getattr(kind, "METAINFO", {}).get("classes", ()))
+        named = set(_configured(dataset) or getattr(kind, "METAINFO", {}).get("classes") or ())
         order = [name for name in _trained_categories(path) if name in named]
         if order != classes[: len(order)]:
             return order

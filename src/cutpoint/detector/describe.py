@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from mmdet.models.detectors import DetectionTransformer, TwoStageDetector
+from mmdet.models.detectors import DetectionTransformer, SparseRCNN, TwoStageDetector
 from mmengine.config import Config
 
 from cutpoint.detector.build import build_detector, load_config
@@ -12,6 +12,7 @@ from cutpoint.detector.describe_queries import describe_queries
 from cutpoint.detector.describe_rois import describe_rois
 from cutpoint.detector.heads import describe_head
 from cutpoint.detector.mmdet_types import Detector
+from cutpoint.detector.sparse import describe_sparse
 from cutpoint.detector.support import find_refusal
 from cutpoint.errors import UserError, located
 from cutpoint.records.head import HeadSpec
@@ -66,6 +67,7 @@ def _reader(detector: Detector) -> Callable[[Detector, float | None], HeadSpec]:
 
 READERS: dict[type, Callable[[Detector, float | None], HeadSpec]] = {
     DetectionTransformer: describe_queries,
+    SparseRCNN: describe_sparse,
     TwoStageDetector: describe_rois,
 }
 """Detector and ``candidate_floor`` in, specification out; by the class that the detector inherits from.

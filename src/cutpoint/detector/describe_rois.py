@@ -9,33 +9,61 @@ from typing import Any
 
 from mmcv.ops import RoIAlign
 from mmdet.models.dense_heads import RPNHead
-from mmdet.models.detectors import TwoStageDetector
-from mmdet.models.roi_heads import CascadeRoIHead, SingleRoIExtractor, StandardRoIHead
+from mmdet.models.detectors import TridentFasterRCNN, TwoStageDetector
+from mmdet.models.losses import CrossEntropyCustomLoss, SeesawLoss
+from mmdet.models.roi_heads import (
+    BaseRoIHead,
+    CascadeRoIHead,
+    DoubleHeadRoIHead,
+    GenericRoIExtractor,
+    HybridTaskCascadeRoIHead,
+    MaskScoringRoIHead,
+    PointRendRoIHead,
+    SCNetRoIHead,
+    SingleRoIExtractor,
+    StandardRoIHead,
+    TridentRoIHead,
+)
 from mmdet.models.roi_heads.bbox_heads import BBoxHead
 from mmdet.models.roi_heads.mask_heads import FCNMaskHead
 from mmdet.models.task_modules import AnchorGenerator
 from torch import nn
 
 from cutpoint.detector import coders
+from cutpoint.detector.box_stages import is_sigmoid, stages
 from cutpoint.detector.heads import nms_step, threshold_floor
 from cutpoint.detector.mmdet_types import Detector, Head
-from cutpoint.detector.rois import stages
 from cutpoint.errors import UserError
 from cutpoint.records.head import RoiHead
 from cutpoint.records.recipe import Step
 
 # Of each class the methods that are reproduced.
+_STANDARD = ("predict", "predict_bbox", "_bbox_forward", "predict_mask")
+_CASCADE = (*_STANDARD, "_refine_roi")
 METHODS: dict[type, tuple[str, ...]] = {
+    TridentFasterRCNN: ("predict",),
     TwoStageDetector: ("predict",),
     RPNHead: ("predict", "predict_by_feat", "_predict_by_feat_single", "_bbox_post_process"),
     AnchorGenerator: ("single_level_grid_priors",),
-    StandardRoIHead: ("predict", "predict_bbox", "_bbox_forward", "predict_mask"),
-    CascadeRoIHead: ("predict", "predict_bbox", "_bbox_forward", "_refine_roi", "predict_mask"),
+    # what a RoI head does to masks leaves the boxes as they are, but for the mask head's scaling
+    DoubleHeadRoIHead: _STANDARD,
+    MaskScoringRoIHead: _STANDARD,
+    PointRendRoIHead: _STANDARD,
+    TridentRoIHead: (*_STANDARD, "merge_trident_bboxes"),
+    StandardRoIHead: _STANDARD,
+    HybridTaskCascadeRoIHead: _CASCADE,
+    SCNetRoIHead: _CASCADE,
+    CascadeRoIHead: _CASCADE,
+    GenericRoIExtractor: ("forward",),
     SingleRoIExtractor: ("forward", "map_roi_levels"),
     RoIAlign: ("forward",),
     BBoxHead: ("predict_by_feat", "_predict_by_feat_single", "regress_by_class"),
     FCNMaskHead: ("predict_by_feat", "_predict_by_feat_single"),
+    SeesawLoss: ("get_activation",),
+    CrossEntropyCustomLoss: ("get_activation",),
 }
+# Subclasses first: the first one that a part is decides.
+ROI_HEADS = tuple(kind for kind in METHODS if issubclass(kind, BaseRoIHead))
 
 
 def describe_rois(detector: Detector, candidate_floor: float | None) -> RoiHead:
@@ -48,10 +76,12 @@ def describe_rois(detector: Detector, candidate_floor: float | None) -> RoiHead:
     Raises:
         UserError: Cutpoint cannot read a part of it, or cannot reproduce one of its settings.
     """
-    _expect(detector, TwoStageDetector)
+    _expect(detector, TridentFasterRCNN, TwoStageDetector)
     roi_head = detector.roi_head
     _check_rpn(detector.rpn_head)
-    _expect(roi_head, StandardRoIHead, CascadeRoIHead)
+    _expect(roi_head, *ROI_HEADS)
+    if getattr(roi_head, "test_branch_idx", 0) == -1:
+        raise UserError("roi_head.test_branch_idx -1: each image is three; name the branch that is tested")
     for head, extractor in stages(roi_head):
         _check_stage(head, extractor)
     masks = roi_head.with_mask
@@ -67,7 +97,7 @@ def describe_rois(detector: Detector, candidate_floor: float | None) -> RoiHead:
         recipe=tuple(recipe),
         proposals=int(detector.rpn_head.test_cfg.max_per_img),
         selected=True,
-        score_activation="softmax",
+        score_activation="sigmoid" if is_sigmoid(last) else "softmax",
         class_boxes=not last.reg_class_agnostic,
         coder=coders.delta(last),
     )
@@ -109,9 +139,8 @@ def _check_stage(head: Head, extractor: Head) -> None:
     if not head.with_cls or not head.with_reg:
         raise UserError(f"{name} without classes or without boxes: Cutpoint reads both from it")
     if head.custom_cls_channels or head.custom_activation:
-        loss = type(head.loss_cls).__name__
-        raise UserError(f"{name} with {loss}: its class scores are not a plain softmax, which Cutpoint reads")
-    _expect(extractor, SingleRoIExtractor)
+        _expect(head.loss_cls, SeesawLoss, CrossEntropyCustomLoss)
+    _expect(extractor, SingleRoIExtractor, GenericRoIExtractor)
     for layer in extractor.roi_layers:
         _expect(layer, RoIAlign)
         height, width = layer.output_size

@@ -9,6 +9,7 @@ from cutpoint.detector.halves import Halves
 from cutpoint.detector.mmdet_types import Detector
 from cutpoint.detector.queries import QueryCuts, QueryHalves
 from cutpoint.detector.rois import RoiHalves, RpnCuts
+from cutpoint.detector.sparse import SparseCuts, SparseHalves
 from cutpoint.errors import UserError
 from cutpoint.records.head import DenseHead, HeadSpec, QueryHead, RoiHead
 from cutpoint.records.model import ModelSpec
@@ -27,6 +28,7 @@ KINDS: dict[type[HeadSpec], Kind] = {
     RoiHead: Kind(RpnCuts, RoiHalves),
     QueryHead: Kind(QueryCuts, QueryHalves),
 }
+LEARNED_PROPOSALS = Kind(SparseCuts, SparseHalves)  # RoI heads whose proposals are not selected
 
 
 def open_cuts(detector: Detector, spec: ModelSpec, what: str) -> Cuts[Any]:
@@ -56,4 +58,6 @@ def find_kind(spec: ModelSpec, what: str) -> Kind:
             f"model {spec.model}: {what} does not work for {spec.head.head}, a head of the kind "
             f"{spec.head.kind!r}; leave it out for this model"
         )
+    if isinstance(spec.head, RoiHead) and not spec.head.selected:
+        return LEARNED_PROPOSALS
     return KINDS[type(spec.head)]

@@ -155,9 +155,9 @@ def _to_onnx(feats, rois, levels, out, scales, sampling, aligned):  # type: igno
         )
         places.append(rows)
     pooled, order = op.Concat(*parts, axis=0), op.Concat(*places, axis=0)
-    zeros = op.ConstantOfShape(
-        op.Shape(pooled), value=helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0])
-    )
+    # a RoI of no level stays zero
+    shape = op.Concat(op.Shape(rois, start=0, end=1), op.Shape(pooled, start=1), axis=0)
+    zeros = op.ConstantOfShape(shape, value=helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0]))
     return op.ScatterND(zeros, op.Unsqueeze(order, axis_1), pooled)
 
 

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import torch
+from mmdet.models.roi_heads import TridentRoIHead
 from mmdet.models.utils import empty_instances
 from torch import Tensor, nn
 
 from cutpoint.decode.rois import decode_proposals
 from cutpoint.detector import coders
+from cutpoint.detector.box_stages import class_logits, open_stages, stages
 from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.deltas import Deltas, clip, clip_sides
 from cutpoint.detector.halves import Halves, Metas
 from cutpoint.detector.mmdet_types import Detector, Head
-from cutpoint.detector.roi_align import multi_level_roi_align
 from cutpoint.detector.rpn import Proposals
 from cutpoint.records.head import RoiHead
 
@@ -56,8 +56,9 @@ class RpnCuts(RoiCuts):
     def __init__(self, detector: Detector, spec: RoiHead) -> None:
         super().__init__(detector, spec)
         self._propose = Proposals(detector.rpn_head)
-        self._stages = stages(detector.roi_head)
-        self._coders = nn.ModuleList([Deltas(coders.delta(head)) for head, _ in self._stages[:-1]])
+        self._boxes = open_stages(detector.roi_head)
+        self._heads = [head for head, _ in self._boxes.stages]
+        self._coders = nn.ModuleList([Deltas(coders.delta(head)) for head in self._heads[:-1]])
 
     def raw(self, images: Tensor, image_sizes: Tensor | None) -> list[Tensor]:
         """``proposals`` ``(B, P, 4)``, ``priors`` ``(B, P)``, ``proposal_count`` ``(B,)``, ``logits``
@@ -70,11 +71,10 @@ class RpnCuts(RoiCuts):
         batch, rows = boxes.shape[0], self.spec.proposals
         live = live_rows(count, rows)[..., None]
         all_logits = []
-        for number, (head, extractor) in enumerate(self._stages):
-            pooled = extract(extractor, features, boxes)
-            if self.detector.roi_head.with_shared_head:
-                pooled = self.detector.roi_head.shared_head(pooled)
-            logits, deltas = (values.reshape(batch, rows, -1) for values in head(pooled))
+        context = self._boxes.context(features)
+        for number, head in enumerate(self._heads):
+            found = self._boxes.run(number, features, boxes, context)
+            logits, deltas = (values.reshape(batch, rows, -1) for values in found)
             all_logits.append(logits)
             if number < len(self._coders):
                 boxes = self._coders[number](boxes, _one_class(head, logits, deltas))
@@ -83,6 +83,7 @@ class RpnCuts(RoiCuts):
                 boxes = torch.where(live, boxes, 0.0)
         if self._coders:
             logits = sum(all_logits[1:], all_logits[0]) / len(all_logits)
+        logits = class_logits(self._heads[-1], logits)
         return [boxes, priors, count, torch.where(live, logits, 0.0), torch.where(live, deltas, 0.0)]
 
 
@@ -91,69 +92,11 @@ def live_rows(count: Tensor, rows: int) -> Tensor:
     return torch.arange(rows, device=count.device)[None] < count[:, None]
 
 
-def stages(roi_head: Head) -> list[tuple[Head, Head]]:
-    """Box head and RoI extractor of each stage."""
-    heads, extractors = roi_head.bbox_head, roi_head.bbox_roi_extractor
-    if not isinstance(heads, nn.ModuleList):
-        return [(heads, extractors)]
-    return list(zip(heads, extractors, strict=True))
-
-
-def extract(extractor: Head, features: Sequence[Tensor], boxes: Tensor) -> Tensor:
-    """The features in each box, from the level that suits its size.
-
-    Args:
-        extractor: a ``SingleRoIExtractor`` with ``RoIAlign`` layers.
-        features: of each level ``(B, C, H, W)``.
-        boxes: ``(B, P, 4)`` network pixels.
-
-    Returns:
-        ``(B * P, C, bins, bins)``.
-
-    Source:
-        ``SingleRoIExtractor.forward`` and ``map_roi_levels``,
-        mmdet/models/roi_heads/roi_extractors/single_level_roi_extractor.py, mmdet 3.3.0.
-    """
-    batch, rows, _ = boxes.shape
-    image = torch.arange(batch, dtype=boxes.dtype, device=boxes.device)[:, None].expand(batch, rows)
-    rois = torch.cat([image.reshape(-1, 1), boxes.reshape(-1, 4)], 1)
-    side = torch.sqrt((rois[:, 3] - rois[:, 1]) * (rois[:, 4] - rois[:, 2]))
-    size = side / extractor.finest_scale + 1e-6
-    level = torch.zeros_like(size, dtype=torch.int64)
-    for above in range(1, extractor.num_inputs):
-        level = level + (size >= _least_size(above)).long()
-    layers = extractor.roi_layers
-    pooled: Tensor = multi_level_roi_align(
-        list(features[: extractor.num_inputs]),
-        rois,
-        level,
-        layers[0].output_size[0],
-        [layer.spatial_scale for layer in layers],
-        layers[0].sampling_ratio,
-        layers[0].aligned,
-    )
-    return pooled
-
-
-@cache
-def _least_size(level: int) -> float:
-    """The least float32 whose binary logarithm torch rounds to ``level`` or more.
-
-    mmdet rounds the logarithm down. Runtimes differ in its last bit, but not in a comparison.
-    """
-    size = torch.tensor(2.0**level)
-    while True:
-        below = torch.nextafter(size, torch.tensor(0.0))
-        if torch.log2(below) < level:
-            return float(size)
-        size = below
-
-
 def _one_class(head: Head, logits: Tensor, deltas: Tensor) -> Tensor:
     """``(B, P, 4)`` deltas of the best class; ``BBoxHead.regress_by_class``, bbox_heads/bbox_head.py."""
     if head.reg_class_agnostic:
         return deltas
-    best = logits[..., :-1].argmax(-1)[..., None, None]
+    best = logits[..., : head.num_classes].argmax(-1)[..., None, None]
     by_class = deltas.reshape(*logits.shape[:2], head.num_classes, 4)
     return by_class.gather(2, best.expand(-1, -1, 1, 4))[:, :, 0]
 
@@ -176,7 +119,8 @@ class RoiHalves(Halves):
 
         head.predict_by_feat = take  # in front of the method of its class
         try:
-            roi_head.predict_bbox(features, metas, proposals, rcnn_test_cfg=roi_head.test_cfg)
+            context = open_stages(roi_head).context(features)
+            roi_head.predict_bbox(features, metas, proposals, rcnn_test_cfg=roi_head.test_cfg, **context)
         finally:
             del head.predict_by_feat
         return taken[0] if taken else None
@@ -201,4 +145,6 @@ class RoiHalves(Halves):
         if roi_head.with_mask:
             # FCNMaskHead._predict_by_feat_single, mask_heads/fcn_mask_head.py
             found.bboxes /= found.bboxes.new_tensor(meta["scale_factor"]).repeat(1, 2)
+        if isinstance(roi_head, TridentRoIHead):
+            return roi_head.merge_trident_bboxes([found])
         return found

@@ -42,13 +42,17 @@ SLOTS = (
     Slot("RPN", "rpn_head", tables.RPN_HEADS, tables.REFUSED_RPN_HEADS),
     Slot("RoI head", "roi_head", tables.ROI_HEADS, tables.REFUSED_ROI_HEADS),
     Slot("box head", "roi_head.bbox_head", tables.BOX_HEADS, tables.REFUSED_BOX_HEADS),
-    Slot("shared head", "roi_head.shared_head", frozenset(), tables.REFUSED_SHARED_HEADS),
+    Slot("shared head", "roi_head.shared_head", tables.SHARED_HEADS, tables.REFUSED_SHARED_HEADS),
     Slot("RoI extractor", "roi_head.bbox_roi_extractor", tables.EXTRACTORS, tables.REFUSED_EXTRACTORS),
     Slot(
         "RoI layer",
         "roi_head.bbox_roi_extractor.roi_layer",
         tables.ROI_LAYERS,
         tables.REFUSED_ROI_LAYERS,
+    ),
+    *(
+        Slot("box coder", f"{path}.bbox_coder", tables.BOX_CODERS, tables.REFUSED_BOX_CODERS)
+        for path in ("rpn_head", "roi_head.bbox_head")
     ),
     Slot("backbone", "backbone", tables.BACKBONES, tables.REFUSED_BACKBONES, own=True),
     Slot("plugin", "backbone.plugins.cfg", tables.PLUGINS, tables.REFUSED_PLUGINS, own=True),

@@ -31,11 +31,25 @@ DENSE_DETECTORS = frozenset(
         "YOLOX",
     }
 )
-ROI_DETECTORS = frozenset({"CascadeRCNN", "FasterRCNN", "MaskRCNN", "TwoStageDetector"})
+ROI_DETECTORS = frozenset(
+    {
+        "CascadeRCNN",
+        "FasterRCNN",
+        "HybridTaskCascade",
+        "MaskRCNN",
+        "PointRend",
+        "QueryInst",
+        "SCNet",
+        "SparseRCNN",
+        "TridentFasterRCNN",
+        "TwoStageDetector",
+    }
+)
 QUERY_DETECTORS = frozenset({"ConditionalDETR", "DABDETR", "DETR", "DINO", "DeformableDETR"})
 DETECTORS = DENSE_DETECTORS | ROI_DETECTORS | QUERY_DETECTORS
 
-_TWO_STAGE = "it is a two-stage detector"
+_GRID = "a second head moves its boxes behind their NMS"
+_MASK_SCORES = "its masks change the scores of its boxes, and Cutpoint does not make masks"
 _MASKS = "it gives masks, and its boxes are made of them"
 _TEXT = "it takes a text beside the image"
 _TRACKER = "it is a tracker; take the config of its detector"
@@ -63,14 +77,8 @@ REFUSED_DETECTORS = {
     "SoftTeacher": _SEMI,
     "SingleStageInstanceSegmentor": _MASKS,
     "YOLACT": "it runs Fast NMS, and Cutpoint has no such step",
-    "GridRCNN": _TWO_STAGE,
-    "HybridTaskCascade": _TWO_STAGE,
-    "MaskScoringRCNN": _TWO_STAGE,
-    "PointRend": _TWO_STAGE,
-    "QueryInst": _TWO_STAGE,
-    "SCNet": _TWO_STAGE,
-    "SparseRCNN": _TWO_STAGE,
-    "TridentFasterRCNN": _TWO_STAGE,
+    "GridRCNN": _GRID,
+    "MaskScoringRCNN": _MASK_SCORES,
     "TwoStagePanopticSegmentor": "it gives a panoptic segmentation",
     "BaseMOTModel": _TRACKER,
     "DetectionTransformer": _BASE,
@@ -119,17 +127,65 @@ REFUSED_HEADS = {
 
 # ---- RoI detectors
 
-RPN_HEADS = frozenset({"RPNHead"})
-REFUSED_RPN_HEADS: dict[str, str] = {}
-ROI_HEADS = frozenset({"CascadeRoIHead", "StandardRoIHead"})
-REFUSED_ROI_HEADS: dict[str, str] = {}
-BOX_HEADS = frozenset({"BBoxHead", "ConvFCBBoxHead", "Shared2FCBBoxHead", "Shared4Conv1FCBBoxHead"})
-REFUSED_BOX_HEADS: dict[str, str] = {}
+RPN_HEADS = frozenset({"EmbeddingRPNHead", "RPNHead"})
+_NOT_ANCHORS = "Cutpoint reads proposals of RPNHead and of EmbeddingRPNHead"
+REFUSED_RPN_HEADS = {
+    "CascadeRPNHead": f"it makes its proposals in two stages, and {_NOT_ANCHORS}",
+    "FCOSHead": f"it has no anchors, and {_NOT_ANCHORS}",
+    "GARPNHead": f"its anchors are a part of what it predicts, and {_NOT_ANCHORS}",
+}
+ROI_HEADS = frozenset(
+    {
+        "CascadeRoIHead",
+        "DoubleHeadRoIHead",
+        "DynamicRoIHead",
+        "HybridTaskCascadeRoIHead",
+        "PISARoIHead",
+        "PointRendRoIHead",
+        "SCNetRoIHead",
+        "SparseRoIHead",
+        "StandardRoIHead",
+        "TridentRoIHead",
+    }
+)
+REFUSED_ROI_HEADS = {
+    "GridRoIHead": _GRID,
+    "MaskScoringRoIHead": _MASK_SCORES,
+    "MultiInstanceRoIHead": "its proposals have two boxes each",
+}
+BOX_HEADS = frozenset(
+    {
+        "BBoxHead",
+        "ConvFCBBoxHead",
+        "DIIHead",
+        "DoubleConvFCBBoxHead",
+        "SCNetBBoxHead",
+        "Shared2FCBBoxHead",
+        "Shared4Conv1FCBBoxHead",
+    }
+)
+REFUSED_BOX_HEADS = {
+    "MultiInstanceBBoxHead": "its proposals have two boxes each",
+    "SABLHead": "it reads boxes from buckets of each proposal's sides, and Cutpoint reads deltas there",
+}
+SHARED_HEADS = frozenset({"ResLayer"})
 REFUSED_SHARED_HEADS: dict[str, str] = {}
-EXTRACTORS = frozenset({"SingleRoIExtractor"})
+EXTRACTORS = frozenset({"GenericRoIExtractor", "SingleRoIExtractor"})
 REFUSED_EXTRACTORS: dict[str, str] = {}
 ROI_LAYERS = frozenset({"RoIAlign"})
-REFUSED_ROI_LAYERS: dict[str, str] = {}
+_NO_OPERATOR = "the ONNX standard has no operator for it"
+REFUSED_ROI_LAYERS = {
+    "DeformRoIPoolPack": _NO_OPERATOR,
+    "ModulatedDeformRoIPoolPack": _NO_OPERATOR,
+    "PrRoIPool": _NO_OPERATOR,
+    "RoIPool": "it takes a maximum, and Cutpoint writes RoIAlign",
+}
+BOX_CODERS = frozenset({"DeltaXYWHBBoxCoder"})
+REFUSED_BOX_CODERS = {
+    "BucketingBBoxCoder": REFUSED_BOX_HEADS["SABLHead"],
+    "LegacyDeltaXYWHBBoxCoder": "it counts a pixel more in each box than mmdet does since version 2",
+    "TBLRBBoxCoder": "it does not refine a proposal",
+}
 
 # ---- backbones and necks
 
