@@ -19,7 +19,7 @@ from zoo_models import SEED, limit_sides, spread
 from cutpoint.detector.build import build_detector, load_config
 
 # Deviation and mean of each class and each box side that an output layer emits.
-CLASS, BOX = (1.5, -5.0), (1.0, 0.0)
+CLASS, BOX = (1.5, -5.0), (0.5, 0.0)
 LAYERS, FEEDFORWARD = 2, 128
 
 
@@ -96,8 +96,8 @@ def spread_queries(detector: nn.Module, data: dict) -> None:
     """Draw the attention's offsets and rescale the output layers in the order of one forward pass."""
     for module in detector.modules():
         if hasattr(module, "sampling_offsets"):
-            module.sampling_offsets.weight.normal_(0, 0.05)
-            module.attention_weights.weight.normal_(0, 0.1)
+            module.sampling_offsets.weight.normal_(0, 0.02)
+            module.attention_weights.weight.normal_(0, 0.03)
     head = detector.bbox_head
     targets = {head.cls_out_channels: CLASS, 4: BOX}
     done = set()

@@ -133,7 +133,7 @@ def _proposals(detector: Detector, memory: Tensor, mask: Tensor, sides: Sides) -
     Source:
         ``gen_encoder_output_proposals``, mmdet/models/detectors/deformable_detr.py, mmdet 3.3.0.
     """
-    batch, boxes, start = len(memory), [], 0
+    batch, boxes, start = memory.shape[0], [], 0
     for level, (height, width) in enumerate(sides):
         valid = ~mask[:, start : start + height * width].reshape(batch, height, width)
         x, y = cell_centres(height, width, memory)
