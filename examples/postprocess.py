@@ -364,6 +364,10 @@ def postprocess(table, head, sizes, score_thr=None):
         if kind == "best_class":  # of each location
             order = np.lexsort((label, -score, row))
             keep = order[np.unique(row[order], return_index=True)[1]]
+        elif kind == "best_box" and len(boxes):  # for all classes of a location
+            order = np.lexsort((label, -score, row))
+            places, first = np.unique(row[order], return_index=True)
+            boxes = boxes[order[first]][np.searchsorted(places, row)]
         elif kind == "threshold":
             value = {"class": score, "factor": factor, "product": score * factor}[step["quantity"]]
             limit = f32(step["value"] if score_thr is None or step["quantity"] == "factor" else score_thr)
@@ -387,7 +391,7 @@ def postprocess(table, head, sizes, score_thr=None):
             keep = np.argsort(-score, kind="stable")[: step["k"]]
         elif kind == "score_voting" and len(boxes):
             boxes = vote(step, boxes, label, *before)
-        elif kind not in ("nms", "score_voting"):
+        elif kind not in ("nms", "score_voting", "best_box"):
             raise SystemExit(f"this script does not know the step {kind!r}")
         row, label, boxes, score, factor, level = (
             array[keep] for array in (row, label, boxes, score, factor, level)

@@ -116,7 +116,8 @@ def test_the_script_needs_no_package():
 
 def test_the_heads_have_every_coder_and_every_step():
     assert {spec.coder["type"] for spec in HEADS.values()} == set(CODERS)
-    assert {step["step"] for spec in HEADS.values() for step in spec.recipe} == set(STEPS)
+    heads = [*HEADS.values(), *KINDS.values()]
+    assert {step["step"] for spec in heads for step in spec.recipe} == set(STEPS)
     assert {spec.score_activation for spec in HEADS.values()} == {"sigmoid", "softmax", "none"}
 
 
@@ -173,6 +174,7 @@ KINDS = {
     "Faster R-CNN": roi_head(proposals=30),
     "one box": roi_head(proposals=30, class_boxes=False),
     "Mask R-CNN": roi_head(proposals=30, recipe=[ROI_STEPS[0], *ROI_STEPS[2:], ROI_STEPS[1]]),
+    "mmdeploy": roi_head(proposals=30, recipe=[{"step": "best_box"}, *ROI_STEPS]),
     "sigmoid": roi_head(proposals=30, score_activation="sigmoid", recipe=LEARNED),
     "Sparse R-CNN": sparse_head(proposals=30),
     "DINO": query_head(queries=30),

@@ -21,7 +21,7 @@ from cutpoint.export.graph_rows import (
 from cutpoint.recipes.steps.boxes import Clip, MinSize, Rescale
 from cutpoint.recipes.steps.overlaps import Nms, ScoreVoting
 from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
-from cutpoint.recipes.steps.scores import BestClass, MultiplyFactor, Threshold
+from cutpoint.recipes.steps.scores import BestBox, BestClass, MultiplyFactor, Threshold
 from cutpoint.recipes.steps.step import Step
 from cutpoint.records.head import DenseHead
 
@@ -46,10 +46,22 @@ class Emitter:
 
 def _best_class(g: Graph, rows: Rows, step: BestClass, setting: Setting) -> Rows:
     scores = g.op("ReduceMax", rows.scores, g.ints(2), keepdims=0)
-    labels, boxes = g.op("ArgMax", rows.scores, axis=2, keepdims=0), rows.boxes
-    if rows.class_boxes:
-        boxes = g.op("GatherND", boxes, g.op("Unsqueeze", labels, g.ints(2)), batch_dims=2)
-    return replace(rows, boxes=boxes, scores=scores, labels=labels, class_boxes=False)
+    labels = g.op("ArgMax", rows.scores, axis=2, keepdims=0)
+    return replace(_of_class(g, rows, labels), scores=scores, labels=labels)
+
+
+def _best_box(g: Graph, rows: Rows, step: BestBox, setting: Setting) -> Rows:
+    if not rows.class_boxes:
+        return rows
+    return _of_class(g, rows, g.op("ArgMax", rows.scores, axis=2, keepdims=0))
+
+
+def _of_class(g: Graph, rows: Rows, labels: ir.Value) -> Rows:
+    """The rows with one box for each location: that of a class, ``(B, N)``."""
+    if not rows.class_boxes:
+        return rows
+    boxes = g.op("GatherND", rows.boxes, g.op("Unsqueeze", labels, g.ints(2)), batch_dims=2)
+    return replace(rows, boxes=boxes, class_boxes=False)
 
 
 def _threshold(g: Graph, rows: Rows, step: Threshold, setting: Setting) -> Rows:
@@ -163,6 +175,7 @@ def _refuse_overlap(step: Nms) -> str | None:
 # For each kind of step: how it is built, or why a graph cannot have it.
 EMITTERS: dict[type[Step], Emitter | str] = {
     BestClass: Emitter(_best_class),
+    BestBox: Emitter(_best_box),
     Threshold: Emitter(_threshold),
     MultiplyFactor: Emitter(_multiply_factor),
     TopK: Emitter(_top_k, _refuse_count),

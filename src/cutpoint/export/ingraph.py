@@ -15,7 +15,7 @@ from cutpoint.export.graph import Graph
 from cutpoint.export.graph_rows import DROPPED, KEEP_ABOVE, Rows, Setting, Sizes, close
 from cutpoint.recipes.steps.overlaps import Nms
 from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
-from cutpoint.recipes.steps.scores import BestClass
+from cutpoint.recipes.steps.scores import BestBox, BestClass
 from cutpoint.recipes.steps.step import Step
 from cutpoint.records.head import HeadSpec, RoiHead
 
@@ -128,19 +128,16 @@ def check_in_graph(steps: Sequence[Step]) -> None:
 
 
 def _check_best_class(steps: Sequence[Step]) -> None:
-    """Refuse a best class of pairs that were chosen one by one already."""
+    """Refuse a best class, or its box, of pairs that were chosen one by one already."""
     single = False
     for step in steps:
-        if isinstance(step, BestClass) and single:
+        if isinstance(step, BestClass | BestBox) and single:
             raise UserError(
-                "a best_class after another one, or after a top_k or max_per_img of pairs, cannot "
-                "be built into a graph; use cut decoded"
+                f"a {step.name} after best_class, or after a top_k or max_per_img of pairs, cannot be built "
+                "into a graph; use cut decoded"
             )
-        single = (
-            single
-            or isinstance(step, BestClass | MaxPerImg)
-            or (isinstance(step, TopK) and step.unit == "pair")
-        )
+        by_pair = isinstance(step, TopK) and step.unit == "pair"
+        single = single or by_pair or isinstance(step, BestClass | MaxPerImg | Nms)
 
 
 def _emitter(step: Step) -> Emitter:

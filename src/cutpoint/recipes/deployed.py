@@ -5,7 +5,7 @@ from cutpoint.recipes.schema import read_steps
 from cutpoint.recipes.steps.boxes import Clip, Rescale
 from cutpoint.recipes.steps.overlaps import Nms
 from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
-from cutpoint.recipes.steps.scores import MultiplyFactor, Threshold
+from cutpoint.recipes.steps.scores import BestBox, MultiplyFactor, Threshold
 from cutpoint.recipes.steps.step import Kind, Step
 from cutpoint.records.head import HeadSpec, QueryHead, RoiHead
 
@@ -44,21 +44,13 @@ def mmdeploy(spec: HeadSpec) -> list[Step]:
     mmdet has no limit (``keep_top_k``). ``rtmdet_head__predict_by_feat``: no top-k per level and no clip.
     ``bbox_head__predict_by_feat``: an NMS per class on the box of each proposal's best class.
     ``detrhead__predict_by_feat__default``: as mmdet 3, clipped to the tensor.
-
-    Raises:
-        UserError: the head has a box a class.
     """
     if isinstance(spec, QueryHead):
         return _queries(spec)
     if isinstance(spec, RoiHead):
         _with_nms(spec, "mmdeploy")
-        if spec.class_boxes:
-            raise UserError(
-                f"recipe 'mmdeploy': mmdeploy gives every class of a proposal the box of its best class, and "
-                f"{spec.head} has a box for each class; no step of Cutpoint does that; use mmdet2-onnx, or "
-                "import the file itself"
-            )
-        return _rois(spec, [Nms(_iou(spec), "per_class", MAX_PER_CLASS)])
+        best = [BestBox()] if spec.class_boxes else []
+        return [*best, *_rois(spec, [Nms(_iou(spec), "per_class", MAX_PER_CLASS)])]
     bare = spec.head.startswith("RTMDet")
     steps = _deployed(spec, "mmdeploy", root=spec.takes_root, top_k=not bare, clip=not bare)
     nms = next(i for i, step in enumerate(steps) if isinstance(step, Nms))

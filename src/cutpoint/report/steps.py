@@ -6,12 +6,13 @@ It is separate from the steps, so that a new word remakes the page and not the d
 from cutpoint.recipes.steps.boxes import Clip, MinSize, Rescale
 from cutpoint.recipes.steps.overlaps import Nms, ScoreVoting
 from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
-from cutpoint.recipes.steps.scores import BestClass, MultiplyFactor, Threshold
+from cutpoint.recipes.steps.scores import BestBox, BestClass, MultiplyFactor, Threshold
 from cutpoint.recipes.steps.step import Step
 
 # For each kind of step: what happened to a box that it removed, by cause.
 WORDS: dict[type[Step], dict[str, str]] = {
     BestClass: {"best_class": "another class of its location is better"},
+    BestBox: {},
     Threshold: {"threshold": "below the threshold"},
     MultiplyFactor: {},
     TopK: {"top_k": "lost at top-k"},

@@ -139,7 +139,15 @@ TOP_K = {"step": "top_k", "k": 5}
         ([TOP_K], "needs an NMS, or a max_per_img or top_k of the image's pairs"),
         ([NMS, NMS], "can have one NMS"),
         ([CAP, {"step": "threshold", "quantity": "class", "value": 0.1}], "only clip and rescale may follow"),
-        ([CAP, {"step": "best_class"}, CAP], "best_class after another one"),
+        ([CAP, {"step": "best_class"}, CAP], "a best_class after best_class, or"),
+        (
+            [NMS, {"step": "best_box"}, CAP],
+            "only clip and rescale|one max_per_img, clip and rescale may follow",
+        ),
+        (
+            [TOP_K | {"per": "image"}, {"step": "best_box"}, NMS],
+            "a best_box after best_class, or after a top_k",
+        ),
         ([CAP, NMS], "no max_per_img may precede it"),
         ([NMS, {"step": "min_size", "value": 1.0}], "one max_per_img, clip and rescale may follow NMS"),
         ([NMS, {"step": "score_voting"}], "score_voting: false"),

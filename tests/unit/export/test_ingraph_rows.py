@@ -99,6 +99,8 @@ def test_padding_is_no_detection_even_without_a_threshold():
 
 
 STEPS = {
+    "best box": (THRESHOLD, {"step": "best_box"}, CLIP, NMS | {"space": "per_class"}, CAP),
+    "best box of few": ({"step": "best_box"}, THRESHOLD, {"step": "top_k", "k": 9, "per": "image"}, NMS),
     "best class": ({"step": "best_class"}, THRESHOLD, CLIP, NMS, CAP),
     "best class, small boxes": ({"step": "best_class"}, {"step": "min_size", "value": 8}, THRESHOLD, NMS),
     "small boxes": (THRESHOLD, CLIP, {"step": "min_size", "value": 8}, RESCALE, NMS, CAP),

@@ -20,6 +20,7 @@ RECIPES = {
     "inclusive": [{"step": "threshold", "quantity": "product", "value": 0.25, "inclusive": True}],
     "factor": [{"step": "threshold", "quantity": "factor", "value": 0.5}],
     "best_class": [{"step": "best_class"}],
+    "best_box": [{"step": "best_box"}, {"step": "top_k", "k": 30}],
     "root": [{"step": "multiply_factor", "root": True}, {"step": "best_class"}],
     "pairs": [{"step": "top_k", "k": 30}],
     "pairs_of_image": [{"step": "top_k", "k": 30, "per": "image"}],

@@ -323,7 +323,7 @@ def test_a_recipe_of_the_users_own():
         ("nms", "give a list"),
         (
             [{"step": "nmss", "iou_threshold": 0.5}],
-            r"step 1 'nmss': unknown; did you mean 'nms'\? known: best_class",
+            r"step 1 'nmss': unknown; did you mean 'nms'\? known: best_box",
         ),
         ([{"iou_threshold": 0.5}], "step 1: give `{step: NAME"),
         (

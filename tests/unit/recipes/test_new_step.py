@@ -63,7 +63,7 @@ def new_step(monkeypatch):
 
 
 def test_without_it_the_config_is_refused():
-    with pytest.raises(UserError, match=r"step 2 'max_width': unknown; known: best_class"):
+    with pytest.raises(UserError, match=r"step 2 'max_width': unknown; known: best_box"):
         read_steps(WITH_IT)
 
 

@@ -9,6 +9,7 @@ from tiny import (
     geometry,
     model_spec,
     query_head,
+    recipe_of,
     roi_head,
     sparse_head,
 )
@@ -19,7 +20,7 @@ from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.recipes.steps.boxes import Clip, Rescale
 from cutpoint.recipes.steps.overlaps import Nms
 from cutpoint.recipes.steps.ranks import MaxPerImg
-from cutpoint.recipes.steps.scores import BestClass, Threshold
+from cutpoint.recipes.steps.scores import BestBox, BestClass, Threshold
 from cutpoint.records.head import Floor
 
 ABOVE = Threshold("class", 0.05)
@@ -39,10 +40,10 @@ def test_what_exporters_make_of_proposals():
     )
     bare = roi_head(recipe=[step for step in roi_head().recipe if step["step"] != "clip"])
     assert Clip not in map(type, resolve_recipe("mmdet2-onnx", bare).steps)
-    with pytest.raises(
-        UserError, match=r"'mmdeploy': .* the box of its best class, and Shared2FCBBoxHead has"
-    ):
-        resolve_recipe("mmdeploy", roi_head())
+    assert resolve_recipe("mmdeploy", roi_head()).steps == (
+        BestBox(),
+        *resolve_recipe("mmdeploy", shared).steps,
+    )
 
 
 @pytest.mark.parametrize("name", ["mmdet2-onnx", "mmdeploy"])
@@ -96,3 +97,21 @@ def test_the_class_that_is_best_brings_its_own_box():
     found = apply_recipe(recipe, rows, geometry(), model_spec(roi_head()))
     np.testing.assert_allclose(found.boxes, [[20, 20, 40, 40]])
     assert found.labels.tolist() == [1]
+
+
+def test_all_classes_may_take_the_box_of_the_best_one():
+    near, far = (0, 0, 8, 8), (10, 10, 20, 20)
+    rows = candidates(
+        (0, 5, 0, 0.6, 1, near),
+        (0, 5, 1, 0.7, 1, far),
+        (0, 9, 0, 0.4, 1, near),
+        (0, 9, 2, 0.4, 1, far),  # of equals the lowest label
+    )
+    own = recipe_of({"step": "best_box"})
+    found = apply_recipe(own, rows, geometry(), model_spec(roi_head()))
+    assert found.boxes.tolist() == [list(far), list(far), list(near), list(near)]
+    assert found.scores.tolist() == rows.score.tolist()
+    assert len(apply_recipe(own, candidates(), geometry(), model_spec(roi_head()))) == 0
+    # a threshold before it changes nothing
+    above = recipe_of({"step": "threshold", "quantity": "class", "value": 0.65}, {"step": "best_box"})
+    assert apply_recipe(above, rows, geometry(), model_spec(roi_head())).boxes.tolist() == [list(far)]

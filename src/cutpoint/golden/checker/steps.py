@@ -52,13 +52,24 @@ def _threshold(rows: Rows, step: Step, image: Image) -> Rows:
 
 
 def _best_class(rows: Rows, step: Step, image: Image) -> Rows:
+    return rows.take(_best_of_each(rows))
+
+
+def _best_box(rows: Rows, step: Step, image: Image) -> Rows:
+    best = _best_of_each(rows)
+    return rows.replaced(boxes=rows.boxes[best[np.searchsorted(rows.priors[best], rows.priors)]])
+
+
+def _best_of_each(rows: Rows) -> np.ndarray:
+    """The best row of each location, by location; the lowest label among equals."""
     order = np.argsort(rows.labels, kind="stable")
     order = order[best_first(rows.scores[order])]
     order = order[np.argsort(rows.priors[order], kind="stable")]
     prior = rows.priors[order]
     first = np.ones(len(rows), bool)
     first[1:] = prior[1:] != prior[:-1]
-    return rows.take(order[first])
+    best: np.ndarray = order[first]
+    return best
 
 
 def _multiply_factor(rows: Rows, step: Step, image: Image) -> Rows:
@@ -182,6 +193,7 @@ def _iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 STEPS: dict[str, Callable[[Rows, Step, Image], Rows]] = {
     "threshold": _threshold,
     "best_class": _best_class,
+    "best_box": _best_box,
     "multiply_factor": _multiply_factor,
     "top_k": _top_k,
     "max_per_img": _max_per_img,

@@ -34,13 +34,7 @@ class BestClass(Removing):
     name: ClassVar[str] = "best_class"
 
     def apply(self, candidates: Candidates, frame: Frame) -> Candidates:
-        order = np.argsort(candidates.label, kind="stable")
-        order = order[best_first(candidates.score[order])]
-        order = order[ascending(candidates.prior[order])]
-        prior = candidates.prior[order]
-        first = np.ones(len(candidates), dtype=bool)
-        first[1:] = prior[1:] != prior[:-1]
-        return candidates.take(order[first])
+        return candidates.take(_best_of_each(candidates))
 
     def demand(self, so_far: Demands) -> Demands:
         return replace(so_far, one_each=not so_far.mixed)
@@ -48,6 +42,37 @@ class BestClass(Removing):
     def why(self, before: Candidates, row: int, after: Candidates) -> Reason:
         by = rival(after, int(np.flatnonzero(after.prior == before.prior[row])[0]))
         return Reason(self.name, by.score - float(before.score[row]), by)
+
+
+@dataclass(frozen=True)
+class BestBox(Changing):
+    """All classes of a location take the box of its best class, the lowest label among equals.
+
+    It matters if a location has a box for each class, and has no demand: of a location with any pair that
+    can matter the best pair can.
+
+    Source:
+        ``bbox_head__predict_by_feat``, mmdeploy/codebase/mmdet/models/roi_heads/bbox_head.py, mmdeploy 1.3.1.
+    """
+
+    name: ClassVar[str] = "best_box"
+
+    def apply(self, candidates: Candidates, frame: Frame) -> Candidates:
+        best = _best_of_each(candidates)
+        own = best[np.searchsorted(candidates.prior[best], candidates.prior)]
+        return replace_columns(candidates, boxes=candidates.boxes[own])
+
+
+def _best_of_each(candidates: Candidates) -> np.ndarray:
+    """The row of the best pair of each location, by location."""
+    order = np.argsort(candidates.label, kind="stable")
+    order = order[best_first(candidates.score[order])]
+    order = order[ascending(candidates.prior[order])]
+    prior = candidates.prior[order]
+    first = np.ones(len(candidates), dtype=bool)
+    first[1:] = prior[1:] != prior[:-1]
+    best: np.ndarray = order[first]
+    return best
 
 
 @dataclass(frozen=True)
@@ -111,4 +136,4 @@ class MultiplyFactor(Changing):
         return LeastScore(True, math.sqrt(product) if self.root and product else product, product)
 
 
-STEPS: tuple[type[Step], ...] = (BestClass, Threshold, MultiplyFactor)
+STEPS: tuple[type[Step], ...] = (BestClass, BestBox, Threshold, MultiplyFactor)
