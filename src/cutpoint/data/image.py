@@ -178,6 +178,11 @@ def clip_size(geometry: Geometry, recipe: InputRecipe) -> tuple[int, int]:
     return _pad_size(geometry.resized_height, geometry.resized_width, recipe.pad)
 
 
+def image_sizes(geometry: Geometry, recipe: InputRecipe) -> np.ndarray:
+    """A row of the input ``image_sizes``: ``(1, 4)`` float32 clip height, clip width, scale_y, scale_x."""
+    return np.array([[*clip_size(geometry, recipe), geometry.scale_y, geometry.scale_x]], np.float32)
+
+
 def _pad_size(height: int, width: int, pad: Pad) -> tuple[int, int]:
     """Height and width after a ``Pad`` step."""
     if pad.to_square:

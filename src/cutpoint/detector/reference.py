@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from mmengine.dataset import Compose, pseudo_collate
 
-from cutpoint.data.image import clip_size, decode, fit_size, prepare
+from cutpoint.data.image import clip_size, decode, fit_size, image_sizes, prepare
 from cutpoint.data.inputs import Definition, resolve_input
 from cutpoint.decode.candidates import from_raw
 from cutpoint.detector.build import build_detector, load_config
@@ -19,7 +19,7 @@ from cutpoint.detector.kinds import open_cuts, open_halves
 from cutpoint.detector.mmdet_types import Detector
 from cutpoint.detector.testset import find_test_pipeline
 from cutpoint.errors import UserError
-from cutpoint.predict.pipeline import Pipeline, image_sizes, padded_together, stack
+from cutpoint.predict.pipeline import Pipeline, padded_together, stack
 from cutpoint.predict.shard import write_predictions
 from cutpoint.providers import get_provider
 from cutpoint.records.candidates import Candidates

@@ -11,7 +11,7 @@ import onnx_ir.passes.common as passes
 from onnx import TensorProto, helper
 from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
 
-from cutpoint.data.image import decode, prepare
+from cutpoint.data.image import decode, image_sizes, prepare
 from cutpoint.errors import UserError, located
 from cutpoint.records.image import FLOAT_CHANNELS_FIRST, TensorForm
 from cutpoint.records.json_file import as_record
@@ -21,7 +21,7 @@ from cutpoint.records.onnx_model import PRECISION_KEY, Metadata, upgrade_metadat
 
 # The converters hold a graph in one message of protobuf, which has at most 2 GiB.
 LARGEST = 2_000_000_000
-IMAGES = "images"
+IMAGES, IMAGE_SIZES = "images", "image_sizes"
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,18 @@ class FloatGraph:
 
     def feeds(self, images: Sequence[Image]) -> Iterator[dict[str, np.ndarray]]:
         """The images one by one, prepared by the model's own input recipe; in a fixed batch all are alike."""
-        (value,) = (value for value in self.model.graph.input if value.name == IMAGES)
-        batch, *sides = (side.dim_value for side in value.type.tensor_type.shape.dim)
+        inputs = {value.name: value for value in self.model.graph.input}
+        batch, *sides = (side.dim_value for side in inputs[IMAGES].type.tensor_type.shape.dim)
         height, width = sides[:2] if self.form.channels_last else sides[1:]
         shape = (height, width) if height and width else None
         for image in images:
             with located(f"calibration image {image.path}"):
-                tensor, _ = prepare(decode(image.path), self.spec.input, shape, form=self.form)
-            yield {IMAGES: np.repeat(tensor, batch, axis=0) if batch > 1 else tensor}
+                tensor, geometry = prepare(decode(image.path), self.spec.input, shape, form=self.form)
+            feeds = {IMAGES: tensor, IMAGE_SIZES: image_sizes(geometry, self.spec.input)}
+            copies = max(batch, 1)
+            yield {
+                name: np.repeat(feeds[name], copies, axis=0) if copies > 1 else feeds[name] for name in inputs
+            }
 
 
 def read_float_graph(path: str, spec: str, opset: int = 0) -> FloatGraph:

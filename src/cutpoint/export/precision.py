@@ -21,7 +21,9 @@ from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_floa
 
 from cutpoint.errors import UserError
 from cutpoint.export.activations import Feeds, is_spoilt, measure
+from cutpoint.export.casts import mend_casts
 from cutpoint.export.float_graph import FloatGraph, read_float_graph
+from cutpoint.export.positions import find_positions
 from cutpoint.export.split import extract, join, split
 from cutpoint.files import replacing
 from cutpoint.records.manifest import read_manifest
@@ -47,6 +49,8 @@ LEAST_IMAGES = 2
 def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, images: int = 8) -> None:
     """Convert a graph to float16, except inputs, outputs and everything after the last convolutions.
 
+    What computes positions inside the network stays float32 too, see ``positions``.
+
     Args:
         trace: ONNX file of ``trace_model``, or of the import of an external file.
         spec: ``spec.json``, or the specification beside the import.
@@ -65,15 +69,21 @@ def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, imag
     graph = read_float_graph(trace, spec)
     last, network, rest = _split(graph, trace)
     inner = extract(graph.model, [*network, *last])
-    made = {name for node in inner.graph.node for name in node.output}
+    positions, _ = find_positions(inner, inner.graph.node)
+    names = [node.name for node in positions]
+    made = {name for node in inner.graph.node if node.name not in names for name in node.output}
     limits = {value.name: (-FP16_MAX, FP16_MAX) for value in _floats(inner) if value.name in made}
     chosen = read_manifest(manifest).images[:images]
-    constants = [i for i in inner.graph.initializer if i.data_type == TensorProto.FLOAT]
+    read = {name for node in inner.graph.node if node.name not in names for name in node.input}
+    constants = [i for i in inner.graph.initializer if i.data_type == TensorProto.FLOAT and i.name in read]
     values = {i.name: float(np.abs(onnx.numpy_helper.to_array(i)).max(initial=0)) for i in constants}
     values |= {name: largest for name, (largest, _) in measure(inner, limits, graph.feeds(chosen)).items()}
-    converted = convert_float_to_float16(inner, keep_io_types=True)
+    before = onnx.ModelProto()
+    before.CopyFrom(inner)
+    converted = convert_float_to_float16(inner, keep_io_types=True, node_block_list=names)
+    mend_casts(converted, before)
     _save(join(converted, graph.model, rest), graph, "fp16", out)
-    blocked = [n for n in network + last if n.op_type in DEFAULT_OP_BLOCK_LIST]
+    blocked = [n for n in network + last if n.op_type in DEFAULT_OP_BLOCK_LIST and n.name not in names]
     # a value that is infinite in float32 is not an overflow of float16
     overflows = (Overflow(name, value) for name, value in values.items() if FP16_MAX < value < math.inf)
     write_precision(
@@ -81,7 +91,13 @@ def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, imag
         PrecisionReport(
             precision="fp16",
             bytes=_bytes(trace, out),
-            kept_fp32=_kept({"behind the last convolutions": rest, "float32 by the tool": blocked}),
+            kept_fp32=_kept(
+                {
+                    "behind the last convolutions": rest,
+                    "computes positions": positions,
+                    "float32 by the tool": blocked,
+                }
+            ),
             images=len(chosen),
             overflows=tuple(sorted(overflows, key=_largest_first)),
         ),
@@ -91,10 +107,11 @@ def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, imag
 def to_int8(*, trace: str, spec: str, manifest: str, images: int, out: str, report: str) -> None:
     """Quantise a graph's convolutions to int8: static, QDQ, weights per channel, ranges min to max.
 
-    The first convolution, depthwise ones, the head's last ones and everything after them stay float32. A
-    range cannot have NaN or infinity: a convolution with such values stays float32, and the report says so.
-    Products with weights (``MatMul``, ``Gemm``) stay float32 too: a transformer's tensors have outliers that
-    one range for a whole tensor does not serve.
+    The first convolution, depthwise ones, the head's last ones and everything after them stay float32, and so
+    do the last ones before positions are computed (those of an RPN). A range cannot have NaN or infinity: a
+    convolution with such values stays float32, and the report says so. Products with weights (``MatMul``,
+    ``Gemm``) stay float32 too: a transformer's tensors have outliers that one range for a whole tensor does
+    not serve.
 
     Args:
         trace: ONNX file of ``trace_model``, or of the import of an external file, which is converted to opset
@@ -125,8 +142,11 @@ def to_int8(*, trace: str, spec: str, manifest: str, images: int, out: str, repo
     last, network, rest = _split(graph, trace)
     inner = extract(graph.model, network)
     convolutions = [node for node in inner.graph.node if node.op_type == "Conv"]
-    first, depthwise = convolutions[:1], [n for n in convolutions[1:] if _is_depthwise(n, inner)]
-    if len(convolutions) == len(first) + len(depthwise):
+    placing = [node for node in find_positions(inner, inner.graph.node)[1] if node.op_type == "Conv"]
+    placing_names = {node.name for node in placing}
+    others = [node for node in convolutions[1:] if node.name not in placing_names]
+    first, depthwise = convolutions[:1], [node for node in others if _is_depthwise(node, inner)]
+    if len(others) == len(depthwise):
         raise UserError(
             f"{trace}: int8 quantises convolutions, and between its first and its last ones there is none "
             "(depthwise ones stay float32); use precision fp16, or quantise it where it was made"
@@ -137,7 +157,8 @@ def to_int8(*, trace: str, spec: str, manifest: str, images: int, out: str, repo
         _save(join(inner, graph.model, [*last, *rest]), graph, "fp32", out)
     else:
         kept = {"first convolution": first, "depthwise convolution": depthwise}
-        excluded = [node.name for node in first + depthwise]
+        kept |= {"last convolution before positions": placing}
+        excluded = [node.name for node in first + depthwise + placing]
         converted, limits = _quantise(inner, excluded, graph.feeds(calibration))
         _save(join(converted, graph.model, [*last, *rest]), graph, "int8", out)
     kept |= {"last convolution of the head": last, "behind the last convolutions": rest}

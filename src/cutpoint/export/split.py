@@ -24,21 +24,21 @@ def split(
         model: its nodes have different names and are sorted.
         ends: names of tensors: the head's own, or the outputs of the graph.
     """
-    sizes = _sizes(model)
+    sizes = constant_sizes(model)
     needed, wanted = set(ends), set[str]()
     last, network, rest = [], [], []
     for node in reversed(model.graph.node):
         in_head = bool(needed.intersection(node.output))
         if in_head:
-            needed.update(_reads(node))
+            needed.update(list_reads(node))
         if wanted.intersection(node.output):
             network.append(node)
-        elif in_head and node.op_type in WEIGHTED and _has_weight(node, sizes):
+        elif in_head and node.op_type in WEIGHTED and has_weight(node, sizes):
             last.append(node)
         else:
             rest.append(node)
             continue
-        wanted.update(_reads(node))
+        wanted.update(list_reads(node))
     return last[::-1], network[::-1], rest[::-1]
 
 
@@ -47,10 +47,10 @@ def extract(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> onnx.ModelPr
     graph = model.graph
     made, inside = {t for n in nodes for t in n.output}, {n.name for n in nodes}
     ordered = [node for node in graph.node if node.name in inside]
-    used = {t for node in graph.node if node.name not in inside for t in _reads(node)}
+    used = {t for node in graph.node if node.name not in inside for t in list_reads(node)}
     used |= {value.name for value in graph.output}
     known = {value.name: value for value in [*graph.value_info, *graph.output]}
-    read = {t for node in nodes for t in _reads(node)}
+    read = {t for node in nodes for t in list_reads(node)}
     extracted = helper.make_graph(
         ordered,
         graph.name,
@@ -66,7 +66,7 @@ def join(inner: onnx.ModelProto, model: onnx.ModelProto, nodes: list[onnx.NodePr
     """The converted model, followed by the nodes that were left out, with the outputs of the whole model."""
     joined = onnx.ModelProto()
     joined.CopyFrom(inner)
-    read = {t for node in nodes for t in _reads(node)}
+    read = {t for node in nodes for t in list_reads(node)}
     constants = {i.name: i for i in model.graph.initializer if i.name in read}
     taken = {i.name for i in inner.graph.initializer}
     renamed = {name: f"{name}_fp32" for name in constants if name in taken}
@@ -90,7 +90,7 @@ def join(inner: onnx.ModelProto, model: onnx.ModelProto, nodes: list[onnx.NodePr
     return result
 
 
-def _reads(node: onnx.NodeProto) -> Iterator[str]:
+def list_reads(node: onnx.NodeProto) -> Iterator[str]:
     """The tensors that a node reads, those that its loops and branches read from outside included."""
     yield from node.input
     for graph in _graphs(node):
@@ -98,7 +98,7 @@ def _reads(node: onnx.NodeProto) -> Iterator[str]:
         own.update(name for inner in graph.node for name in inner.output)
         yield from (value.name for value in graph.output if value.name not in own)
         for inner in graph.node:
-            yield from (name for name in _reads(inner) if name not in own)
+            yield from (name for name in list_reads(inner) if name not in own)
 
 
 def _rename(node: onnx.NodeProto, names: dict[str, str]) -> None:
@@ -116,7 +116,7 @@ def _graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
         yield from ([attribute.g] if attribute.HasField("g") else attribute.graphs)
 
 
-def _sizes(model: onnx.ModelProto) -> dict[str, int]:
+def constant_sizes(model: onnx.ModelProto) -> dict[str, int]:
     """The number of values of each constant, by name."""
     sizes = {tensor.name: math.prod(tensor.dims) for tensor in model.graph.initializer}
     for node in model.graph.node:
@@ -127,5 +127,5 @@ def _sizes(model: onnx.ModelProto) -> dict[str, int]:
     return sizes
 
 
-def _has_weight(node: onnx.NodeProto, sizes: dict[str, int]) -> bool:
+def has_weight(node: onnx.NodeProto, sizes: dict[str, int]) -> bool:
     return any(sizes.get(name, 0) >= SMALLEST_WEIGHT for name in node.input[:2])

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from cutpoint.data.image import clip_size, resized_size
+from cutpoint.data.image import clip_size, image_sizes, resized_size
 from cutpoint.data.inputs import Definition, resolve_input
 from cutpoint.decode.candidates import rows_of
 from cutpoint.golden.checker.outputs import grid_of
 from cutpoint.golden.checker.rows import Rows
 from cutpoint.golden.mistakes import input_mistakes, reading_mistakes
 from cutpoint.golden.tolerances import Run, add_noise, spread_of
-from cutpoint.predict.pipeline import OnnxPipeline, image_sizes
+from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.recipes.apply import run_steps
 from cutpoint.recipes.recipe import Recipe, resolve_recipe

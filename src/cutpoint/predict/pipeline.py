@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cutpoint.data.image import clip_size, decode, prepare
+from cutpoint.data.image import clip_size, decode, image_sizes, prepare
 from cutpoint.data.inputs import Definition, resolve_input
 from cutpoint.decode.boxes import scale_to_original
 from cutpoint.decode.candidates import from_decoded, from_raw, from_rows, rows_of
@@ -167,8 +167,3 @@ def padded_together(geometries: Sequence[Geometry]) -> list[Geometry]:
     height = max(geometry.padded_height for geometry in geometries)
     width = max(geometry.padded_width for geometry in geometries)
     return [replace(geometry, padded_height=height, padded_width=width) for geometry in geometries]
-
-
-def image_sizes(geometry: Geometry, recipe: InputRecipe) -> np.ndarray:
-    """A row of the input ``image_sizes``: ``(1, 4)`` float32 clip height, clip width, scale_y, scale_x."""
-    return np.array([[*clip_size(geometry, recipe), geometry.scale_y, geometry.scale_x]], np.float32)
