@@ -120,7 +120,7 @@ def describe_sparse(detector: Detector, candidate_floor: float | None) -> RoiHea
     if len(set(clips)) > 1:
         raise UserError("roi_head.bbox_head: bbox_coder.clip_border must be the same in all stages")
     steps: list[Step] = [
-        {"step": "top_k", "k": int(head.test_cfg.max_per_img), "per": "image"},
+        {"step": "max_per_img", "k": int(head.test_cfg.max_per_img)},
         {"step": "clip"},
         {"step": "rescale", "operation": "divide"},
     ]

@@ -60,7 +60,8 @@ def _of_class(g: Graph, rows: Rows, labels: ir.Value) -> Rows:
     """The rows with one box for each location: that of a class, ``(B, N)``."""
     if not rows.class_boxes:
         return rows
-    boxes = g.op("GatherND", rows.boxes, g.op("Unsqueeze", labels, g.ints(2)), batch_dims=2)
+    index = g.op("Expand", g.op("Unsqueeze", labels, g.ints(2, 3)), g.ints(1, 1, 1, 4))
+    boxes = g.op("Squeeze", g.op("GatherElements", rows.boxes, index, axis=2), g.ints(2))
     return replace(rows, boxes=boxes, class_boxes=False)
 
 

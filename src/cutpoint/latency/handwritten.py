@@ -11,7 +11,7 @@ from typing import Any
 
 from cutpoint.predict.pipeline import Pipeline
 from cutpoint.recipes.apply import apply_recipe
-from cutpoint.recipes.recipe import Recipe, floor_of, resolve_recipe
+from cutpoint.recipes.recipe import Recipe, least_floor, resolve_recipe
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.detections import Detections
 from cutpoint.records.image import Geometry, InputRecipe
@@ -21,7 +21,7 @@ from cutpoint.records.model import ModelSpec
 def open_recipe(
     pipeline: Pipeline, recipe: str | dict[str, Any], made_by: InputRecipe, scores: str
 ) -> Callable[[Candidates, Geometry], Detections]:
-    """The function that finishes an image; the recipe's own threshold becomes the floor of the pipeline.
+    """The function that finishes an image; what the recipe needs becomes the floor of the pipeline.
 
     Args:
         pipeline: it gives candidates; its specification is changed.
@@ -29,7 +29,7 @@ def open_recipe(
         made_by: the input recipe of the run.
     """
     resolved = resolve_recipe(recipe, pipeline.spec.head, scores)
-    spec = pipeline.spec.with_floor(floor_of(resolved) or pipeline.spec.head.floor)
+    spec = pipeline.spec.with_floor(least_floor(resolved, pipeline.spec.head))
     # the input recipe of the run decides what boxes are clipped to
     pipeline.spec = replace(spec, input=made_by)
     return partial(_finish, recipe=resolved, spec=pipeline.spec)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cutpoint.recipes.bases import steps_of
-from cutpoint.recipes.served import check_served, pair_demands
+from cutpoint.recipes.served import check_served, pair_demands, pairs_needed
 from cutpoint.recipes.steps.boxes import Clip, Rescale
 from cutpoint.recipes.steps.overlaps import Nms
 from cutpoint.recipes.steps.ranks import MaxPerImg, TopK
@@ -72,6 +72,14 @@ def limit_top_k(recipe: Recipe, limit: int, spec: HeadSpec) -> Recipe:
     shared = nms.space == "per_class" and not (isinstance(spec, RoiHead) and spec.class_boxes)
     steps.insert(number, TopK(limit, "location" if shared else "pair", "image"))
     return Recipe(tuple(steps))
+
+
+def least_floor(recipe: Recipe, spec: HeadSpec) -> Floor:
+    """The highest floor that is enough for this recipe, which the head's own floor serves."""
+    own = floor_of(recipe)
+    if own is not None or spec.floor.pairs is None:
+        return own or spec.floor
+    return replace(spec.floor, pairs=pairs_needed(recipe.steps, spec.rows))
 
 
 def floor_of(recipe: Recipe) -> Floor | None:

@@ -30,7 +30,7 @@ def check_served(steps: Iterable[Step], floor: Floor, scores: str = "class", row
             raise UserError("recipe thresholds the factor: this file gives only class score x factor")
     demands = _demands(steps)
     if floor.pairs is not None:
-        _check_number(demands, floor.pairs, rows)
+        _check_number(_number(demands, rows), floor.pairs)
     if floor.value <= 0:  # all pairs are candidates
         return
     floor_text = f"candidates end at {floor.quantity} score {floor.value:g}"
@@ -51,11 +51,26 @@ def check_served(steps: Iterable[Step], floor: Floor, scores: str = "class", row
         raise UserError(f"recipe threshold {best.value:g}: {floor_text}; {mend}")
 
 
-def _check_number(demands: Demands, kept: int, rows: int | None) -> None:
-    """Refuse a recipe for which the ``kept`` best pairs, and as many best locations, are not enough."""
-    needed = demands.pairs
+def pairs_needed(steps: Iterable[Step], rows: int | None) -> int | None:
+    """For how many of an image's best pairs, and of its best locations, a recipe needs candidates.
+
+    Args:
+        steps: the recipe's steps.
+        rows: the locations of an image, see ``HeadSpec.rows``.
+
+    Returns:
+        the number; null if it may need any pair.
+    """
+    return _number(_demands(steps), rows)
+
+
+def _number(demands: Demands, rows: int | None) -> int | None:
     if demands.one_each and rows is not None:
-        needed = rows if needed is None else min(needed, rows)
+        return rows if demands.pairs is None else min(demands.pairs, rows)
+    return demands.pairs
+
+
+def _check_number(needed: int | None, kept: int) -> None:
     if needed is not None and needed <= kept:
         return
     much = "may need any pair" if needed is None else f"needs the {needed} best pairs of an image"

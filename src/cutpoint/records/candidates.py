@@ -11,7 +11,8 @@ class Candidates:
 
     Attributes:
         level: ``(N,)`` int8, feature level.
-        prior: ``(N,)`` int32, flat index over the levels; row-major y, x, anchor.
+        prior: ``(N,)`` int32, where it comes from: flat index over the levels, row-major y, x, anchor; or the
+            number of a learned proposal or query.
         label: ``(N,)`` int16, model class, 0-based.
         score: ``(N,)`` float32, activated class score.
         factor: ``(N,)`` float32, activated factor; 1 for heads without one.

@@ -11,6 +11,7 @@ from tiny import (
     query_head,
     query_outputs,
     recipe_of,
+    roi_head,
     roi_outputs,
     sparse_head,
 )
@@ -18,7 +19,7 @@ from tiny import (
 from cutpoint.decode.candidates import from_raw
 from cutpoint.errors import UserError
 from cutpoint.recipes.apply import apply_recipe
-from cutpoint.recipes.recipe import resolve_recipe
+from cutpoint.recipes.recipe import least_floor, resolve_recipe
 from cutpoint.recipes.served import check_served
 from cutpoint.records.head import Floor, RoiHead
 
@@ -72,6 +73,17 @@ def test_all_locations_may_be_among_the_best():
 
 
 OF_ROWS = {"Sparse R-CNN": sparse_head(), "DINO": query_head(), "DETR": detr_head()}
+
+
+def test_what_is_timed_reads_no_more_pairs_than_the_recipe_needs():
+    head = query_head(floor=Floor("class", 0.0, True, 5))
+    few = resolve_recipe({"base": "mmdet3", "max_per_img": 2}, head)
+    assert least_floor(few, head) == Floor("class", 0.0, True, 2)
+    limit = {"step": "threshold", "quantity": "class", "value": 0.3}
+    above = resolve_recipe({"steps": [limit, CAP]}, head)
+    assert least_floor(above, head) == Floor("class", 0.3, False)
+    proposals = roi_head()
+    assert least_floor(resolve_recipe("mmdet3", proposals), proposals) == proposals.floor
 
 
 @pytest.mark.parametrize("steps", [(CAP, NMS), (BEST, CAP), ({"step": "clip"}, CAP | {"k": 2}), (BEST, NMS)])
