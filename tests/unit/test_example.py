@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 from imported import STEPS as LETTERBOX_STEPS
 from imported import columns, detections, external_spec, maps, queries, write_imported
+from row_graphs import write_queries, write_rois
 from tiny import (
     ATSS_STEPS,
     PAA_STEPS,
@@ -41,6 +42,7 @@ from cutpoint.decode.candidates import READERS, from_decoded, from_raw, from_row
 from cutpoint.decode.pairs import sigmoid, softmax
 from cutpoint.decode.queries import decode_queries
 from cutpoint.decode.rois import decode_proposals
+from cutpoint.export.cut import write_cut
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.recipes.apply import apply_recipe
@@ -389,6 +391,26 @@ def test_the_script_runs_imported_files(script, tmp_path, ending, form):
         assert tuple(classes) == spec.classes
         seen += len(expected)
     assert seen > 5
+
+
+@pytest.mark.parametrize("write", [write_queries, write_rois])
+def test_the_script_gives_a_file_the_sizes_that_it_takes(script, tmp_path, write):
+    path = str(tmp_path / "raw.onnx")
+    write_cut(**write(tmp_path), cut="raw", out=path)
+    pipeline, seen = OnnxPipeline(Session(path, "cpu", 1)), 0
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    recipe = resolve_recipe("mmdet3", pipeline.spec.head)
+    for number, size in enumerate([(40, 57), (61, 20)]):
+        image = np.random.default_rng(number).integers(0, 256, (*size, 3), np.uint8)
+        tensor, sizes = pipeline.prepare(image)
+        rows = pipeline.read(pipeline.infer(tensor, sizes), sizes)
+        expected = apply_recipe(recipe, rows, sizes, pipeline.spec)
+        boxes, scores, labels, _ = script.detect(session, image)
+        np.testing.assert_array_equal(labels, expected.labels)
+        np.testing.assert_allclose(scores, expected.scores, rtol=1e-5)
+        np.testing.assert_allclose(boxes, expected.boxes, rtol=1e-5, atol=1e-4)
+        seen += len(expected)
+    assert seen > 20
 
 
 def test_a_finished_export_is_refused(script, tmp_path):
