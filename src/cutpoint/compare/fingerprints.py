@@ -1,7 +1,7 @@
 """Make typical mistakes on purpose, on a subsample of a data set, and keep the signature of each."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from tqdm import tqdm
@@ -19,11 +19,13 @@ from cutpoint.predict.validity import find_invalid
 from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.records.detections import Refused, Results, make_results, read_results
 from cutpoint.records.fingerprints import Fingerprint, Fingerprints, write_fingerprints
-from cutpoint.records.image import InputRecipe
+from cutpoint.records.image import Geometry, InputRecipe
 from cutpoint.records.labels import read_labels
 from cutpoint.records.manifest import Image, Manifest, read_manifest
 from cutpoint.records.truth import read_truth
 
+# from the true geometry to the one that a file is given
+Sizes = Callable[[Geometry], Geometry]
 RESAMPLES, HALVES, SEED = 100, 25, 0
 # the largest distance that a single feature counts with, so that one feature alone does not decide
 FARTHEST = 10
@@ -148,17 +150,18 @@ def run_mistakes(
         Refused: the file's tensors are not finite.
     """
     spec, recipe = session.spec, resolve_recipe("mmdet3", session.spec.head)
-    by_input: dict[InputRecipe, list[Mistake]] = {}
+    by_input: dict[tuple[InputRecipe, Sizes | None], list[Mistake]] = {}
     for mistake in mistakes:
-        by_input.setdefault(mistake.input, []).append(mistake)
-    pipelines = [(OnnxPipeline(session, recipe), group) for recipe, group in by_input.items()]
-    lines: dict[str, list[str]] = {mistake.name: [] for group in by_input.values() for mistake in group}
+        by_input.setdefault((mistake.input, mistake.sizes), []).append(mistake)
+    pipelines = [(OnnxPipeline(session, fed), sizes, group) for (fed, sizes), group in by_input.items()]
+    lines: dict[str, list[str]] = {mistake.name: [] for *_, group in pipelines for mistake in group}
     for image in tqdm(images, desc="mistakes", unit="image", mininterval=1):
         pixels = decode(image.path)
-        for pipeline, group in pipelines:
+        for pipeline, sizes, group in pipelines:
             # a file of a fixed batch sees the image as often as it takes one
             tensor, geometries = pipeline.batch([pipeline.prepare(pixels)] * (pipeline.fixed_batch or 1))
-            outputs, geometry = pipeline.infer(tensor, *geometries), geometries[0]
+            seen = [sizes(geometry) for geometry in geometries] if sizes else geometries
+            outputs, geometry = pipeline.infer(tensor, *seen), geometries[0]
             problem = find_invalid(pipeline.tensors(outputs, 0))
             if problem:
                 raise Refused(f"{problem} on image id {image.id} ({image.path})")

@@ -32,6 +32,7 @@ class Mistake:
         label_shift: added to the labels, modulo the number of classes.
         geometry: from the true geometry to the one that boxes are scaled back with.
         recipe: from the model's own recipe to the one that is run.
+        sizes: from the true geometry to the one that the file's input ``image_sizes`` is made of.
         clip: from geometry and input recipe to the height and width that fractions of the image are of,
             network pixels.
     """
@@ -45,6 +46,7 @@ class Mistake:
     label_shift: int = 0
     geometry: Callable[[Geometry], Geometry] | None = None
     recipe: Callable[[Recipe], Recipe] | None = None
+    sizes: Callable[[Geometry], Geometry] | None = None
     clip: Callable[[Geometry, InputRecipe], tuple[int, int]] = clip_size
 
     def named(self, name: str, text: str, **changes: Any) -> "Mistake":

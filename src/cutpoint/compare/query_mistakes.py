@@ -6,7 +6,7 @@ import numpy as np
 
 from cutpoint.compare.mistake import Mistake, Outputs
 from cutpoint.compare.recipe_mistakes import clip_mistakes, nms_mistakes, recipe_mistakes
-from cutpoint.compare.shared_mistakes import logit_mistakes
+from cutpoint.compare.shared_mistakes import logit_mistakes, size_mistakes
 from cutpoint.records.head import HeadSpec, QueryHead
 from cutpoint.records.image import Geometry, InputRecipe
 
@@ -24,6 +24,7 @@ def query_mistakes(own: Mistake, head: QueryHead) -> Iterator[Mistake]:
     yield own.named("corners", text, outputs=_as_corners)
     text = "boxes scaled by the padded size of the network input, not by the image's"
     yield own.named("padded_size", text, clip=_padded)
+    yield from size_mistakes(own)
     yield from logit_mistakes(own, head)
     if head.score_activation == "softmax":
         text = "queries left out whose best class is the background"

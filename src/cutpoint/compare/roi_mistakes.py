@@ -6,7 +6,7 @@ import numpy as np
 
 from cutpoint.compare.mistake import Mistake, Outputs
 from cutpoint.compare.recipe_mistakes import clip_mistakes, recipe_mistakes
-from cutpoint.compare.shared_mistakes import logit_mistakes, stds_mistakes
+from cutpoint.compare.shared_mistakes import logit_mistakes, size_mistakes, stds_mistakes
 from cutpoint.records.head import HeadSpec, RoiHead
 
 
@@ -20,6 +20,7 @@ def roi_mistakes(own: Mistake, head: RoiHead) -> Iterator[Mistake]:
     if head.class_boxes and head.num_classes > 1:
         text = "box deltas read as four rows of all classes, not class by class"
         yield own.named("deltas_by_side", text, outputs=_deltas_by_side)
+    yield from size_mistakes(own)
     yield from logit_mistakes(own, head)
     for name, words, change in [*clip_mistakes(head), *recipe_mistakes(head, own.cut)]:
         yield own.named(name, words, recipe=change)

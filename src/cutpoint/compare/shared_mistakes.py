@@ -8,6 +8,7 @@ import numpy as np
 
 from cutpoint.compare.mistake import Mistake, Outputs
 from cutpoint.records.head import DenseHead, HeadSpec, QueryHead, RoiHead
+from cutpoint.records.image import Geometry
 
 MMDET_STDS = (0.1, 0.1, 0.2, 0.2)
 SIGMOID_TWICE = "sigmoid of the class scores twice"
@@ -48,6 +49,17 @@ def without_factor(own: Mistake, without: HeadSpec) -> Iterator[Mistake]:
     if own.head.has_factor:
         text = "factor (centerness, IoU or objectness) left out of the score"
         yield own.named("factor_forgotten", text, head=without)
+
+
+def size_mistakes(own: Mistake) -> Iterator[Mistake]:
+    """Another image size given to a file that takes it."""
+    text = "size of the padded tensor given as the image's (image_sizes)"
+    yield own.named("sizes_of_tensor", text, sizes=_whole)
+
+
+def _whole(geometry: Geometry) -> Geometry:
+    """The whole tensor as the image."""
+    return replace(geometry, resized_height=geometry.padded_height, resized_width=geometry.padded_width)
 
 
 def logit_mistakes(own: Mistake, head: RoiHead | QueryHead) -> Iterator[Mistake]:

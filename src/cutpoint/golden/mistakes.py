@@ -83,5 +83,6 @@ def reading_mistakes(spec: ModelSpec, cut: str) -> list[Mistake]:
         if mistake.input == own.input
         and mistake.recipe is None
         and mistake.geometry is None
+        and mistake.sizes is None
         and mistake.label_shift == 0
     ]

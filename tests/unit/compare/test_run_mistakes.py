@@ -9,9 +9,12 @@ import onnx
 import pytest
 from datasets import make_image
 from onnx import TensorProto, helper, numpy_helper
+from row_graphs import write_rois
 from tiny import input_recipe, model_spec, rows_head
+from tracing import write_picture
 
 from cutpoint.compare.fingerprints import possible_mistakes, run_mistakes
+from cutpoint.export.cut import write_cut
 from cutpoint.predict.runtime import Session
 from cutpoint.records.image import Pad, TensorForm
 from cutpoint.records.model import METADATA_KEY
@@ -85,3 +88,20 @@ def test_a_file_of_any_fixed_batch(tmp_path, batch):
     assert found["padding_left"][0] == [[8.0, 10.0, 16.0, 10.0]]
     assert found["place_corner"][0] == [[8.0, 10.0, 16.0, 10.0]]
     assert found["double_sigmoid"][1] == [pytest.approx(1 / (1 + np.exp(-0.8)))]
+
+
+def test_a_file_gets_the_padded_size_in_place_of_the_images(tmp_path):
+    path = str(tmp_path / "raw.onnx")
+    write_cut(**write_rois(tmp_path), cut="raw", out=path)
+    # 90 x 60 in 64 x 96: the right half is padding
+    image = make_image(1, write_picture(tmp_path / "1.png", 90, 60, seed=1), 90, 60)
+    session = Session(path, "cpu", 1)
+    mistakes = possible_mistakes(session)
+    assert mistakes["sizes_of_tensor"].input == mistakes["none"].input
+    made = run_mistakes(session, mistakes.values(), [image], [7, 8, 9])
+    assert set(made) == set(mistakes)
+    assert len(made["none"]) > 5
+    assert not made["sizes_of_tensor"].is_same_as(made["none"])
+    assert not made["clip_forgotten"].is_same_as(made["sizes_of_tensor"])
+    # the recipe clips boxes to the image in both
+    assert made["sizes_of_tensor"].corners.max(axis=0)[2] <= 60 + 1e-3
