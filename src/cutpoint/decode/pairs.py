@@ -58,7 +58,10 @@ def finish_rows(
     rows = np.flatnonzero(priors >= 0)
     rows = rows[ascending(priors[rows])]
     scores = scores[rows]
-    index = np.flatnonzero(passes(scores, floor.value, floor.inclusive))
+    passed = passes(scores, floor.value, floor.inclusive)
+    if floor.pairs is not None:
+        passed &= _likely(scores, floor.pairs)
+    index = np.flatnonzero(passed)
     score, row = scores.reshape(-1)[index], index // scores.shape[1]
     if floor.pairs is not None:
         chosen = _best(score, row, floor.pairs)
@@ -72,6 +75,22 @@ def finish_rows(
         factor=np.ones(len(row), np.float32),
         boxes=boxes_of(row, label),
     )
+
+
+def _likely(scores: np.ndarray, most: int) -> np.ndarray:
+    """Mask of ``(N, C)`` scores with all that ``_best`` can choose, so that few are left to sort."""
+    highest = scores.max(axis=1, keepdims=True)
+    of_rows = (scores == highest) & (highest >= _least_of(highest, most))
+    likely: np.ndarray = (scores >= _least_of(scores, most)) | of_rows
+    return likely
+
+
+def _least_of(values: np.ndarray, most: int) -> np.float32:
+    """The least of the ``most`` highest values."""
+    if values.size <= most:
+        return np.float32(-np.inf)
+    least: np.float32 = np.partition(values.reshape(-1), -most)[-most]
+    return least
 
 
 def _best(values: np.ndarray, places: np.ndarray, most: int) -> np.ndarray:

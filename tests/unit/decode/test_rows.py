@@ -149,3 +149,23 @@ def test_of_equal_scores_the_first_are_kept():
     ones, boxes = np.ones(9, np.float32), np.zeros((9, 4), np.float32)
     found = finish(np.zeros(9, int), priors, labels, scores, ones, boxes, floor)
     assert pairs(found) == [(2, 0), (2, 1), (4, 0)]
+
+
+@pytest.mark.parametrize("pairs", [1, 4, 30, 1000])
+def test_rows_keep_the_pairs_that_a_list_of_them_keeps(pairs):
+    # the matrix of scores is thinned before it is sorted; scores of a few values have many ties
+    spec, random = query_head(queries=40, floor=Floor("class", 0.0, False, pairs)), np.random.default_rng(0)
+    for levels in (3, 20, 10**6):
+        scores = (random.integers(0, levels, (40, 3)) / levels).astype(np.float32)
+        decoded = {
+            "boxes": random.uniform(0, 9, (1, 40, 4)).astype(np.float32),
+            "scores": scores[None],
+            "priors": random.permutation(100)[None, :40],
+        }
+        row, label = np.divmod(np.arange(120), 3)
+        ones, zeros = np.ones(120, np.float32), np.zeros(120, int)
+        listed = zeros, decoded["priors"][0][row], label, scores.reshape(-1), ones, decoded["boxes"][0][row]
+        found, expected = from_decoded(decoded, spec), finish(*listed, spec.floor)
+        assert len(found) > 0
+        for column, value in vars(found).items():
+            np.testing.assert_array_equal(value, getattr(expected, column), err_msg=column)
