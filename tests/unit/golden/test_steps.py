@@ -8,6 +8,7 @@ from tiny import candidates, geometry, input_recipe, model_spec, yolox_head
 
 from cutpoint.data.image import clip_size
 from cutpoint.golden.checker import steps as checker
+from cutpoint.golden.checker.guesses import LEFT_OUT
 from cutpoint.golden.checker.rows import COLUMNS, Rows
 from cutpoint.recipes.apply import run_steps
 from cutpoint.recipes.recipe import Recipe
@@ -72,6 +73,10 @@ def compare(recipe, found, spec):
         for name in COLUMNS:
             np.testing.assert_array_equal(getattr(ours, name), getattr(as_rows(theirs), name), err_msg=name)
     return expected
+
+
+def test_every_step_may_be_left_out():
+    assert set(LEFT_OUT) == set(STEPS)
 
 
 def test_the_recipes_have_every_step():

@@ -25,6 +25,7 @@ IOUS = tuple(round(0.2 + 0.05 * number, 2) for number in range(16))
 LEFT_OUT = {
     "threshold": "the threshold is left out",
     "best_class": "several classes of a location are kept, not only the best one",
+    "best_box": "each class has its own box, not that of the best class of its location",
     "multiply_factor": "the factor is missing: the scores are class scores, not class score x factor",
     "top_k": "the limit before NMS (top_k) is left out",
     "clip": "the boxes are not clipped",
