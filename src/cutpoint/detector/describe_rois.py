@@ -17,7 +17,6 @@ from mmdet.models.roi_heads import (
     DoubleHeadRoIHead,
     GenericRoIExtractor,
     HybridTaskCascadeRoIHead,
-    MaskScoringRoIHead,
     PointRendRoIHead,
     SCNetRoIHead,
     SingleRoIExtractor,
@@ -47,7 +46,6 @@ METHODS: dict[type, tuple[str, ...]] = {
     AnchorGenerator: ("single_level_grid_priors",),
     # what a RoI head does to masks leaves the boxes as they are, but for the mask head's scaling
     DoubleHeadRoIHead: _STANDARD,
-    MaskScoringRoIHead: _STANDARD,
     PointRendRoIHead: _STANDARD,
     TridentRoIHead: (*_STANDARD, "merge_trident_bboxes"),
     StandardRoIHead: _STANDARD,

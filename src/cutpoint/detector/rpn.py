@@ -55,25 +55,25 @@ class Proposals(nn.Module):
             over all levels in the order y, x, anchor; ``(B,)`` int64, how many there are. Rows from there on
             are zeros, their index ``NO_PRIOR``.
         """
-        scores, boxes, priors, levels = [], [], [], []
+        scores, places, levels, anchors, flat = [], [], [], [], []
         start = 0
         for level, (logit, delta) in enumerate(zip(logits, deltas, strict=True)):
             base: Tensor = getattr(self, f"anchors_{level}")
-            anchors = grid_anchors(base, self._strides[level], *logit.shape[2:])
-            batch, count = logit.shape[0], anchors.shape[0]
-            score = logit.permute(0, 2, 3, 1).reshape(batch, count, self._channels)
+            anchors.append(grid_anchors(base, self._strides[level], *logit.shape[2:]))
+            count = anchors[-1].shape[0]
+            flat.append(_by_anchor(delta, 4))
+            score = _by_anchor(logit, self._channels)
             # with a softmax the second channel is the background
             score = (score.sigmoid() if self._channels == 1 else score.softmax(-1))[..., 0]
-            delta = delta.permute(0, 2, 3, 1).reshape(batch, count, 4)
             most = smaller(self._best, count) if self._best > 0 else count
-            score, chosen = torch.topk(score, most, dim=1)
-            boxes.append(self._coder(anchors[chosen], take_rows(delta, chosen)))
+            score, place = torch.topk(score, most, dim=1)
             scores.append(score)
-            priors.append(chosen + start)
+            places.append(place + start)
             levels.append(torch.full_like(score, float(level)))
             start = start + count
-        columns = [torch.cat(parts, 1) for parts in (boxes, scores, priors, levels)]
-        return self._keep(sides, *columns)
+        priors = torch.cat(places, 1)
+        boxes = self._coder(torch.cat(anchors)[priors], take_rows(torch.cat(flat, 1), priors))
+        return self._keep(sides, boxes, torch.cat(scores, 1), priors, torch.cat(levels, 1))
 
     def _keep(
         self, sides: Tensor, boxes: Tensor, scores: Tensor, priors: Tensor, levels: Tensor
@@ -92,6 +92,12 @@ class Proposals(nn.Module):
         live = torch.arange(self._rows, device=count.device)[None] < count[:, None]
         boxes = torch.where(live[..., None], take_rows(boxes, rows), 0.0)
         return boxes, torch.where(live, priors.gather(1, rows), NO_PRIOR), count
+
+
+def _by_anchor(level: Tensor, channels: int) -> Tensor:
+    """``(B, A * channels, H, W)`` to ``(B, H * W * A, channels)``; an export has less to prove this way."""
+    batch, _, height, width = level.shape
+    return level.permute(0, 2, 3, 1).reshape(batch, height, width, -1, channels).flatten(1, 3)
 
 
 def take_rows(values: Tensor, rows: Tensor) -> Tensor:
