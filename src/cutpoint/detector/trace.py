@@ -130,8 +130,22 @@ def _by_dynamo(
         )
     program.optimize()
     model: ir.Model = program.model
+    keep_constants(model.graph)
     check_sides(model, _wanted(example, multiple), "dynamo")
     return model
+
+
+def keep_constants(graph: ir.Graph) -> None:
+    """Give a graph the constants that its nodes take and it lacks.
+
+    The optimiser of onnxscript 0.7 makes one Clip of two. If two such pairs have one input, it makes their
+    limits under one name, and the graph gets only those of the first pair.
+    """
+    for node in graph.all_nodes():
+        for value in node.inputs:
+            made = value is not None and value.const_value is not None and value.producer() is None
+            if value is not None and made and not value.is_initializer():
+                graph.register_initializer(value)
 
 
 def _by_torchscript(
