@@ -22,8 +22,9 @@ def query_mistakes(own: Mistake, head: QueryHead) -> Iterator[Mistake]:
     """
     text = "boxes read as corners, not as centre and size"
     yield own.named("corners", text, outputs=_as_corners)
-    text = "boxes scaled by the padded size of the network input, not by the image's"
-    yield own.named("padded_size", text, clip=_padded)
+    if own.input.divisor > 1:
+        text = "boxes scaled by the padded size of the network input, not by the image's"
+        yield own.named("padded_size", text, clip=_padded)
     yield from size_mistakes(own)
     yield from logit_mistakes(own, head)
     if head.score_activation == "softmax":

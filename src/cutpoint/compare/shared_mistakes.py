@@ -52,7 +52,9 @@ def without_factor(own: Mistake, without: HeadSpec) -> Iterator[Mistake]:
 
 
 def size_mistakes(own: Mistake) -> Iterator[Mistake]:
-    """Another image size given to a file that takes it."""
+    """Another image size given to a file that takes it, if its tensor is padded at all."""
+    if own.input.divisor == 1:
+        return
     text = "size of the padded tensor given as the image's (image_sizes)"
     yield own.named("sizes_of_tensor", text, sizes=_whole)
 

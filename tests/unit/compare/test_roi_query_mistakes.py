@@ -24,11 +24,11 @@ from cutpoint.recipes.steps.boxes import Clip
 from cutpoint.recipes.steps.overlaps import Nms
 from cutpoint.records.head import RoiHead
 
-OWN_SIZE = input_recipe(scale=None, bgr_to_rgb=True)
+OWN_SIZE = input_recipe(scale=None, bgr_to_rgb=True, divisor=32)
 
 
-def named(head):
-    spec = replace(model_spec(head), input=OWN_SIZE)
+def named(head, own=OWN_SIZE):
+    spec = replace(model_spec(head), input=own)
     return {mistake.name: mistake for mistake in mistakes_of(spec)}
 
 
@@ -61,6 +61,11 @@ def test_one_class_leaves_no_room_for_other_classes():
     found = named(roi_head(num_classes=1))
     assert not {"deltas_by_side", "class_plus_one", "best_class", "class_agnostic"} & set(found)
     assert "softmax_for_sigmoid" not in named(query_head(num_classes=1))
+
+
+def test_a_tensor_without_padding_has_no_other_size():
+    found = set(named(query_head())) - set(named(query_head(), replace(OWN_SIZE, divisor=1)))
+    assert found == {"padded_size", "sizes_of_tensor"}
 
 
 def read(head, name, outputs):
