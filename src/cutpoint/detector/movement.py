@@ -12,7 +12,7 @@ import numpy as np
 
 from cutpoint.decode.candidates import from_decoded
 from cutpoint.detector.cuts import Cuts
-from cutpoint.detector.tolerance import TOLERANCES
+from cutpoint.detector.tolerance import TOLERANCES, Tolerance
 from cutpoint.matching import match, matched_fraction
 from cutpoint.recipes.apply import apply_recipe
 from cutpoint.recipes.recipe import resolve_recipe
@@ -30,7 +30,7 @@ class Movement:
     ``change``: the standard deviation of the change, as a fraction of each input value.
     ``tensors``: of each output with floats, the largest difference in its own unit; of rows that come from
     the same prior where rows are ranks.
-    ``matched``: the fraction of both sides' detections that match, by the tolerance of fp32 files.
+    ``matched``: the fraction of both sides' detections that match.
     """
 
     change: float
@@ -45,6 +45,7 @@ def measure_movement(
     image_sizes: np.ndarray | None,
     geometries: Sequence[Geometry],
     change: float = CHANGE,
+    tolerance: Tolerance = TOLERANCES["fp32"],
 ) -> Movement:
     """Run torch on a batch twice, the second time with each input value changed at random.
 
@@ -55,9 +56,9 @@ def measure_movement(
         image_sizes: ``(B, 4)`` float32, or null for heads that do not take them.
         geometries: of each image.
         change: see ``Movement``.
+        tolerance: detections within it match.
     """
-    noise = np.random.default_rng(0).standard_normal(images.shape, np.float32)
-    moved = images * (1 + np.float32(change) * noise)
+    moved = move_input(images, change)
     theirs, ours = (cuts.named(values, image_sizes) for values in (images, moved))
     recipe = resolve_recipe("mmdet3", spec.head)
     worst: dict[str, float] = {}
@@ -69,9 +70,16 @@ def measure_movement(
             apply_recipe(recipe, from_decoded(side, spec.head, image), geometry, spec)
             for side in (theirs, ours)
         )
-        matched += _count_matches(left, right)
+        matched += _count_matches(left, right, tolerance)
         total += len(left) + len(right)
     return Movement(change, worst, matched_fraction(matched, total))
+
+
+def move_input(images: np.ndarray, change: float = CHANGE) -> np.ndarray:
+    """The same float32 array with each value changed at random; ``change``: see ``Movement``."""
+    noise = np.random.default_rng(0).standard_normal(images.shape, np.float32)
+    moved: np.ndarray = images * (1 + np.float32(change) * noise)
+    return moved
 
 
 def _differences(
@@ -87,7 +95,6 @@ def _differences(
     yield from ((name, ours[name][image][right] - theirs[name][image][left]) for name in names)
 
 
-def _count_matches(a: Detections, b: Detections) -> int:
-    tolerance = TOLERANCES["fp32"]
+def _count_matches(a: Detections, b: Detections, tolerance: Tolerance) -> int:
     pairs = match(a.boxes, a.scores, b.boxes, tolerance.iou, a.labels[:, None] == b.labels[None])
     return int((np.abs(a.scores[pairs.left] - b.scores[pairs.right]) <= tolerance.score).sum())

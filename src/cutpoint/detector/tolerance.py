@@ -1,6 +1,6 @@
 """How much an export may differ from PyTorch, one row per precision, and how much it does."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,8 @@ class Tolerance:
     least ``cosine``. For decoded boxes |PyTorch's| is the box's largest coordinate, because a corner near 0
     may be the difference of a large centre and a large half size. A detection matches one of its class with
     at least ``iou`` and a score within ``score``. A fraction ``agreement`` of both sides' detections or more
-    must match.
+    must match, and where rows are ranks, of both sides' rows. ``change``: a rounding of this precision, as a
+    fraction; the input is changed by it to see how far PyTorch itself moves.
     """
 
     absolute: float | None
@@ -24,6 +25,7 @@ class Tolerance:
     iou: float
     score: float
     agreement: float
+    change: float
 
     @property
     def of_tensors(self) -> str:
@@ -31,11 +33,19 @@ class Tolerance:
         values = "" if self.absolute is None else f"{self.absolute:g} + {self.relative:g} x |value|, "
         return f"{values}cosine {self.cosine:g}"
 
+    def scaled(self, factor: float) -> "Tolerance":
+        """The tolerance of values in another unit."""
+        return self if self.absolute is None else replace(self, absolute=self.absolute * factor)
+
+    def least(self, own: float) -> float:
+        """The least ``agreement`` if PyTorch's own is ``own``: twice as many may be missing."""
+        return min(self.agreement, max(0.0, 1 - 2 * (1 - own)))
+
 
 TOLERANCES = {
-    "fp32": Tolerance(1e-3, 1e-4, 0.99999, iou=0.99, score=1e-3, agreement=0.98),
-    "fp16": Tolerance(2, 0.1, 0.9995, iou=0.95, score=0.01, agreement=0.95),
-    "int8": Tolerance(None, None, 0.95, iou=0.75, score=0.2, agreement=0.7),
+    "fp32": Tolerance(1e-3, 1e-4, 0.99999, iou=0.99, score=1e-3, agreement=0.98, change=1e-6),
+    "fp16": Tolerance(2, 0.1, 0.9995, iou=0.95, score=0.01, agreement=0.95, change=2**-11),
+    "int8": Tolerance(None, None, 0.95, iou=0.75, score=0.2, agreement=0.7, change=2**-8),
 }
 
 
@@ -44,10 +54,13 @@ class Differences:
 
     def __init__(self) -> None:
         self.max_abs = self.max_rel = self._dot = self._ours = self._theirs = 0.0
-        self._within = True
+        self.within = self.rows = 0
 
-    def add(self, ours: np.ndarray, theirs: np.ndarray, tolerance: Tolerance) -> None:
-        """Compare two ``(N, K)`` float64 arrays; the size of a row is its largest |value| in ``theirs``."""
+    def add(self, ours: np.ndarray, theirs: np.ndarray, tolerance: Tolerance, rows: int = 1) -> None:
+        """Compare two ``(N, K)`` float64 arrays; the size of a row is its largest |value| in ``theirs``.
+
+        ``rows``: the arrays are those of so many rows of an output, which are counted as ``within`` or not.
+        """
         error, size = np.abs(ours - theirs), np.abs(theirs).max(axis=1, keepdims=True)
         least = TOLERANCES["fp32"].absolute or 0.0
         self.max_abs = max(self.max_abs, float(error.max()))
@@ -55,14 +68,28 @@ class Differences:
         self._dot += float((ours * theirs).sum())
         self._ours += float((ours**2).sum())
         self._theirs += float((theirs**2).sum())
-        if tolerance.absolute is not None and tolerance.relative is not None:
-            self._within &= bool((error <= tolerance.absolute + tolerance.relative * size).all())
+        self.rows += rows
+        if tolerance.absolute is None or tolerance.relative is None:
+            self.within += rows
+        else:
+            good = error <= tolerance.absolute + tolerance.relative * size
+            self.within += int(good.reshape(rows, -1).all(axis=1).sum())
+
+    @property
+    def share(self) -> float:
+        """The fraction of rows within the tolerance."""
+        return self.within / self.rows if self.rows else 1.0
+
+    @property
+    def cosine(self) -> float:
+        """Of the two sides as vectors."""
+        norm = np.sqrt(self._ours * self._theirs)
+        return float(self._dot / norm) if norm else float(self._ours == self._theirs)
 
     def check(self, name: str, tolerance: Tolerance) -> TensorCheck:
         """The result for the tensor."""
-        norm = np.sqrt(self._ours * self._theirs)
-        cosine = float(self._dot / norm) if norm else float(self._ours == self._theirs)
-        reasons = [] if self._within else [f"max abs {self.max_abs:.2g}"]
+        cosine = self.cosine
+        reasons = [] if self.within == self.rows else [f"max abs {self.max_abs:.2g}"]
         reasons += [] if cosine >= tolerance.cosine else [f"cosine {cosine:.5f}"]
         return TensorCheck(
             name=name,

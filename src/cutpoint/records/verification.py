@@ -11,9 +11,10 @@ class TensorCheck:
     """One output of the file, over all inputs: compared with PyTorch's, or checked by itself.
 
     ``max_abs``: largest absolute difference. ``max_rel``: largest relative difference. ``cosine``: of the two
-    as vectors. ``agreement``: for detections, the fraction of both sides that match. Each is null if it does
-    not apply, and if a value is not finite. ``tolerance``: the demand, in words. ``reason``: why it did not
-    pass, or empty.
+    as vectors. ``agreement``: the fraction of both sides that match, of detections, or of rows where rows are
+    ranks. Each is null if it does not apply, and if a value is not finite. ``tolerance``: the demand, in
+    words. ``reason``: why it did not pass, or empty. ``torch_max_abs`` and ``torch_agreement``: where rows
+    are ranks, PyTorch's own figures under a change of the input as small as a rounding.
     """
 
     name: str
@@ -24,6 +25,8 @@ class TensorCheck:
     passed: bool
     reason: str
     agreement: float | None = None
+    torch_max_abs: float | None = None
+    torch_agreement: float | None = None
 
 
 @dataclass(frozen=True)

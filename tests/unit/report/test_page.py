@@ -376,6 +376,18 @@ def test_exports_timing_and_machine_are_shown(page):
     assert "models: det:" in page.text["config"]
 
 
+def test_where_rows_are_ranks_pytorchs_own_movement_stands_beside(arguments, page, tmp_path):
+    entry = dict(arguments["entries"]["verifies"][0], path=str(tmp_path / "verify.json"))
+    content = json.loads(Path(arguments["entries"]["verifies"][0]["path"]).read_text())
+    content["tensors"][0] |= {"agreement": 0.9875, "torch_max_abs": 3.04, "torch_agreement": 0.98}
+    Path(entry["path"]).write_text(json.dumps(content))
+    render_report(**shown(arguments, verifies=[entry]), out=str(tmp_path / "report.html"))
+    text = Page((tmp_path / "report.html").read_text()).text["exports"]
+    assert "A file cannot be closer to PyTorch than that." in text
+    assert "0.9875 3.0e+00 0.9800" in text
+    assert "PyTorch's own" not in page.text["exports"]
+
+
 def test_what_a_reduced_precision_breaks_is_listed(page):
     text = page.text["precision"]
     assert "det, int8-street: 4.20 to 1.30 MB, 2 tensors saturate" in text
