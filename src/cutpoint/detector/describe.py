@@ -52,17 +52,23 @@ def describe_model(
     if not hasattr(detector, "bbox_head") and not isinstance(detector, TwoStageDetector):
         raise UserError(f"model {model}: {type(detector).__name__} has no bbox_head; {SERVED}")
     with located(f"model {model}"):
-        head = _reader(detector)(detector, candidate_floor)
+        head = read_head(detector, candidate_floor)
     classes = find_class_names(model, mmdet_config, checkpoint, head.num_classes, class_names)
     spec = ModelSpec(model, tuple(classes), head, made)
     order = trained_order(mmdet_config, classes)
     write_spec(out, spec, order)
 
 
-def _reader(detector: Detector) -> Callable[[Detector, float | None], HeadSpec]:
-    """What describes the head of a built detector."""
-    found = (reader for base, reader in READERS.items() if isinstance(detector, base))
-    return next(found, lambda dense, candidate_floor: describe_head(dense.bbox_head, candidate_floor))
+def read_head(detector: Detector, candidate_floor: float | None) -> HeadSpec:
+    """Describe the head of a built detector, of any kind; see ``READERS``.
+
+    Raises:
+        UserError: Cutpoint cannot read this head, or cannot reproduce one of its settings.
+    """
+    for base, reader in READERS.items():
+        if isinstance(detector, base):
+            return reader(detector, candidate_floor)
+    return describe_head(detector.bbox_head, candidate_floor)
 
 
 READERS: dict[type, Callable[[Detector, float | None], HeadSpec]] = {
