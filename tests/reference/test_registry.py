@@ -80,26 +80,45 @@ def test_what_the_tables_serve_can_be_described(zoo):
 
 
 def signature(config: Config) -> str:
-    """What the description of a head depends on."""
+    """What the description of a head depends on, without numbers."""
     model = {key: value for key, value in config.model.items() if key not in UNREAD}
-    return json.dumps(plain(model), sort_keys=True, default=str)
+    return json.dumps(without_numbers(model), sort_keys=True, default=str)
 
 
 UNREAD = ("backbone", "neck", "train_cfg", "data_preprocessor", "init_cfg", "pretrained")
+NUMBERS = {"strides", "scales", "ratios", "basesize", "in_channels", "num_classes"}
 
 
-def plain(node):
+def without_numbers(node):
     if isinstance(node, dict):
         losses = {key for key in node if key.startswith("loss") and key != "loss_cls"}
-        return {key: plain(value) for key, value in node.items() if key not in losses | {"num_classes"}}
-    return [plain(part) for part in node] if isinstance(node, list | tuple) else node
+        kept = {key: value for key, value in node.items() if key not in losses | NUMBERS}
+        return {key: without_numbers(value) for key, value in kept.items()}
+    if isinstance(node, list | tuple):
+        parts = [without_numbers(part) for part in node]
+        return [part for number, part in enumerate(parts) if part not in parts[:number]]
+    return 0 if isinstance(node, int | float) and not isinstance(node, bool) else node
 
 
 def shrunk(config: Config) -> Config:
-    """The config with a backbone that is built at once, and without what only training needs."""
+    """The config with a backbone that is built at once, and few of what there may be many of."""
     model = copy.deepcopy(config.model)
-    model.backbone = ConfigDict(type="ResNet", depth=18, base_channels=8)
-    for key in ("encoder", "decoder"):
-        if key in model:
-            model[key].num_layers = 1
+    if model.backbone.type != "TridentResNet":  # its branches are read
+        model.backbone = ConfigDict(type="ResNet", depth=18, base_channels=8)
+    limit(model)
     return Config({"model": model})
+
+
+LIMITS = {"num_classes": 3, "num_layers": 1, "stacked_convs": 1, "fc_out_channels": 64}
+
+
+def limit(node) -> None:
+    if isinstance(node, dict):
+        for key, most in LIMITS.items():
+            if isinstance(node.get(key), int):
+                node[key] = min(node[key], most)
+        for value in node.values():
+            limit(value)
+    elif isinstance(node, list | tuple):
+        for part in node:
+            limit(part)

@@ -64,7 +64,7 @@ def build_detector(config: Config, checkpoint: str | None) -> Detector:
     """
     register_all_modules(init_default_scope=True)
     try:
-        model = MODELS.build(without_downloads(only_student(model_config(config))))
+        model = MODELS.build(in_one_process(without_downloads(only_student(model_config(config)))))
     except Exception as error:  # the config is the user's: anything can go wrong in it
         name, reason = type_name(config.model.get("type")), f"{type(error).__name__}: {error}"
         raise UserError(f"model {name}: mmdet cannot build it ({reason})") from error
@@ -126,6 +126,28 @@ def without_downloads(model: ConfigDict) -> ConfigDict:
                 clear(value)
 
     clear(model)
+    return model
+
+
+def in_one_process(model: ConfigDict) -> ConfigDict:
+    """A copy whose normalisation can be built outside distributed training.
+
+    ``MMSyncBN`` asks for the other processes when it is built. At inference it is ``BN`` with the same
+    weights: ``SyncBatchNorm``, mmcv/ops/sync_bn.py, mmcv 2.1.0.
+    """
+    model = copy.deepcopy(model)
+
+    def change(node: Any) -> None:
+        if isinstance(node, dict):
+            if type_name(node.get("type")) == "MMSyncBN":
+                node["type"] = "BN"
+            for value in node.values():
+                change(value)
+        elif isinstance(node, list | tuple):
+            for value in node:
+                change(value)
+
+    change(model)
     return model
 
 

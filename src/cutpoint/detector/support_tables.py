@@ -125,6 +125,16 @@ REFUSED_HEADS = {
     "YOLACTProtonet": _MASKS,
 }
 
+DENSE_CODERS = frozenset(
+    {
+        "BucketingBBoxCoder",
+        "DeltaXYWHBBoxCoder",
+        "DistancePointBBoxCoder",
+        "TBLRBBoxCoder",
+        "YOLOBBoxCoder",
+    }
+)
+
 # ---- RoI detectors
 
 RPN_HEADS = frozenset({"EmbeddingRPNHead", "RPNHead"})
