@@ -214,7 +214,19 @@ def build_zoo_model(
     Returns:
         paths of config and checkpoint.
     """
-    config = zoo_config(name, narrow)
+    outputs = OUTPUTS[ZOO[name].outputs]
+    return write_model(name, zoo_config(name, narrow), outputs, images, folder, candidates)
+
+
+def write_model(
+    name: str,
+    config: Config,
+    outputs: dict,
+    images: Sequence[str],
+    folder: Path,
+    candidates: int = CANDIDATES,
+) -> tuple[str, str]:
+    """``build_zoo_model`` of any config of a dense head; ``outputs`` is one of ``OUTPUTS``."""
     torch.manual_seed(SEED)
     MMLogger.get_current_instance().setLevel("WARNING")  # a line a tensor otherwise
     detector = build_detector(config, None)
@@ -222,8 +234,8 @@ def build_zoo_model(
     with torch.no_grad():
         inputs = [prepare(detector, pipeline, path) for path in images]
         batch = torch.cat([image for image in inputs if image.shape == inputs[0].shape])
-        spread(detector, OUTPUTS[ZOO[name].outputs], batch)
-        shift_classes(detector, OUTPUTS[ZOO[name].outputs], inputs[: len(SIZES)], candidates)
+        spread(detector, outputs, batch)
+        shift_classes(detector, outputs, inputs[: len(SIZES)], candidates)
     config_file, checkpoint = folder / f"{name}.py", folder / f"{name}.pth"
     config.dump(config_file)
     torch.save({"state_dict": detector.state_dict()}, checkpoint)

@@ -9,7 +9,6 @@ from mmdet.models.detectors import LAD, KnowledgeDistillationSingleStageDetector
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import Config, ConfigDict
-from mmengine.hub import get_config
 from mmengine.utils import get_installed_path
 
 from cutpoint.detector import patches
@@ -21,6 +20,9 @@ from cutpoint.errors import UserError, did_you_mean
 # mmdet's detectors that hold a teacher beside the student, which alone detects.
 DISTILLED = (KnowledgeDistillationSingleStageDetector, LAD)
 OF_THE_TEACHER = ("teacher", "eval_teacher")
+
+
+FETCHING = ("Pretrained", "PretrainedInit")
 
 
 def load_config(name: str) -> Config:
@@ -39,7 +41,8 @@ def load_config(name: str) -> Config:
             known = (f"mmdet::{path.relative_to(configs)}" for path in configs.glob("*/*.py"))
             hint = did_you_mean(name, known)
             raise UserError(f"model config {name!r}: mmdet {mmdet.__version__} has none{hint}")
-        config = get_config(name)
+        # mmengine's get_config does no more, and refuses folders such as gn+ws
+        config = Config.fromfile(str(configs / relative))
     else:
         if not Path(name).is_file():
             raise UserError(f"model config {name!r}: no such file")
@@ -155,5 +158,6 @@ def _kept(init: Any) -> Any:
     """An ``init_cfg``, a dict or a list of them, without the parts that download weights."""
     if isinstance(init, list | tuple):
         return [one for one in init if _kept(one) is not None]
-    fetches = isinstance(init, dict) and type_name(init.get("type")) in ("Pretrained", "PretrainedInit")
+    # the older transformers name a checkpoint without a type
+    fetches = isinstance(init, dict) and type_name(init.get("type", "Pretrained")) in FETCHING
     return None if fetches else init

@@ -1,4 +1,4 @@
-"""Changes to mmdet 3.3.0's dense heads so that they run and can be exported; the results stay the same."""
+"""Changes to mmdet 3.3.0, so that its models run and can be exported; the results stay the same."""
 
 import functools
 import inspect
@@ -20,11 +20,13 @@ from mmdet.models.dense_heads import (
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from torch import Tensor, nn
 
+from cutpoint.detector import backbones
+
 BAKED_BATCH = "torch.cat([anchor for _ in range(b)])"
 
 
 def apply(detector: nn.Module) -> None:
-    """Patch a built detector's dense head in place; other detectors stay as they are.
+    """Patch a built detector's backbone (``backbones.apply``) and dense head in place.
 
     - ``SSDHead`` never sets ``loss_cls``, which ``BaseDenseHead`` reads in ``predict``: upstream issues
       11063, 11305 and 11780, pull request 11524 (open). It becomes null.
@@ -40,6 +42,7 @@ def apply(detector: nn.Module) -> None:
     Args:
         detector: what ``MODELS.build`` returned.
     """
+    backbones.apply(detector)
     head = getattr(detector, "bbox_head", None)
     if isinstance(head, SSDHead):
         head.loss_cls = None
