@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from body_models import BODIES, build_body_model
+from query_models import QUERY_ZOO, build_query_model
 from roi_models import ROI_ZOO, build_roi_model
 from zoo_models import ZOO, build_zoo_model, check_spread
 
@@ -70,6 +72,11 @@ CASES: dict[str, Case] = {
     for name in ZOO
 }
 CASES |= {name: Case(build_roi_model, ROIS, seconds=60) for name in ROI_ZOO}
+CASES |= {
+    name: Case(build_query_model, RANKED_QUERIES if name == "dino" else QUERIES, seconds=60)
+    for name in QUERY_ZOO
+}
+CASES |= {name: Case(build_body_model, DENSE, _check_dense, DENSE_IDLE) for name in BODIES}
 # The heads that `make test` runs.
 FAMILY = ["atss", "retinanet", "gfl", "paa", "yolox_tiny", "ssd300", "faster_rcnn"]
 

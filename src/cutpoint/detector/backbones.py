@@ -77,7 +77,8 @@ def _opaque(number: int) -> int:
     if not torch.compiler.is_exporting():
         return number
     opaque: Any = torch.full((), number, dtype=torch.int64).item()
-    torch._check(opaque >= 1)
+    check: Any = torch._check
+    check(opaque >= 1)
     free: int = opaque
     return free
 
