@@ -13,6 +13,8 @@ from zoo_cases import Case
 from zoo_models import SIZES
 
 from cutpoint.decode.candidates import from_raw
+from cutpoint.detector.kinds import open_cuts
+from cutpoint.detector.movement import Movement, measure_movement
 from cutpoint.detector.reference import MmdetPipeline
 from cutpoint.matching import matched_fraction
 from cutpoint.predict.pipeline import OnnxPipeline, image_sizes
@@ -105,6 +107,16 @@ class Bench:
             )
             for i, (path, geometry) in enumerate(zip(paths, geometries, strict=True))
         ]
+
+    def moved(self) -> Movement:
+        """How far torch itself moves under a tiny change of the images; kept as a row."""
+        images, spec = self.images(len(SIZES)), self.model.spec
+        tensor = np.concatenate([image.tensor for image in images])
+        sizes = np.concatenate([image.sizes for image in images]) if self.head.takes_sizes else None
+        cuts = open_cuts(self.model.detector, spec, "a test")
+        moved = measure_movement(cuts, spec, tensor, sizes, [image.geometry for image in images])
+        self.rows["moved"] = {"share": moved.matched, "logits": moved.tensors["logits"]}
+        return moved
 
     def numpy(self, image: Image, recipe: Recipe) -> Detections:
         """Our recipe on torch's raw tensors."""

@@ -21,8 +21,8 @@ class Limits:
     ``matched``: the least share of both sides' detections with a partner.
     ``score``: the largest difference of a pair's scores; ``corner`` of its corners in original-image pixels.
     ``logit``: the largest difference of the outputs ``logits`` from torch's, in rows of the same prior.
-    ``traced``: whether each detection without a partner must be traced to a tie. If not, torch's own movement
-    under a tiny change of the input stands beside the share, and no more than twice as many may be missing.
+    ``traced``: whether each detection without a partner must be traced to a tie. If not, torch moves itself
+    under a tiny change of the input: its own share of matched detections is measured and stands beside.
     """
 
     matched: float
