@@ -17,9 +17,9 @@ from cutpoint.export.external_opset import convert_old
 from cutpoint.files import replacing
 from cutpoint.layouts.read import read_onnx
 from cutpoint.records.description import Description
-from cutpoint.records.head import DenseHead
+from cutpoint.records.head import DenseHead, HeadSpec, QueryHead
 from cutpoint.records.json_file import FORMAT, KEY
-from cutpoint.records.model import METADATA_KEY, ModelSpec, dense_head, read_spec, write_spec
+from cutpoint.records.model import METADATA_KEY, ModelSpec, built_head, read_spec, write_spec
 from cutpoint.records.onnx_model import PRECISION_KEY
 
 # Bytes of tensors that go into the file itself; protobuf's limit is 2 GiB.
@@ -53,18 +53,29 @@ def import_onnx(*, onnx: str, outputs: dict[str, Any], spec: str, cut: str, out:
     """
     model_spec = read_spec(spec)
     model = convert_old(onnx, read_onnx(onnx))
-    head = dense_head(model_spec, "the import of an ONNX file")
-    file = ExternalFile(onnx, model, outputs, dense_priors(head))
+    head = built_head(model_spec, "the import of an ONNX file")
+    dense = head if isinstance(head, DenseHead) else None
+    file = ExternalFile(onnx, model, outputs, dense_priors(dense) if dense else row_priors(head))
     open_float_input(file)
     file.add_batch()
-    check_keys(file, cut, has_factor=head.has_factor if cut == "decoded" else head.factor is not None)
-    if cut == "raw":
-        results, metadata = dense_raw(file, head)
-    elif cut == "decoded":
-        results, metadata = dense_decoded(file, head)
-    else:
+    factor = dense is not None and dense.factor is not None
+    check_keys(file, cut, has_factor=head.has_factor if cut == "decoded" else factor)
+    metadata: dict[str, Any]
+    if cut == "e2e":
         results = row_values(file, drop_padding=False)
         metadata = {"clip": {"network": "tensor", "original": None}[(outputs.get("frame") or "network")]}
+    elif dense:
+        results, metadata = (dense_raw if cut == "raw" else dense_decoded)(file, dense)
+    elif cut == "decoded" and isinstance(head, QueryHead) and not head.selected:
+        results = decoded_values(file, head.score_activation, "none")
+        metadata = {"scores": "class"}
+    else:
+        learned = "decoded of learned queries, " if isinstance(head, QueryHead) else ""
+        raise file.error(
+            f"cut {cut}: the rows of an external file do not say where they come from; of {head.head}, a "
+            f"head of the kind {head.kind!r}, only {learned}e2e can be imported: give a file that ends in "
+            "detections"
+        )
     save(file, results, model_spec, out, cut=cut, **metadata)
 
 
@@ -95,7 +106,7 @@ def write_described(
         priors = replace(dense_priors(dense), mend=mend)
     else:
         name = f"the layout {description.layout}"
-        priors = Priors(name, head.num_classes, levels=None, anchors=lambda level: 1, mend=mend)
+        priors = replace(row_priors(head), head=name, mend=mend)
     graph = convert_old(onnx, read_onnx(onnx))
     file = ExternalFile(onnx, graph, outputs, priors)
     open_input(file, description.tensor, description.constants)
@@ -122,6 +133,11 @@ def write_described(
     spec = ModelSpec(model, tuple(classes), head, description.input)
     save(file, results, spec, out, cut=cut, **metadata)
     write_spec(out_spec, spec)
+
+
+def row_priors(head: HeadSpec) -> Priors:
+    """What a head whose locations are on no level says of the rows of a file."""
+    return Priors(head.head, head.num_classes, levels=None, anchors=lambda level: 1)
 
 
 def dense_raw(file: ExternalFile, head: DenseHead) -> tuple[Values, dict[str, Any]]:
