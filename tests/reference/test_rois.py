@@ -12,9 +12,11 @@ from roi_models import PROPOSALS, build_roi_model
 from zoo_models import SIZES, noise_images
 
 from cutpoint.data.inputs import resolve_input
-from cutpoint.detector.reference import MmdetPipeline
+from cutpoint.detector.reference import HeadTensorPipeline, MmdetPipeline
 from cutpoint.detector.rpn import NO_PRIOR, Proposals
 from cutpoint.predict.pipeline import image_sizes
+from cutpoint.recipes.apply import apply_recipe
+from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.records.image import Geometry
 
 NAMES = {"rois": "proposals", "cls_scores": "logits", "bbox_preds": "deltas"}
@@ -97,6 +99,35 @@ def test_a_prior_is_the_anchor_that_the_proposal_comes_from(bed):
     live = priors[0, : count[0]]
     assert len(set(live.tolist())) == count[0] > 50
     torch.testing.assert_close(boxes[0, : count[0]], everything[live], atol=0, rtol=0)
+
+
+def test_torchs_raw_tensors_give_mmdets_detections(bed, batch):
+    """``pytorch`` + ``raw`` is our input recipe, our cuts and our recipe."""
+    pipeline = HeadTensorPipeline(bed.model.detector, bed.model.spec, "cpu")
+    prepared = [pipeline.prepare(pipeline.decode(path)) for path in bed.paths[: len(SIZES)]]
+    tensor, geometries = pipeline.batch(prepared)
+    outputs = pipeline.infer(tensor, *geometries)
+    recipe = resolve_recipe("mmdet3", bed.model.spec.head)
+    for image, (geometry, sample) in enumerate(zip(geometries, batch.samples, strict=True)):
+        candidates = pipeline.read(outputs, geometry, image)
+        found = apply_recipe(recipe, candidates, geometry, bed.model.spec)
+        expected = sample.pred_instances
+        np.testing.assert_array_equal(found.labels, expected.labels.numpy())
+        np.testing.assert_allclose(found.scores, expected.scores.numpy(), rtol=0, atol=1e-6)
+        np.testing.assert_allclose(found.boxes, expected.bboxes.numpy(), rtol=0, atol=1e-3)
+
+
+def test_images_without_a_proposal_have_no_detections(bed, monkeypatch):
+    monkeypatch.setitem(bed.model.detector.rpn_head.test_cfg, "min_bbox_size", 10000)
+    batch = bed.run(bed.paths[:2])
+    assert batch.outputs[0] is None
+    assert not list(bed.pipeline.tensors(batch.outputs, 0))
+    for image, geometry in enumerate(batch.geometries):
+        assert not batch.named["proposal_count"][image]
+        assert not batch.named["proposals"][image].any()
+        assert not batch.named["scores"][image].any()
+        assert len(bed.pipeline.read(batch.outputs, geometry, image).scores) == 0
+        assert len(batch.samples[image].pred_instances) == 0
 
 
 def test_rows_from_the_count_on_are_padding(bed):

@@ -85,8 +85,8 @@ class Proposals(nn.Module):
         if self._smallest >= 0:
             large = ((boxes[..., 2:] - boxes[..., :2]) > self._smallest).all(-1)
             scores = torch.where(large, scores, EXCLUDED)
-            # the largest coordinate is one of the boxes that are left
-            coordinates = torch.where(large[..., None], boxes, -torch.inf)
+            # the largest coordinate is one of the boxes that are left, or 0 if there are none
+            coordinates = torch.where(large[..., None], boxes, 0.0)
         shift = levels * (coordinates.amax((1, 2)) + 1)[:, None]
         rows, count = nms_rows(boxes + shift[..., None], scores, self._iou, self._rows)
         live = torch.arange(self._rows, device=count.device)[None] < count[:, None]
