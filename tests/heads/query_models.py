@@ -5,10 +5,13 @@ attention start at zero and are drawn. Every output layer of the head is rescale
 that each class and each side of a box varies from query to query.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
@@ -127,3 +130,22 @@ def spread_queries(detector: nn.Module, data: dict) -> None:
         hook.remove()
     if done != set(layers):
         raise ValueError(f"output layers that the forward pass does not use: {set(layers) - done}")
+
+
+def check_query_spread(bench: Any) -> None:
+    """Raise if the queries of an image are nearly the same, or the images are.
+
+    Args:
+        bench: a ``Bench``.
+    """
+    images = bench.images(1)
+    for image in images:
+        detections = image.detections
+        scores, labels = detections.scores, len(np.unique(detections.labels))
+        spans = np.ptp(detections.boxes, axis=0)
+        if labels < 5 or spans.min() < 50 or scores.min() < 1e-3 or scores.max() > 0.999:
+            raise ValueError(f"{labels} classes, corners within {spans} px, scores {scores}")
+    logits = [image.outputs["logits"] for image in images]
+    apart = min(float(np.std(first - second)) for first, second in itertools.combinations(logits, 2))
+    if apart < 0.1:
+        raise ValueError(f"the logits of two images differ by {apart} only")

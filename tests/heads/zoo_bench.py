@@ -12,6 +12,7 @@ from parity import judge, match_detections
 from zoo_cases import Case
 from zoo_models import SIZES
 
+from cutpoint.data.image import clip_size
 from cutpoint.decode.candidates import from_raw
 from cutpoint.detector.kinds import open_cuts
 from cutpoint.detector.movement import Movement, measure_movement
@@ -101,7 +102,7 @@ class Bench:
                 tensor[i : i + 1],
                 None if sizes is None else sizes[i : i + 1],
                 {name: of_image(name, value, i) for name, value in outputs.items()},
-                from_raw(raw, self.head, i),
+                from_raw(raw, self.head, i, clip_size(geometry, self.model.spec.input)),
                 # mmdet's own, NaN included: score voting of a box without area divides 0 by 0
                 pipeline.read(found, geometry, i),
             )

@@ -4,12 +4,12 @@ Another kind of model is a function that builds and rows of ``CASES``.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from body_models import BODIES, build_body_model
-from query_models import QUERY_ZOO, build_query_model
+from query_models import QUERY_ZOO, build_query_model, check_query_spread
 from roi_models import ROI_ZOO, build_roi_model
 from zoo_models import ZOO, build_zoo_model, check_spread
 
@@ -72,10 +72,8 @@ CASES: dict[str, Case] = {
     for name in ZOO
 }
 CASES |= {name: Case(build_roi_model, ROIS, seconds=60) for name in ROI_ZOO}
-CASES |= {
-    name: Case(build_query_model, RANKED_QUERIES if name == "dino" else QUERIES, seconds=60)
-    for name in QUERY_ZOO
-}
+CASES |= {name: Case(build_query_model, QUERIES, check_query_spread, seconds=60) for name in QUERY_ZOO}
+CASES["dino"] = replace(CASES["dino"], limits=RANKED_QUERIES)
 CASES |= {name: Case(build_body_model, DENSE, _check_dense, DENSE_IDLE) for name in BODIES}
 # The heads that `make test` runs.
 FAMILY = ["atss", "retinanet", "gfl", "paa", "yolox_tiny", "ssd300", "faster_rcnn"]
