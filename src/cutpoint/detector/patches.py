@@ -1,4 +1,4 @@
-"""Changes to mmdet 3.3.0, so that its models run and can be exported; the results stay the same."""
+"""Changes to mmdet 3.3.0 and mmcv 2.1.0, so that models run and export; the results stay the same."""
 
 import functools
 import inspect
@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from mmcv.cnn.bricks import generalized_attention
+from mmcv.cnn.bricks.generalized_attention import GeneralizedAttention
 from mmcv.ops import MaskedConv2d
 from mmdet.models.dense_heads import (
     GARetinaHead,
@@ -23,10 +25,11 @@ from torch import Tensor, nn
 from cutpoint.detector import backbones
 
 BAKED_BATCH = "torch.cat([anchor for _ in range(b)])"
+FLOAT_END = "torch.arange(0, feat_dim / 4)"
 
 
 def apply(detector: nn.Module) -> None:
-    """Patch a built detector's backbone (``backbones.apply``) and dense head in place.
+    """Patch a built detector's backbone (``backbones.apply``), its attention and its dense head in place.
 
     - ``SSDHead`` never sets ``loss_cls``, which ``BaseDenseHead`` reads in ``predict``: upstream issues
       11063, 11305 and 11780, pull request 11524 (open). It becomes null.
@@ -39,10 +42,16 @@ def apply(detector: nn.Module) -> None:
     - ``RTMDetInsHead`` gives its boxes only. Its mask branch is not run, and ``predict`` is the one of
       ``RTMDetHead``, which the masks' one repeats for the boxes.
 
+    - ``GeneralizedAttention.get_position_embedding`` counts with a float end, which the exporter writes as
+      integers. We know of no upstream issue. An integer end gives the same numbers.
+
     Args:
         detector: what ``MODELS.build`` returned.
     """
     backbones.apply(detector)
+    for module in detector.modules():
+        if isinstance(module, GeneralizedAttention):
+            module.get_position_embedding = types.MethodType(_position_embedding(), module)
     head = getattr(detector, "bbox_head", None)
     if isinstance(head, SSDHead):
         head.loss_cls = None
@@ -60,14 +69,23 @@ def apply(detector: nn.Module) -> None:
 
 @functools.cache
 def _tood_forward() -> Callable:
-    """mmdet's own source with the one expression replaced."""
-    source = textwrap.dedent(inspect.getsource(TOODHead.forward))
-    if source.count(BAKED_BATCH) != 1:
-        raise RuntimeError(f"mmdet's TOODHead.forward has changed: expected {BAKED_BATCH!r} in it once")
+    return _edited(TOODHead.forward, tood_head, BAKED_BATCH, "anchor.repeat(b, 1)")
+
+
+@functools.cache
+def _position_embedding() -> Callable:
+    method = GeneralizedAttention.get_position_embedding
+    return _edited(method, generalized_attention, FLOAT_END, "torch.arange(int(feat_dim / 4))")
+
+
+def _edited(function: Callable, module: types.ModuleType, old: str, new: str) -> Callable:
+    """A function of mmdet or mmcv from its own source, with one expression replaced."""
+    source = textwrap.dedent(inspect.getsource(function))
+    if source.count(old) != 1:
+        raise RuntimeError(f"{function.__qualname__} has changed: expected {old!r} in it once")
     defined: dict[str, Callable] = {}
-    code = compile(source.replace(BAKED_BATCH, "anchor.repeat(b, 1)"), tood_head.__file__, "exec")
-    exec(code, vars(tood_head), defined)
-    return defined["forward"]
+    exec(compile(source.replace(old, new), module.__file__ or "", "exec"), vars(module), defined)
+    return defined[function.__name__]
 
 
 def _everywhere(self: MaskedConv2d, features: Tensor, mask: Tensor | None = None) -> Tensor:
