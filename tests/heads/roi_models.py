@@ -6,6 +6,7 @@ get one shift with which so many pairs of an image pass the threshold.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,12 +16,14 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from zoo_models import SEED, SIZES, limit_sides, prepare
 
+from cutpoint.detector.box_stages import open_stages
 from cutpoint.detector.build import build_detector, load_config
 
 ROI_ZOO = {
     "faster_rcnn": "faster_rcnn/faster-rcnn_r50_fpn_1x_coco",
     "cascade_rcnn": "cascade_rcnn/cascade-rcnn_r50_fpn_1x_coco",
     "mask_rcnn": "mask_rcnn/mask-rcnn_r50_fpn_1x_coco",
+    "htc": "htc/htc_r50_fpn_1x_coco",
 }
 # Anchors of a level that go into the RPN's NMS, and proposals of an image: few, so that RoIAlign is fast.
 NMS_PRE, PROPOSALS, MAX_PER_IMG = 200, 150, 100
@@ -42,18 +45,23 @@ def roi_config(name: str, narrow: bool = True) -> Config:
         model.backbone.depth, model.backbone.base_channels = 18, 16
         model.neck.in_channels, model.neck.out_channels = [16, 32, 64, 128], CHANNELS
         model.rpn_head.in_channels = model.rpn_head.feat_channels = CHANNELS
-        roi_head = model.roi_head
-        for key in ("bbox_roi_extractor", "mask_roi_extractor"):
-            if key in roi_head:
-                roi_head[key].out_channels = CHANNELS
-        heads = roi_head.bbox_head
-        for head in heads if isinstance(heads, list) else [heads]:
-            head.in_channels, head.fc_out_channels = CHANNELS, HIDDEN
-        if "mask_head" in roi_head:
-            roi_head.mask_head.in_channels = roi_head.mask_head.conv_out_channels = 16
-            roi_head.mask_roi_extractor.out_channels = CHANNELS
-            roi_head.mask_head.in_channels = CHANNELS
+        _narrow(model.roi_head)
     return config
+
+
+def _narrow(settings: Any) -> None:
+    """Fewer channels in each part of a RoI head."""
+    if isinstance(settings, list):
+        for part in settings:
+            _narrow(part)
+    elif isinstance(settings, dict):
+        for key, value in settings.items():
+            if key in ("in_channels", "out_channels", "conv_out_channels"):
+                settings[key] = CHANNELS
+            elif key == "fc_out_channels":
+                settings[key] = HIDDEN
+            else:
+                _narrow(value)
 
 
 def build_roi_model(
@@ -119,7 +127,9 @@ def outputs(detector: nn.Module, images: Tensor) -> list[Tensor]:
     taken: list[Tensor] = []
     last.predict_by_feat = lambda cls_scores, **rest: taken.extend(cls_scores)
     try:
-        detector.roi_head.predict_bbox(features, metas, proposals, rcnn_test_cfg=detector.roi_head.test_cfg)
+        context = open_stages(detector.roi_head).context(features)
+        config = detector.roi_head.test_cfg
+        detector.roi_head.predict_bbox(features, metas, proposals, rcnn_test_cfg=config, **context)
     finally:
         del last.predict_by_feat
     return taken

@@ -11,6 +11,7 @@ from typing import Any
 from body_models import BODIES, build_body_model
 from query_models import QUERY_ZOO, build_query_model, check_query_spread
 from roi_models import ROI_ZOO, build_roi_model
+from sparse_models import build_sparse_model
 from zoo_models import ZOO, build_zoo_model, check_spread
 
 
@@ -75,6 +76,7 @@ CASES |= {name: Case(build_roi_model, ROIS, seconds=60) for name in ROI_ZOO}
 CASES |= {name: Case(build_query_model, QUERIES, check_query_spread, seconds=60) for name in QUERY_ZOO}
 CASES["dino"] = replace(CASES["dino"], limits=RANKED_QUERIES)
 CASES |= {name: Case(build_body_model, DENSE, _check_dense, DENSE_IDLE) for name in BODIES}
+CASES["sparse_rcnn"] = Case(build_sparse_model, ROIS, seconds=60)
 # The heads that `make test` runs.
 FAMILY = ["atss", "retinanet", "gfl", "paa", "yolox_tiny", "ssd300", "faster_rcnn"]
 
