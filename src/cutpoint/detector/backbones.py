@@ -11,10 +11,11 @@ import torch
 from mmcv.cnn.bricks import Conv2dAdaptivePadding
 from mmcv.ops import CARAFEPack
 from mmdet.models.backbones.swin import ShiftWindowMSA
-from mmdet.models.layers.transformer.utils import AdaptivePadding
+from mmdet.models.layers.transformer.utils import AdaptivePadding, PatchMerging
 from mmdet.models.necks.dyhead import DyDCNv2, DyHeadBlock
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.utils import _pair
 
 # What Swin adds to the attention between two cells of different regions.
 APART = -100.0
@@ -26,6 +27,8 @@ def apply(detector: nn.Module) -> None:
     - ``ShiftWindowMSA`` makes the mask of its shifted windows by nine assignments to slices, and finds the
       batch by a division of floats. Exported, the file is wrong at every size but the example's, without a
       message. Comparisons make the same mask.
+    - ``PatchMerging`` gathers the cells that it merges with ``nn.Unfold``, about which the exporter reasons
+      for minutes. Cells that do not overlap are a reshape.
     - ``AdaptivePadding`` and ``Conv2dAdaptivePadding`` round a quotient of floats up and pad if it is needed.
       The exporter reasons for minutes about each of them. Whole numbers give the same padding.
 
@@ -40,6 +43,8 @@ def apply(detector: nn.Module) -> None:
         forward = FORWARDS.get(type(module))
         if forward:
             module.forward = types.MethodType(forward, module)
+        elif isinstance(module, PatchMerging) and _is_apart(module.sampler):
+            module.sampler.forward = types.MethodType(_gather_apart, module.sampler)
         elif isinstance(module, CARAFEPack):
             module.feature_reassemble = types.MethodType(_reassemble, module)
         elif isinstance(module, DyHeadBlock):
@@ -89,6 +94,27 @@ def _regions(cells: int, size: int, shift: int) -> Tensor:
     return (place >= cells - size).long() + (place >= cells - shift).long()
 
 
+def _is_apart(sampler: nn.Unfold) -> bool:
+    """Whether the blocks that are gathered neither overlap nor leave gaps."""
+    kernel, stride, padding, dilation = (
+        tuple(_pair(v)) for v in (sampler.kernel_size, sampler.stride, sampler.padding, sampler.dilation)
+    )
+    return kernel == stride and padding == (0, 0) and dilation == (1, 1)
+
+
+def _gather_apart(self: nn.Unfold, features: Tensor) -> Tensor:
+    """``nn.Unfold`` of blocks that tile the map: ``(B, C, H, W)`` to ``(B, C * KH * KW, blocks)``.
+
+    Rows and columns that do not fill a block are left out.
+    """
+    (high, wide), (batch, channels, height, width) = _pair(self.kernel_size), features.shape
+    rows, columns = height // high, width // wide
+    blocks = features[:, :, : rows * high, : columns * wide].reshape(
+        batch, channels, rows, high, columns, wide
+    )
+    return blocks.permute(0, 1, 3, 5, 2, 4).reshape(batch, channels * high * wide, rows * columns)
+
+
 def _pad(self: AdaptivePadding, features: Tensor) -> Tensor:
     """``AdaptivePadding.forward``, mmdet/models/layers/transformer/utils.py."""
     height, width = _missing(features, self.kernel_size, self.stride, self.dilation)
@@ -128,8 +154,9 @@ def _reassemble(self: CARAFEPack, features: Tensor, mask: Tensor) -> Tensor:
     """
     batch, channels, height, width = features.shape
     taps, groups, factor = self.up_kernel, self.up_group, self.scale_factor
-    around = functional.unfold(features, taps, padding=(taps - 1) // 2)
-    around = around.view(batch, groups, channels // groups, taps**2, height, width)
+    padded = functional.pad(features, [(taps - 1) // 2] * 4)
+    shifted = [padded[:, :, y : y + height, x : x + width] for y in range(taps) for x in range(taps)]
+    around = torch.stack(shifted, 2).view(batch, groups, channels // groups, taps**2, height, width)
     weights = mask.view(batch, groups, taps**2, height, factor, width, factor)
     cells = torch.einsum("bgckhw,bgkhiwj->bgchiwj", around, weights)
     return cells.reshape(batch, channels, height * factor, width * factor)

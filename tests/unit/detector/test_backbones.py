@@ -10,6 +10,7 @@ from cutpoint.detector.backbones import (
     CARAFEPack,
     Conv2dAdaptivePadding,
     DyHeadBlock,
+    PatchMerging,
     ShiftWindowMSA,
     apply,
 )
@@ -36,6 +37,20 @@ def test_shifted_windows(shift, sides):
     assert torch.equal(ours, theirs)
     other, _ = both(ShiftWindowMSA(8, 2, window_size=7, shift_size=3 - shift), cells, sides)
     assert not torch.equal(other, theirs)
+
+
+@pytest.mark.parametrize("sides", [(8, 6), (7, 9)])
+def test_merged_patches(sides):
+    torch.manual_seed(0)
+    layer = PatchMerging(4, 8).eval()
+    cells = torch.randn(2, sides[0] * sides[1], 4)
+    with torch.no_grad():
+        theirs, size = layer(cells, sides)
+        apply(nn.Sequential(layer))
+        assert "forward" in vars(layer.sampler)
+        ours, ours_size = layer(cells, sides)
+    assert ours_size == size
+    assert torch.equal(ours, theirs)
 
 
 @pytest.mark.parametrize("padding", ["corner", "same"])
