@@ -4,8 +4,8 @@ VENV := .venv/bin
 SMK := Snakefile workflow
 ARGS ?=
 
-.PHONY: help setup setup-external demo test test-parts test-whole conventions heads heads-first heads-second zoo \
-    benchmark lint format environment regenerate-demo clean
+.PHONY: help setup setup-external demo test test-parts test-whole conventions heads heads-first heads-second \
+    bodies bodies-first bodies-second zoo benchmark lint format environment regenerate-demo clean
 
 help:
 	@echo "make setup-external   make .venv-external, without torch and mmdet, for models without mmdet"
@@ -13,7 +13,8 @@ help:
 	@echo "make test             run the tests (ARGS='-k name' selects)"
 	@echo "make conventions      prove every convention of external files on photographs, against a judge by hand"
 	@echo "make heads            prove every head at every cut; writes docs/heads.md"
-	@echo "make zoo              the same with the zoo's own backbones; writes docs/zoo.md"
+	@echo "make bodies           prove backbones and necks under a dense head; writes docs/bodies.md"
+	@echo "make zoo              heads, the same with the zoo's own backbones; writes docs/zoo.md"
 	@echo "make benchmark        measure side by side, each beside its floor; writes benchmarks/results"
 	@echo "make lint             check style and types of Python, style of workflow files"
 	@echo "make format           rewrite them in that style"
@@ -50,15 +51,19 @@ conventions: setup
 
 # Two processes of one thread each: an export is single-threaded Python.
 BACKBONE ?= narrow
+RECORD = results/heads-$(BACKBONE)
 heads: setup
-	rm -rf results/heads-$(BACKBONE)
+	rm -rf $(RECORD)
 	$(MAKE) --jobs 2 --keep-going heads-first heads-second BACKBONE=$(BACKBONE); status=$$?; \
-	$(VENV)/python tests/heads/table.py results/heads-$(BACKBONE) \
-	    docs/$(if $(filter zoo,$(BACKBONE)),zoo,heads).md $(BACKBONE); exit $$status
+	$(VENV)/python tests/heads/table.py $(RECORD) $(if $(filter zoo,$(BACKBONE)),zoo,heads); exit $$status
 
-heads-first heads-second:
-	OMP_NUM_THREADS=1 $(VENV)/pytest tests/heads --heads $(@:heads-%=%) --backbone $(BACKBONE) \
-	    --record results/heads-$(BACKBONE) $(ARGS)
+bodies: setup
+	rm -rf results/bodies
+	$(MAKE) --jobs 2 --keep-going bodies-first bodies-second RECORD=results/bodies; status=$$?; \
+	$(VENV)/python tests/heads/table.py results/bodies bodies; exit $$status
+
+heads-first heads-second bodies-first bodies-second:
+	OMP_NUM_THREADS=1 $(VENV)/pytest tests/heads --heads $@ --backbone $(BACKBONE) --record $(RECORD) $(ARGS)
 
 zoo:
 	$(MAKE) heads BACKBONE=zoo

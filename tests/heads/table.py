@@ -1,4 +1,4 @@
-"""The worst differences of every model and cut as a page: ``table.py FOLDER OUT BACKBONES``."""
+"""The worst differences of every model and cut as a page of docs: ``table.py FOLDER TARGET``."""
 
 import json
 import sys
@@ -45,15 +45,16 @@ def movement(rows: list[dict[str, Any]]) -> str:
     return "".join(lines)
 
 
-def text(folder: Path, backbones: str) -> str:
+def text(folder: Path, target: str) -> str:
     """The whole page."""
     rows = [row for path in sorted(folder.glob("*.json")) for row in json.loads(path.read_text())]
     traces = [row["seconds"] for row in rows if row["cut"] == "trace"]
     ties = [f"- {row['head']}, {row['cut']}: {tie}" for row in rows for tie in row.get("ties", [])]
+    title, what = TITLES[target]
     return PAGE.format(
-        target={"narrow": "heads", "zoo": "zoo"}[backbones],
-        models=len({row["head"] for row in rows}),
-        backbones={"narrow": "narrow backbones", "zoo": "the zoo's backbones"}[backbones],
+        title=title,
+        target=target,
+        what=what.format(models=len({row["head"] for row in rows})),
         fastest=min(traces, default=0),
         slowest=max(traces, default=0),
         sections=sections(rows),
@@ -61,10 +62,25 @@ def text(folder: Path, backbones: str) -> str:
     )
 
 
-PAGE = """# Every kind of head at every cut
+# Of each target of make: the page's title, and what it covers.
+TITLES = {
+    "heads": (
+        "Every kind of head at every cut",
+        "{models} configs of mmdet 3.3.0's zoo with narrow backbones",
+    ),
+    "zoo": (
+        "Every kind of head at every cut",
+        "{models} configs of mmdet 3.3.0's zoo with the zoo's backbones",
+    ),
+    "bodies": (
+        "Backbones and necks at every cut",
+        "{models} backbones and necks of mmdet 3.3.0's zoo, made narrow, under a dense head",
+    ),
+}
+PAGE = """# {title}
 
-This page is written by `make {target}`. It covers {models} configs of mmdet 3.3.0's zoo with {backbones}
-and random weights, on a CPU. The weights are spread so that each step of the post-processing has work: about
+This page is written by `make {target}`. It covers {what},
+with random weights on a CPU. The weights are spread so that each step of the post-processing has work: about
 1500 pairs per image pass a dense head's threshold (`tests/heads/zoo_models.py`). The images are three noise
 images of different sizes, none of which is the traced one. The detections are compared with mmdet's own
 `predict` in both directions (same class, IoU >= 0.99 or 0.02 px). Counts are sums over the images,
@@ -89,8 +105,7 @@ differences are the largest of all images.
 
 
 if __name__ == "__main__":
-    folder, out, backbones = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-    page = text(folder, backbones)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page)
+    folder, target = Path(sys.argv[1]), sys.argv[2]
+    page = text(folder, target)
+    (Path("docs") / f"{target}.md").write_text(page)
     print(page)
