@@ -6,6 +6,7 @@ from typing import Any, Literal
 import onnx_ir as ir
 from onnx_ir.passes import common as passes
 
+from cutpoint.errors import UserError
 from cutpoint.export.graph import Graph
 from cutpoint.files import replacing
 from cutpoint.records.head import HeadSpec
@@ -26,10 +27,19 @@ def write_cut(
         cut: where the graph ends.
         out: ONNX file to write.
         scores: ``class``, or ``fused``: ``scores`` is class x factor (its root if the head takes the root),
-            without ``factors``; only for ``decoded``.
+            without ``factors``; only for ``decoded``. Without a factor both are the same.
+
+    Raises:
+        UserError: ``fused`` for a head that does not multiply its factor.
     """
     model_spec = read_spec(spec)
-    model, head = ir.load(trace), model_spec.head
+    head = model_spec.head
+    if scores == "fused" and head.has_factor and not head.multiplies_factor:
+        raise UserError(
+            f"model {model_spec.model}: scores: fused: {head.head} filters cells by its factor and does not "
+            "multiply it with the class score; use `scores: class`"
+        )
+    model = ir.load(trace)
     outputs = outputs_of(model)
     if cut == "decoded" and scores == "fused" and head.has_factor:
         chosen = _fuse(model.graph, outputs, head)

@@ -5,6 +5,7 @@ gives the rows: NMS, or without one the last ranking. Rows that a step drops get
 padding is never taken for a box.
 """
 
+import math
 from collections.abc import Sequence
 
 import onnx_ir as ir
@@ -124,20 +125,27 @@ def check_in_graph(steps: Sequence[Step]) -> None:
     ranks = [step for step in steps if isinstance(step, TopK)]
     if any(step.per == "level" for step in ranks[1:]):
         raise UserError("a top_k per level after another top_k cannot be built into a graph")
-    _check_best_class(steps)
+    _check_locations(steps)
 
 
-def _check_best_class(steps: Sequence[Step]) -> None:
-    """Refuse a best class, or its box, of pairs that were chosen one by one already."""
-    single = False
+def _check_locations(steps: Sequence[Step]) -> None:
+    """Refuse steps that look at all classes of a location where pairs were chosen one by one already."""
+    single = one_each = False
+    most = math.inf  # an image has no more pairs left
     for step in steps:
-        if isinstance(step, BestClass | BestBox) and single:
+        locations = isinstance(step, TopK) and step.unit == "location" and step.k < most and not one_each
+        if single and (locations or isinstance(step, BestClass | BestBox)):
+            words = f"{step.name} of locations" if locations else step.name
             raise UserError(
-                f"a {step.name} after best_class, or after a top_k or max_per_img of pairs, cannot be built "
-                "into a graph; use cut decoded"
+                f"a {words} after best_class, or after a top_k or max_per_img of pairs, cannot be built into "
+                "a graph; use cut decoded"
             )
-        by_pair = isinstance(step, TopK) and step.unit == "pair"
-        single = single or by_pair or isinstance(step, BestClass | MaxPerImg | Nms)
+        if isinstance(step, MaxPerImg) or (isinstance(step, TopK) and step.unit == "pair"):
+            single = True
+            if isinstance(step, MaxPerImg) or step.per == "image":
+                most = min(most, step.k)
+        one_each = one_each or isinstance(step, BestClass)
+        single = single or isinstance(step, BestClass | Nms)
 
 
 def _emitter(step: Step) -> Emitter:

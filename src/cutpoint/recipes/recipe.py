@@ -55,9 +55,9 @@ def resolve_recipe(definition: str | Mapping[str, Any], spec: HeadSpec, scores: 
 def limit_top_k(recipe: Recipe, limit: int, spec: HeadSpec) -> Recipe:
     """A recipe that ranks no more than ``limit`` of anything, for TensorRT's limit of a TopK.
 
-    Every count is at most ``limit``. The ``limit`` best pairs of the image (locations if NMS is per class and
-    the classes of a location share a box) go into NMS, and as many come out. Detections differ only if more
-    would pass. A recipe without NMS has no other ranking.
+    Every count is at most ``limit``. The ``limit`` best pairs of the image go into NMS, and as many come out;
+    of locations, if NMS is per class, the classes of a location share a box, and no step chose among them.
+    Detections differ only if more would pass. A recipe without NMS has no other ranking.
     """
     steps: list[Step] = [
         replace(step, k=min(step.k, limit)) if isinstance(step, TopK | MaxPerImg) else step
@@ -69,8 +69,9 @@ def limit_top_k(recipe: Recipe, limit: int, spec: HeadSpec) -> Recipe:
     number, nms = found
     if recipe.get(MaxPerImg) is None:
         steps.insert(number + 1, MaxPerImg(limit))
-    shared = nms.space == "per_class" and not (isinstance(spec, RoiHead) and spec.class_boxes)
-    steps.insert(number, TopK(limit, "location" if shared else "pair", "image"))
+    whole = nms.space == "per_class" and not (isinstance(spec, RoiHead) and spec.class_boxes)
+    whole = whole and not any(isinstance(step, TopK) and step.unit == "pair" for step in steps[:number])
+    steps.insert(number, TopK(limit, "location" if whole else "pair", "image"))
     return Recipe(tuple(steps))
 
 

@@ -91,7 +91,7 @@ class HeadSpec(ABC):
     @property
     def multiplies_factor(self) -> bool:
         """Whether the head's own score is class score x factor; guided anchors only filter cells by it."""
-        return any(step["step"] == "multiply_factor" for step in self.recipe)
+        return self.has_factor and any(step["step"] == "multiply_factor" for step in self.recipe)
 
     @property
     def takes_root(self) -> bool:

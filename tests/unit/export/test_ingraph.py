@@ -148,6 +148,7 @@ TOP_K = {"step": "top_k", "k": 5}
             [TOP_K | {"per": "image"}, {"step": "best_box"}, NMS],
             "a best_box after best_class, or after a top_k",
         ),
+        ([TOP_K, TOP_K | {"unit": "location", "per": "image"}, NMS], "a top_k of locations after"),
         ([CAP, NMS], "no max_per_img may precede it"),
         ([NMS, {"step": "min_size", "value": 1.0}], "one max_per_img, clip and rescale may follow NMS"),
         ([NMS, {"step": "score_voting"}], "score_voting: false"),
