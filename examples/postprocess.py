@@ -53,10 +53,13 @@ def preprocess(image, recipe, shape=None, form=FLOAT):
         elif pad["size"]:
             h, w = max(h, pad["size"][0]), max(w, pad["size"][1])
         if pad["divisor"]:
-            h, w = (-(-side // pad["divisor"]) * pad["divisor"] for side in (h, w))
+            more = 0 if pad.get("beyond") else 1  # CenterNet: always to the next multiple
+            h, w = ((side - more) // pad["divisor"] * pad["divisor"] + pad["divisor"] for side in (h, w))
         rest_h, rest_w = h - image.shape[0], w - image.shape[1]
         if recipe.get("place") == "centre":
             left, top = round(rest_w / 2 - 0.1), round(rest_h / 2 - 0.1)
+        if recipe.get("place") == "middle":  # CenterNet
+            left, top = w // 2 - image.shape[1] // 2, h // 2 - image.shape[0] // 2
         sides = top, rest_h - top, left, rest_w - left
         image = cv2.copyMakeBorder(image, *sides, cv2.BORDER_CONSTANT, value=pad["value"])
     clip = image.shape[:2]  # mmdet's img_shape: with a Pad step the padded size
@@ -173,6 +176,9 @@ def decode(head, level, priors, values):
     if kind == "corners":  # TOOD, RepPoints
         boxes = values * stride[0]
         return boxes + np.tile(priors, 2) if coder["from_point"] else boxes, None
+    if kind == "peaks":  # CenterNet, in cells
+        centre, half = priors / stride + values[:, 2:], values[:, :2] / f32(2)
+        return np.concatenate([(centre - half) * stride, (centre + half) * stride], 1), None
     if kind == "buckets":  # SABL: left, right, top, down
         side = -(-coder["buckets"] // 2)
         scores, offsets = np.split(values.reshape(-1, 8, side), 2, 1)
@@ -192,6 +198,14 @@ def decode(head, level, priors, values):
     raise SystemExit(f"this script cannot decode {kind!r}")
 
 
+def local_maxima(heat, kernel):
+    """Heat maps (C, H, W) with 0 where a neighbour within the kernel is larger."""
+    around = kernel // 2
+    wider = np.pad(heat, ((0, 0), (around, around), (around, around)), constant_values=-np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(wider, (kernel, kernel), (1, 2))
+    return np.where(windows.max((3, 4)) == heat, heat, f32(0))
+
+
 def read_raw(outputs, head, sizes=None):
     """All locations: boxes (N, 4) in network pixels, class scores (N, C), factors (N,), levels (N,)."""
     boxes, scores, factors, levels = [], [], [], []
@@ -199,6 +213,8 @@ def read_raw(outputs, head, sizes=None):
 
         def read(part, level=level):  # (A * channels, H, W) -> (H * W * A, channels of this part)
             tensor = outputs[f"{part['tensor']}_{level}"][0]
+            if part == head["score"] and head["coder"]["type"] == "peaks":
+                tensor = local_maxima(tensor, head["coder"]["kernel"])
             anchors = len(head["anchors"][level]) if head["anchors"] else 1
             rows = tensor.transpose(1, 2, 0).reshape(-1, len(tensor) // anchors)
             return rows[:, part["start"] : part["stop"]]

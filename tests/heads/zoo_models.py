@@ -55,6 +55,10 @@ ZOO = {
     "paa": Zoo("paa/paa_r50_fpn_1x_coco", "atss"),
     "pisa_retinanet": Zoo("pisa/retinanet-r50_fpn_pisa_1x_coco", "retina"),
     "pisa_ssd300": Zoo("pisa/ssd300_pisa_coco", "ssd"),
+    "centernet": Zoo("centernet/centernet_r18_8xb16-crop512-140e_coco", "centernet"),
+    "centernet_dcn": Zoo(
+        "centernet/centernet_r18-dcnv2_8xb16-crop512-140e_coco", "centernet", deformable=True
+    ),
     "centernet_update": Zoo("centernet/centernet-update_r50_fpn_8xb8-amp-lsj-200e_coco", "fcos_boxes"),
     "fcos": Zoo("fcos/fcos_r50-caffe_fpn_gn-head_1x_coco", "fcos"),
     "fcos_tricks": Zoo(
@@ -111,6 +115,7 @@ OUTPUTS = {
     "gfl": {"gfl_cls": CLASS, "gfl_reg": (2.0, 0.0)},
     "fcos": {"conv_cls": CLASS, "conv_reg": (0.4, 3.2), "conv_centerness": (1.5, 0.5)},
     "fcos_strides": {"conv_cls": CLASS, "conv_reg": (1.0, 3.0), "conv_centerness": (1.5, 0.5)},
+    "centernet": {"heatmap_head": (1.5, -3.0), "wh_head": (4.0, 12.0), "offset_head": (0.2, 0.5)},
     "fcos_boxes": {"conv_cls": CLASS, "conv_reg": (1.0, 3.0)},
     "fovea": {"conv_cls": CLASS, "conv_reg": (0.4, 0.3)},
     "yolox": {
@@ -160,6 +165,9 @@ def zoo_config(name: str, narrow: bool = True) -> Config:
     limit_sides(config.test_dataloader.dataset.pipeline)
     if narrow and model.backbone.type == "ResNet":
         deformable = "dcn" in model.backbone
+        if model.type == "CenterNet":  # it does not shrink images
+            model.neck.num_deconv_filters = (64, 32, 16)
+            model.bbox_head.update(in_channels=16, feat_channels=16)
         model.backbone.depth = 50 if deformable else 18  # mmdet has no deformable basic block
         model.backbone.base_channels = 16
         channels = [16 * 2**stage * (4 if deformable else 1) for stage in range(4)]
@@ -235,7 +243,8 @@ def write_model(
         inputs = [prepare(detector, pipeline, path) for path in images]
         batch = torch.cat([image for image in inputs if image.shape == inputs[0].shape])
         spread(detector, outputs, batch)
-        shift_classes(detector, outputs, inputs[: len(SIZES)], candidates)
+        if "topk" not in config.model.test_cfg:  # without a threshold there is nothing to shift
+            shift_classes(detector, outputs, inputs[: len(SIZES)], candidates)
     config_file, checkpoint = folder / f"{name}.py", folder / f"{name}.pth"
     config.dump(config_file)
     torch.save({"state_dict": detector.state_dict()}, checkpoint)

@@ -404,6 +404,25 @@ def guided_head(**changes) -> DenseHead:
     return atss_head(**(made | changes))
 
 
+def peaks_head(**changes) -> DenseHead:
+    """CenterNet: local maxima of heat maps, ranked without a threshold; here on two levels."""
+    made = {
+        "head": "CenterNetHead",
+        "anchors": None,
+        "coder": {"type": "peaks", "kernel": 3},
+        "box": (Part("size", 0, 2), Part("offset", 0, 2)),
+        "factor": None,
+        "raw_names": tuple(f"{kind}_{level}" for kind in ("cls", "size", "offset") for level in (0, 1)),
+        "score_activation": "none",
+        "floor": Floor("class", 0.0, True, pairs=30),
+        "recipe": (
+            {"step": "top_k", "k": 25, "per": "image"},
+            {"step": "rescale", "operation": "divide"},
+        ),
+    }
+    return atss_head(**(made | changes))
+
+
 def raw_outputs(spec: DenseHead, sizes: list[tuple[int, int]], seed: int = 0, batch: int = 1) -> dict:
     """Random raw tensors of a head, logits around 0; ``sizes`` height, width per level."""
     random = np.random.default_rng(seed)

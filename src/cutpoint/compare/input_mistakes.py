@@ -68,7 +68,7 @@ def _fill_mistakes(own: InputRecipe, *, external: bool) -> Iterator[Made]:
 
 
 def _resize_mistakes(own: InputRecipe) -> Iterator[Made]:
-    if own.keep_ratio:
+    if own.keep_ratio and own.scale is not None:
         frame = own.pad.size if own.fit == "frame" and own.pad and own.pad.size else own.scale
         text = "stretched to the network's size, aspect ratio ignored"
         yield "stretch", text, replace(own, scale=frame, keep_ratio=False, pad=None)
@@ -86,10 +86,12 @@ def _letterbox_mistakes(own: InputRecipe) -> Iterator[Made]:
         )
         return
     if own.pad is not None:
-        centred = own.place == "centre"
+        centred = own.place != "corner"
         place = "at the top left" if centred else "in the centre"
         other = replace(own, place="corner" if centred else "centre")
         yield ("place_corner" if centred else "place_centre"), f"image {place} of the padding", other
+    if own.scale is None:
+        return
     small = "not enlarged" if own.enlarge else "enlarged"
     text = f"images smaller than the network's size {small}"
     yield small.replace(" ", "_"), text, replace(own, enlarge=not own.enlarge)

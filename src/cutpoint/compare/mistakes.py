@@ -76,7 +76,7 @@ def _label_mistakes(own: Mistake) -> list[Mistake]:
 
 def _geometry_mistakes(own: Mistake) -> list[Mistake]:
     found = []
-    if own.input.pad is not None and own.input.place == "centre":
+    if own.input.pad is not None and own.input.place != "corner":
         text = "padding left of and above the image not taken back"
         found.append(own.named("padding_left", text, geometry=_unplaced))
     if own.input.scale is None:

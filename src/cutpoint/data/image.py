@@ -190,15 +190,18 @@ def _pad_size(height: int, width: int, pad: Pad) -> tuple[int, int]:
     elif pad.size is not None:
         height, width = max(height, pad.size[0]), max(width, pad.size[1])
     if pad.divisor is not None:
-        height = math.ceil(height / pad.divisor) * pad.divisor
-        width = math.ceil(width / pad.divisor) * pad.divisor
+        height, width = (
+            (side // pad.divisor + 1 if pad.beyond else math.ceil(side / pad.divisor)) * pad.divisor
+            for side in (height, width)
+        )
     return height, width
 
 
 def _pad_pixels(image: np.ndarray, pad: Pad, place: str) -> tuple[np.ndarray, int, int]:
     """The padded image, and how much padding lies above and left of it.
 
-    Source of the centre: ``LetterBox.__call__``, ultralytics/data/augment.py, ultralytics 8.4.190.
+    Source of the centre: ``LetterBox.__call__``, ultralytics/data/augment.py, ultralytics 8.4.190; of the
+    middle: ``RandomCenterCropPad._test_aug``, mmdet/datasets/transforms/transforms.py, mmdet 3.3.0.
     """
     inner_height, inner_width = image.shape[:2]
     height, width = _pad_size(inner_height, inner_width, pad)
@@ -206,6 +209,8 @@ def _pad_pixels(image: np.ndarray, pad: Pad, place: str) -> tuple[np.ndarray, in
     if place == "centre":
         top = round((height - inner_height) / 2 - 0.1)
         left = round((width - inner_width) / 2 - 0.1)
+    elif place == "middle":
+        top, left = height // 2 - inner_height // 2, width // 2 - inner_width // 2
     bottom, right = height - inner_height - top, width - inner_width - left
     padded = cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_CONSTANT, value=pad.value)
     return padded, top, left

@@ -198,6 +198,13 @@ def _corners(priors: Any, values: Any, stride: Any, level: Any, coder: dict, xp:
     return boxes + xp.concatenate([priors, priors], axis=-1) if coder["from_point"] else boxes
 
 
+def _peaks(priors: Any, values: Any, stride: Any, level: Any, coder: dict, xp: ModuleType) -> Any:
+    """``CenterNetHead._decode_heatmap``, dense_heads/centernet_head.py: width, height, offsets in cells."""
+    centre = priors / stride + values[..., 2:]
+    half = values[..., :2] / 2
+    return xp.concatenate([(centre - half) * stride, (centre + half) * stride], axis=-1)
+
+
 def _yolov3(priors: Any, values: Any, stride: Any, level: Any, coder: dict, xp: ModuleType) -> Any:
     """``YOLOBBoxCoder.decode``, task_modules/coders/yolo_bbox_coder.py."""
     shift = 1 / (1 + xp.exp(-values[..., :2])) - 0.5
@@ -252,6 +259,7 @@ CODERS = {
     "distance": _distance,
     "tblr": _tblr,
     "corners": _corners,
+    "peaks": _peaks,
     "yolov3": _yolov3,
     "buckets": _buckets,
 }

@@ -6,6 +6,7 @@ import numpy as np
 
 from cutpoint.decode.boxes import decode_boxes, level_priors
 from cutpoint.decode.pairs import finish, sigmoid, softmax
+from cutpoint.decode.peaks import least_of_best, local_maxima
 from cutpoint.records.candidates import Candidates
 from cutpoint.records.head import DenseHead, Part
 
@@ -42,6 +43,10 @@ def from_dense(
         width = outputs[f"{spec.score.tensor}_{level}"].shape[3]
         anchors = spec.anchors_per_cell(level)
         scores = _read(outputs, spec.score, level, anchors, image)
+        if spec.coder["type"] == "peaks":
+            scores = local_maxima(scores[0], width, spec.coder["kernel"])[None]
+            if spec.floor.pairs is not None:
+                borders = least_of_best(scores[0], spec.floor.pairs)
         parts = [_read(outputs, part, level, anchors, image) for part in spec.box]
         cells = scores.shape[2]
         for anchor in range(anchors):

@@ -72,6 +72,10 @@ def points(head: Head) -> dict[str, Any]:
     return {"type": "corners", "from_point": True}
 
 
+def peaks(head: Head) -> dict[str, Any]:
+    return {"type": "peaks", "kernel": int(head.test_cfg.get("local_maximum_kernel", 3))}
+
+
 def centre_size(head: Head) -> dict[str, Any]:
     return {"type": "centre_size"}
 

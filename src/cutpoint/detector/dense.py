@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.utils import _pytree as pytree
 
 from cutpoint.decode.boxes import decode_boxes
@@ -38,7 +39,7 @@ class DenseCuts(Cuts[DenseHead]):
         spec = self.spec
         boxes, scores, factors, counts = [], [], [], []
         for level in range(spec.levels):
-            score = _read(raw, spec.score, level, spec)
+            score = _read(self._maxima(raw), spec.score, level, spec)
             priors = self._priors(level, *raw[f"{spec.score.tensor}_{level}"].shape[-2:])
             values = torch.cat([_read(raw, part, level, spec) for part in spec.box], -1)
             decoded, confidence = decode_boxes(spec, level, priors, values, torch)
@@ -54,6 +55,16 @@ class DenseCuts(Cuts[DenseHead]):
         if spec.has_factor:
             outputs.append(torch.cat(factors, 1))
         return [*outputs, torch.cat(counts)]
+
+    def _maxima(self, raw: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The tensors with 0 where a heat map has no local maximum; see ``decode.peaks``."""
+        if self.spec.coder["type"] != "peaks":
+            return raw
+        kernel, maxima = self.spec.coder["kernel"], dict(raw)
+        for name in (f"{self.spec.score.tensor}_{level}" for level in range(self.spec.levels)):
+            best = functional.max_pool2d(raw[name], kernel, stride=1, padding=kernel // 2)
+            maxima[name] = torch.where(best == raw[name], raw[name], torch.zeros(()))
+        return maxima
 
     def _priors(self, level: int, height: int, width: int) -> Tensor:
         """``(cells * anchors, 4)`` anchors, or ``(cells, 2)`` points; see ``boxes.level_priors``."""

@@ -22,17 +22,20 @@ from cutpoint.records.image import InputRecipe, Pad
 # Which step may follow which; null is the start.
 FOLLOWS = {
     None: ("LoadImageFromFile",),
-    "LoadImageFromFile": ("Resize",),
+    "LoadImageFromFile": ("Resize", "RandomCenterCropPad"),
     "Resize": ("Pad", "PackDetInputs"),
     "Pad": ("PackDetInputs",),
+    "RandomCenterCropPad": ("PackDetInputs",),
     "PackDetInputs": (),
 }
 REPRODUCED = (
-    "Cutpoint reproduces LoadImageFromFile, Resize, [Pad], PackDetInputs, each once and in this order, "
+    "Cutpoint reproduces LoadImageFromFile, Resize, [Pad], PackDetInputs, each once and in this order "
+    "(CenterNet: RandomCenterCropPad of test_mode in place of Resize and Pad), "
     "beside LoadAnnotations and RandomFlip of probability 0"
 )
 # What mmdet's `predict` and Cutpoint read from an image's metainfo.
 META_KEYS = ("ori_shape", "img_shape", "scale_factor")
+CROP_META_KEYS = ("ori_shape", "img_shape", "border")
 LOCAL_FILES = ({"backend": "local"}, {"backend": "disk"})
 
 
@@ -44,7 +47,10 @@ def describe_input(config: Config) -> InputRecipe:
     """
     steps = {own_name(step["type"], TRANSFORMS): step for step in image_steps(find_test_pipeline(config))}
     made = {name: _make(f"test pipeline step {name}", step, TRANSFORMS) for name, step in steps.items()}
-    _check_pack(made["PackDetInputs"])
+    if "RandomCenterCropPad" in made:
+        _check_pack(made["PackDetInputs"], CROP_META_KEYS)
+        return _describe_crop(config, made["LoadImageFromFile"], made["RandomCenterCropPad"])
+    _check_pack(made["PackDetInputs"], META_KEYS)
     return InputRecipe(
         **_read_resize(made["Resize"]),
         **_read_preprocessor(config),
@@ -57,7 +63,8 @@ def image_steps(pipeline: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """A test pipeline without the steps that change neither image nor detections.
 
     Returns:
-        the steps ``LoadImageFromFile``, ``Resize``, ``Pad`` if there is one, and ``PackDetInputs``.
+        the steps ``LoadImageFromFile``, ``Resize``, ``Pad`` if there is one, and ``PackDetInputs``; or
+        ``LoadImageFromFile``, ``RandomCenterCropPad``, ``PackDetInputs``.
 
     Raises:
         UserError: another step or another order; the message has name and position.
@@ -136,6 +143,37 @@ def _read_resize(resize: Any) -> dict[str, Any]:
     }
 
 
+def _describe_crop(config: Config, load: Any, crop: Any) -> InputRecipe:
+    """The image keeps its size and lies in the middle of a frame; ``RandomCenterCropPad._test_aug``."""
+    where = "test pipeline step RandomCenterCropPad"
+    if not crop.test_mode:
+        raise UserError(f"{where}: it crops at random; set test_mode to True")
+    mode, ones = crop.test_pad_mode
+    divisor = ones + 1
+    if mode != "logical_or" or crop.test_pad_add_pix != 1 or ones < 1 or divisor & ones:
+        raise UserError(
+            f"{where}: test_pad_mode {(mode, ones)} with test_pad_add_pix {crop.test_pad_add_pix}: only "
+            "('logical_or', a power of 2 less 1) with 1 is supported, which pads to multiples of that power"
+        )
+    if not _reads_float32(load):
+        raise UserError("test pipeline step LoadImageFromFile: RandomCenterCropPad wants to_float32=True")
+    read = _read_preprocessor(config)
+    if divisor % max(read["divisor"], 1):
+        raise UserError(
+            f"data_preprocessor: pad_size_divisor {read['divisor']} pads again what {where.split()[-1]} has "
+            f"padded to multiples of {divisor}; set it to 1"
+        )
+    return InputRecipe(
+        scale=None,
+        keep_ratio=True,
+        interpolation="bilinear",
+        pad=Pad(divisor=divisor, value=_three([float(mean) for mean in crop.mean]), beyond=True),
+        **(read | {"divisor": divisor}),
+        to_float32=True,
+        place="middle",
+    )
+
+
 def _read_pad(pad: Any) -> Pad:
     where = "test pipeline step Pad"
     if pad.padding_mode != "constant":
@@ -158,8 +196,8 @@ def _read_pad(pad: Any) -> Pad:
     )
 
 
-def _check_pack(pack: Any) -> None:
-    for key in META_KEYS:
+def _check_pack(pack: Any, keys: Sequence[str]) -> None:
+    for key in keys:
         if key not in pack.meta_keys:
             raise UserError(f"test pipeline step PackDetInputs: its meta_keys lack {key!r}; add it")
 

@@ -1,10 +1,10 @@
 """From a built detection transformer to a query head. Source: mmdet/models/, mmdet 3.3.0."""
 
+from cutpoint.detector.floors import pairs_floor
 from cutpoint.detector.imports import head_name
 from cutpoint.detector.mmdet_types import Detector
 from cutpoint.detector.support_tables import QUERY_HEADS
-from cutpoint.errors import UserError
-from cutpoint.records.head import Floor, QueryHead
+from cutpoint.records.head import QueryHead
 from cutpoint.records.recipe import Step
 
 
@@ -34,25 +34,6 @@ def describe_queries(detector: Detector, candidate_floor: float | None) -> Query
         selected=selected,
         score_activation="sigmoid" if sigmoid else "softmax",
     )
-
-
-def pairs_floor(own: int, candidate_floor: float | None) -> Floor:
-    """The floor of a head that ranks and does not threshold.
-
-    Args:
-        own: how many pairs of an image its own recipe keeps.
-        candidate_floor: as many as that, or more; null means ``own``.
-
-    Raises:
-        UserError: ``candidate_floor`` is not such a number.
-    """
-    pairs = own if candidate_floor is None else candidate_floor
-    if pairs != int(pairs) or pairs < own:
-        raise UserError(
-            f"candidate_floor {pairs:g}: this head has no threshold, it keeps the {own} best pairs of class "
-            f"and location; give a whole number of pairs, {own} or more, or leave it null"
-        )
-    return Floor("class", 0.0, inclusive=True, pairs=int(pairs))
 
 
 def _recipe(k: int, sigmoid: bool) -> list[Step]:

@@ -30,7 +30,8 @@ from torch import nn
 
 from cutpoint.detector import coders
 from cutpoint.detector.box_stages import is_sigmoid, stages
-from cutpoint.detector.heads import nms_step, threshold_floor
+from cutpoint.detector.floors import threshold_floor
+from cutpoint.detector.heads import nms_step
 from cutpoint.detector.mmdet_types import Detector, Head
 from cutpoint.errors import UserError
 from cutpoint.records.head import RoiHead

@@ -10,14 +10,18 @@ from typing import Any
 from mmcv.ops import nms as mmcv_nms
 
 from cutpoint.detector import coders
+from cutpoint.detector.floors import threshold_floor
 from cutpoint.detector.imports import head_name
 from cutpoint.detector.mmdet_types import Head
 from cutpoint.errors import UserError
-from cutpoint.records.head import DenseHead, Floor, Part
+from cutpoint.records.head import DenseHead, Part
 from cutpoint.records.recipe import Step
 
 # Where box values lie, for the coders that read several tensors.
-BOX_PARTS = {"guided": (Part("box", 0, 4), Part("shape", 0, 2))}
+BOX_PARTS = {
+    "guided": (Part("box", 0, 4), Part("shape", 0, 2)),
+    "peaks": (Part("size", 0, 2), Part("offset", 0, 2)),
+}
 NMS_DEFAULTS = {"class_agnostic": False, "offset": 0, "score_threshold": 0, "max_num": -1, "split_thr": 10000}
 
 
@@ -191,6 +195,14 @@ def _guided_recipe(head: Head, reading: Reading) -> list[Step]:
     return steps
 
 
+def _peaks_recipe(head: Head, reading: Reading) -> list[Step]:
+    """``CenterNetHead._predict_by_feat_single``, centernet_head.py: no threshold, clip or NMS."""
+    return [
+        {"step": "top_k", "k": int(head.test_cfg.topk), "per": "image"},
+        {"step": "rescale", "operation": "divide"},
+    ]
+
+
 def _paa_recipe(head: Head, reading: Reading) -> list[Step]:
     """``PAAHead._predict_by_feat_single``, ``_bbox_post_process`` and ``score_voting``, paa_head.py."""
     config = head.test_cfg
@@ -230,25 +242,10 @@ def nms_step(config: dict[str, Any], where: str = "test_cfg") -> Step:
     return {"step": "nms", "iou_threshold": float(nms["iou_threshold"])}
 
 
-def threshold_floor(recipe: list[Step], candidate_floor: float | None) -> Floor:
-    """The floor on the quantity that the recipe thresholds."""
-    threshold = next(s for s in recipe if s["step"] == "threshold" and s["quantity"] in ("class", "product"))
-    own = threshold["value"]
-    if candidate_floor is not None and candidate_floor > own:
-        raise UserError(
-            f"candidate_floor {candidate_floor:g} lies above the model's own score_thr {own:g}: "
-            "mmdet3 could not be served; lower it or leave it null"
-        )
-    value = own if candidate_floor is None else float(candidate_floor)
-    if any(step.get("root") for step in recipe):
-        # the threshold applies to the root of the product; its rounding must not lose a pair
-        return Floor("product", value**2 * (1 - 1e-6), inclusive=True)
-    return Floor(threshold["quantity"], value, threshold["inclusive"])
-
-
 HEADS: dict[str, Reading] = {
     "ATSSHead": Reading(coders.delta, factor="centerness"),
     "AutoAssignHead": Reading(coders.distance, factor="objectness"),
+    "CenterNetHead": Reading(coders.peaks, recipe=_peaks_recipe, activation="none"),
     "CenterNetUpdateHead": Reading(coders.distance),
     "DDODHead": Reading(coders.delta, factor="iou"),
     "FCOSHead": Reading(coders.distance, factor="centerness"),

@@ -12,6 +12,7 @@ from mmcv.cnn.bricks import generalized_attention
 from mmcv.cnn.bricks.generalized_attention import GeneralizedAttention
 from mmcv.ops import MaskedConv2d
 from mmdet.models.dense_heads import (
+    CenterNetHead,
     GARetinaHead,
     RTMDetInsHead,
     SSDHead,
@@ -20,10 +21,12 @@ from mmdet.models.dense_heads import (
     tood_head,
 )
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
+from mmdet.models.task_modules.prior_generators import MlvlPointGenerator
 from torch import Tensor, nn
 
 from cutpoint.detector import backbones
 
+SMALL = 128  # pixels
 BAKED_BATCH = "torch.cat([anchor for _ in range(b)])"
 FLOAT_END = "torch.arange(0, feat_dim / 4)"
 
@@ -37,6 +40,8 @@ def apply(detector: nn.Module) -> None:
       to the example's batch. We know of no upstream issue. ``repeat`` does the same.
     - ``VFNetHead.star_dcn_offset`` fills a tensor with twelve assignments per level. Each becomes a scatter
       in the graph, and most of the export's time went there. Stacking the channels gives the same bits.
+    - ``CenterNetHead`` has no prior generator: its ``predict`` divides the sides of input and heat map. It
+      gets one with this stride, measured with a small image.
     - ``GARetinaHead`` computes its last convolutions only where it expects objects, by a compiled operator
       that takes one image. Here they are computed everywhere; ``predict`` drops the other cells.
     - ``RTMDetInsHead`` gives its boxes only. Its mask branch is not run, and ``predict`` is the one of
@@ -59,6 +64,8 @@ def apply(detector: nn.Module) -> None:
         head.forward = types.MethodType(_tood_forward(), head)
     elif isinstance(head, VFNetHead):
         head.star_dcn_offset = types.MethodType(_star_dcn_offset, head)
+    elif isinstance(head, CenterNetHead):
+        head.prior_generator = MlvlPointGenerator([_stride(detector)], offset=0)
     elif isinstance(head, GARetinaHead):
         for module in head.modules():
             if isinstance(module, MaskedConv2d):
@@ -86,6 +93,15 @@ def _edited(function: Callable, module: types.ModuleType, old: str, new: str) ->
     defined: dict[str, Callable] = {}
     exec(compile(source.replace(old, new), module.__file__ or "", "exec"), vars(module), defined)
     return defined[function.__name__]
+
+
+@torch.no_grad()
+def _stride(detector: nn.Module) -> int:
+    """Side of an input divided by that of CenterNet's heat map."""
+    trained = detector.training
+    heat = detector.eval()(torch.zeros(1, 3, SMALL, SMALL), mode="tensor")[0][0]
+    detector.train(trained)
+    return SMALL // int(heat.shape[-1])
 
 
 def _everywhere(self: MaskedConv2d, features: Tensor, mask: Tensor | None = None) -> Tensor:

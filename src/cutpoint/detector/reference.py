@@ -70,7 +70,8 @@ class MmdetPipeline(Pipeline):
         _, gain = fit_size(height, width, self.spec.input)
         data = self._transform(image)
         meta = data["data_samples"].metainfo
-        scale_x, scale_y = meta["scale_factor"]
+        scale_x, scale_y = meta.get("scale_factor", (1.0, 1.0))  # CenterNet does not resize
+        top, _, left, _ = (int(side) for side in meta.get("border", (0, 0, 0, 0)))
         divisor = self.spec.input.divisor
         padded = [-(-side // divisor) * divisor for side in data["inputs"].shape[1:]]
         geometry = Geometry(
@@ -82,6 +83,8 @@ class MmdetPipeline(Pipeline):
             padded_width=padded[1],
             scale_x=scale_x,
             scale_y=scale_y,
+            left=left,
+            top=top,
             gain=gain,
         )
         return [data], geometry

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from cutpoint.detector import coders
 from cutpoint.detector.box_stages import extract, stages
 from cutpoint.detector.deltas import Deltas, clip, clip_sides
-from cutpoint.detector.describe_queries import pairs_floor
+from cutpoint.detector.floors import pairs_floor
 from cutpoint.detector.halves import Halves, Metas
 from cutpoint.detector.imports import head_name
 from cutpoint.detector.mmdet_types import Detector, Head

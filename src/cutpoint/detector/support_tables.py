@@ -103,7 +103,6 @@ REFUSED_HEADS = {
     "BoxInstBboxHead": _KERNELS,
     "BoxInstMaskHead": _MASKS,
     "CascadeRPNHead": _RPN,
-    "CenterNetHead": "its local maxima are a step of its own",
     "CentripetalHead": _CORNERS,
     "CondInstBboxHead": _KERNELS,
     "CondInstMaskHead": _MASKS,

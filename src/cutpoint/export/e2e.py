@@ -49,6 +49,11 @@ def write_e2e(
     """
     model_spec = read_spec(spec)
     head = built_head(model_spec, "an export of the cut e2e")
+    if clip == "image" and model_spec.input.place != "corner":
+        raise UserError(
+            f"model {model_spec.model}: its input lies inside its padding, and an e2e file with clip: image "
+            "scales boxes back itself and knows no padding before the image; use clip: tensor, or cut decoded"
+        )
     resolved = resolve_recipe(recipe, head)
     resolved = resolved if topk_limit is None else limit_top_k(resolved, topk_limit, head)
     try:

@@ -6,12 +6,16 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Pad:
-    """Padding with raw pixels before normalisation: right and bottom, or around, see ``place``."""
+    """Padding with raw pixels before normalisation: right and bottom, or around, see ``place``.
+
+    ``beyond``: a side that is a multiple of ``divisor`` already is padded to the next one.
+    """
 
     to_square: bool = False
     size: tuple[int, int] | None = None  # height, width
     divisor: int | None = None
     value: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    beyond: bool = False
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,8 @@ class InputRecipe:
     ``fit``: with ``keep_ratio``, the image is made as large as possible with its long and short sides within
     those of ``scale`` (``sides``, mmdet), or with its height and width within them (``frame``, a letterbox).
     ``rounding``: of the resized sides: half up, half to even, down or up (never above ``scale``).
-    ``enlarge``: whether smaller images are enlarged. ``place``: where the image lies in ``pad``.
+    ``enlarge``: whether smaller images are enlarged. ``place``: where the image lies in ``pad``: top left, in
+    the centre (a letterbox), or with the pixel ``side // 2`` of the one on that of the other (``middle``).
     """
 
     scale: tuple[int, int] | None  # height, width of the resize target; null keeps the image's own size
@@ -38,7 +43,7 @@ class InputRecipe:
     fit: Literal["sides", "frame"] = "sides"
     rounding: Literal["half_up", "even", "down", "up"] = "half_up"
     enlarge: bool = True
-    place: Literal["corner", "centre"] = "corner"
+    place: Literal["corner", "centre", "middle"] = "corner"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values; later keys only with another value, so that older files keep their digest."""
@@ -46,6 +51,8 @@ class InputRecipe:
         for field in fields(self):
             if field.name in LATER_KEYS and values[field.name] == field.default:
                 del values[field.name]
+        if self.pad is not None and not self.pad.beyond:
+            del values["pad"]["beyond"]
         return values
 
 

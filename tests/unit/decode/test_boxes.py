@@ -73,6 +73,14 @@ def test_guided_coder_by_hand():
     np.testing.assert_allclose(boxes, [[40, 12, 72, 24]], rtol=1e-6)
 
 
+def test_peaks_coder_by_hand():
+    head = atss_head(coder={"type": "peaks", "kernel": 3}, strides=((4, 4), (4, 4)))
+    # cell 5, 2; its centre .5 right and .25 down, 6 wide and 2 high, in cells of 4 pixels
+    values = np.array([[6.0, 2.0, 0.5, 0.25]], np.float32)
+    boxes = decode_boxes(head, 0, np.array([[20, 8]], np.float32), values)[0]
+    np.testing.assert_allclose(boxes, [[10, 5, 34, 13]], rtol=1e-6)
+
+
 def test_centre_size_coder_by_hand():
     values = np.array([[0.5, -1.0, math.log(2), 0.0]], np.float32)
     boxes, _ = decode_boxes(
@@ -162,6 +170,7 @@ ALL_CODERS = {
     "distance, bins": ({"type": "distance", "bins": 17, "exp": False, "unit": [8.0, 16.0]}, 4, 68),
     "tblr": ({"type": "tblr", "normalizer": [4.0] * 4}, 4, 4),
     "guided": (guided_head().coder, 4, 6),
+    "peaks": ({"type": "peaks", "kernel": 3}, 2, 4),
     "corners": ({"type": "corners", "from_point": True}, 2, 4),
     "yolov3": ({"type": "yolov3"}, 4, 4),
     "buckets": ({"type": "buckets", "buckets": 14, "scale": 3.0}, 4, 56),
