@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 
 import cv2
 import numpy as np
@@ -136,6 +137,64 @@ def test_settings_of_the_data_preprocessor_are_bit_equal(photos, name):
     assert_bit_equal(config, photos)
 
 
+CROP = {
+    "type": "RandomCenterCropPad",
+    "ratios": None,
+    "border": None,
+    "mean": [1.0, 2.5, 3.0],
+    "std": [1, 1, 1],
+    "to_rgb": True,
+    "test_mode": True,
+    "test_pad_mode": ["logical_or", 31],
+    "test_pad_add_pix": 1,
+}
+
+
+def make_crop_config(**changes):
+    """CenterNet's pipeline: the image keeps its size and lies in the middle of a frame."""
+    config = make_config("stretch")
+    pack = PACK | {"meta_keys": ("ori_shape", "img_shape", "border")}
+    config.test_dataloader.dataset.pipeline = [LOAD | {"to_float32": True}, CROP | changes, pack]
+    return config
+
+
+@pytest.mark.parametrize("ones", [31, 63])
+def test_the_middle_of_a_frame_is_bit_equal(photos, ones):
+    config = make_crop_config(test_pad_mode=["logical_or", ones])
+    recipe = describe_input(config)
+    assert (recipe.scale, recipe.divisor, recipe.place) == (None, ones + 1, "middle")
+    assert recipe.pad == Pad(divisor=ones + 1, value=(3.0, 2.5, 1.0), beyond=True)  # BGR
+    assert as_record(json.loads(json.dumps(recipe.to_dict())), InputRecipe, "a file") == recipe
+    for path in photos:
+        expected, meta = run_mmdet(config, path)
+        tensor, found = prepare(decode(path), recipe)
+        np.testing.assert_array_equal(tensor, expected.numpy(), err_msg=f"{path.name}")
+        border = [found.top, found.top + found.height, found.left, found.left + found.width]
+        assert border == meta["border"].tolist()
+        assert clip_size(found, recipe) == meta["img_shape"][:2] == meta["batch_input_shape"]
+    assert found.left > 0  # the turned photo
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"test_pad_mode": ["size_divisor", 32]},
+            "test_pad_mode ('size_divisor', 32) with",
+        ),
+        ({"test_pad_mode": ["logical_or", 127], "test_pad_add_pix": 0}, "with test_pad_add_pix 0: only"),
+        ({"test_pad_mode": ["logical_or", 30]}, "a power of 2 less 1"),
+    ],
+)
+def test_another_frame_is_refused(changes, message):
+    with pytest.raises(UserError, match=f"^test pipeline step RandomCenterCropPad: .*{re.escape(message)}"):
+        describe_input(make_crop_config(**changes))
+    config = make_crop_config()
+    config.model.data_preprocessor.pad_size_divisor = 48
+    with pytest.raises(UserError, match="pad_size_divisor 48 pads again what RandomCenterCropPad has padded"):
+        describe_input(config)
+
+
 def assert_bit_equal(config, photos):
     recipe = describe_input(config)
     assert as_record(json.loads(json.dumps(recipe.to_dict())), InputRecipe, "a file") == recipe
@@ -231,7 +290,7 @@ def test_settings_that_cannot_be_reproduced_are_refused():
         describe_input(config)
     config = make_config("atss")
     config.test_dataloader.dataset.pipeline.pop(1)
-    with pytest.raises(UserError, match="step 2, PackDetInputs: not supported here, where Resize may stand"):
+    with pytest.raises(UserError, match="step 2, PackDetInputs: not supported here, where Resize or Ran"):
         describe_input(config)
     config = make_config("atss")
     config.model.data_preprocessor.type = "BatchSyncRandomResize"
