@@ -46,7 +46,6 @@ def apply(detector: nn.Module) -> None:
       that takes one image. Here they are computed everywhere; ``predict`` drops the other cells.
     - ``RTMDetInsHead`` gives its boxes only. Its mask branch is not run, and ``predict`` is the one of
       ``RTMDetHead``, which the masks' one repeats for the boxes.
-
     - ``GeneralizedAttention.get_position_embedding`` counts with a float end, which the exporter writes as
       integers. We know of no upstream issue. An integer end gives the same numbers.
 
