@@ -13,7 +13,7 @@ import numpy as np
 
 from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.movement import move_input
-from cutpoint.detector.tolerance import Differences, Tolerance, invalid, of_pytorch
+from cutpoint.detector.tolerance import OWN, Differences, Tolerance, invalid, of_pytorch
 from cutpoint.errors import UserError
 from cutpoint.predict.pictures import Picture, load_pictures, name_pictures
 from cutpoint.predict.pipeline import OnnxPipeline
@@ -130,26 +130,31 @@ class TensorComparison:
         )
 
     def _check_rows(self, name: str, own: "TensorComparison") -> TensorCheck:
-        """Rows with a partner must be within the tolerance, or at most twice as many not as of PyTorch's own.
+        """Rows with a partner must be within the tolerance, or within ``OWN`` times PyTorch's own movement.
 
-        The contents of queries belong to ranks, so a swap changes both: as many may differ as detections may.
+        The contents of queries may belong to ranks, and then a swap changes both: as many of them may differ
+        as detections may.
         """
         if name not in self._worst:
             return invalid(name, "no row has a partner")
-        differences, moved, tolerance = self._worst[name], own._worst.get(name, Differences()), self._of(name)
-        check = differences.check(name, tolerance)
-        share, least = differences.share, 1 - 2 * (1 - moved.share)
-        if isinstance(self._head, QueryHead):
-            least = tolerance.least(moved.share)
-        passed = check.passed or (least < 1 and share >= least)
+        tolerance, queries = self._of(name), isinstance(self._head, QueryHead)
+        check = self._worst[name].check(name, tolerance)
+        moved = own._worst.get(name, Differences())
+        fraction = tolerance.agreement if queries else 1.0
+        worst, allowed = (float(np.quantile(side.ratios, fraction)) for side in (self._worst[name], moved))
+        allowed *= OWN
+        excused = tolerance.absolute is not None and (queries or allowed > 1)
+        passed = check.passed or (excused and worst <= max(1.0, allowed))
+        told, share = f"{fraction:.0%} of the rows", float((self._worst[name].ratios <= 1).mean())
         return replace(
             check,
-            tolerance=check.tolerance + (f", or {least:.1%} of the rows within" if least < 1 else ""),
+            tolerance=check.tolerance
+            + (f", or {told} within {allowed:.1f} times that" if allowed > 1 else ""),
             passed=passed,
-            reason="" if passed else check.reason + f", {share:.1%} of the rows within",
+            reason="" if passed else f"{check.reason}, {told} within {worst:.1f} times the tolerance",
             agreement=share,
             torch_max_abs=moved.max_abs,
-            torch_agreement=moved.share,
+            torch_agreement=float((moved.ratios <= 1).mean()),
         )
 
 

@@ -22,6 +22,9 @@ from cutpoint.records.onnx_model import PRECISION_KEY, WEIGHTED, Metadata, upgra
 
 # the provider that runs what no other provider of a session can run
 HOST = PROVIDERS["cpu"].runtime_name
+# What runs after these, or on which shapes, depends on values that the host waits for. A CUDA graph cannot have
+# that (NVIDIA, TensorRT issue 4194; ONNX Runtime, pull request 9978).
+UNKNOWN_SHAPES = {"Compress", "If", "Loop", "NonMaxSuppression", "NonZero", "Scan", "Unique"}
 LACKING = re.compile(r"Could not find an implementation for (\w+)\((\d+)\)")
 
 
@@ -175,11 +178,13 @@ def session_options(
 def _open(
     path: str | Path, row: Provider, tf32: bool, options: onnxruntime.SessionOptions
 ) -> tuple[onnxruntime.InferenceSession, bool]:
-    """Open a session. A graph with fixed shapes, all on the provider, is replayed as a CUDA graph."""
+    """Open a session. With fixed shapes everywhere, all on the provider, it is replayed as a CUDA graph."""
     plain = _create(path, row, tf32, options)
     if row.graph_option and _is_fixed(plain):
         parts = plain.get_provider_graph_assignment_info()
-        if all(part.ep_name == row.runtime_name for part in parts):
+        operators = {node.op_type for part in parts for node in part.get_nodes()}
+        on_provider = all(part.ep_name == row.runtime_name for part in parts)
+        if on_provider and not operators & UNKNOWN_SHAPES:
             return _create(path, row, tf32, options, graph=True), True
     return plain, False
 

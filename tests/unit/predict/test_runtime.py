@@ -70,23 +70,10 @@ def test_an_operator_that_the_provider_lacks_is_named(onnx_file):
         Session(path, "cpu")
 
 
-@pytest.mark.parametrize(("operator", "refused"), [("DeformConv", True), ("Shape", False)])
-def test_a_weighted_operator_that_a_gpu_leaves_to_the_cpu_is_named(onnx_file, monkeypatch, operator, refused):
-    class Gpu:
-        """A session whose GPU ran a convolution, and left one operator to the CPU."""
-
-        def __init__(self, *arguments, **settings):
-            self._real = real(str(path), providers=["CPUExecutionProvider"])
-
-        def __getattr__(self, name):
-            return getattr(self._real, name)
-
-        def get_providers(self):
-            return ["CUDAExecutionProvider", "CPUExecutionProvider"]
-
-        def get_provider_graph_assignment_info(self):
-            places = [("CUDAExecutionProvider", "Conv"), ("CPUExecutionProvider", operator)]
-            return [Part(provider, kind) for provider, kind in places]
+@pytest.fixture
+def gpu(monkeypatch):
+    """Lets sessions be those of a GPU that ran some operators: pairs of provider and operator."""
+    real = runtime.onnxruntime.InferenceSession
 
     class Part:
         def __init__(self, provider, kind):
@@ -95,15 +82,59 @@ def test_a_weighted_operator_that_a_gpu_leaves_to_the_cpu_is_named(onnx_file, mo
         def get_nodes(self):
             return [self]
 
+    def pretend(*places):
+        class Gpu:
+            def __init__(self, path, options, providers):
+                self._real = real(path, providers=["CPUExecutionProvider"])
+                self.options = dict(providers)["CUDAExecutionProvider"]
+
+            def __getattr__(self, name):
+                return getattr(self._real, name)
+
+            def get_providers(self):
+                return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+            def get_provider_graph_assignment_info(self):
+                return [Part(f"{provider}ExecutionProvider", kind) for provider, kind in places]
+
+        monkeypatch.setattr(runtime.onnxruntime, "InferenceSession", Gpu)
+        monkeypatch.setattr(runtime, "check_provider", lambda provider: None)
+
+    return pretend
+
+
+@pytest.mark.parametrize(("operator", "refused"), [("DeformConv", True), ("Shape", False)])
+def test_a_weighted_operator_that_a_gpu_leaves_to_the_cpu_is_named(onnx_file, gpu, operator, refused):
     path = onnx_file([2, 2], {"cut": "raw", "spec": SPEC.to_dict()})
-    real = runtime.onnxruntime.InferenceSession
-    monkeypatch.setattr(runtime.onnxruntime, "InferenceSession", Gpu)
-    monkeypatch.setattr(runtime, "check_provider", lambda provider: None)
+    gpu(("CUDA", "Conv"), ("CPU", operator))
     if refused:
         with pytest.raises(UserError, match=r"cuda lacks DeformConv in ONNX Runtime .* on the CPU"):
             Session(path, "cuda")
     else:
         assert Session(path, "cuda").provider == "cuda"
+
+
+@pytest.mark.parametrize(
+    ("places", "replayed"),
+    [
+        ((("CUDA", "Conv"), ("CUDA", "TopK")), True),
+        ((("CUDA", "Conv"), ("CPU", "Shape")), False),
+        ((("CUDA", "Conv"), ("CUDA", "NonMaxSuppression"), ("CUDA", "RoiAlign")), False),
+        ((("CUDA", "Conv"), ("CUDA", "NonZero")), False),
+    ],
+)
+def test_only_shapes_that_are_known_before_the_run_are_replayed(tmp_path, onnx_file, gpu, places, replayed):
+    """Inputs and outputs of fixed shapes do not say that those between them are fixed."""
+    path = onnx_file([2, 2], {"cut": "raw", "spec": SPEC.to_dict()})
+    model = onnx.load(path)
+    for value in [*model.graph.input, *model.graph.output]:
+        for side in value.type.tensor_type.shape.dim:
+            side.dim_value = side.dim_value or 1
+    onnx.save(model, path)
+    gpu(*places)
+    opened, found = runtime._open(str(path), runtime.get_provider("cuda"), False, None)
+    assert found == replayed
+    assert opened.options["enable_cuda_graph"] == str(int(replayed))
 
 
 def test_a_provider_that_is_not_there_is_refused(monkeypatch):
