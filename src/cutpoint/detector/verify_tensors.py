@@ -143,13 +143,13 @@ class TensorComparison:
         fraction = tolerance.agreement if queries else 1.0
         worst, allowed = (float(np.quantile(side.ratios, fraction)) for side in (self._worst[name], moved))
         allowed *= OWN
+        limit = f"{allowed:.1f} times that" if allowed > 1 else "that"
         excused = tolerance.absolute is not None and (queries or allowed > 1)
         passed = check.passed or (excused and worst <= max(1.0, allowed))
         told, share = f"{fraction:.0%} of the rows", float((self._worst[name].ratios <= 1).mean())
         return replace(
             check,
-            tolerance=check.tolerance
-            + (f", or {told} within {allowed:.1f} times that" if allowed > 1 else ""),
+            tolerance=check.tolerance + (f", or {told} within {limit}" if excused else ""),
             passed=passed,
             reason="" if passed else f"{check.reason}, {told} within {worst:.1f} times the tolerance",
             agreement=share,

@@ -22,8 +22,8 @@ from cutpoint.records.onnx_model import PRECISION_KEY, WEIGHTED, Metadata, upgra
 
 # the provider that runs what no other provider of a session can run
 HOST = PROVIDERS["cpu"].runtime_name
-# What runs after these, or on which shapes, depends on values that the host waits for. A CUDA graph cannot have
-# that (NVIDIA, TensorRT issue 4194; ONNX Runtime, pull request 9978).
+# What runs after these, or on which shapes, depends on values that the host waits for. That cannot be a CUDA
+# graph (NVIDIA, TensorRT issue 4194; ONNX Runtime, pull request 9978).
 UNKNOWN_SHAPES = {"Compress", "If", "Loop", "NonMaxSuppression", "NonZero", "Scan", "Unique"}
 LACKING = re.compile(r"Could not find an implementation for (\w+)\((\d+)\)")
 
