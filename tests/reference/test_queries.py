@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 import torch
 from mmdet.structures import DetDataSample
+from models import write_export
 
 from cutpoint.decode.candidates import from_decoded, from_raw
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.describe import describe_model
 from cutpoint.detector.describe_queries import describe_queries, pairs_floor
 from cutpoint.detector.kinds import open_cuts, open_halves
+from cutpoint.detector.trace import trace_model
 from cutpoint.errors import UserError
+from cutpoint.predict.runtime import Session
 from cutpoint.recipes.apply import apply_recipe
 from cutpoint.recipes.recipe import resolve_recipe
 from cutpoint.records.head import QueryHead
@@ -61,7 +64,7 @@ def small(tmp_path_factory):
     out = str(folder / "spec.json")
     names = {"model": "m", "config": file, "checkpoint": weights}
     describe_model(**names, candidate_floor=None, class_names="config", out=out)
-    return SimpleNamespace(detector=detector, spec=read_spec(out), **names)
+    return SimpleNamespace(detector=detector, spec=read_spec(out), spec_file=out, **names)
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +80,19 @@ def batch(small):
         found = [sample.pred_instances for sample in small.detector.predict(images, samples)]
     sizes = np.array([[*clip, SCALE[1], SCALE[0]] for clip in CLIPS], np.float32)
     return SimpleNamespace(images=images, samples=samples, sizes=sizes, found=found)
+
+
+@pytest.fixture(scope="module")
+def files(small, tmp_path_factory):
+    """A session a cut, from one dynamic trace."""
+    folder = tmp_path_factory.mktemp("files")
+    trace = str(folder / "trace.onnx")
+    made = {"config": small.config, "checkpoint": small.checkpoint, "spec": small.spec_file}
+    trace_model(**made, shape="dynamic", out=trace, exporter="torchscript")
+    paths = {cut: str(folder / f"{cut}.onnx") for cut in ("raw", "decoded", "e2e")}
+    for cut, path in paths.items():
+        write_export(trace=trace, spec=small.spec_file, cut=cut, out=path)
+    return {cut: Session(path, "cpu", 1) for cut, path in paths.items()}
 
 
 def geometry(clip):
@@ -147,3 +163,25 @@ def test_the_floor_is_a_number_of_pairs(small):
     for wrong in (0.05, 19, 20.5):
         with pytest.raises(UserError, match="keeps the 20 best pairs"):
             describe_queries(small.detector, wrong)
+
+
+@pytest.mark.parametrize("cut", ["raw", "decoded"])
+@pytest.mark.parametrize("sides", [(96, 128), (75, 133), (160, 64)])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_file_equals_torch_at_any_size(small, files, cut, sides, count):
+    images = np.random.default_rng(count).normal(size=(count, 3, *sides)).astype(np.float32)
+    sizes = np.array([[sides[0] - 17 * i, sides[1] - 5 * i, 1, 1] for i in range(count)], np.float32)
+    theirs = open_cuts(small.detector, small.spec, "test").named(images, sizes)
+    ours = files[cut].run({"images": images, "image_sizes": sizes})
+    assert set(ours) == set(small.spec.head.raw_names if cut == "raw" else small.spec.head.decoded_names)
+    for name, value in ours.items():
+        np.testing.assert_allclose(value, theirs[name], atol=2e-3 if name == "boxes" else 1e-4)
+
+
+def test_e2e_gives_mmdets_detections(batch, files):
+    ours = files["e2e"].run({"images": batch.images.numpy(), "image_sizes": batch.sizes})
+    assert ours["count"].tolist() == [MAX_PER_IMG, MAX_PER_IMG]
+    for image, theirs in enumerate(batch.found):
+        np.testing.assert_array_equal(ours["labels"][image], theirs.labels)
+        np.testing.assert_allclose(ours["scores"][image], theirs.scores, atol=1e-5)
+        np.testing.assert_allclose(ours["boxes"][image], theirs.bboxes, atol=0.01)
