@@ -13,6 +13,7 @@ from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.describe import describe_model
 from cutpoint.detector.describe_queries import describe_queries, pairs_floor
 from cutpoint.detector.kinds import open_cuts, open_halves
+from cutpoint.detector.queries import QueryCuts, QueryHalves
 from cutpoint.detector.trace import trace_model
 from cutpoint.errors import UserError
 from cutpoint.predict.runtime import Session
@@ -23,6 +24,10 @@ from cutpoint.records.image import Geometry
 from cutpoint.records.model import read_spec
 
 CONFIG = "mmdet::deformable_detr/deformable-detr-refine_r50_16xb2-50e_coco.py"
+SELECTING = {
+    "two_stage": "mmdet::deformable_detr/deformable-detr-refine-twostage_r50_16xb2-50e_coco.py",
+    "dino": "mmdet::dino/dino-4scale_r50_8xb2-12e_coco.py",
+}
 SIDES = (96, 128)  # of the network input
 CLIPS = ((96, 128), (77, 101))
 SCALE = (0.5, 0.45)  # x, y
@@ -185,3 +190,32 @@ def test_e2e_gives_mmdets_detections(batch, files):
         np.testing.assert_array_equal(ours["labels"][image], theirs.labels)
         np.testing.assert_allclose(ours["scores"][image], theirs.scores, atol=1e-5)
         np.testing.assert_allclose(ours["boxes"][image], theirs.bboxes, atol=0.01)
+
+
+@pytest.mark.parametrize("form", SELECTING)
+def test_priors_are_the_cells_that_mmdet_chooses(form, batch):
+    torch.manual_seed(0)
+    config = load_config(SELECTING[form])
+    model = config.model
+    model.num_queries = 30
+    model.backbone.depth, model.backbone.base_channels = 18, 8
+    model.neck.in_channels = [16, 32, 64]
+    for part in (model.encoder, model.decoder):
+        part.num_layers = 1
+    detector = build_detector(config, None)
+    chooser = detector.bbox_head.cls_branches[1]
+    chooser.weight.normal_()
+    seen = []
+    chooser.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    head = describe_queries(detector, None)
+    assert head.selected
+    assert head.raw_names == ("logits", "cxcywh", "priors")
+    with torch.no_grad():
+        mine = QueryCuts(detector, head).named(batch.images.numpy(), batch.sizes)
+        halves = QueryHalves(detector, head)
+        logits, boxes = halves.first({"inputs": batch.images, "data_samples": batch.samples})
+    scores = seen[1][..., 0] if form == "two_stage" else seen[1].amax(-1)
+    np.testing.assert_array_equal(mine["priors"], scores.topk(30)[1])
+    assert mine["priors"].max() > 30
+    np.testing.assert_allclose(mine["logits"], logits[-1], atol=1e-4)
+    np.testing.assert_allclose(mine["cxcywh"], boxes[-1], atol=1e-5)
