@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from zoo_support import section
+
 HEADER = ["model", "cut", "candidates", "detections", "matched", "ties", "score", "box px", "tensor", "s"]
 # The title of each kind's section, in the order of the page.
 KINDS = {"dense": "Dense heads", "rois": "Two-stage detectors", "queries": "Query detectors"}
@@ -107,5 +109,7 @@ differences are the largest of all images.
 if __name__ == "__main__":
     folder, target = Path(sys.argv[1]), sys.argv[2]
     page = text(folder, target)
+    if target == "heads":
+        page += f"\n{section()}"
     (Path("docs") / f"{target}.md").write_text(page)
     print(page)

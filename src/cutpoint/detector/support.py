@@ -39,7 +39,7 @@ class Slot:
 SLOTS = (
     Slot("detector", "", frozenset(tables.DETECTORS), tables.REFUSED_DETECTORS),
     Slot("head", "bbox_head", frozenset(HEADS) | tables.QUERY_HEADS, tables.REFUSED_HEADS),
-    Slot("box coder", "bbox_head.bbox_coder", tables.DENSE_CODERS, tables.REFUSED_BOX_CODERS),
+    Slot("box coder", "bbox_head.bbox_coder", tables.DENSE_CODERS, tables.REFUSED_DENSE_CODERS),
     Slot("RPN", "rpn_head", tables.RPN_HEADS, tables.REFUSED_RPN_HEADS),
     Slot("RoI head", "roi_head", tables.ROI_HEADS, tables.REFUSED_ROI_HEADS),
     Slot("box head", "roi_head.bbox_head", tables.BOX_HEADS, tables.REFUSED_BOX_HEADS),

@@ -124,6 +124,8 @@ REFUSED_HEADS = {
     "YOLACTProtonet": _MASKS,
 }
 
+_LEGACY = "it counts a pixel more in each box than mmdet does since version 2"
+REFUSED_DENSE_CODERS = {"LegacyDeltaXYWHBBoxCoder": _LEGACY}
 DENSE_CODERS = frozenset(
     {
         "BucketingBBoxCoder",
@@ -192,7 +194,7 @@ REFUSED_ROI_LAYERS = {
 BOX_CODERS = frozenset({"DeltaXYWHBBoxCoder"})
 REFUSED_BOX_CODERS = {
     "BucketingBBoxCoder": REFUSED_BOX_HEADS["SABLHead"],
-    "LegacyDeltaXYWHBBoxCoder": "it counts a pixel more in each box than mmdet does since version 2",
+    "LegacyDeltaXYWHBBoxCoder": _LEGACY,
     "TBLRBBoxCoder": "it does not refine a proposal",
 }
 
