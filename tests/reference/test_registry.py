@@ -2,8 +2,10 @@
 
 import copy
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
 from mmengine.config import Config, ConfigDict
@@ -14,6 +16,7 @@ from cutpoint.detector.describe import read_head
 from cutpoint.detector.support import SLOTS, find_refusal
 from cutpoint.errors import UserError
 
+ROOT = Path(__file__).parents[2]
 # The folders of mmdet/models whose classes may stand in a slot.
 FOLDERS = {
     "detector": ("detectors", "mot", "vis", "reid"),
@@ -58,6 +61,13 @@ def test_each_shipped_config_is_served_or_refused_by_the_name_of_a_part(zoo):
     page = section()
     assert f"| all | {len(zoo)} |" in page
     assert page.count("\n- ") == len({reason for reason in reasons.values() if reason})
+
+
+def test_cutpoints_own_zoo_is_served(zoo):
+    models = yaml.safe_load((ROOT / "config/zoo.yaml").read_text())["models"].values()
+    names = [model["config"].removeprefix("mmdet::") for model in models]
+    assert len(names) > 50
+    assert {name: why_not(zoo[name]) for name in names} == dict.fromkeys(names)
 
 
 def test_what_the_tables_serve_can_be_described(zoo):
