@@ -53,7 +53,8 @@ def trace_model(
         out: ONNX file to write; input ``images`` ``(B, 3, H, W)`` float32, and ``image_sizes`` for heads that
             take them.
         opset: 18 to 22.
-        exporter: ``dynamo``, or torch's older ``torchscript``: opset 18 to 20, no deformable convolution.
+        exporter: ``dynamo``, or torch's older ``torchscript``: opset 18 to 20, no deformable convolution
+            and no two-stage detector.
 
     Raises:
         UserError: a static shape is not a multiple of the model's divisor, the exporter does not write the
@@ -69,6 +70,10 @@ def trace_model(
         raise UserError(
             f"opset {opset}: ONNX Runtime has no RoiAlign of it, which {head.head} needs; use opset "
             f"{ROI_ALIGN_LAST} or older"
+        )
+    if isinstance(head, RoiHead) and exporter == "torchscript":
+        raise UserError(
+            f"exporter torchscript: it writes neither the RoIAlign nor the NMS inside {head.head}; use dynamo"
         )
     detector = build_detector(load_config(config), checkpoint)
     cuts = kind.cuts(detector, head).eval()

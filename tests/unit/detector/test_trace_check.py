@@ -149,12 +149,14 @@ def test_the_older_exporter_is_read_by_its_outputs(run):
         run(lambda x, images: x.reshape(2, 4, -1, 8), exporter="torchscript")
 
 
-def test_roi_align_of_an_opset_that_onnx_runtime_lacks_is_refused_before_anything_is_built(run, monkeypatch):
+def test_a_file_that_cannot_have_roi_align_is_refused_before_anything_is_built(run, monkeypatch):
     def build(config, checkpoint):
         raise AssertionError("built")
 
     monkeypatch.setattr(trace, "build_detector", build)
     with pytest.raises(UserError, match=r"^opset 22: ONNX Runtime has no RoiAlign .* Shared2FC.*opset 21"):
         run(head=roi_head(), opset=22)
+    with pytest.raises(UserError, match=r"^exporter torchscript: .* RoIAlign .*Shared2FC.*; use dynamo"):
+        run(head=roi_head(), exporter="torchscript")
     with pytest.raises(AssertionError, match="built"):
         run(head=roi_head(), opset=21)
