@@ -1,16 +1,20 @@
 """What only a GPU can show: the same detector there, proof of where it ran, and copies as stages."""
 
+import cv2
 import numpy as np
 import pytest
 from conftest import MODEL
 from imported import columns, detections, maps, write_imported
 
+from cutpoint.detector.tolerance import TOLERANCES
+from cutpoint.detector.verify_tensors import TensorComparison
 from cutpoint.files import read_json
 from cutpoint.latency.coordinator import time_variants
 from cutpoint.latency.statistics import summarize_latency
 from cutpoint.latency.watch import gpu_states
 from cutpoint.latency.worker import Opened, open_variant, time_images
 from cutpoint.matching import find_overlaps, pair_overlaps
+from cutpoint.predict.pictures import Picture
 from cutpoint.predict.pinned import cuda_pool
 from cutpoint.predict.pipeline import OnnxPipeline
 from cutpoint.predict.postprocess import postprocess
@@ -86,6 +90,88 @@ def test_detections_on_the_gpu_are_the_cpus(demo, tmp_path, cut):
     assert len(found["cpu"]) > 500
     pairs = pair_overlaps(find_overlaps(found["cpu"], found["cuda"]), 0.99)
     assert 2 * len(pairs) >= 0.998 * (len(found["cpu"]) + len(found["cuda"]))
+
+
+@pytest.mark.parametrize("cut", ["raw", "decoded"])
+def test_proposals_and_queries_are_the_cpus_by_the_place_they_come_from(other_kind, cut):
+    images = read_json(other_kind / "manifest.json")["images"][:3]
+    expected, session = outputs(other_kind / f"{cut}.onnx", "cpu", images)
+    found, _ = outputs(other_kind / f"{cut}.onnx", "cuda", images)
+    comparison = TensorComparison(session, TOLERANCES["fp32"])
+    for one, other in zip(expected, found, strict=True):
+        comparison.add(one, other, [Picture("", "an image")])
+    assert comparison.agreement >= 0.98
+    # the contents of DINO's queries belong to ranks, which a GPU swaps as PyTorch does
+    ranked = other_kind.name == "dino"
+    unmoved = TensorComparison(session, TOLERANCES["fp32"]) if session.spec.head.selected else None
+    if unmoved:
+        unmoved.add(expected[0], expected[0], [Picture("", "an image")])
+    for check in comparison.checks(list(expected[0]), unmoved):
+        assert check.passed or ranked, check
+
+
+def test_what_depends_on_values_is_not_replayed(other_kind):
+    images = read_json(other_kind / "manifest.json")["images"][:1]
+    session = Session(other_kind / "fixed.onnx", "cuda")
+    pipeline = OnnxPipeline(session)
+    (image,) = images
+    feeds = pipeline.feeds(*_fitted(pipeline, image["path"]))
+    first, second = session.run(feeds), session.run(feeds)
+    if other_kind.name == "faster_rcnn":
+        assert not session.cuda_graph
+    for name, value in first.items():
+        np.testing.assert_array_equal(second[name], value, err_msg=name)
+
+
+def _fitted(pipeline, path):
+    """An image of the fixed sides and its geometry."""
+    return pipeline.prepare(cv2.resize(pipeline.decode(path), (320, 320)))
+
+
+def test_half_precision_of_other_kinds_runs_on_the_gpu(other_kind):
+    images = read_json(other_kind / "manifest.json")["images"][:2]
+    expected, _ = outputs(other_kind / "raw.onnx", "cuda", images)
+    found, session = outputs(other_kind / "half.onnx", "cuda", images)
+    assert session.precision == "fp16"
+    comparison = TensorComparison(session, TOLERANCES["fp16"])
+    for one, other in zip(expected, found, strict=True):
+        comparison.add(one, other, [Picture("", "an image")])
+    assert comparison.agreement >= 0.95
+
+
+def test_every_kind_is_timed_on_the_gpu(other_kind, tmp_path):
+    model = read_json(other_kind / "model.json")
+    jobs = [
+        {"variant": name, "runtime": runtime, "cut": cut, "provider": "cuda", "tf32": False}
+        | {"model": file and str(other_kind / file), "spec": str(other_kind / "spec.json"), "input": "mmdet"}
+        | {"imports": [], "by_hand": cut != "e2e", **model}
+        for name, runtime, cut, file in (
+            ("pytorch", "pytorch", "e2e", None),
+            ("raw", "onnxruntime", "raw", "raw.onnx"),
+            ("e2e", "onnxruntime", "e2e", "e2e.onnx"),
+        )
+    ]
+    samples = str(tmp_path / "samples.parquet")
+    time_variants(
+        jobs=jobs,
+        recipes={job["variant"]: {"recipe": "mmdet3", "recipe_text": "mmdet3"} for job in jobs},
+        manifest=str(other_kind / "manifest.json"),
+        images=3,
+        min_seconds=0.5,
+        min_runs=6,
+        threads=None,
+        batch=1,
+        throughput=True,
+        out=samples,
+    )
+    for job in jobs:
+        out = tmp_path / "latency.json"
+        summarize_latency(samples=samples, variant=job["variant"], reference="raw", out=str(out))
+        found = read_json(out)
+        assert found["provider_got"] == "cuda"
+        assert found["throughput"]["images_per_s"] > 0
+        if job["runtime"] == "onnxruntime":
+            assert found["node_placement"]["nodes"]["CUDAExecutionProvider"] > 100
 
 
 def test_latency_says_where_it_ran_and_what_copies_cost(demo, tmp_path):

@@ -38,8 +38,11 @@ class Tolerance:
         return self if self.absolute is None else replace(self, absolute=self.absolute * factor)
 
     def least(self, own: float) -> float:
-        """The least ``agreement`` if PyTorch's own is ``own``: ``OWN`` times as many may be missing."""
-        return min(self.agreement, max(0.0, 1 - OWN * (1 - own)))
+        """The least ``agreement`` if PyTorch's own is ``own``: ``OWN`` times as many may be missing.
+
+        Where PyTorch itself agrees on few, a file must agree on at least an ``OWN``-th of those.
+        """
+        return min(self.agreement, max(own / OWN, 1 - OWN * (1 - own)))
 
 
 # How much more than PyTorch's own movement a file's may be: both are samples of the same few swaps.

@@ -104,6 +104,11 @@ def test_pytorchs_own_places_are_the_measure_of_a_files():
     assert not judge(theirs, ours, moved=moved)["priors"].passed
 
 
+@pytest.mark.parametrize(("own", "least"), [(1, 0.98), (0.995, 0.98), (0.97, 0.94), (0.42, 0.21)])
+def test_a_file_must_agree_nearly_as_much_as_pytorch_with_itself(own, least):
+    assert FP32.least(own) == pytest.approx(least)
+
+
 def test_padding_rows_are_no_rows():
     theirs = outputs(live=30)
     ours = {name: value.copy() for name, value in theirs.items()}
