@@ -54,19 +54,56 @@ def atss_r50(folder: Path, height: int, width: int, candidates: int = 800) -> De
     sys.path.insert(0, str(ROOT / "tests" / "heads"))
     import zoo_models
 
-    (folder / "images").mkdir(parents=True)
-    zoo_models.SIZES = ((height, width),) * 3
-    zoo_models.SIDES = (min(height, width), max(height, width))
-    images = zoo_models.noise_images(folder / "images")
+    images = _draw_images(folder, height, width)
     config, checkpoint = zoo_models.build_zoo_model("atss", False, images, folder, candidates)
-    for path in map(Path, images):
-        cv2.imwrite(str(path.with_suffix(".jpg")), cv2.imread(str(path)), [cv2.IMWRITE_JPEG_QUALITY, 90])
-        path.unlink()
+    _compress(images)
     # the test bed's short top-k and cap are for small images
     changed = Config.fromfile(config)
     changed.model.test_cfg.nms_pre, changed.model.test_cfg.max_per_img = 1000, 100
     changed.dump(config)
     return Detector(config, checkpoint, folder / "images")
+
+
+def faster_rcnn_r50(folder: Path, height: int, width: int) -> Detector:
+    """Faster R-CNN R50 with its zoo config (1000 proposals) and drawn weights; arguments as ``atss_r50``."""
+    sys.path.insert(0, str(ROOT / "tests" / "heads"))
+    import roi_models
+
+    images = _draw_images(folder, height, width)
+    config, checkpoint = roi_models.build_roi_model("faster_rcnn", False, images, folder)
+    _compress(images)
+    changed = Config.fromfile(config)
+    changed.model.test_cfg.rpn.nms_pre = changed.model.test_cfg.rpn.max_per_img = 1000
+    changed.dump(config)
+    return Detector(config, checkpoint, folder / "images")
+
+
+def deformable_detr_r50(folder: Path, height: int, width: int) -> Detector:
+    """Deformable DETR R50 with its zoo config and drawn weights; arguments as ``atss_r50``."""
+    sys.path.insert(0, str(ROOT / "tests" / "heads"))
+    import query_models
+
+    images = _draw_images(folder, height, width)
+    config, checkpoint = query_models.build_query_model("deformable_detr", False, images, folder)
+    _compress(images)
+    return Detector(config, checkpoint, folder / "images")
+
+
+def _draw_images(folder: Path, height: int, width: int) -> list[str]:
+    """PNG files of noise with the statistics of photographs, and the sides that configs are limited to."""
+    import zoo_models
+
+    (folder / "images").mkdir(parents=True)
+    zoo_models.SIZES = ((height, width),) * 3
+    zoo_models.SIDES = (min(height, width), max(height, width))
+    return zoo_models.noise_images(folder / "images")
+
+
+def _compress(images: list[str]) -> None:
+    """JPEG files in place of the PNG files."""
+    for path in map(Path, images):
+        cv2.imwrite(str(path.with_suffix(".jpg")), cv2.imread(str(path)), [cv2.IMWRITE_JPEG_QUALITY, 90])
+        path.unlink()
 
 
 def write_export(*, cut: str, **files: str) -> None:

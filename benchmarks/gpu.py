@@ -1,6 +1,6 @@
-"""Latency on a GPU: every cut and precision of ATSS-R50 at 800x1333 and of two small detectors, and mmdet.
+"""Latency on a GPU: every cut and precision of R50 detectors of each kind and of two small ones, and mmdet.
 
-Run: ``python benchmarks/gpu.py`` on a machine with a CUDA device (under 8 minutes)
+Run: ``python benchmarks/gpu.py`` on a machine with a CUDA device
 """
 
 import argparse
@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from bench import write_results
-from detectors import SMALL_ATSS, YOLOX_NANO, Detector, atss_r50, export, latency_job, write_export
+from detectors import (
+    SMALL_ATSS,
+    YOLOX_NANO,
+    Detector,
+    atss_r50,
+    deformable_detr_r50,
+    export,
+    faster_rcnn_r50,
+    latency_job,
+    write_export,
+)
 from latency import candidates
 
 from cutpoint.errors import UserError
@@ -23,9 +33,9 @@ from cutpoint.records.latency import COPIES, STAGES, read_latency
 CUTS = ("raw", "decoded", "e2e")
 NOTES = """
 Medians of one run in which all variants of a detector take turns; image file to final boxes. `pytorch` is
-mmdet's own pipeline and `predict`. fp32 is without tf32 unless the variant says so. ATSS-R50 has its zoo
-config and drawn weights; `candidates`: pairs above the score threshold, mean over the images. `images/s`:
-several images overlapped.
+mmdet's own pipeline and `predict`. fp32 is without tf32 unless the variant says so. R50 detectors have their
+zoo configs and drawn weights; `candidates`: pairs above the floor, mean over the images. `images/s`: several
+images overlapped.
 """
 
 
@@ -118,8 +128,14 @@ def main() -> None:
         return
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
-        large = atss_r50(Path(temporary) / "drawn", 800, 1333)
-        rows += measure("ATSS-R50 800x1333", large, Path(temporary) / "large", arguments.seconds)
+        for name, draw in (
+            ("ATSS-R50", atss_r50),
+            ("Faster R-CNN R50", faster_rcnn_r50),
+            ("Deformable DETR R50", deformable_detr_r50),
+        ):
+            folder = Path(temporary) / name.replace(" ", "-")
+            large = draw(folder / "drawn", 800, 1333)
+            rows += measure(f"{name} 800x1333", large, folder / "large", arguments.seconds)
         rows += measure("small ATSS 320", SMALL_ATSS, Path(temporary) / "small", arguments.seconds)
         if Path(YOLOX_NANO.checkpoint).is_file():
             rows += measure("YOLOX-nano 416", YOLOX_NANO, Path(temporary) / "yolox", arguments.seconds)
