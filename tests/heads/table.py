@@ -61,6 +61,7 @@ def text(folder: Path, target: str) -> str:
         slowest=max(traces, default=0),
         sections=sections(rows),
         ties="\n".join(ties) or "None.",
+        configs=f"\n{section()}" if target == "heads" else "",
     )
 
 
@@ -103,7 +104,7 @@ differences are the largest of all images.
 ## Ties
 
 {ties}
-"""
+{configs}"""
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 The results stay the same; a test compares each with mmdet's own.
 """
 
+import functools
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from mmcv.cnn.bricks import Conv2dAdaptivePadding
 from mmcv.ops import CARAFEPack
 from mmdet.models.backbones.swin import ShiftWindowMSA
 from mmdet.models.layers.transformer.utils import AdaptivePadding, PatchMerging
+from mmdet.models.necks import BFP, FPN_CARAFE
 from mmdet.models.necks.dyhead import DyDCNv2, DyHeadBlock
 from torch import Tensor, nn
 from torch.nn import functional
@@ -31,7 +33,9 @@ def apply(detector: nn.Module) -> None:
       for minutes. Cells that do not overlap are a reshape.
     - ``AdaptivePadding`` and ``Conv2dAdaptivePadding`` round a quotient of floats up and pad if it is needed.
       The exporter reasons for minutes about each of them. Whole numbers give the same padding.
-
+    - ``BFP`` pools to another level's size, for which ONNX has no operator; gathering the cells of each
+      window is the same. ``FPN_CARAFE`` compares the sizes of levels, so the file has one branch; cutting
+      always is the same.
     - ``CARAFEPack`` needs an operator that mmcv has for CUDA only.
     - ``DyHeadBlock`` gives its coarser map the offsets of a finer one. What mmcv's operator then reads is
       stated in the graph.
@@ -45,6 +49,8 @@ def apply(detector: nn.Module) -> None:
             module.forward = types.MethodType(forward, module)
         elif isinstance(module, PatchMerging) and _is_apart(module.sampler):
             module.sampler.forward = types.MethodType(_gather_apart, module.sampler)
+        elif isinstance(module, FPN_CARAFE):
+            module.tensor_add = types.MethodType(_add_cut, module)
         elif isinstance(module, CARAFEPack):
             module.feature_reassemble = types.MethodType(_reassemble, module)
         elif isinstance(module, DyHeadBlock):
@@ -71,9 +77,7 @@ def _attend_in_windows(self: ShiftWindowMSA, query: Tensor, hw_shape: tuple[int,
     cells = cells.reshape(batch, rows * size, columns * size, channels)
     if shift > 0:
         cells = torch.roll(cells, (shift, shift), (1, 2))
-    for dimension, side in enumerate(hw_shape, start=1):
-        cells = cells.index_select(dimension, torch.arange(side, device=cells.device))
-    out: Tensor = self.drop(cells.reshape(batch, height * width, channels))
+    out: Tensor = self.drop(_cut(cells, hw_shape, 1).reshape(batch, height * width, channels))
     return out
 
 
@@ -146,6 +150,54 @@ def _around(height: int, width: int) -> list[int]:
     return [width // 2, width - width // 2, height // 2, height - height // 2]
 
 
+def _balance(self: BFP, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """``BFP.forward``, mmdet/models/necks/bfp.py."""
+    refined = self.refine_level
+    size = inputs[refined].shape[2:]
+    gathered = [
+        _pool(level, size, 2 ** (refined - i)) if i < refined else functional.interpolate(level, size=size)
+        for i, level in enumerate(inputs)
+    ]
+    mean: Any = sum(gathered) / len(gathered)
+    if self.refine_type is not None:
+        mean = self.refine(mean)
+    outs = []
+    for i, level in enumerate(inputs):
+        own = level.shape[2:]
+        part = functional.interpolate(mean, size=own) if i < refined else _pool(mean, own, 2 ** (i - refined))
+        outs.append(part + level)
+    return tuple(outs)
+
+
+def _pool(features: Tensor, size: Sequence[int], factor: int) -> Tensor:
+    """``adaptive_max_pool2d`` to a size that is smaller by ``factor`` or less."""
+    for dimension, cells in enumerate(size, start=2):
+        length, place = features.shape[dimension], torch.arange(cells, device=features.device)
+        first = torch.div(place * length, cells, rounding_mode="floor")
+        last = torch.div((place + 1) * length + cells - 1, cells, rounding_mode="floor") - 1
+        # a window that does not begin at a whole cell has one cell more
+        windows = [
+            features.index_select(dimension, torch.minimum(first + i, last)) for i in range(factor + 1)
+        ]
+        features = functools.reduce(torch.maximum, windows)
+    return features
+
+
+def _add_cut(self: FPN_CARAFE, level: Tensor, coarser: Tensor) -> Tensor:
+    """``FPN_CARAFE.tensor_add``, mmdet/models/necks/fpn_carafe.py."""
+    return level + _cut(coarser, level.shape[2:], 2)
+
+
+def _cut(values: Tensor, size: Sequence[int], first: int) -> Tensor:
+    """The cells of the first rows and columns; ``first`` is the dimension of the rows.
+
+    By index: the exporter would compare the sizes of a slice.
+    """
+    for dimension, side in enumerate(size, start=first):
+        values = values.index_select(dimension, torch.arange(side, device=values.device))
+    return values
+
+
 def _reassemble(self: CARAFEPack, features: Tensor, mask: Tensor) -> Tensor:
     """``CARAFEPack.feature_reassemble``: each output cell is a weighted sum of the cells around its source.
 
@@ -180,8 +232,9 @@ def _convolve_coarser(self: DyDCNv2, features: Tensor, offset: Tensor, mask: Ten
     return out
 
 
-FORWARDS: dict[type[nn.Module], Callable[..., Tensor]] = {
+FORWARDS: dict[type[nn.Module], Callable[..., Any]] = {
     ShiftWindowMSA: _attend_in_windows,
     AdaptivePadding: _pad,
+    BFP: _balance,
     Conv2dAdaptivePadding: _pad_and_convolve,
 }

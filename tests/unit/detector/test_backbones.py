@@ -6,6 +6,8 @@ import torch
 from torch import nn
 
 from cutpoint.detector.backbones import (
+    BFP,
+    FPN_CARAFE,
     AdaptivePadding,
     CARAFEPack,
     Conv2dAdaptivePadding,
@@ -68,6 +70,23 @@ def test_convolution_with_adaptive_padding(sides, kernel, stride):
     theirs, ours = both(layer, torch.randn(2, 4, *sides))
     assert ours.shape[-2:] == tuple(-(-side // stride) for side in sides)
     assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("sides", [(40, 24), (38, 50)])
+def test_balanced_pyramid(sides):
+    torch.manual_seed(0)
+    levels = [torch.randn(2, 8, *(-(-side // 2**i) for side in sides)) for i in range(5)]
+    theirs, ours = both(BFP(8, 5, refine_level=2, refine_type=None), levels)
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize("sides", [(8, 6), (7, 5)])
+def test_carafe_pyramid_cuts_the_coarser_level(sides):
+    neck = FPN_CARAFE([4, 4], 4, 2, upsample_cfg={"type": "nearest"})
+    level, coarser = torch.randn(1, 4, *sides), torch.randn(1, 4, 8, 6)
+    theirs = neck.tensor_add(level, coarser)
+    apply(nn.Sequential(neck))
+    assert torch.equal(neck.tensor_add(level, coarser), theirs)
 
 
 @pytest.mark.parametrize("groups", [1, 2])

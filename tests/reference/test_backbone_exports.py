@@ -1,0 +1,57 @@
+"""Swin's shifted windows and merged patches, exported once, at sizes that need other windows and paddings."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from cutpoint.detector.backbones import PatchMerging, ShiftWindowMSA, apply
+
+
+class Stage(nn.Module):
+    """One block with shifted windows, and the merging behind it, on maps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = ShiftWindowMSA(8, 2, window_size=7, shift_size=3)
+        self.merging = PatchMerging(8, 8)
+
+    def forward(self, images):
+        sides = images.shape[-2:]
+        cells = self.attention(images.flatten(2).transpose(1, 2), sides)
+        merged, sides = self.merging(cells, sides)
+        return merged.transpose(1, 2).reshape(images.shape[0], 8, *sides)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """The stage as mmdet has it, and a session of the patched one's file."""
+    torch.manual_seed(0)
+    stage = Stage().eval().requires_grad_(False)
+    patched = Stage().eval().requires_grad_(False)
+    patched.load_state_dict(stage.state_dict())
+    apply(patched)
+    batch, height, width = (torch.export.Dim(name) for name in ("batch", "height", "width"))
+    program = torch.onnx.export(
+        patched,
+        (torch.zeros(2, 8, 48, 64),),
+        input_names=["images"],
+        dynamic_shapes={"images": {0: batch, 2: 4 * height, 3: 4 * width}},
+        opset_version=20,
+        dynamo=True,
+        verbose=False,
+    )
+    file = str(tmp_path_factory.mktemp("swin") / "stage.onnx")
+    program.save(file)
+    return stage, onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 48, 64), (1, 8, 40, 52), (3, 8, 56, 28), (1, 8, 12, 100)])
+def test_one_file_serves_every_size(both, shape):
+    stage, session = both
+    images = torch.randn(*shape, generator=torch.Generator().manual_seed(1))
+    (found,) = session.run(None, {"images": images.numpy()})
+    expected = stage(images).numpy()
+    assert expected.std() > 0.1
+    np.testing.assert_allclose(found, expected, atol=1e-5)
