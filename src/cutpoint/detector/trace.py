@@ -18,7 +18,14 @@ from cutpoint.detector import operators
 from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.kinds import find_kind
-from cutpoint.detector.trace_check import Sides, check_sides, find_conditions, find_violated, recording
+from cutpoint.detector.trace_check import (
+    Sides,
+    check_sides,
+    check_whole,
+    find_conditions,
+    find_violated,
+    recording,
+)
 from cutpoint.errors import UserError
 from cutpoint.files import replacing
 from cutpoint.records.head import DenseHead, HeadSpec, RoiHead
@@ -102,6 +109,7 @@ def trace_model(
         )
     if opset < DEFORMABLE_OPSET and any(node.op_type == "DeformConv" for node in model.graph):
         raise UserError(f"opset {opset}: deformable convolutions need {DEFORMABLE_OPSET} or later")
+    check_whole(model, exporter)
     passes.ClearMetadataAndDocStringPass()(model)
     with replacing(out) as temporary:
         ir.save(model, temporary)

@@ -139,6 +139,22 @@ def check_sides(model: ir.Model, wanted: Mapping[str, Sides], exporter: str) -> 
             )
 
 
+def check_whole(model: ir.Model, exporter: str) -> None:
+    """Check that every tensor that a node reads is in the graph: the exporter's optimiser has lost constants.
+
+    Raises:
+        UserError: one is not.
+    """
+    given = {value.name for value in model.graph.inputs} | set(model.graph.initializers)
+    for node in model.graph:
+        for value in node.inputs:
+            if value is not None and value.producer() is None and value.name not in given:
+                raise UserError(
+                    f"exporter {exporter}: node {node.name} reads {value.name}, which is not in the "
+                    "graph; this is an error of the exporter. Use another one (`exporter`)"
+                )
+
+
 def _holds(condition: Condition, values: Sequence[int]) -> bool | None:
     """Whether a condition holds for batch, height and width; null if it depends on something else too."""
     known = {}

@@ -1,6 +1,7 @@
 """A graph that fits its example only is refused: sides that the exporter bakes in, branches that it drops."""
 
 import numpy as np
+import onnx_ir as ir
 import onnxruntime
 import pytest
 import torch
@@ -10,6 +11,7 @@ from cutpoint.detector import trace
 from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.dense import DenseHalves
 from cutpoint.detector.kinds import KINDS, Kind
+from cutpoint.detector.trace_check import check_whole
 from cutpoint.errors import UserError
 from cutpoint.records.head import QueryHead, RoiHead
 from cutpoint.records.model import ModelSpec, write_spec
@@ -160,3 +162,12 @@ def test_a_file_that_cannot_have_roi_align_is_refused_before_anything_is_built(r
         run(head=roi_head(), exporter="torchscript")
     with pytest.raises(AssertionError, match="built"):
         run(head=roi_head(), opset=21)
+
+
+def test_a_constant_that_the_exporter_loses_is_named(run):
+    model = ir.load(run())
+    check_whole(model, "dynamo")
+    node = next(node for node in model.graph if node.op_type == "Conv")
+    node.replace_input_with(1, ir.Value(name="lost"))
+    with pytest.raises(UserError, match=rf"^exporter dynamo: node {node.name} reads lost, which is not in"):
+        check_whole(model, "dynamo")
