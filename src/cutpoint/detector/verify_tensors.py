@@ -85,23 +85,37 @@ class TensorComparison:
         return self._tolerance.scaled(FRACTIONS.get(name, 1.0))
 
     def _pair(self, theirs: Named, ours: Named) -> tuple[Named, Named]:
-        """The rows of the same image and place, one after the other."""
+        """The rows of the same image and place, and then those that are alike, one after the other."""
         left, right = list[tuple[int, int]](), list[tuple[int, int]]()
+        named = [name for name in theirs if name not in (PLACES, COUNT)]
         for image, places in enumerate(zip(theirs[PLACES], ours[PLACES], strict=True)):
             known = [np.flatnonzero(side >= 0) for side in places]
             shared = np.intersect1d(places[0][known[0]], places[1][known[1]], return_indices=True)[1:]
             for rows, real, found in zip((left, right), known, shared, strict=True):
                 rows += [(image, row) for row in real[found].tolist()]
+            # cells of padding are all alike, and of equal scores each runtime takes others
+            rest = (np.delete(real, found).tolist() for real, found in zip(known, shared, strict=True))
+            for one, other in zip(*rest, strict=False):
+                if all(self._is_same(n, theirs[n][image, one], ours[n][image, other]) for n in named):
+                    left.append((image, one))
+                    right.append((image, other))
             self._rows += len(known[0]) + len(known[1])
             self._miscounted |= COUNT in ours and int(ours[COUNT][image]) != len(known[1])
         self._paired += len(left) + len(right)
-        named = [name for name in theirs if name not in (PLACES, COUNT)]
         sides = ((theirs, left), (ours, right))
         one, other = (
             {name: side[name][tuple(np.array(rows, int).reshape(-1, 2).T)] for name in named}
             for side, rows in sides
         )
         return one, other
+
+    def _is_same(self, name: str, theirs: np.ndarray, ours: np.ndarray) -> bool:
+        """Whether a row's values are within the tolerance."""
+        tolerance = self._of(name)
+        if tolerance.absolute is None or tolerance.relative is None:
+            return False
+        limit = tolerance.absolute + tolerance.relative * np.abs(theirs).max()
+        return bool((np.abs(ours - theirs) <= limit).all())
 
     def _check_places(self, own: "TensorComparison") -> TensorCheck:
         least = self._tolerance.least(own.agreement)

@@ -86,21 +86,33 @@ def test_places_of_one_side_only_are_counted_and_not_compared():
     assert found["priors"].agreement == 1 - 1 / (BATCH * ROWS)
     assert all(check.passed for check in found.values())
     ours["priors"][0, :5] = np.arange(5000, 5005)
+    ours["logits"][0, :5] += 9
     found = judge(theirs, ours)
     assert not found["priors"].passed
     assert found["priors"].reason == "only 93.8% of the rows have a partner"
     assert found["priors"].tolerance == "98.0% of the rows have a partner"
 
 
+def test_cells_that_are_alike_are_the_same_whichever_a_runtime_takes():
+    theirs, ours = outputs(), outputs()
+    ours["priors"][0, 30:] = np.arange(5000, 5000 + ROWS - 30)
+    found = judge(theirs, ours)
+    assert all(check.passed for check in found.values())
+    assert found["priors"].agreement == 1
+
+
 def test_pytorchs_own_places_are_the_measure_of_a_files():
     theirs, ours, moved = outputs(), outputs(), outputs()
     ours["priors"][0, :5] = np.arange(5000, 5005)
+    ours["logits"][0, :5] += 9
     moved["priors"][1, :3] = np.arange(6000, 6003)
+    moved["logits"][1, :3] += 9
     found = judge(theirs, ours, moved=moved)["priors"]
     assert found.passed
     assert found.torch_agreement == 1 - 3 / (BATCH * ROWS)
     assert found.tolerance == "92.5% of the rows have a partner"
     ours["priors"][0, :7] = np.arange(5000, 5007)
+    ours["logits"][0, :7] += 9
     assert not judge(theirs, ours, moved=moved)["priors"].passed
 
 
@@ -123,12 +135,14 @@ def test_padding_rows_are_no_rows():
 def test_a_place_that_a_file_gives_twice_counts_once():
     theirs, ours = outputs(), outputs()
     ours["priors"][0, :6] = ours["priors"][0, 0]
+    ours["logits"][0, :6] = ours["logits"][0, 0]
     assert not judge(theirs, ours)["priors"].passed
 
 
 def test_without_a_common_place_nothing_passes():
     theirs, ours = outputs(), outputs()
     ours["priors"] = ours["priors"] + 5000
+    ours["logits"] = ours["logits"] + 9
     found = judge(theirs, ours)
     assert {name for name, check in found.items() if check.passed} == {"proposal_count"}
     assert found["logits"].reason == "no row has a partner"
