@@ -5,7 +5,7 @@ import logging
 import math
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -19,6 +19,7 @@ from cutpoint.detector.build import build_detector, load_config
 from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.kinds import find_kind
 from cutpoint.detector.trace_check import (
+    Condition,
     Sides,
     check_sides,
     check_whole,
@@ -135,8 +136,9 @@ def _by_dynamo(
             dynamo=True,
             verbose=False,
         )
-    violated = find_violated(find_conditions(captured[-1]), multiple) if multiple else None
-    if violated:
+    conditions = find_conditions(captured[-1]) if multiple else []
+    violated = find_violated(conditions, multiple) if multiple else None
+    if violated and not _fails_itself(cuts, conditions):
         raise UserError(
             f"exporter dynamo: the model's code takes another branch where {violated} does not hold, and the "
             "file would have one branch only. Use `shape: [height, width]`, a static shape"
@@ -203,6 +205,24 @@ def _example_size(head: HeadSpec, divisor: int) -> tuple[int, int]:
     coarsest = max(multiple, *(side for stride in strides for side in stride))
     height, width = (math.ceil(cells * coarsest / multiple) * multiple for cells in (3, 4))
     return height, width
+
+
+def _fails_itself(cuts: Cuts[Any], conditions: Sequence[Condition]) -> bool:
+    """Whether conditions hold on the sizes that the model takes, and it fails on the others as its file does.
+
+    RTMDet's neck joins maps of neighbouring levels: sides are multiples of the coarsest stride, although its
+    data preprocessor does not say so.
+    """
+    if not isinstance(cuts.spec, DenseHead):
+        return False
+    coarsest = max(side for stride in cuts.spec.strides for side in stride)
+    if find_violated(conditions, coarsest):
+        return False
+    try:
+        cuts(torch.zeros(1, 3, 3 * coarsest + 1, 3 * coarsest + 1))
+    except RuntimeError:
+        return True
+    return False
 
 
 def _wanted(example: dict[str, torch.Tensor], multiple: int | None) -> dict[str, Sides]:
