@@ -119,7 +119,11 @@ BODIES = {
         strides=FINE,
     ),
     "hrnet": Body("hrnet/fcos_hrnetv2p-w18-gn-head_4xb4-1x_coco", _hrnet, "fcos"),
-    "weight_standardised": Body("gn+ws/faster-rcnn_r50_fpn_gn-ws-all_1x_coco", _resnet(), strides=FINE),
+    "weight_standardised": Body(
+        "gn+ws/faster-rcnn_r50_fpn_gn-ws-all_1x_coco",
+        _resnet(norm_cfg={"type": "GN", "num_groups": 8}),
+        strides=FINE,
+    ),
     "context_block": Body(
         "gcnet/mask-rcnn_r50-gcb-r4-c3-c5_fpn_1x_coco",
         _resnet(),
