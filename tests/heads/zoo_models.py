@@ -29,6 +29,8 @@ CANDIDATES = 1500
 # of an image. YOLOF has one level, YOLOv3 one top-k over all.
 NMS_PRE, MAX_PER_IMG = 100, 200
 SINGLE_NMS_PRE = 300
+# Near a lower one scores lie so close that ties, at 1e-5, would excuse any step that is missed.
+LEAST_THRESHOLD = 0.01
 SIDES = (320, 416)  # short and long side of the network input, where the config's scale is larger
 SIZES = ((427, 640), (640, 480), (500, 460))  # height, width of the images
 SEED = 0
@@ -151,7 +153,7 @@ OUTPUTS = {
 
 
 def zoo_config(name: str, narrow: bool = True) -> Config:
-    """The zoo config with smaller images and top-k.
+    """The zoo config with smaller images and top-k, and no threshold below ``LEAST_THRESHOLD``.
 
     Args:
         name: a key of ``ZOO``.
@@ -162,6 +164,8 @@ def zoo_config(name: str, narrow: bool = True) -> Config:
     if "nms_pre" in model.test_cfg:
         model.test_cfg.nms_pre = SINGLE_NMS_PRE if model.type in ("YOLOF", "YOLOV3") else NMS_PRE
         model.test_cfg.max_per_img = MAX_PER_IMG
+        if model.test_cfg.get("score_thr", 1) < LEAST_THRESHOLD:
+            model.test_cfg.score_thr = LEAST_THRESHOLD
     limit_sides(config.test_dataloader.dataset.pipeline)
     if narrow and model.backbone.type == "ResNet":
         deformable = "dcn" in model.backbone
