@@ -54,8 +54,14 @@ class Resize(mmdet.datasets.transforms.Resize):
     [
         ([LOAD, RESIZE, RESIZE, PACK], "step 3, Resize: not supported here, where Pad or PackDetInputs may"),
         ([LOAD, RESIZE, PAD, PAD, PACK], "step 4, Pad: not supported here, where PackDetInputs may stand"),
-        ([LOAD, PAD, RESIZE, PACK], "step 2, Pad: not supported here, where Resize may stand"),
-        ([LOAD, BOXES, PAD, PACK], "step 3, Pad: not supported here, where Resize may stand"),
+        (
+            [LOAD, PAD, RESIZE, PACK],
+            "step 2, Pad: not supported here, where Resize or RandomCenterCropPad may stand",
+        ),
+        (
+            [LOAD, BOXES, PAD, PACK],
+            "step 3, Pad: not supported here, where Resize or RandomCenterCropPad may stand",
+        ),
         ([RESIZE, LOAD, PACK], "step 1, Resize: not supported here, where LoadImageFromFile may stand"),
         ([LOAD, RESIZE, PACK, PAD], "step 4, Pad: not supported here, where nothing may stand"),
         ([LOAD, {"type": "FixScaleResize", "scale": (9, 9)}, PACK], "step 2, FixScaleResize: not supported"),
