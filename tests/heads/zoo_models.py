@@ -169,7 +169,7 @@ def zoo_config(name: str, narrow: bool = True) -> Config:
     limit_sides(config.test_dataloader.dataset.pipeline)
     if narrow and model.backbone.type == "ResNet":
         deformable = "dcn" in model.backbone
-        if model.type == "CenterNet":  # it does not shrink images
+        if "num_deconv_filters" in model.neck:  # CenterNet does not shrink images
             model.neck.num_deconv_filters = (64, 32, 16)
             model.bbox_head.update(in_channels=16, feat_channels=16)
         model.backbone.depth = 50 if deformable else 18  # mmdet has no deformable basic block
