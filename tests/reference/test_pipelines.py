@@ -56,11 +56,11 @@ class Resize(mmdet.datasets.transforms.Resize):
         ([LOAD, RESIZE, PAD, PAD, PACK], "step 4, Pad: not supported here, where PackDetInputs may stand"),
         (
             [LOAD, PAD, RESIZE, PACK],
-            "step 2, Pad: not supported here, where Resize or RandomCenterCropPad may stand",
+            "step 2, Pad: not supported here, where Resize or RandomCenterCropPad",
         ),
         (
             [LOAD, BOXES, PAD, PACK],
-            "step 3, Pad: not supported here, where Resize or RandomCenterCropPad may stand",
+            "step 3, Pad: not supported here, where Resize or RandomCenterCropPad",
         ),
         ([RESIZE, LOAD, PACK], "step 1, Resize: not supported here, where LoadImageFromFile may stand"),
         ([LOAD, RESIZE, PACK, PAD], "step 4, Pad: not supported here, where nothing may stand"),
