@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmdet.models import DINO
+from mmdet.models import DABDETR, DETR, DINO, DeformableDETR
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.logging import MMLogger
@@ -27,6 +27,8 @@ CLASS, BOX = (1.5, -5.0), (0.5, 0.0)
 # Where contents belong to ranks: the encoder's classes lie so close that rounding swaps a few ranks of an
 # image on any machine, and a query whose content is swapped moves the others by less than the limits.
 CROWDED, SELF_ATTENTION = (0.05, -5.0), 0.1
+# Learned queries that differ: a random decoder gives those of DETR nearly the same features otherwise.
+EMBEDDINGS = 6.0
 LAYERS, FEEDFORWARD = 2, 128
 
 
@@ -88,23 +90,27 @@ def build_query_model(name: str, narrow: bool, images: Sequence[str], folder: Pa
     MMLogger.get_current_instance().setLevel("WARNING")  # a line a tensor otherwise
     detector = build_detector(config, None)
     steps = [s for s in config.test_dataloader.dataset.pipeline if s["type"] != "LoadAnnotations"]
-    data = pseudo_collate([Compose(steps)({"img_path": path, "img_id": 0}) for path in images[:3]])
-    data = detector.data_preprocessor(data)
+    singles = [Compose(steps)({"img_path": path, "img_id": 0}) for path in images[:3]]
+    data = detector.data_preprocessor(pseudo_collate(singles))
+    # each image alone, where padding moves the queries of all of an image together
+    alone = [detector.data_preprocessor(pseudo_collate([single])) for single in singles]
     with torch.no_grad():
         spread(detector, {}, data["inputs"], detector.extract_feat)
-        spread_queries(detector, data)
+        spread_queries(detector, [data] if isinstance(detector, (DABDETR, DeformableDETR)) else alone)
     config_file, checkpoint = folder / f"{name}.py", folder / f"{name}.pth"
     config.dump(config_file)
     torch.save({"state_dict": detector.state_dict()}, checkpoint)
     return str(config_file), str(checkpoint)
 
 
-def spread_queries(detector: nn.Module, data: dict) -> None:
-    """Draw the attention's offsets and rescale the output layers in the order of one forward pass."""
+def spread_queries(detector: nn.Module, batches: Sequence[dict]) -> None:
+    """Draw the attention's offsets and rescale the output layers, one after the other."""
     for module in detector.modules():
         if hasattr(module, "sampling_offsets"):
             module.sampling_offsets.weight.normal_(0, 0.02)
             module.attention_weights.weight.normal_(0, 0.03)
+    if type(detector) is DETR:
+        detector.query_embedding.weight.mul_(EMBEDDINGS)
     head = detector.bbox_head
     targets = {head.cls_out_channels: CLASS, 4: BOX}
     crowded = None
@@ -112,33 +118,43 @@ def spread_queries(detector: nn.Module, data: dict) -> None:
         crowded = head.cls_branches[-1]
         for layer in detector.decoder.layers:
             layer.self_attn.attn.out_proj.weight.mul_(SELF_ATTENTION)
-    done = set()
-
-    def rescale(layer: nn.Linear, inputs: tuple[Tensor], output: Tensor) -> Tensor | None:
-        if layer in done:  # shared between decoder layers: the first decides
-            return None
+    layers = [m for m in head.modules() if isinstance(m, nn.Linear) and m.out_features in targets]
+    done: set[nn.Linear] = set()
+    while len(done) < len(layers):
+        layer, taken = next_inputs(detector, [layer for layer in layers if layer not in done], batches)
         done.add(layer)
         if not layer.weight.any():
             layer.weight.normal_()
         # what all queries of an image have in common must not decide
-        common = inputs[0].reshape(-1, *inputs[0].shape[-2:]).mean(1)
+        common = torch.cat([values.reshape(-1, *values.shape[-2:]).mean(1) for values in taken])
         shifts = common - common[-1]
         layer.weight.sub_(layer.weight @ torch.linalg.pinv(shifts) @ shifts)
-        output = layer.forward(*inputs)
+        rows = torch.cat([layer(values).flatten(0, -2) for values in taken])
         deviation, mean = CROWDED if layer is crowded else targets[layer.out_features]
-        rows = output.flatten(0, -2)
         factor = deviation / rows.std(0).clamp(min=1e-3)
         layer.bias.sub_(rows.mean(0)).mul_(factor).add_(mean)
         layer.weight.mul_(factor[:, None])
-        return layer.forward(*inputs)
 
-    layers = [m for m in head.modules() if isinstance(m, nn.Linear) and m.out_features in targets]
-    hooks = [layer.register_forward_hook(rescale) for layer in layers]
-    detector(**data, mode="predict")
+
+def next_inputs(
+    detector: nn.Module, layers: Sequence[nn.Linear], batches: Sequence[dict]
+) -> tuple[nn.Linear, list[Tensor]]:
+    """The first of some layers that a forward pass reaches, and what it takes for each batch at first."""
+    reached: list[tuple[nn.Linear, Tensor]] = []
+    hooks = [
+        layer.register_forward_pre_hook(lambda module, inputs: reached.append((module, inputs[0])))
+        for layer in layers
+    ]
+    taken = []
+    for batch in batches:
+        reached.clear()
+        detector(**batch, mode="predict")
+        if not reached:
+            raise ValueError(f"output layers that the forward pass does not use: {layers}")
+        taken.append(reached[0])
     for hook in hooks:
         hook.remove()
-    if done != set(layers):
-        raise ValueError(f"output layers that the forward pass does not use: {set(layers) - done}")
+    return taken[0][0], [values for _, values in taken]
 
 
 def check_query_spread(bench: Any) -> None:
@@ -154,7 +170,12 @@ def check_query_spread(bench: Any) -> None:
         spans = np.ptp(detections.boxes, axis=0)
         if labels < 5 or spans.min() < 50 or scores.min() < 1e-3 or scores.max() > 0.999:
             raise ValueError(f"{labels} classes, corners within {spans} px, scores {scores}")
-    logits = [image.outputs["logits"] for image in images]
+    check_images_apart(bench)
+
+
+def check_images_apart(bench: Any) -> None:
+    """Raise if the images have nearly the same logits."""
+    logits = [image.outputs["logits"] for image in bench.images(1)]
     apart = min(float(np.std(first - second)) for first, second in itertools.combinations(logits, 2))
     if apart < 0.1:
         raise ValueError(f"the logits of two images differ by {apart} only")

@@ -5,7 +5,7 @@ import logging
 import math
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -21,6 +21,7 @@ from cutpoint.detector.kinds import find_kind
 from cutpoint.detector.trace_check import (
     Condition,
     Sides,
+    Sizes,
     check_sides,
     check_whole,
     find_conditions,
@@ -137,11 +138,11 @@ def _by_dynamo(
             verbose=False,
         )
     conditions = find_conditions(captured[-1]) if multiple else []
-    violated = find_violated(conditions, multiple) if multiple else None
-    if violated and not _fails_itself(cuts, conditions):
+    violated = find_violated(conditions, multiple) if multiple else []
+    if violated and not _fails_itself(cuts, conditions, {size for _, size in violated}):
         raise UserError(
-            f"exporter dynamo: the model's code takes another branch where {violated} does not hold, and the "
-            "file would have one branch only. Use `shape: [height, width]`, a static shape"
+            f"exporter dynamo: the model's code takes another branch where {violated[0][0].text} does not "
+            "hold, and the file would have one branch only. Use `shape: [height, width]`, a static shape"
         )
     program.optimize()
     model: ir.Model = program.model
@@ -207,19 +208,23 @@ def _example_size(head: HeadSpec, divisor: int) -> tuple[int, int]:
     return height, width
 
 
-def _fails_itself(cuts: Cuts[Any], conditions: Sequence[Condition]) -> bool:
+def _fails_itself(cuts: Cuts[Any], conditions: Sequence[Condition], sizes: Iterable[Sizes]) -> bool:
     """Whether conditions hold on the sizes that the model takes, and it fails on the others as its file does.
 
     RTMDet's neck joins maps of neighbouring levels: sides are multiples of the coarsest stride, although its
-    data preprocessor does not say so.
+    data preprocessor does not say so. SSD's last maps are empty for images that are much smaller than its
+    own. ``sizes``: batch, height and width for which a condition does not hold.
     """
     if not isinstance(cuts.spec, DenseHead):
         return False
     coarsest = max(side for stride in cuts.spec.strides for side in stride)
-    if find_violated(conditions, coarsest):
-        return False
+    return not find_violated(conditions, coarsest) and all(_fails(cuts, size) for size in sizes)
+
+
+def _fails(cuts: Cuts[Any], size: Sizes) -> bool:
+    batch, height, width = size
     try:
-        cuts(torch.zeros(1, 3, 3 * coarsest + 1, 3 * coarsest + 1))
+        cuts(torch.zeros(batch, 3, height, width))
     except RuntimeError:
         return True
     return False

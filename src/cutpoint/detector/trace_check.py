@@ -9,7 +9,7 @@ names sides of the input that its graph does not have.
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import onnx_ir as ir
@@ -19,6 +19,7 @@ import torch
 from cutpoint.errors import UserError
 
 Sides = tuple[int | str, ...]
+Sizes = tuple[int, int, int]  # batch, height, width
 
 # Conditions are tried on these numbers of images, and on these multiples of a side's unit. Small sides are
 # left out: that a map has more than one cell is a condition of every trace, and without effect in ONNX.
@@ -92,20 +93,23 @@ def find_conditions(program: torch.export.ExportedProgram) -> list[Condition]:
     return found
 
 
-def find_violated(conditions: Sequence[Condition], multiple: int) -> str | None:
-    """The first condition that does not hold for every size; null if all hold.
+def find_violated(conditions: Sequence[Condition], multiple: int) -> list[tuple[Condition, Sizes]]:
+    """The conditions that do not hold for every size, each with one for which it does not.
 
     Args:
         conditions: of a program with free batch, height and width.
         multiple: sides are multiples of this number.
+
+    Returns:
+        conditions, and batch, height and width.
     """
     least = -(-SMALLEST // multiple)
     lengths = [multiple * (least + units) for units in UNITS]
+    found = []
     for condition in conditions:
-        for values in product(BATCHES, lengths, lengths):
-            if _holds(condition, values) is False:
-                return condition.text
-    return None
+        sizes = (s for s in product(BATCHES, lengths, lengths) if _holds(condition, s) is False)
+        found += [(condition, size) for size in islice(sizes, 1)]
+    return found
 
 
 def check_sides(model: ir.Model, wanted: Mapping[str, Sides], exporter: str) -> None:
