@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -154,6 +154,8 @@ class Bench:
         for image, reference, ours, theirs, chosen in zip(
             images, references, found, candidates, places, strict=True
         ):
+            if recipe.get(ScoreVoting):
+                reference, ours = defined(reference), defined(ours)
             context = recipe, image.geometry, self.model.spec, (image.places, chosen)
             verdict = judge(reference, ours, image.candidates, theirs, *context)
             pairs = match_detections(reference, ours)
@@ -178,6 +180,11 @@ def infer(pipeline: OnnxPipeline, images: Sequence[Image]) -> tuple[dict[str, np
     np.testing.assert_array_equal(tensor, np.concatenate([image.tensor for image in images]))
     assert geometries == [image.geometry for image in images]
     return pipeline.infer(tensor, *geometries), geometries
+
+
+def defined(detections: Detections) -> Detections:
+    """Zeros for boxes that score voting leaves undefined: a box without area is 0 divided by 0."""
+    return replace(detections, boxes=np.nan_to_num(detections.boxes))
 
 
 def places_of(outputs: dict[str, np.ndarray], number: int) -> set[int]:

@@ -113,7 +113,8 @@ def without_numbers(node):
 def shrunk(config: Config) -> Config:
     """The config with a backbone that is built at once, and few of what there may be many of."""
     model = copy.deepcopy(config.model)
-    if model.backbone.type != "TridentResNet":  # its branches are read
+    # the branches of the one are read, and the other is run to find its stride
+    if model.backbone.type != "TridentResNet" and model.type != "CenterNet":
         model.backbone = ConfigDict(type="ResNet", depth=18, base_channels=8)
     limit(model)
     return Config({"model": model})
