@@ -139,12 +139,12 @@ def test_half_precision_of_other_kinds_runs_on_the_gpu(other_kind):
     assert comparison.agreement >= 0.95
 
 
-def test_every_kind_is_timed_on_the_gpu(other_kind, tmp_path):
-    model = read_json(other_kind / "model.json")
+def time_cuts(folder, model, tmp_path, *, images, min_runs):
+    """Time PyTorch, ``raw`` and ``e2e`` of a model beside each other; the runtime and the result of each."""
     jobs = [
         {"variant": name, "runtime": runtime, "cut": cut, "provider": "cuda", "tf32": False}
-        | {"model": file and str(other_kind / file), "spec": str(other_kind / "spec.json"), "input": "mmdet"}
-        | {"imports": [], "by_hand": cut != "e2e", **model}
+        | {"model": file and str(folder / file), "spec": str(folder / "spec.json"), "input": "mmdet"}
+        | {"imports": [], "by_hand": cut == "raw", **model}
         for name, runtime, cut, file in (
             ("pytorch", "pytorch", "e2e", None),
             ("raw", "onnxruntime", "raw", "raw.onnx"),
@@ -155,58 +155,39 @@ def test_every_kind_is_timed_on_the_gpu(other_kind, tmp_path):
     time_variants(
         jobs=jobs,
         recipes={job["variant"]: {"recipe": "mmdet3", "recipe_text": "mmdet3"} for job in jobs},
-        manifest=str(other_kind / "manifest.json"),
-        images=3,
+        manifest=str(folder / "manifest.json"),
+        images=images,
         min_seconds=0.5,
-        min_runs=6,
+        min_runs=min_runs,
         threads=None,
         batch=1,
         throughput=True,
         out=samples,
     )
+    found = []
     for job in jobs:
         out = tmp_path / "latency.json"
         summarize_latency(samples=samples, variant=job["variant"], reference="raw", out=str(out))
-        found = read_json(out)
+        found.append((job["runtime"], read_json(out)))
+    return found
+
+
+def test_every_kind_is_timed_on_the_gpu(other_kind, tmp_path):
+    model = read_json(other_kind / "model.json")
+    for runtime, found in time_cuts(other_kind, model, tmp_path, images=3, min_runs=6):
         assert found["provider_got"] == "cuda"
         assert found["throughput"]["images_per_s"] > 0
-        if job["runtime"] == "onnxruntime":
+        if runtime == "onnxruntime":
             assert found["node_placement"]["nodes"]["CUDAExecutionProvider"] > 100
 
 
 def test_latency_says_where_it_ran_and_what_copies_cost(demo, tmp_path):
-    jobs = [
-        {"variant": name, "runtime": runtime, "cut": cut, "provider": "cuda", "tf32": False}
-        | {"model": model and str(demo / model), "spec": str(demo / "spec.json"), "input": "mmdet"}
-        | {"imports": [], "by_hand": cut == "raw", **MODEL}
-        for name, runtime, cut, model in (
-            ("pytorch", "pytorch", "e2e", None),
-            ("raw", "onnxruntime", "raw", "raw.onnx"),
-            ("e2e", "onnxruntime", "e2e", "e2e.onnx"),
-        )
-    ]
-    samples = str(tmp_path / "samples.parquet")
-    time_variants(
-        jobs=jobs,
-        recipes={job["variant"]: {"recipe": "mmdet3", "recipe_text": "mmdet3"} for job in jobs},
-        manifest=str(demo / "manifest.json"),
-        images=8,
-        min_seconds=0.5,
-        min_runs=16,
-        threads=None,
-        batch=1,
-        throughput=True,
-        out=samples,
-    )
-    for job in jobs:
-        out = tmp_path / "latency.json"
-        summarize_latency(samples=samples, variant=job["variant"], reference="raw", out=str(out))
-        found = read_json(out)
+    for runtime, found in time_cuts(demo, MODEL, tmp_path, images=8, min_runs=16):
         assert found["provider_got"] == "cuda"
         assert found["throughput"]["images_per_s"] > 0
         assert found["watch"]["during"]["gpus"][0]["sm_mhz"]
         assert set(COPIES) < set(found["stages"])
-        if job["runtime"] == "onnxruntime":
+        if runtime == "onnxruntime":
             assert found["stages"]["host_to_device"]["p50"] > 0
             assert found["node_placement"]["nodes"]["CUDAExecutionProvider"] > 100
             assert found["provider_options"]["use_tf32"] == "0"

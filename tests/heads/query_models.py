@@ -18,7 +18,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.logging import MMLogger
 from torch import Tensor, nn
-from zoo_models import SEED, limit_sides, spread
+from zoo_models import SEED, limit_sides, save_model, spread
 
 from cutpoint.detector.build import build_detector, load_config
 
@@ -97,10 +97,7 @@ def build_query_model(name: str, narrow: bool, images: Sequence[str], folder: Pa
     with torch.no_grad():
         spread(detector, {}, data["inputs"], detector.extract_feat)
         spread_queries(detector, [data] if isinstance(detector, (DABDETR, DeformableDETR)) else alone)
-    config_file, checkpoint = folder / f"{name}.py", folder / f"{name}.pth"
-    config.dump(config_file)
-    torch.save({"state_dict": detector.state_dict()}, checkpoint)
-    return str(config_file), str(checkpoint)
+    return save_model(name, config, detector, folder)
 
 
 def spread_queries(detector: nn.Module, batches: Sequence[dict]) -> None:

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from zoo_models import SEED, SIZES, limit_sides, prepare
+from zoo_models import SEED, SIZES, limit_sides, prepare, save_model
 
 from cutpoint.detector.box_stages import open_stages
 from cutpoint.detector.build import build_detector, load_config
@@ -77,10 +77,7 @@ def build_roi_model(
         inputs = [prepare(detector, pipeline, path) for path in images]
         spread(detector, torch.cat([image for image in inputs if image.shape == inputs[0].shape]))
         shift_classes(detector, inputs[: len(SIZES)], candidates)
-    config_file, checkpoint = folder / f"{name}.py", folder / f"{name}.pth"
-    config.dump(config_file)
-    torch.save({"state_dict": detector.state_dict()}, checkpoint)
-    return str(config_file), str(checkpoint)
+    return save_model(name, config, detector, folder)
 
 
 def spread(detector: nn.Module, images: Tensor) -> None:

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from zoo_models import SEED, limit_sides, prepare
+from zoo_models import SEED, limit_sides, prepare, save_model
 
 from cutpoint.detector.build import build_detector, load_config
 
@@ -66,10 +66,7 @@ def build_sparse_model(name: str, narrow: bool, images: Sequence[str], folder: P
                 nn.init.normal_(getattr(head, layer).weight, std=deviation)
         nn.init.uniform_(detector.rpn_head.init_proposal_bboxes.weight, 0.2, 0.8)
         nn.init.normal_(detector.rpn_head.init_proposal_features.weight)
-    config_file, checkpoint = folder / f"{name}.py", folder / f"{name}.pth"
-    config.dump(config_file)
-    torch.save({"state_dict": detector.state_dict()}, checkpoint)
-    return str(config_file), str(checkpoint)
+    return save_model(name, config, detector, folder)
 
 
 def calibrate(detector: nn.Module, images: torch.Tensor) -> None:

@@ -249,6 +249,11 @@ def write_model(
         spread(detector, outputs, batch)
         if "topk" not in config.model.test_cfg:  # without a threshold there is nothing to shift
             shift_classes(detector, outputs, inputs[: len(SIZES)], candidates)
+    return save_model(name, config, detector, folder)
+
+
+def save_model(name: str, config: Config, detector: nn.Module, folder: Path) -> tuple[str, str]:
+    """Write a config and a checkpoint; returns their paths."""
     config_file, checkpoint = folder / f"{name}.py", folder / f"{name}.pth"
     config.dump(config_file)
     torch.save({"state_dict": detector.state_dict()}, checkpoint)

@@ -1,6 +1,7 @@
 """Build a detector in eval mode from mmdet's config and checkpoint."""
 
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,19 +117,11 @@ def without_downloads(model: ConfigDict) -> ConfigDict:
     """A copy that does not download pretrained weights while it is built."""
     model = copy.deepcopy(model)
 
-    def clear(node: Any) -> None:
-        if isinstance(node, dict):
-            if "init_cfg" in node:
-                node["init_cfg"] = _kept(node["init_cfg"])
-            if "pretrained" in node:
-                node["pretrained"] = None
-            for value in node.values():
-                clear(value)
-        elif isinstance(node, list | tuple):
-            for value in node:
-                clear(value)
-
-    clear(model)
+    for node in _dicts(model):
+        if "init_cfg" in node:
+            node["init_cfg"] = _kept(node["init_cfg"])
+        if "pretrained" in node:
+            node["pretrained"] = None
     return model
 
 
@@ -140,18 +133,21 @@ def in_one_process(model: ConfigDict) -> ConfigDict:
     """
     model = copy.deepcopy(model)
 
-    def change(node: Any) -> None:
-        if isinstance(node, dict):
-            if type_name(node.get("type")) == "MMSyncBN":
-                node["type"] = "BN"
-            for value in node.values():
-                change(value)
-        elif isinstance(node, list | tuple):
-            for value in node:
-                change(value)
-
-    change(model)
+    for node in _dicts(model):
+        if type_name(node.get("type")) == "MMSyncBN":
+            node["type"] = "BN"
     return model
+
+
+def _dicts(node: Any) -> Iterator[dict[str, Any]]:
+    """Every dict of a config's part, the outer one first; each may be changed while it is at hand."""
+    if isinstance(node, dict):
+        yield node
+        for value in node.values():
+            yield from _dicts(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from _dicts(value)
 
 
 def _kept(init: Any) -> Any:

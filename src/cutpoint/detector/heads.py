@@ -179,20 +179,9 @@ def _guided_recipe(head: Head, reading: Reading) -> list[Step]:
 
     The factor says where objects are expected; it filters cells and is not multiplied with the class score.
     """
-    config = head.test_cfg
-    steps: list[Step] = [
-        {"step": "threshold", "quantity": "factor", "value": float(head.loc_filter_thr), "inclusive": True}
-    ]
-    if config.get("nms_pre", -1) > 0:
-        steps.append({"step": "top_k", "k": int(config.nms_pre), "unit": "location"})
-    value = float(config.score_thr)
-    steps.append({"step": "threshold", "quantity": "class", "value": value, "inclusive": False})
-    if head.bbox_coder.clip_border:
-        steps.append({"step": "clip"})
-    steps += [{"step": "rescale", "operation": "divide"}, nms_step(config)]
-    if config.max_per_img > 0:
-        steps.append({"step": "max_per_img", "k": int(config.max_per_img)})
-    return steps
+    value = float(head.loc_filter_thr)
+    first: Step = {"step": "threshold", "quantity": "factor", "value": value, "inclusive": True}
+    return [first, *_by_location(head, "class")]
 
 
 def _peaks_recipe(head: Head, reading: Reading) -> list[Step]:
@@ -203,19 +192,24 @@ def _peaks_recipe(head: Head, reading: Reading) -> list[Step]:
     ]
 
 
-def _paa_recipe(head: Head, reading: Reading) -> list[Step]:
-    """``PAAHead._predict_by_feat_single``, ``_bbox_post_process`` and ``score_voting``, paa_head.py."""
-    config = head.test_cfg
-    steps: list[Step] = [{"step": "multiply_factor", "root": True}]
+def _by_location(head: Head, quantity: str) -> list[Step]:
+    """From a top-k of locations to the cap: what PAA and guided anchors have in common."""
+    config, steps = head.test_cfg, list[Step]()
     if config.get("nms_pre", -1) > 0:
         steps.append({"step": "top_k", "k": int(config.nms_pre), "unit": "location"})
     value = float(config.score_thr)
-    steps.append({"step": "threshold", "quantity": "product", "value": value, "inclusive": False})
+    steps.append({"step": "threshold", "quantity": quantity, "value": value, "inclusive": False})
     if head.bbox_coder.clip_border:
         steps.append({"step": "clip"})
     steps += [{"step": "rescale", "operation": "divide"}, nms_step(config)]
     if config.max_per_img > 0:
         steps.append({"step": "max_per_img", "k": int(config.max_per_img)})
+    return steps
+
+
+def _paa_recipe(head: Head, reading: Reading) -> list[Step]:
+    """``PAAHead._predict_by_feat_single``, ``_bbox_post_process`` and ``score_voting``, paa_head.py."""
+    steps: list[Step] = [{"step": "multiply_factor", "root": True}, *_by_location(head, "product")]
     if head.with_score_voting:
         steps.append({"step": "score_voting", "iou_threshold": 0.01, "variance": 0.025})
     return steps

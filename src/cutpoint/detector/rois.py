@@ -16,7 +16,7 @@ from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.deltas import Deltas, clip, clip_sides
 from cutpoint.detector.halves import Halves, Metas
 from cutpoint.detector.mmdet_types import Detector, Head
-from cutpoint.detector.rpn import Proposals
+from cutpoint.detector.rpn import Proposals, live_rows
 from cutpoint.records.head import RoiHead
 
 ACTIVATIONS = {
@@ -85,11 +85,6 @@ class RpnCuts(RoiCuts):
             logits = sum(all_logits[1:], all_logits[0]) / len(all_logits)
         logits = class_logits(self._heads[-1], logits)
         return [boxes, priors, count, torch.where(live, logits, 0.0), torch.where(live, deltas, 0.0)]
-
-
-def live_rows(count: Tensor, rows: int) -> Tensor:
-    """``(B,)`` counts to ``(B, rows)``, whether a row is not padding."""
-    return torch.arange(rows, device=count.device)[None] < count[:, None]
 
 
 def _one_class(head: Head, logits: Tensor, deltas: Tensor) -> Tensor:

@@ -89,7 +89,7 @@ class Proposals(nn.Module):
             coordinates = torch.where(large[..., None], boxes, 0.0)
         shift = levels * (coordinates.amax((1, 2)) + 1)[:, None]
         rows, count = nms_rows(boxes + shift[..., None], scores, self._iou, self._rows)
-        live = torch.arange(self._rows, device=count.device)[None] < count[:, None]
+        live = live_rows(count, self._rows)
         boxes = torch.where(live[..., None], take_rows(boxes, rows), 0.0)
         return boxes, torch.where(live, priors.gather(1, rows), NO_PRIOR), count
 
@@ -98,6 +98,11 @@ def _by_anchor(level: Tensor, channels: int) -> Tensor:
     """``(B, A * channels, H, W)`` to ``(B, H * W * A, channels)``; an export has less to prove this way."""
     batch, _, height, width = level.shape
     return level.permute(0, 2, 3, 1).reshape(batch, height, width, -1, channels).flatten(1, 3)
+
+
+def live_rows(count: Tensor, rows: int) -> Tensor:
+    """``(B,)`` counts to ``(B, rows)``, whether a row is not padding."""
+    return torch.arange(rows, device=count.device)[None] < count[:, None]
 
 
 def take_rows(values: Tensor, rows: Tensor) -> Tensor:
