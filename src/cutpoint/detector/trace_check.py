@@ -15,6 +15,7 @@ from typing import Any
 import onnx_ir as ir
 import sympy
 import torch
+from torch.utils._sympy.functions import Mod, PythonMod
 
 from cutpoint.errors import UserError
 
@@ -22,7 +23,7 @@ Sides = tuple[int | str, ...]
 Sizes = tuple[int, int, int]  # batch, height, width
 
 # Conditions are tried on these numbers of images, and on these multiples of a side's unit. Small sides are
-# left out: that a map has more than one cell is a condition of every trace, and without effect in ONNX.
+# left out: that a map is not empty is a condition of every trace.
 BATCHES = (2, 3, 5)
 UNITS = (5, 6, 7, 9, 11, 12)
 SMALLEST = 250
@@ -107,6 +108,8 @@ def find_violated(conditions: Sequence[Condition], multiple: int) -> list[tuple[
     lengths = [multiple * (least + units) for units in UNITS]
     found = []
     for condition in conditions:
+        if _only_torch_cares(condition):
+            continue
         sizes = (s for s in product(BATCHES, lengths, lengths) if _holds(condition, s) is False)
         found += [(condition, size) for size in islice(sizes, 1)]
     return found
@@ -157,6 +160,17 @@ def check_whole(model: ir.Model, exporter: str) -> None:
                     f"exporter {exporter}: node {node.name} reads {value.name}, which is not in the "
                     "graph; this is an error of the exporter. Use another one (`exporter`)"
                 )
+
+
+def _only_torch_cares(condition: Condition) -> bool:
+    """Whether a condition says that a map's side is not 0 or 1; ONNX finds out when it runs.
+
+    Source:
+        torch/fx/experimental/symbolic_shapes.py, torch 2.13: sizes of 0 and 1 are specialised.
+    """
+    expression = condition.expression
+    remainders = expression.atoms(Mod, PythonMod)
+    return isinstance(expression, sympy.Ne) and not remainders and bool({0, 1} & set(expression.args))
 
 
 def _holds(condition: Condition, values: Sequence[int]) -> bool | None:

@@ -4,17 +4,21 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime
 import pytest
+import sympy
 import torch
 from tiny import detr_head, input_recipe, roi_head
+from torch.utils._sympy.functions import Mod
 
 from cutpoint.detector import trace
 from cutpoint.detector.cuts import Cuts
 from cutpoint.detector.dense import DenseHalves
 from cutpoint.detector.kinds import KINDS, Kind
-from cutpoint.detector.trace_check import check_whole
+from cutpoint.detector.trace_check import Condition, check_whole, find_violated
 from cutpoint.errors import UserError
 from cutpoint.records.head import QueryHead, RoiHead
 from cutpoint.records.model import ModelSpec, write_spec
+
+HEIGHT, WIDTH = sympy.symbols("s1 s2", integer=True, positive=True)
 
 
 def plain(x, images):
@@ -138,6 +142,22 @@ def test_a_branch_that_not_every_size_takes_is_refused(run, spoil, text):
 def test_a_branch_that_every_allowed_size_takes_is_none(run):
     """Of multiples of 64 all take it."""
     assert inputs(run(a_branch_of_multiples, divisor=64))[0]["images"][2] == "64*height"
+
+
+@pytest.mark.parametrize(
+    ("expression", "violated"),
+    [
+        # SSDLite's last maps have one cell where images are small
+        (sympy.Ne((HEIGHT - 1) // 256, 0), False),
+        (sympy.Ne(((HEIGHT - 1) // 256 + 1) * ((WIDTH - 1) // 256 + 1), 1), False),
+        (sympy.Ne(Mod(HEIGHT, 64), 0), True),
+        (sympy.Ne(HEIGHT, 256), True),
+        (sympy.Ge((HEIGHT - 1) // 256, 1), True),
+    ],
+)
+def test_that_a_map_has_one_cell_is_no_branch(expression, violated):
+    condition = Condition(expression, (sympy.Integer(2), HEIGHT, WIDTH))
+    assert bool(find_violated([condition], 1)) is violated
 
 
 @pytest.mark.parametrize("spoil", [batch_in_a_branch, height_in_a_number, a_branch_of_multiples])
