@@ -29,8 +29,9 @@ from cutpoint.records.manifest import Image
 from cutpoint.records.model import read_spec
 
 # The runs of one input shape are warm if one more run changes the median of the last few by at most this
-# fraction, or after the largest number of runs.
-STABLE, WINDOW, FEWEST, MOST = 0.03, 5, 3, 30
+# fraction, or after the largest number of runs, or of seconds for all shapes: on a busy machine no median
+# becomes stable.
+STABLE, WINDOW, FEWEST, MOST, MOST_SECONDS = 0.03, 5, 3, 30, 60.0
 # If a stream was too short, the next one is longer than it seems to need, by this factor.
 LONGER = 1.2
 # Imported only where it is timed. The name is written so that this module does not seem to import it:
@@ -152,7 +153,7 @@ class Server:
         }
 
     def warm_up(self, images: Images) -> dict[str, Any]:
-        """Run each input shape until its median is stable.
+        """Run each input shape until its median is stable, but not without end.
 
         Returns:
             ``first_run_ms``; ``shapes``: for each input shape (``HxW``) the number of runs and whether it
@@ -164,7 +165,7 @@ class Server:
             times.setdefault(row["shape"], ([], batch))[0].append(row["total"])
         first = next(iter(times.values()))[0][0]
         for totals, batch in times.values():
-            while not is_stable(totals) and len(totals) < MOST:
+            while not is_stable(totals) and len(totals) < MOST and time.perf_counter() - began < MOST_SECONDS:
                 totals.append(self._time(batch)["total"])
         shapes = {s: {"runs": len(t), "stable": is_stable(t)} for s, (t, _) in times.items()}
         return {

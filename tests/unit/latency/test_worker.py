@@ -144,6 +144,13 @@ def test_a_shape_that_never_settles_is_told(stub):
     assert answer["shapes"] == {"32x40": {"runs": MOST, "stable": False}}
 
 
+def test_a_warm_up_that_takes_too_long_ends_and_is_told(stub, monkeypatch):
+    monkeypatch.setattr(worker, "MOST_SECONDS", 0.0)
+    stub.costs = {"compute": iter([50, 10, 10])}
+    _, answer = ask({"ask": "warm_up", "images": images("a")})
+    assert answer["shapes"] == {"32x40": {"runs": 1, "stable": False}}
+
+
 @pytest.mark.parametrize(
     ("totals", "expected"),
     [
