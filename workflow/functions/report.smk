@@ -1,6 +1,38 @@
 from cutpoint.plan.paths import GATE_FILE, detections_file, figure_file
 from cutpoint.plan.tables import row_files
 
+# the kinds of files that figures are drawn from
+PLOTTED = ("comparisons", "points", "latencies", "ladders")
+
+
+def get_plotted(wildcards):
+    """What the figures of a data set and model are drawn from, by kind."""
+    pair = (wildcards.dataset, wildcards.model)
+    return {
+        kind: [
+            entry
+            for entry in ENTRIES[kind]
+            if (entry["dataset"], entry["model"]) == pair
+        ]
+        for kind in PLOTTED
+    }
+
+
+def get_plotted_files(wildcards):
+    return [
+        path
+        for entries in get_plotted(wildcards).values()
+        for path in row_files(entries, "path")
+    ]
+
+
+def get_plot_settings(wildcards):
+    return {
+        "dataset": wildcards.dataset,
+        "model": wildcards.model,
+        "entries": get_plotted(wildcards),
+    }
+
 
 def get_drawn_ladders(wildcards):
     return row_files(ENTRIES["ladders"], "path")
@@ -39,7 +71,7 @@ def get_sample_settings(wildcards):
 def get_figures():
     """The report's figures: those of a ladder, of ground truth and of latency if the config has them."""
     labelled = any(evaluation.dataset.annotations for evaluation in PLAN.evaluations)
-    names = ["ap", *(["ladder"] if ENTRIES["ladders"] else [])]
+    names = ["ladder"] if ENTRIES["ladders"] else []
     names += [*(["operating_points"] if labelled else []), "calibration"]
     names += ["latency", "stages"] if get_drawn_latencies(None) else []
     return [figure_file(name) for name in names]
@@ -49,7 +81,7 @@ def get_page_files(wildcards):
     """Everything that the page shows besides the tables, by kind."""
     return {
         **{kind: row_files(entries, "path") for kind, entries in ENTRIES.items()},
-        "figures": get_figures(),
+        "old_figures": get_figures(),
         "gate": [GATE_FILE] if GATE else [],
     }
 

@@ -1,23 +1,28 @@
-rule plot_ap:
-    """AP of each variant minus AP of its reference."""
+rule plot:
+    """The figures of a data set and model: each as SVG, as its data, and as its Vega-Lite description."""
     input:
-        "results/tables/summary.csv",
+        get_plotted_files,
+        summary="results/tables/summary.csv",
+        per_class="results/tables/per_class.csv",
     output:
         report(
-            "results/figures/ap.svg",
-            caption="../report/ap.rst",
+            directory("results/figures/{dataset}/{model}"),
+            patterns=["{figure}.svg"],
+            caption="../report/figures.rst",
             category="Figures",
-            labels={"figure": "AP"},
+            subcategory="{dataset}, {model}",
+            labels={"figure": "{figure}"},
         ),
     log:
-        "logs/plot_ap.log",
+        "logs/plot/{dataset}/{model}.log",
     benchmark:
-        "logs/benchmarks/plot_ap.tsv"
+        "logs/benchmarks/plot/{dataset}/{model}.tsv"
     localrule: True
     params:
-        code=get_code("cutpoint.report.plots"),
+        code=get_code("cutpoint.report.charts.draw"),
+        settings=get_plot_settings,
     script:
-        "../scripts/report/plot_ap.py"
+        "../scripts/report/plot.py"
 
 
 rule plot_ladder:

@@ -12,6 +12,11 @@ def figure_file(name: str) -> str:
     return f"results/figures/{name}.svg"
 
 
+def figures_folder(evaluation: Evaluation) -> str:
+    """The figures of a model on a data set."""
+    return f"results/figures/{evaluation.dataset.name}/{evaluation.model.name}"
+
+
 def manifest_file(dataset: Dataset) -> str:
     """The images and categories of a data set."""
     return f"results/manifests/{dataset.name}.json"

@@ -7,6 +7,7 @@ from typing import Any
 from cutpoint.plan.evaluations import Evaluation, Plan
 from cutpoint.plan.paths import (
     detections_file,
+    figures_folder,
     manifest_file,
     onnx_file,
     pair_file,
@@ -138,10 +139,12 @@ def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
     """What page and figures show besides the tables: paths of files (samples: of folders), by kind."""
     entries: dict[str, list[dict[str, str]]] = {"ladders": [], "samples": [], "verifies": [], "latencies": []}
     entries |= {"checks": [], "precisions": [], "comparisons": [], "points": [], "diagnoses": []}
+    entries |= {"figures": []}
     for e in plan.evaluations:
         pair = {"dataset": e.dataset.name, "model": e.model.name}
         if e.ladder:
             entries["ladders"].append({**pair, "path": pair_file("ladders", e)})
+        entries["figures"].append({**pair, "path": figures_folder(e)})
         for variant in e.variants:
             own = {**pair, "variant": variant.name}
             points = variant_file("operating_points", e, variant)

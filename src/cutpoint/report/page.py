@@ -11,18 +11,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cutpoint.files import write_text
+from cutpoint.records.figures import read_figures
 from cutpoint.records.gate import read_gate
-from cutpoint.records.ladder import read_ladder
 from cutpoint.records.latency import Latency
 from cutpoint.records.per_class import ClassRow, read_per_class
 from cutpoint.records.precision import Overflow, Saturation, read_precision
-from cutpoint.records.summary import (
-    OF_TIMES,
-    SummaryRow,
-    by_evaluation,
-    read_summary,
-)
+from cutpoint.records.summary import OF_TIMES, by_evaluation, read_summary
 from cutpoint.records.verification import Verification, read_verification
+from cutpoint.report.assets import embed_json, libraries, scripts, styles
+from cutpoint.report.group import Group, groups
 from cutpoint.report.section import Entry, show
 from cutpoint.report.sections import SECTIONS
 from cutpoint.report.timings import TimedVariant, conditions, proof_table, read_timings, stage_table
@@ -33,8 +30,6 @@ from cutpoint.summary.warnings import warnings
 from cutpoint.summary.words import fixed, interval, signed
 
 FIGURES = {
-    "ap": "Difference of each variant from the reference: in AP with its 95 % interval, or without ground "
-    "truth as the agreement of the detections.",
     "ladder": "The ladder, step by step: difference in AP from the rung before, with its 95 % interval, or "
     "without ground truth the agreement with it.",
     "operating_points": "Precision, recall, F1 and boxes per image over the score threshold. Dotted: the "
@@ -86,9 +81,12 @@ def render_report(
     environment.filters |= {"facts": _facts, "interval": lambda limits: interval(*(limits or (None, None)))}
     environment.filters["different"] = _different
     page = environment.get_template("report.html.j2").render(
+        styles=styles(),
+        libraries=libraries(),
+        scripts=scripts(),
         groups=[
-            _group(number, rows, _same(classes, rows), _of(entries, rows))
-            for number, rows in enumerate(by_evaluation(table))
+            _group(number, group)
+            for number, group in enumerate(groups(by_evaluation(table), classes, entries))
         ],
         figures=[
             {"svg": _inline_svg(figures[name], name, text), "caption": text}
@@ -121,43 +119,45 @@ def _timing(timings: list[TimedVariant]) -> dict[str, Any]:
     }
 
 
-def _same(classes: list[ClassRow], rows: list[SummaryRow]) -> list[ClassRow]:
-    return [line for line in classes if (line.dataset, line.model) == (rows[0].dataset, rows[0].model)]
-
-
-def _of(entries: dict[str, list[Entry]], rows: list[SummaryRow]) -> dict[str, list[Entry]]:
-    """The entries of one data set and model, by kind, without files that belong only to a model."""
-    key = rows[0].dataset, rows[0].model
-    return {
-        kind: [entry for entry in listed if (entry.get("dataset"), entry["model"]) == key]
-        for kind, listed in entries.items()
-    }
-
-
-def _group(
-    number: int,
-    rows: list[SummaryRow],
-    classes: list[ClassRow],
-    entries: dict[str, list[Entry]],
-) -> dict[str, Any]:
+def _group(number: int, group: Group) -> dict[str, Any]:
     """Everything on the page about one data set and model."""
+    rows = group.rows
     return {
         "id": f"set-{number}",
-        "dataset": rows[0].dataset,
-        "model": rows[0].model,
+        "dataset": group.dataset,
+        "model": group.model,
         "images": rows[0].images,
-        # a class with ground truth is listed, also for a refused variant
-        "labelled": bool(any(row.AP is not None for row in rows) or classes),
+        "labelled": group.labelled,
         "all_run": all(row.runtime is not None for row in rows),
         "timed": any(row.latency_p50_ms is not None for row in rows),
         "verdict": verdict(rows),
         "warnings": warnings(rows),
         "doubtful_times": {row.variant: ", ".join(doubts(row, OF_TIMES)) for row in rows},
         **variant_table(rows),
-        "classes": _largest(classes),
-        "ladders": [read_ladder(entry["path"]) for entry in entries["ladders"]],
-        "sections": show(SECTIONS, entries),
+        "figures": _figures(number, group),
+        "classes": _largest(group.classes),
+        "ladders": [group.ladder] if group.ladder else [],
+        "sections": show(SECTIONS, group.entries),
     }
+
+
+def _figures(number: int, group: Group) -> list[dict[str, Any]]:
+    """The figures of ``charts.draw``: each with its picture, and with what makes it a live chart."""
+    shown = []
+    for entry in group.entries.get("figures", []):
+        for figure in read_figures(Path(entry["path"]) / "index.json"):
+            path, name = Path(entry["path"]) / figure.name, f"set-{number}-{figure.name}"
+            spec = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            shown.append(
+                {
+                    "id": name,
+                    "title": figure.title,
+                    "caption": figure.caption,
+                    "svg": _inline_svg(f"{path}.svg", name, figure.caption),
+                    "data": embed_json({"group": number, "pick": figure.pick, "spec": spec}),
+                }
+            )
+    return shown
 
 
 def _largest(classes: list[ClassRow]) -> list[ClassRow]:

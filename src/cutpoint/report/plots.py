@@ -4,7 +4,6 @@ Every figure has one panel per data set and model, one line per variant in the o
 numbers next to the marks.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from cutpoint.records.ladder import Ladder, Rung, read_ladder
 from cutpoint.records.latency import IN_ORDER, Latency, read_latency
-from cutpoint.records.summary import OF_DETECTIONS, OF_TIMES, SummaryRow, by_evaluation, read_summary
+from cutpoint.records.summary import OF_TIMES, SummaryRow, by_evaluation, read_summary
 from cutpoint.report.canvas import canvas, panel_title
 from cutpoint.summary.flags import REFUSED, doubts, latency_doubts
 from cutpoint.summary.words import fixed, signed
@@ -37,36 +36,6 @@ LINE_IN, PANEL_IN, LEGEND_IN = 0.34, 0.95, 0.45
 SMALLEST_AP_RANGE = 0.002
 LOSS, GAIN = "#D55E00", "#0072B2"
 Rows = Sequence[SummaryRow]
-
-
-def plot_ap(*, summary: str, out: str) -> None:
-    """Draw each variant's difference from the reference in AP (fraction), or its agreement.
-
-    Args:
-        summary: path of summary.csv. Data sets without annotations show agreement instead of AP.
-        out: path of the SVG.
-    """
-    table = read_summary(summary)
-    panels = _panels(table)
-    marks = {cut: CUTS[cut] for cut in _cuts(table)}
-    if any(row.cut is None for row in table):
-        marks["results file"] = ELSEWHERE
-    handles = [
-        Line2D([], [], ls="", marker=marker, color=colour, label=label)
-        for label, (colour, marker) in marks.items()
-    ]
-    if _has_pytorch(table):
-        hollow: dict[str, Any] = {"ls": "", "marker": "o", "color": "#444444"}
-        handles.append(Line2D([], [], **hollow, label="filled: ONNX Runtime"))
-        handles.append(Line2D([], [], **hollow, mfc="white", label="hollow: PyTorch"))
-    with _figure(out, [len(rows) for _, rows in panels], handles) as axes:
-        for ax, (title, rows) in zip(axes, panels, strict=True):
-            if any(row.AP is not None for row in rows):
-                xlabel = _delta_panel(ax, rows)
-            else:
-                title += f" ({REFUSED if all(row.refused for row in rows) else 'no ground truth'})"
-                xlabel = _agreement_panel(ax, rows)
-            _finish(ax, title, _names(rows, OF_DETECTIONS), xlabel)
 
 
 def plot_ladder(*, ladders: list[dict[str, str]], out: str) -> None:
@@ -155,21 +124,6 @@ def plot_stages(*, rows: list[dict[str, Any]], out: str) -> None:
             _finish(ax, title, names, "median of each stage [ms]")
 
 
-def _delta_panel(ax: Axes, rows: Rows) -> str:
-    deltas = _placed(rows, [row.delta_AP for row in rows], 0.0)
-    lows = [d if row.delta_AP_lo is None else row.delta_AP_lo for row, d in zip(rows, deltas, strict=True)]
-    highs = [d if row.delta_AP_hi is None else row.delta_AP_hi for row, d in zip(rows, deltas, strict=True)]
-    ax.axvline(0, color="#444444", lw=1)
-    for y, (delta, low, high) in enumerate(zip(deltas, lows, highs, strict=True)):
-        ax.plot([0, delta], [y, y], color="#bbbbbb", lw=1.2, zorder=1)
-        ax.plot([low, high], [y, y], color="#222222", lw=1.2, marker="|", ms=7, zorder=2)
-    _dots(ax, rows, deltas)
-    _ap_limits(ax, [limit for limit in (*lows, *highs) if not math.isnan(limit)])
-    _column(ax, 46, "AP", [fixed(4)(row.AP) for row in rows], bold=True)
-    _column(ax, 96, "delta AP", [signed(row.delta_AP) for row in rows])
-    return "AP of the variant - AP of the reference (fraction), 95 % interval"
-
-
 def _rung_name(rung: Rung, reference: bool) -> str:
     """The variant, and below it the change: for a recipe, the step."""
     changes = rung.recipe_steps if len(rung.recipe_steps) == 1 else rung.changes
@@ -214,33 +168,6 @@ def _matches_panel(ax: Axes, ladder: Ladder) -> str:
     ax.set_xlim(1 - 1.15 * span, 1 + 0.1 * span)
     _column(ax, 96, "agreement", [fixed(4)(value) for value in values], bold=True)
     return "agreement with the rung before (1 = all matched)"
-
-
-def _agreement_panel(ax: Axes, rows: Rows) -> str:
-    values = _placed(rows, [row.agreement for row in rows], 1.0)
-    ax.axvline(1, color="#444444", lw=1)
-    for y, value in enumerate(values):
-        ax.plot([1, value], [y, y], color="#bbbbbb", lw=1.2, zorder=1)
-    _dots(ax, rows, values)
-    span = max(1 - min((value for value in values if not math.isnan(value)), default=1.0), 0.005)
-    ax.set_xlim(1 - 1.15 * span, 1 + 0.1 * span)
-    _column(ax, 96, "agreement", [fixed(4)(row.agreement) for row in rows], bold=True)
-    return "agreement with the reference's detections (1 = all matched)"
-
-
-def _placed(rows: Rows, values: Sequence[float | None], reference: float) -> list[float]:
-    """The value of each variant; the reference's by definition; NaN, which is not drawn, for refused ones."""
-    return [
-        reference if row.is_reference and not row.refused else math.nan if value is None else value
-        for row, value in zip(rows, values, strict=True)
-    ]
-
-
-def _dots(ax: Axes, rows: Rows, values: Sequence[float]) -> None:
-    for y, (row, value) in enumerate(zip(rows, values, strict=True)):
-        colour, marker = CUTS.get(row.cut or "", ELSEWHERE)
-        face = "white" if row.runtime == "pytorch" else colour
-        ax.plot([value], [y], marker=marker, ms=7, mew=1.6, mec=colour, mfc=face, ls="", zorder=3)
 
 
 def _cuts(rows: Rows) -> list[str]:

@@ -20,10 +20,11 @@ from cutpoint.records.summary import read_summary, write_summary
 from cutpoint.records.timing import Load
 from cutpoint.report import page as page_module
 from cutpoint.report.boxes import OTHER_CAUSES
+from cutpoint.report.charts.draw import draw_figures
 from cutpoint.report.number_table import NumberRow, NumberTable
 from cutpoint.report.operating_plots import plot_calibration, plot_operating_points
 from cutpoint.report.page import FIGURES, render_report
-from cutpoint.report.plots import plot_ap, plot_ladder, plot_latency, plot_stages
+from cutpoint.report.plots import plot_ladder, plot_latency, plot_stages
 from cutpoint.report.samples import draw_samples
 from cutpoint.report.section import Section
 from cutpoint.report.verdict import verdict
@@ -77,7 +78,6 @@ def arguments(tmp_path_factory):
     plot_ladder(ladders=made["ladders"], out=figures["ladder"])
     plot_operating_points(points=made["points"], out=figures["operating_points"])
     plot_calibration(points=made["points"], out=figures["calibration"])
-    plot_ap(summary=outs["out_csv"], out=figures["ap"])
     plot_latency(summary=outs["out_csv"], out=figures["latency"])
     plot_stages(rows=made["rows"], out=figures["stages"])
     drawn = []
@@ -97,6 +97,14 @@ def arguments(tmp_path_factory):
             out_dir=str(folder),
         )
         drawn.append({"dataset": dataset, "model": "det", "variant": "raw", "path": str(folder)})
+    kinds = ("ladders", "latencies", "comparisons", "points")
+    files = {"summary": outs["out_csv"], "per_class": outs["out_per_class"]}
+    plotted = [
+        {"dataset": dataset, "model": "det", "path": str(root / "figures" / dataset)} for dataset in DATASETS
+    ]
+    for entry in plotted:
+        place = {"dataset": entry["dataset"], "model": "det", "out_dir": entry["path"]}
+        draw_figures(**files, entries={kind: made[kind] for kind in kinds}, **place)
     gate = {f"out_{kind}": str(root / f"gate.{kind}") for kind in ("json", "xml")}
     evaluate_gate(summary=outs["out_csv"], checks=GATE_CHECKS, **gate)
     return {
@@ -111,6 +119,7 @@ def arguments(tmp_path_factory):
         },
         "entries": {
             "samples": drawn,
+            "figures": plotted,
             "checks": [],
             **{
                 kind: made[kind]
@@ -598,7 +607,6 @@ def files_of(arguments, folder, text):
         out_json=str(folder / "gate.json"),
         out_xml=str(folder / "gate.xml"),
     )
-    plot_ap(summary=noted["summary"], out=str(folder / "ap.svg"))
     plot_latency(summary=noted["summary"], out=str(folder / "latency.svg"))
     plot_stages(
         rows=[entry | {"latency": entry["path"]} for entry in noted["entries"]["latencies"]],

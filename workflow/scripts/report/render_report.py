@@ -16,7 +16,7 @@ if __name__ == "__main__":
         render_report(
             summary=snakemake.input.summary,
             per_class=snakemake.input.per_class,
-            figures={Path(path).stem: path for path in snakemake.input.figures},
+            figures={Path(path).stem: path for path in snakemake.input.old_figures},
             **snakemake.params.settings,
             out=snakemake.output[0],
         )

@@ -1,0 +1,3 @@
+"use strict";
+// The gallery.
+cutpoint.gallery = { start() {} };

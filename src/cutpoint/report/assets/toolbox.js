@@ -1,0 +1,3 @@
+"use strict";
+// The toolbox: hides and highlights variants everywhere.
+cutpoint.toolbox = { start() {} };

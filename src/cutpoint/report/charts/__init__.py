@@ -1,0 +1,1 @@
+"""The figures of a data set and model, each a description (Vega-Lite) with its data."""

@@ -1,0 +1,55 @@
+"""A figure: its description and its data, and what is made of them."""
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import vl_convert
+
+from cutpoint.report.charts.theme import CONFIG, PARAMS, SHOWN
+
+ROWS = "rows"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a data set and model.
+
+    Attributes:
+        name: the name of its files.
+        title: a few words.
+        caption: sentences; they say what is drawn, the unit, and what a doubtful mark looks like.
+        rows: the data, one flat record a mark or more; ``variant`` is hidden and highlighted by the toolbox.
+        spec: Vega-Lite without ``data``; it draws ``rows``.
+        pick: keys of ``rows`` that a click on a mark hands to the gallery's filters.
+    """
+
+    name: str
+    title: str
+    caption: str
+    rows: list[dict[str, Any]]
+    spec: dict[str, Any]
+    pick: tuple[str, ...] = ()
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """The whole Vega-Lite description, with the data, and with the parameters of the toolbox."""
+        transform = [{"filter": SHOWN}, *self.spec.get("transform", [])]
+        shared = {"config": CONFIG, "params": [*PARAMS, *self.spec.get("params", [])], "transform": transform}
+        return {"data": {"name": ROWS}, "datasets": {ROWS: self.rows}, **self.spec, **shared}
+
+    @property
+    def svg(self) -> str:
+        """The picture, as the page's chart shows it with nothing hidden; text inherits its colour."""
+        return str(vl_convert.vegalite_to_svg(self.description))
+
+    @property
+    def csv(self) -> str:
+        """The data."""
+        text = io.StringIO()
+        heads = dict.fromkeys(key for row in self.rows for key in row)
+        writer = csv.DictWriter(text, list(heads), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        return text.getvalue()

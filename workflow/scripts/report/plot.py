@@ -1,0 +1,20 @@
+"""Adapter for rule plot: unpack the Snakemake object, call the package, nothing else."""
+
+from typing import TYPE_CHECKING
+
+from cutpoint.logs import log_to
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+if __name__ == "__main__":
+    with log_to(snakemake.log[0]):
+        # Imported after the redirect, so that a missing library shows up in this job's log.
+        from cutpoint.report.charts.draw import draw_figures
+
+        draw_figures(
+            summary=snakemake.input.summary,
+            per_class=snakemake.input.per_class,
+            **snakemake.params.settings,
+            out_dir=snakemake.output[0],
+        )
