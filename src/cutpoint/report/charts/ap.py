@@ -6,7 +6,7 @@ import altair as alt
 
 from cutpoint.records.summary import OF_DETECTIONS, SummaryRow
 from cutpoint.report.charts.figure import Figure
-from cutpoint.report.charts.theme import CUTS, OPACITY, WIDTH
+from cutpoint.report.charts.theme import CUTS, OPACITY, WIDTH, rows
 from cutpoint.report.group import Group
 from cutpoint.summary.flags import doubts
 from cutpoint.summary.words import fixed, signed
@@ -24,11 +24,11 @@ AGREEMENT = (
 def build(group: Group) -> Figure | None:
     """The figure; null if no variant has a value."""
     labelled = group.labelled
-    rows = [_row(row, labelled) for row in group.rows]
-    if all(row["value"] is None for row in rows):
+    data = [_row(row, labelled) for row in group.rows]
+    if all(row["value"] is None for row in data):
         return None
     title = "Difference in AP" if labelled else "Agreement with the reference"
-    return Figure("ap", title, CAPTION if labelled else AGREEMENT, rows, _spec(group, labelled), ("variant",))
+    return Figure("ap", title, CAPTION if labelled else AGREEMENT, data, _spec(group, labelled), ("variant",))
 
 
 def _row(row: SummaryRow, labelled: bool) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def _spec(group: Group, labelled: bool) -> dict[str, Any]:
     y = alt.Y("variant:N", sort=order, title=None)
     colour = alt.Color("cut:N", scale=alt.Scale(domain=used, range=[CUTS[cut] for cut in used]), title="cut")
     tips = [alt.Tooltip(name) for name in ("variant:N", "AP:Q", "value:Q", "low:Q", "high:Q", "doubt:N")]
-    base = alt.Chart().encode(y=y)
+    base = rows().encode(y=y)
     interval = base.mark_rule(strokeWidth=1.5).encode(x=alt.X("low:Q"), x2="high:Q")
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(x=x, color=colour, tooltip=tips)
     texts = base.mark_text(align="left", dx=8).encode(x=alt.value(WIDTH), text="text:N")

@@ -7,9 +7,7 @@ from typing import Any
 
 import vl_convert
 
-from cutpoint.report.charts.theme import CONFIG, PARAMS, SHOWN
-
-ROWS = "rows"
+from cutpoint.report.charts.theme import CONFIG, PARAMS, ROWS, SHOWN
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,7 @@ class Figure:
         title: a few words.
         caption: sentences; they say what is drawn, the unit, and what a doubtful mark looks like.
         rows: the data, one flat record a mark or more; ``variant`` is hidden and highlighted by the toolbox.
-        spec: Vega-Lite without ``data``; it draws ``rows``.
+        spec: Vega-Lite, made from ``theme.rows()``; it has no data.
         pick: keys of ``rows`` that a click on a mark hands to the gallery's filters.
     """
 
@@ -37,7 +35,7 @@ class Figure:
         """The whole Vega-Lite description, with the data, and with the parameters of the toolbox."""
         transform = [{"filter": SHOWN}, *self.spec.get("transform", [])]
         shared = {"config": CONFIG, "params": [*PARAMS, *self.spec.get("params", [])], "transform": transform}
-        return {"data": {"name": ROWS}, "datasets": {ROWS: self.rows}, **self.spec, **shared}
+        return {**self.spec, "datasets": {ROWS: self.rows}, **shared}
 
     @property
     def svg(self) -> str:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import altair as alt
+
 # Okabe and Ito's, which colour-blind readers can distinguish, without their yellow and black.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 CUTS = {"raw": "#0072B2", "decoded": "#009E73", "e2e": "#D55E00", "results file": "#888888"}
@@ -30,6 +32,7 @@ CONFIG: dict[str, Any] = {
     "text": {"color": INK, "fontSize": 11},
     "rule": {"color": INK},
 }
+ROWS = "rows"
 # Lists of variants; the page sets them. Every figure leaves out the hidden ones.
 PARAMS = [{"name": "hide", "value": []}, {"name": "mark", "value": []}]
 SHOWN = "indexof(hide, datum.variant) < 0"
@@ -38,3 +41,8 @@ OPACITY: dict[str, Any] = {
     "condition": {"test": "length(mark) == 0 || indexof(mark, datum.variant) >= 0", "value": 1},
     "value": 0.15,
 }
+
+
+def rows() -> alt.Chart:
+    """A chart of the figure's rows, to which marks are added."""
+    return alt.Chart(alt.NamedData(ROWS))
