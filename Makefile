@@ -44,7 +44,7 @@ test-parts:
 	$(VENV)/pytest -m "not conventions" tests/unit tests/reference tests/heads
 
 test-whole:
-	$(VENV)/pytest tests/workflow tests/gpu
+	$(VENV)/pytest tests/workflow tests/gpu tests/browser
 
 conventions: setup
 	$(VENV)/pytest -m conventions tests/reference/external $(ARGS)

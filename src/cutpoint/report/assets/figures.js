@@ -9,7 +9,8 @@ cutpoint.figures = (() => {
   const open = async (figure) => {
     const { group, spec, pick } = cutpoint.data(`data-${figure.id}`);
     const place = figure.querySelector(".chart");
-    const result = await vegaEmbed(place, spec, { actions: false, renderer: "svg", ast: false });
+    // 1: errors; Vega warns of a chart whose variants are all hidden
+    const result = await vegaEmbed(place, spec, { actions: false, renderer: "svg", ast: false, logLevel: 1 });
     live.set(figure.id, result.view);
     await update(result.view);
     if (pick.length) {

@@ -3,6 +3,7 @@
 requestAnimationFrame(() =>
   setTimeout(() => {
     for (const part of ["toolbox", "tables", "figures", "gallery"]) cutpoint[part].start();
+    performance.mark("ready");
   }),
 );
 const theme = () => (document.documentElement.dataset.theme = cutpoint.get("theme"));

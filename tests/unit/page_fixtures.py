@@ -1,0 +1,114 @@
+"""The arguments of ``render_report`` for made-up records, and changes of them."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from report_fixtures import CLASSES, DATASETS, write_autopsy, write_detections, write_results
+
+from cutpoint.gate.check import evaluate_gate
+from cutpoint.latency.notes import busy
+from cutpoint.records.latency import read_latency, write_latency
+from cutpoint.records.summary import read_summary, write_summary
+from cutpoint.records.timing import Load
+from cutpoint.report.charts.draw import draw_figures
+from cutpoint.report.operating_plots import plot_calibration, plot_operating_points
+from cutpoint.report.page import FIGURES
+from cutpoint.report.plots import plot_ladder, plot_latency, plot_stages
+from cutpoint.report.samples import draw_samples
+from cutpoint.summary.build import summarize
+
+GATE_CHECKS = [
+    {"dataset": "street", "model": "det", "variant": variant, "column": column}
+    | {"bound": "min", "limit": limit}
+    for variant, column, limit in (("raw", "agreement", 0.99), ("raw-int8", "delta_AP_lo", -0.005))
+]
+KINDS = ("ladders", "verifies", "precisions", "latencies", "comparisons", "points", "diagnoses")
+
+
+def page_arguments(root: Path) -> dict:
+    """All files of ``report_fixtures.write_results``, what is drawn of them, and a failed gate."""
+    made = write_results(root)
+    outs = {f"out_{key}": str(root / key) for key in ("csv", "md", "per_class")}
+    summarize(rows=made["rows"], **outs)
+    figures = {name: str(root / f"{name}.svg") for name in FIGURES}
+    plot_ladder(ladders=made["ladders"], out=figures["ladder"])
+    plot_operating_points(points=made["points"], out=figures["operating_points"])
+    plot_calibration(points=made["points"], out=figures["calibration"])
+    plot_latency(summary=outs["out_csv"], out=figures["latency"])
+    plot_stages(rows=made["rows"], out=figures["stages"])
+    gate = {f"out_{kind}": str(root / f"gate.{kind}") for kind in ("json", "xml")}
+    evaluate_gate(summary=outs["out_csv"], checks=GATE_CHECKS, **gate)
+    arguments = {
+        "gate": gate["out_json"],
+        "summary": outs["out_csv"],
+        "per_class": outs["out_per_class"],
+        "figures": figures,
+        "config": {
+            "device": "auto",
+            "models": {"det": {"config": "</pre><script>"}},
+            "comparison": {"margin": 0.001, "corner_px": 0.05, "score": 0.0001},
+        },
+        "entries": {"samples": _samples(root, made), "checks": [], **{kind: made[kind] for kind in KINDS}},
+    }
+    return plotted(arguments, root / "figures")
+
+
+def plotted(arguments: dict, root: Path) -> dict:
+    """The arguments with the figures of every data set and model drawn anew."""
+    drawn = []
+    places = dict.fromkeys((row.dataset, row.model) for row in read_summary(arguments["summary"]))
+    for number, (dataset, model) in enumerate(places):
+        drawn.append({"dataset": dataset, "model": model, "path": str(root / str(number))})
+        files = {key: arguments[key] for key in ("summary", "per_class", "entries")}
+        draw_figures(**files, dataset=dataset, model=model, out_dir=drawn[-1]["path"])
+    return shown(arguments, figures=drawn)
+
+
+def _samples(root: Path, made: dict) -> list[dict]:
+    drawn = []
+    for dataset, labelled in DATASETS.items():
+        folder = root / "samples" / dataset / "raw"
+        draw_samples(
+            manifest=made["manifests"][dataset],
+            truth=json.loads(Path(made["manifests"][dataset]).read_text())["annotations"],
+            reference_detections=write_detections(root / "a.json", labelled),
+            variant_detections=write_detections(root / "b.json", labelled, lost=((2, 1),)),
+            autopsy=write_autopsy(root / "autopsy.parquet", str(root / "a.json"), {}),
+            reference_name="pytorch",
+            variant_name="raw",
+            classes=CLASSES,
+            count=2,
+            score_thr=0.3,
+            out_dir=str(folder),
+        )
+        drawn.append({"dataset": dataset, "model": "det", "variant": "raw", "path": str(folder)})
+    return drawn
+
+
+def shown(arguments: dict, **entries) -> dict:
+    """The arguments with other entries of some kinds."""
+    return arguments | {"entries": arguments["entries"] | entries}
+
+
+def disturbed(cores: float = 1.0) -> dict:
+    return {"disturbed": True, "foreign_cores": cores}
+
+
+def with_flags(arguments: dict, folder: Path, dataset: str, **flags) -> dict:
+    """The arguments with other flags of a data set's variants, in the summary and in their latencies."""
+    rows = [
+        replace(row, **flags.get(row.variant, {}) if row.dataset == dataset else {})
+        for row in read_summary(arguments["summary"])
+    ]
+    write_summary(folder / "summary.csv", rows)
+    latencies = []
+    for number, entry in enumerate(arguments["entries"]["latencies"]):
+        timing = read_latency(entry["path"])
+        cores = flags.get(timing.variant, {}).get("foreign_cores")
+        if entry["dataset"] == dataset and cores:
+            load = Load(5.0, 5.0 * cores, cores)
+            timing = replace(timing, load=load, disturbed=True, notes=(busy(f"{cores:.1f}"),))
+        write_latency(folder / f"latency-{number}.json", timing)
+        latencies.append(entry | {"path": str(folder / f"latency-{number}.json")})
+    return shown(arguments, latencies=latencies) | {"summary": str(folder / "summary.csv")}
