@@ -1,10 +1,11 @@
 """The arguments of ``render_report`` for made-up records, and changes of them."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from report_fixtures import CLASSES, DATASETS, write_autopsy, write_detections, write_results
+from report_fixtures import CLASSES, write_autopsy, write_detections, write_results
 
 from cutpoint.gate.check import evaluate_gate
 from cutpoint.latency.notes import busy
@@ -26,9 +27,15 @@ GATE_CHECKS = [
 KINDS = ("ladders", "verifies", "precisions", "latencies", "comparisons", "points", "diagnoses")
 
 
-def page_arguments(root: Path) -> dict:
-    """All files of ``report_fixtures.write_results``, what is drawn of them, and a failed gate."""
-    made = write_results(root)
+def page_arguments(root: Path, gate: Sequence[dict] = GATE_CHECKS, **records) -> dict:
+    """All files of ``report_fixtures.write_results``, what is drawn of them, and a gate that fails.
+
+    Args:
+        root: the folder of all files.
+        gate: the checks of the gate; none: no gate.
+        records: other arguments of ``write_results``.
+    """
+    made = write_results(root, **records)
     outs = {f"out_{key}": str(root / key) for key in ("csv", "md", "per_class")}
     summarize(rows=made["rows"], **outs)
     figures = {name: str(root / f"{name}.svg") for name in FIGURES}
@@ -37,10 +44,10 @@ def page_arguments(root: Path) -> dict:
     plot_calibration(points=made["points"], out=figures["calibration"])
     plot_latency(summary=outs["out_csv"], out=figures["latency"])
     plot_stages(rows=made["rows"], out=figures["stages"])
-    gate = {f"out_{kind}": str(root / f"gate.{kind}") for kind in ("json", "xml")}
-    evaluate_gate(summary=outs["out_csv"], checks=GATE_CHECKS, **gate)
+    judged = {f"out_{kind}": str(root / f"gate.{kind}") for kind in ("json", "xml")}
+    evaluate_gate(summary=outs["out_csv"], checks=list(gate), **judged)
     arguments = {
-        "gate": gate["out_json"],
+        "gate": judged["out_json"] if gate else None,
         "summary": outs["out_csv"],
         "per_class": outs["out_per_class"],
         "figures": figures,
@@ -67,17 +74,20 @@ def plotted(arguments: dict, root: Path) -> dict:
 
 def _samples(root: Path, made: dict) -> list[dict]:
     drawn = []
-    for dataset, labelled in DATASETS.items():
+    compared = {entry["variant"] for entry in made["comparisons"]}
+    for dataset, manifest in made["manifests"].items() if "raw" in compared else ():
         folder = root / "samples" / dataset / "raw"
+        content = json.loads(Path(manifest).read_text(encoding="utf-8"))
+        labelled = bool(content["annotations"])
         draw_samples(
-            manifest=made["manifests"][dataset],
-            truth=json.loads(Path(made["manifests"][dataset]).read_text())["annotations"],
+            manifest=manifest,
+            truth=content["annotations"],
             reference_detections=write_detections(root / "a.json", labelled),
             variant_detections=write_detections(root / "b.json", labelled, lost=((2, 1),)),
             autopsy=write_autopsy(root / "autopsy.parquet", str(root / "a.json"), {}),
             reference_name="pytorch",
             variant_name="raw",
-            classes=CLASSES,
+            classes=[category["name"] for category in content["categories"]] or CLASSES,
             count=2,
             score_thr=0.3,
             out_dir=str(folder),
