@@ -9,8 +9,10 @@ from report_fixtures import CLASSES, write_autopsy, write_detections, write_resu
 
 from cutpoint.gate.check import evaluate_gate
 from cutpoint.latency.notes import busy
+from cutpoint.latency.paired import read_paired_times
 from cutpoint.records.latency import read_latency, write_latency
-from cutpoint.records.summary import read_summary, write_summary
+from cutpoint.records.recommendation import write_recommendations
+from cutpoint.records.summary import SummaryRow, by_evaluation, read_summary, write_summary
 from cutpoint.records.timing import Load
 from cutpoint.report.charts.draw import draw_figures
 from cutpoint.report.operating_plots import plot_calibration, plot_operating_points
@@ -18,6 +20,7 @@ from cutpoint.report.page import FIGURES
 from cutpoint.report.plots import plot_ladder, plot_latency, plot_stages
 from cutpoint.report.samples import draw_samples
 from cutpoint.summary.build import summarize
+from cutpoint.summary.recommend import recommend
 
 GATE_CHECKS = [
     {"dataset": "street", "model": "det", "variant": variant, "column": column}
@@ -36,7 +39,7 @@ def page_arguments(root: Path, gate: Sequence[dict] = GATE_CHECKS, **records) ->
         records: other arguments of ``write_results``.
     """
     made = write_results(root, **records)
-    outs = {f"out_{key}": str(root / key) for key in ("csv", "md", "per_class")}
+    outs = {f"out_{key}": str(root / key) for key in ("csv", "md", "per_class", "recommendations")}
     summarize(rows=made["rows"], **outs)
     figures = {name: str(root / f"{name}.svg") for name in FIGURES}
     plot_ladder(ladders=made["ladders"], out=figures["ladder"])
@@ -56,7 +59,16 @@ def page_arguments(root: Path, gate: Sequence[dict] = GATE_CHECKS, **records) ->
             "models": {"det": {"config": "</pre><script>"}},
             "comparison": {"margin": 0.001, "corner_px": 0.05, "score": 0.0001},
         },
-        "entries": {"samples": _samples(root, made), "checks": [], **{kind: made[kind] for kind in KINDS}},
+        "entries": {
+            "samples": _samples(root, made),
+            "checks": [],
+            "recommendations": [
+                {"dataset": dataset, "model": "det", "path": outs["out_recommendations"]}
+                | {"latency_samples": str(root / "latency" / dataset / "det" / "samples.parquet")}
+                for dataset in made["manifests"]
+            ],
+            **{kind: made[kind] for kind in KINDS},
+        },
     }
     return plotted(arguments, root / "figures")
 
@@ -121,4 +133,13 @@ def with_flags(arguments: dict, folder: Path, dataset: str, **flags) -> dict:
             timing = replace(timing, load=load, disturbed=True, notes=(busy(f"{cores:.1f}"),))
         write_latency(folder / f"latency-{number}.json", timing)
         latencies.append(entry | {"path": str(folder / f"latency-{number}.json")})
-    return shown(arguments, latencies=latencies) | {"summary": str(folder / "summary.csv")}
+    flagged = shown(arguments, latencies=latencies) | {"summary": str(folder / "summary.csv")}
+    return recommended(flagged, rows, str(folder / "recommendations.json"))
+
+
+def recommended(arguments: dict, rows: list[SummaryRow], out: str) -> dict:
+    """The arguments with the recommendations for other rows."""
+    entries = arguments["entries"]["recommendations"]
+    times = {entry["dataset"]: read_paired_times(entry["latency_samples"]) for entry in entries}
+    write_recommendations(out, [recommend(own, times[own[0].dataset]) for own in by_evaluation(rows)])
+    return shown(arguments, recommendations=[entry | {"path": out} for entry in entries])

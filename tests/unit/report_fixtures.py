@@ -12,7 +12,9 @@ from scoring import complete_truth
 from cutpoint.records import autopsy
 from cutpoint.records.autopsy import AutopsyRow
 from cutpoint.records.csv_table import kind_of
+from cutpoint.records.json_file import as_record
 from cutpoint.records.summary import COLUMNS, SummaryRow
+from cutpoint.records.timing import Timing, write_samples
 
 CLASSES = ["pedestrian", "car", "traffic <light>"]
 DATASETS = {"street": True, "coco_like": True, "unlabelled": False}
@@ -181,6 +183,22 @@ def latency(variant: str, factor: float, cells: dict | None = None) -> dict:
     }
 
 
+def write_latency_samples(path: Path, timings: dict[str, dict]) -> str:
+    """Twelve rounds of two runs of each variant; the rounds of all drift alike."""
+    rows = []
+    for number in range(12):
+        for variant, timing in timings.items():
+            drift = 1 + 0.02 * number / 12
+            for image in (1, 2):
+                stages = {name: stage["p50"] * drift for name, stage in timing["stages"].items()}
+                rows.append({"variant": variant, "round": number, "image_id": image, "shape": "256x320"})
+                rows[-1] |= stages
+    shared = next(iter(timings.values())) | {"variants": timings}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_samples(path, rows, as_record(shared, Timing, "samples"))
+    return str(path)
+
+
 def verify(export: str, failed: bool) -> dict:
     tensors = [
         {"name": f"cls_{level}", "max_abs": 3.1e-6 * 10 ** (4 * failed), "max_rel": 1e-5}
@@ -309,7 +327,7 @@ def write_results(
     for dataset, labelled in datasets.items():
         manifest = write_data(root, dataset, labelled, classes=classes, file_name=file_name)
         made["manifests"][dataset] = manifest
-        rungs = []
+        rungs, timings = [], {}
         for number, (variant, cells) in enumerate(variants.items()):
             place, name = f"{dataset}/det", f"{variant}.json"
             reference, int8 = variant == "pytorch", variant == "raw-int8"
@@ -338,6 +356,8 @@ def write_results(
                 "onnx": None if reference else str(onnx),
             }
             row["detections"] = write_detections(root / "detections" / place / name, labelled)
+            timings[variant] = timing
+            row["latency_samples"] = str(root / "latency" / place / "samples.parquet")
             row["latency"] = write(root / "latency" / place / name, timing)
             row["metrics"] = score and write(root / "metrics" / place / name, score)
             row["comparison"] = None
@@ -378,6 +398,7 @@ def write_results(
             rung["delta_to_previous"] = step
             rung["delta_to_previous_ci95"] = None if step is None else [step - 0.001, step + 0.001]
             rungs.append(rung)
+        write_latency_samples(root / "latency" / dataset / "det" / "samples.parquet", timings)
         ladder = {"reference": "pytorch", "rungs": rungs}
         ladder["published_ap"] = 0.57 if dataset == "coco_like" else None
         path = write(root / "ladders" / dataset / "det.json", ladder)

@@ -114,16 +114,13 @@ def run(root, refused, labelled, timing):
 
 def report(root, made):
     """The tables, the figures, the gate and the page; paths by name."""
-    out = {name: str(root / f"out_{name}") for name in ("csv", "md", "per_class", "ladder", "gate", "page")}
-    tables = {f"out_{key}": out[key] for key in ("csv", "md", "per_class")}
-    summarize(rows=made["rows"], **tables)
+    tables = ("csv", "md", "per_class", "recommendations")
+    out = {name: str(root / f"out_{name}") for name in (*tables, "ladder", "gate", "page")}
+    summarize(rows=made["rows"], **{f"out_{key}": out[key] for key in tables})
     rungs, base = made["rungs"], {"variant": "pytorch", "samples": made["rungs"][0]["samples"]}
     build_ladder(rungs=rungs, reference=base, published_ap=None, out=out["ladder"])
     ladders = [{"dataset": "street", "model": "det", "path": out["ladder"]}]
-    figures = {
-        name: str(root / f"{name}.svg") for name in ("ap", "ladder", "operating_points", "calibration")
-    }
-    plots.plot_ap(summary=out["csv"], out=figures["ap"])
+    figures = {name: str(root / f"{name}.svg") for name in ("ladder", "operating_points", "calibration")}
     plots.plot_ladder(ladders=ladders, out=figures["ladder"])
     plot_operating_points(points=made["points"], out=figures["operating_points"])
     plot_calibration(points=made["points"], out=figures["calibration"])
@@ -142,6 +139,7 @@ def report(root, made):
         entries={
             "ladders": ladders,
             "samples": made["samples"],
+            "recommendations": [{"dataset": "street", "model": "det", "path": out["recommendations"]}],
             "verifies": [],
             "checks": [],
             "precisions": [],

@@ -18,7 +18,6 @@ from cutpoint.evaluate.coco import evaluate
 from cutpoint.files import read_json
 from cutpoint.predict.results_file import import_results
 from cutpoint.records.verification import TensorCheck, Verification, write_verification
-from cutpoint.report import plots
 from cutpoint.report.operating_plots import plot_calibration, plot_operating_points
 from cutpoint.report.page import render_report
 from cutpoint.report.samples import draw_samples
@@ -128,10 +127,11 @@ def made(request, tmp_path_factory):
 
 def report(made, folder, rows=None, **entries):
     """The rows of summary.csv, summary.md and the page, without its style and script."""
-    out = {key: str(folder / key) for key in ("csv", "md", "per_class", "page")}
-    summarize(rows=rows or made["rows"], **{f"out_{key}": out[key] for key in ("csv", "md", "per_class")})
-    figures = {name: str(folder / f"{name}.svg") for name in ("ap", "calibration")}
-    plots.plot_ap(summary=out["csv"], out=figures["ap"])
+    place = {"dataset": "street", "model": "det"}
+    tables = ("csv", "md", "per_class", "recommendations")
+    out = {key: str(folder / key) for key in (*tables, "page")}
+    summarize(rows=rows or made["rows"], **{f"out_{key}": out[key] for key in tables})
+    figures = {"calibration": str(folder / "calibration.svg")}
     plot_calibration(points=made["entries"]["points"], out=figures["calibration"])
     if made["labelled"]:
         figures["operating_points"] = str(folder / "operating_points.svg")
@@ -140,7 +140,7 @@ def report(made, folder, rows=None, **entries):
         summary=out["csv"],
         per_class=out["per_class"],
         figures=figures,
-        entries=made["entries"] | entries,
+        entries=made["entries"] | {"recommendations": [place | {"path": out["recommendations"]}]} | entries,
         gate=None,
         config={
             "models": {"det": {"classes": CLASSES}},

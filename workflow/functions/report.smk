@@ -2,7 +2,7 @@ from cutpoint.plan.paths import GATE_FILE, detections_file, figure_file
 from cutpoint.plan.tables import row_files
 
 # the kinds of files that figures are drawn from
-PLOTTED = ("comparisons", "points", "latencies", "ladders")
+PLOTTED = ("comparisons", "points", "latencies", "ladders", "recommendations")
 
 
 def get_plotted(wildcards):

@@ -1,6 +1,13 @@
 from cutpoint.plan.tables import row_files
 
-SUMMARIZED = ("manifest", "detections", "truth", "metrics", "latency")
+SUMMARIZED = (
+    "manifest",
+    "detections",
+    "truth",
+    "metrics",
+    "latency",
+    "latency_samples",
+)
 SUMMARIZED += ("comparison", "verify", "onnx", "precision_report")
 
 

@@ -10,6 +10,7 @@ rule summarize:
             labels={"table": "summary"},
         ),
         md="results/tables/summary.md",
+        recommendations="results/tables/recommendations.json",
         per_class=report(
             "results/tables/per_class.csv",
             caption="../report/per_class.rst",

@@ -19,6 +19,7 @@ from cutpoint.records.latency import (
     Total,
     write_latency,
 )
+from cutpoint.records.recommendation import Speed
 from cutpoint.records.timing import Conditions, Timing, read_samples
 
 PERCENTILES = {"p50": 50, "p90": 90, "p95": 95, "p99": 99}
@@ -45,7 +46,7 @@ def summarize_latency(*, samples: str, variant: str, reference: str | None, out:
         variant=variant,
         disturbed=bool(disturbances(timed.load.foreign_cores, timing.watch.throttled)),
         notes=tuple(time_notes(timed, timing.watch)),
-        stages=Stages(**stages, total=Total(**vars(total), p50_ci95=median_interval(_rounds(own)))),
+        stages=Stages(**stages, total=Total(**vars(total), p50_ci95=median_interval(rounds_of(own)))),
         difference=_difference(rows, timing, variant, reference),
         samples=Path(samples).as_posix(),
     )
@@ -59,7 +60,7 @@ def _difference(rows: pd.DataFrame, timing: Timing, variant: str, reference: str
     uncompiled = {timing.variants[name].without_compiled_nms for name in (variant, reference)}
     if len(uncompiled) > 1:
         return None
-    base, own = (_rounds(rows[rows["variant"] == name]) for name in (reference, variant))
+    base, own = (rounds_of(rows[rows["variant"] == name]) for name in (reference, variant))
     return median_difference(reference, base, own)
 
 
@@ -103,6 +104,23 @@ def median_difference(reference: str, base: list[np.ndarray], own: list[np.ndarr
     )
 
 
+def median_ratio(other: str, base: list[np.ndarray], own: list[np.ndarray]) -> Speed:
+    """Ratio of the medians, ``base / own``, with its 95 % interval: above 1, ``own`` is faster.
+
+    Rounds are drawn together, as in ``median_difference``.
+
+    Args:
+        other: the name of ``base``.
+        base, own: the totals of each round, ms.
+    """
+    everything = np.arange(len(base))
+    return Speed(
+        other,
+        _median(base, everything) / _median(own, everything),
+        _interval(len(base), lambda drawn: _median(base, drawn) / _median(own, drawn)),
+    )
+
+
 def _interval(count: int, statistic: Callable[[np.ndarray], float]) -> tuple[float, float] | None:
     if count < 2:
         return None
@@ -115,5 +133,6 @@ def _median(rounds: list[np.ndarray], drawn: np.ndarray) -> float:
     return float(np.median(np.concatenate([rounds[i] for i in drawn])))
 
 
-def _rounds(rows: pd.DataFrame) -> list[np.ndarray]:
+def rounds_of(rows: pd.DataFrame) -> list[np.ndarray]:
+    """The totals of each round of a variant's samples, ms."""
     return [group["total"].to_numpy() for _, group in rows.groupby("round")]

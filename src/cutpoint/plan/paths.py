@@ -5,6 +5,7 @@ from cutpoint.plan.evaluations import Evaluation, Model
 from cutpoint.plan.variants import Dataset, Export, ResultsVariant, Run, RunVariant, Trace, Variant
 
 GATE_FILE = "results/gate.json"
+RECOMMENDATIONS_FILE = "results/tables/recommendations.json"
 
 
 def figure_file(name: str) -> str:
@@ -81,6 +82,11 @@ def truth_file(evaluation: Evaluation) -> str | None:
 def variant_file(kind: str, evaluation: Evaluation, variant: Variant, ending: str = ".json") -> str:
     """The file of a kind (``metrics``, ``comparisons``, ...) for a variant."""
     return f"results/{kind}/{evaluation.dataset.name}/{evaluation.model.name}/{variant.name}{ending}"
+
+
+def latency_samples_file(evaluation: Evaluation) -> str:
+    """The latency of every run of the variants that are timed in turn."""
+    return f"results/latency/{evaluation.dataset.name}/{evaluation.model.name}/samples.parquet"
 
 
 def detections_file(evaluation: Evaluation, variant: Variant) -> str:

@@ -6,8 +6,10 @@ from typing import Any
 
 from cutpoint.plan.evaluations import Evaluation, Plan
 from cutpoint.plan.paths import (
+    RECOMMENDATIONS_FILE,
     detections_file,
     figures_folder,
+    latency_samples_file,
     manifest_file,
     onnx_file,
     pair_file,
@@ -55,6 +57,7 @@ def table_row(evaluation: Evaluation, variant: Variant) -> PlannedRow:
         tf32=_tf32(run),
         layout=export.external.layout if export.external else None,
         latency=variant_file("latency", *own),
+        latency_samples=latency_samples_file(evaluation),
         onnx=onnx_file(row.model, run),
         verify=verify_file(row.model, run.export) if run.export else None,
         precision_report=precision_report(row.model, run),
@@ -139,12 +142,13 @@ def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
     """What page and figures show besides the tables: paths of files (samples: of folders), by kind."""
     entries: dict[str, list[dict[str, str]]] = {"ladders": [], "samples": [], "verifies": [], "latencies": []}
     entries |= {"checks": [], "precisions": [], "comparisons": [], "points": [], "diagnoses": []}
-    entries |= {"figures": []}
+    entries |= {"figures": [], "recommendations": []}
     for e in plan.evaluations:
         pair = {"dataset": e.dataset.name, "model": e.model.name}
         if e.ladder:
             entries["ladders"].append({**pair, "path": pair_file("ladders", e)})
         entries["figures"].append({**pair, "path": figures_folder(e)})
+        entries["recommendations"].append({**pair, "path": RECOMMENDATIONS_FILE})
         for variant in e.variants:
             own = {**pair, "variant": variant.name}
             points = variant_file("operating_points", e, variant)

@@ -10,7 +10,8 @@ class PlannedRow:
 
     ``shape``: ``dynamic``, or height and width in pixels. ``layout``: how an external
     ONNX file without an mmdet model is read. ``published_ap``: a fraction. ``remarks``: notes
-    that are known before. The reference is the row without a comparison.
+    that are known before. ``latency_samples``: of all variants that are timed with it. The reference is the
+    row without a comparison.
     """
 
     dataset: str
@@ -31,6 +32,7 @@ class PlannedRow:
     truth: str | None = None
     metrics: str | None = None
     latency: str | None = None
+    latency_samples: str | None = None
     comparison: str | None = None
     verify: str | None = None
     onnx: str | None = None

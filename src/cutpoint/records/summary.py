@@ -105,15 +105,15 @@ class SummaryRow:
     dataset: str = column(source="planned.dataset")
     model: str = column(source="planned.model")
     variant: str = column(source="planned.variant", markdown="variant")
-    runtime: str | None = column(source="planned.runtime", heading="runtime")
-    cut: str | None = column(source="planned.cut", heading="cut", after="provider")
-    precision: str | None = column(heading="precision", after="cut")
-    provider: str | None = column(source="planned.provider", heading="provider")
-    input: str | None = column(source="planned.input", heading="input")
-    recipe: str | None = column(source="planned.recipe", heading="recipe")
+    runtime: str | None = column(source="planned.runtime", page="runtime")
+    cut: str | None = column(source="planned.cut", page="cut", after="provider")
+    precision: str | None = column(page="precision", after="cut")
+    provider: str | None = column(source="planned.provider", page="provider")
+    input: str | None = column(source="planned.input", page="input")
+    recipe: str | None = column(source="planned.recipe", page="recipe")
     images: int = column()
     images_without_detections: int | None = column(
-        heading="images without detections", style=".0f", page_style="count"
+        page="images without detections", style=".0f", page_style="count"
     )
     categories_left_out: int | None = column(
         source="truth.left_out.categories",
@@ -132,11 +132,11 @@ class SummaryRow:
     AP: float | None = column(
         source="metrics.AP", heading="AP", style=".4f", doubted_by=OF_DETECTIONS, marked=True, bound="min"
     )
-    AP50: float | None = column(source="metrics.AP50", heading="AP50", style=".4f", doubted_by=OF_DETECTIONS)
-    AP75: float | None = column(source="metrics.AP75", heading="AP75", style=".4f", doubted_by=OF_DETECTIONS)
+    AP50: float | None = column(source="metrics.AP50", page="AP50", style=".4f", doubted_by=OF_DETECTIONS)
+    AP75: float | None = column(source="metrics.AP75", page="AP75", style=".4f", doubted_by=OF_DETECTIONS)
     delta_AP: float | None = column(
         source="comparison.delta_AP",
-        markdown="delta AP",
+        markdown="ΔAP",
         page="ΔAP",
         style="signed",
         below="delta_AP_lo",
@@ -177,7 +177,7 @@ class SummaryRow:
     )
     latency_p99_ms: float | None = column(
         source="latency.stages.total.p99",
-        heading="p99 [ms]",
+        page="p99 [ms]",
         style=".2f",
         doubted_by=OF_TIMES,
         marked=True,
@@ -190,11 +190,11 @@ class SummaryRow:
         doubted_by=OF_TIMES,
         marked=True,
     )
-    model_mb: float | None = column(source="model_mb", heading="model [MB]", style=".1f", bound="max")
-    shape: str | None = column(heading="shape", after="recipe")
+    model_mb: float | None = column(source="model_mb", page="model [MB]", style=".1f", bound="max")
+    shape: str | None = column(page="shape", after="recipe")
     batch: int | None = column(source="planned.batch", page="batch", after="shape")
     tf32: str | None = column(source="planned.tf32", page="tf32", after="batch")
-    layout: str | None = column(source="planned.layout", heading="layout", after="cut")
+    layout: str | None = column(source="planned.layout", page="layout", after="cut")
     is_reference: bool = column()
     refused: str | None = column()
     reference_refused: bool = column()
@@ -214,7 +214,7 @@ class SummaryRow:
     throttled: tuple[str, ...] = column(source="latency.watch.throttled")
     timed_batch: int | None = column(source="latency.batch")
     timed_recipe: str | None = column(source="latency.recipe")
-    notes: str | None = column(markdown="notes")
+    notes: str | None = column()
 
 
 COLUMNS = {item.name: Column(item.name, **item.metadata) for item in fields(SummaryRow)}

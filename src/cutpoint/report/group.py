@@ -10,6 +10,7 @@ from cutpoint.records.ladder import Ladder, read_ladder
 from cutpoint.records.latency import Latency, read_latency
 from cutpoint.records.operating_points import OperatingPoints, read_operating_points
 from cutpoint.records.per_class import ClassRow
+from cutpoint.records.recommendation import Recommendation, read_recommendations
 from cutpoint.records.summary import SummaryRow
 from cutpoint.report.section import Entry
 
@@ -71,6 +72,12 @@ class Group:
     def ladder(self) -> Ladder | None:
         paths = [entry["path"] for entry in self.entries.get("ladders", [])]
         return read_ladder(paths[0]) if paths else None
+
+    @cached_property
+    def recommendation(self) -> Recommendation | None:
+        paths = [entry["path"] for entry in self.entries.get("recommendations", [])]
+        every = read_recommendations(paths[0]) if paths else ()
+        return next((one for one in every if (one.dataset, one.model) == (self.dataset, self.model)), None)
 
     def _read(self, kind: str, reader: Callable[[str], T]) -> dict[str, T]:
         return {entry["variant"]: reader(entry["path"]) for entry in self.entries.get(kind, [])}

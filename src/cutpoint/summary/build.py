@@ -9,6 +9,7 @@ from typing import Any
 from cutpoint.data.inspection import Inspection, inspect, kept_otherwise, missed
 from cutpoint.errors import UserError
 from cutpoint.files import write_text
+from cutpoint.latency.paired import PairedTimes, read_paired_times
 from cutpoint.records.comparison import read_comparison
 from cutpoint.records.csv_table import kind_of
 from cutpoint.records.detections import Refused, read_results
@@ -19,6 +20,7 @@ from cutpoint.records.metrics import read_metrics
 from cutpoint.records.per_class import ClassRow, write_per_class
 from cutpoint.records.planned import PlannedRow
 from cutpoint.records.precision import read_precision
+from cutpoint.records.recommendation import write_recommendations
 from cutpoint.records.summary import (
     COLUMNS,
     SummaryRow,
@@ -31,6 +33,7 @@ from cutpoint.records.verification import read_verification
 from cutpoint.summary.baseline import is_baseline_off, weakness_of
 from cutpoint.summary.markdown import as_markdown
 from cutpoint.summary.notes import notes_of
+from cutpoint.summary.recommend import recommend
 from cutpoint.summary.warnings import warnings
 
 
@@ -58,14 +61,17 @@ class Variant:
         return (*self.key[:2], compared.reference) if compared else self.key
 
 
-def summarize(*, rows: list[dict[str, Any]], out_csv: str, out_md: str, out_per_class: str) -> None:
+def summarize(
+    *, rows: list[dict[str, Any]], out_csv: str, out_md: str, out_per_class: str, out_recommendations: str
+) -> None:
     """Gather every variant's files into the tables.
 
     Args:
         rows: of every variant, in table order, what ``PlannedRow`` has.
         out_csv: summary.csv, see ``SummaryRow``.
-        out_md: the same for people, one table per data set and model.
+        out_md: the main numbers for people, see ``markdown``.
         out_per_class: AP per class that has ground truth, see ``ClassRow``.
+        out_recommendations: recommendations.json, one for each data set and model.
 
     Warnings that come before any number (``warnings``) are printed too.
 
@@ -79,7 +85,9 @@ def summarize(*, rows: list[dict[str, Any]], out_csv: str, out_md: str, out_per_
     classes = [line for variant in variants for line in _class_rows(variant, known[variant.reference])]
     write_summary(out_csv, summary)
     write_per_class(out_per_class, classes)
-    write_text(out_md, as_markdown(summary))
+    advice = [recommend(group, _paired_times(group, known)) for group in by_evaluation(summary)]
+    write_recommendations(out_recommendations, advice)
+    write_text(out_md, as_markdown(summary, advice))
     for group in by_evaluation(summary):
         for warning in warnings(group):
             print(f"cutpoint: {group[0].dataset}, {group[0].model}: {warning}", file=sys.stderr)
@@ -112,6 +120,12 @@ def read_variant(row: PlannedRow) -> Variant:
         return Variant(records, None, inspect(read_results(row.detections), images))
     except Refused as refused:
         return Variant(records, refused.reason, None)
+
+
+def _paired_times(rows: Sequence[SummaryRow], known: dict[tuple[str, str, str], Variant]) -> PairedTimes:
+    variants = (known[row.dataset, row.model, row.variant] for row in rows)
+    paths = {path for variant in variants if (path := variant.records.planned.latency_samples)}
+    return read_paired_times(paths.pop()) if paths else PairedTimes({})
 
 
 def _summary_row(variant: Variant, reference: Variant, variants: Sequence[Variant]) -> SummaryRow:

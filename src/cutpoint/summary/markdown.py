@@ -1,37 +1,60 @@
-"""summary.csv for people: one Markdown table for each data set and model."""
+"""The main numbers for a terminal and a pull request: for each data set and model an answer and a table."""
 
+import textwrap
 from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from cutpoint.records.summary import Column, SummaryRow, by_evaluation, shown_columns
+from cutpoint.records.recommendation import Recommendation
+from cutpoint.records.summary import (
+    OF_DETECTIONS,
+    OF_TIMES,
+    Column,
+    SummaryRow,
+    by_evaluation,
+    shown_columns,
+)
+from cutpoint.summary.advice import RULE, headline
+from cutpoint.summary.flags import doubts
 from cutpoint.summary.warnings import warnings
 from cutpoint.summary.words import cell_text, is_number
 
-INTRODUCTION = (
-    "AP as a fraction; delta AP = variant - reference (the row without one), its interval of a paired "
-    "bootstrap over images; latency of the whole path from file to detections. Empty = not applicable; a "
-    "column that is empty everywhere is left out."
+LEGEND = (
+    "AP and agreement are fractions. ΔAP: variant - reference, with the interval of a paired bootstrap over "
+    "images. p50: median time from file to detections. Doubtful: why numbers of the row are. Everything else "
+    "is in summary.csv and in the report."
 )
+WIDTH = 118
 
 
-def as_markdown(summary: Sequence[SummaryRow]) -> str:
-    """All tables. Warnings come before the numbers of each."""
-    parts = ["# Summary", INTRODUCTION]
-    for rows in by_evaluation(summary):
-        shown = [column for column in shown_columns("markdown") if _is_shown(column, rows)]
+def as_markdown(summary: Sequence[SummaryRow], advice: Sequence[Recommendation]) -> str:
+    """All tables. The answer and the warnings come before the numbers of each.
+
+    Args:
+        summary: all rows.
+        advice: the recommendation for each data set and model, in the order of the rows.
+    """
+    parts = ["# Cutpoint"]
+    for rows, own in zip(by_evaluation(summary), advice, strict=True):
+        said = headline(own)
         parts.append(f"## {rows[0].dataset}, {rows[0].model}: {rows[0].images} images")
-        parts += warnings(rows)
-        parts.append(
-            tabulate(
-                [[_cell(column, row) for column in shown] for row in rows],
-                headers=[column.markdown for column in shown],
-                tablefmt="pipe",
-                disable_numparse=True,
-                colalign=["right" if is_number(column.style) else "left" for column in shown],
-            )
-        )
-    return "\n\n".join(parts) + "\n"
+        parts.append(_wrap(f"**{said[:1].upper()}{said[1:]}.**"))
+        listed = [_wrap(f"- {text}", "  ") for text in dict.fromkeys([*own.reasons, *warnings(rows)])]
+        parts += ["\n".join(listed)] if listed else []
+        parts.append(_table(rows))
+    return "\n\n".join([*parts, _wrap(LEGEND), _wrap(RULE)]) + "\n"
+
+
+def _table(rows: Sequence[SummaryRow]) -> str:
+    shown = [column for column in shown_columns("markdown") if _is_shown(column, rows)]
+    lines = [[_cell(column, row) for column in shown] for row in rows]
+    flags = [", ".join(dict.fromkeys(doubts(row, (*OF_DETECTIONS, *OF_TIMES)))) for row in rows]
+    heads = [column.markdown for column in shown]
+    sides = ["right" if is_number(column.style) else "left" for column in shown]
+    if any(flags):
+        lines = [[*line, _escape(text)] for line, text in zip(lines, flags, strict=True)]
+        heads, sides = [*heads, "doubtful"], [*sides, "left"]
+    return tabulate(lines, headers=heads, tablefmt="pipe", disable_numparse=True, colalign=sides)
 
 
 def _is_shown(column: Column, rows: Sequence[SummaryRow]) -> bool:
@@ -41,5 +64,15 @@ def _is_shown(column: Column, rows: Sequence[SummaryRow]) -> bool:
 
 
 def _cell(column: Column, row: SummaryRow) -> str:
-    """The text with ``|`` escaped, because it would end a cell."""
-    return cell_text(column, row, column.style).replace("|", "\\|")
+    text = _escape(cell_text(column, row, column.style))
+    return f"{text} (reference)" if column.name == "variant" and row.is_reference else text
+
+
+def _wrap(text: str, indent: str = "") -> str:
+    """The text in lines that a terminal shows whole; they are one paragraph in Markdown."""
+    return textwrap.fill(_escape(text), WIDTH, subsequent_indent=indent, break_long_words=False)
+
+
+def _escape(text: str) -> str:
+    """The text with ``|``, which would end a cell, and ``<``, which would begin an element, escaped."""
+    return text.replace("|", "\\|").replace("<", "\\<")

@@ -173,7 +173,7 @@ def test_a_verified_export_alone_is_no_gate():
 @pytest.fixture(scope="module")
 def summary(tmp_path_factory):
     root = tmp_path_factory.mktemp("gate")
-    outs = {f"out_{key}": str(root / key) for key in ("csv", "md", "per_class")}
+    outs = {f"out_{key}": str(root / key) for key in ("csv", "md", "per_class", "recommendations")}
     summarize(rows=write_results(root)["rows"], **outs)
     return outs["out_csv"]
 

@@ -34,6 +34,7 @@ def run(rows, folder: Path) -> dict[str, Path]:
         "out_csv": folder / "summary.csv",
         "out_md": folder / "summary.md",
         "out_per_class": folder / "per_class.csv",
+        "out_recommendations": folder / "recommendations.json",
     }
     summarize(rows=rows, **{key: str(path) for key, path in out.items()})
     return out
@@ -133,7 +134,7 @@ def test_a_reference_off_the_published_ap_is_noted_before_anything_else(out):
     assert cells(out, "coco_like", "raw-int8")["notes"].startswith("baseline off; failed: ")
     assert "baseline" not in cells(out, "street", "pytorch")["notes"]
     text = out["out_md"].read_text()
-    assert "images\n\nBaseline off: AP 0.5800, published 0.5700, more than 0.0015 apart" in text
+    assert "\n- Baseline off: AP 0.5800, published 0.5700, more than 0.0015 apart" in text
     assert text.count("Baseline off") == 1
 
 

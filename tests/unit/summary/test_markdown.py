@@ -1,6 +1,19 @@
+import pytest
 from report_fixtures import summary_row
 
+from cutpoint.latency.paired import PairedTimes
+from cutpoint.records.summary import COLUMNS, OF_DETECTIONS, OF_TIMES, by_evaluation
+from cutpoint.summary.flags import FLAGS, doubts
 from cutpoint.summary.markdown import as_markdown
+from cutpoint.summary.recommend import recommend
+
+
+def markdown(rows):
+    return as_markdown(rows, [recommend(own, PairedTimes({})) for own in by_evaluation(rows)])
+
+
+def reference(**cells):
+    return summary_row(**{"variant": "pt", "is_reference": True} | cells)
 
 
 def cells_of(text):
@@ -9,26 +22,50 @@ def cells_of(text):
     return [[cell.strip() for cell in line.replace("\\|", "BAR").strip("|").split("|")] for line in lines]
 
 
-def test_a_bar_does_not_end_a_cell_and_what_is_missing_is_empty():
-    rows = [summary_row(AP=0.5, notes="failed: |x| > 1"), summary_row(AP50=0.5)]
-    head, _, row, _ = cells_of(as_markdown(rows))
-    shown = dict(zip(head, row, strict=True))
-    assert (shown["AP"], shown["AP50"], shown["notes"]) == ("0.5000", "", "failed: BARxBAR > 1")
-
-
 def test_a_column_that_is_empty_everywhere_is_left_out():
-    head, *_ = cells_of(as_markdown([summary_row(runtime=None, AP=0.5)]))
+    head, *_ = cells_of(markdown([reference(runtime=None, AP=0.5)]))
     assert head == ["variant", "AP"]
 
 
 def test_numbers_stand_to_the_right_and_text_to_the_left():
-    head, rule, _ = cells_of(as_markdown([summary_row(delta_AP=-0.25, delta_AP_lo=-0.5, delta_AP_hi=0.0)]))
+    rows = [reference(AP=0.5), summary_row(AP=0.25, delta_AP=-0.25, delta_AP_lo=-0.5, delta_AP_hi=0.0)]
+    head, rule, first, second = cells_of(markdown(rows))
     sides = {name: line.endswith(":") for name, line in zip(head, rule, strict=True)}
-    assert (sides["delta AP"], sides["95 % interval"], sides["variant"]) == (True, False, False)
+    assert (sides["ΔAP"], sides["95 % interval"], sides["variant"]) == (True, False, False)
+    assert first == ["pt (reference)", "0.5000", "", ""]
+    assert second == ["raw", "0.2500", "-0.2500", "-0.5000 to 0.0000"]
 
 
-def test_each_evaluation_has_a_table_below_its_warnings():
-    rows = [summary_row(doubtful=("2 of 4 images",)), summary_row(dataset="lot", images=7)]
-    text = as_markdown(rows)
-    assert "## street, det: 4 images\n\nraw is doubtful: 2 of 4 images.\n\n| variant" in text
-    assert "## lot, det: 7 images\n\n| variant" in text
+def test_each_evaluation_has_its_answer_and_its_warnings_above_its_table():
+    rows = [
+        reference(AP=0.5),
+        summary_row(AP=0.5, doubtful=("2 of 4 images",)),
+        reference(dataset="lot", AP=0.5),
+    ]
+    text = markdown(rows)
+    assert "## street, det: 4 images\n\n**Use pt: the only variant to choose from.**\n\n" in text
+    assert "- raw is doubtful: 2 of 4 images.\n\n| variant" in text
+    assert "## lot, det: 4 images\n\n**Use pt" in text
+
+
+def test_bars_and_elements_in_words_are_escaped():
+    text = markdown([reference(AP=0.5), summary_row(refused="|x| > <b>")])
+    assert "raw is refused: \\|x\\| > \\<b>." in text
+
+
+def test_lines_fit_a_terminal():
+    rows = [reference(AP=0.5, latency_p50_ms=4.0), summary_row(AP=0.5, doubtful=("word " * 60,))]
+    assert max(len(line) for line in markdown(rows).splitlines()) <= 118
+
+
+VALUES = {"doubtful": ("x",), "unsteady": ("8x8",), "timed_batch": 4, "timed_recipe": "other"}
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_each_flag_stands_in_the_row_of_the_numbers_that_it_makes_doubtful(flag):
+    cells = {flag: VALUES.get(flag, "why" if flag in ("refused", "weak_reference") else True)}
+    row = summary_row(AP=0.5, delta_AP=0.1, agreement=0.9, latency_p50_ms=4.0, verdict="different", **cells)
+    (word,) = doubts(row, (*OF_DETECTIONS, *OF_TIMES))
+    head, _, first, second = cells_of(markdown([reference(AP=0.4), row]))
+    assert (first[head.index("doubtful")], second[head.index("doubtful")]) == ("", word)
+    assert any(flag in column.doubted_by for column in COLUMNS.values() if column.markdown)

@@ -26,8 +26,10 @@ from cutpoint.report.variant_table import variant_table
 from cutpoint.summary.build import summarize
 
 root = Path(sys.argv[1])
-csv, markdown, classes = (str(root / name) for name in ("a.csv", "a.md", "b.csv"))
-summarize(rows=write_results(root)["rows"], out_csv=csv, out_md=markdown, out_per_class=classes)
+names = ("csv", "md", "per_class", "recommendations")
+outs = {f"out_{name}": str(root / name) for name in names}
+csv, markdown = outs["out_csv"], outs["out_md"]
+summarize(rows=write_results(root)["rows"], **outs)
 check = {"dataset": "street", "model": "det", "variant": "raw-int8"}
 check |= {"column": "AR100", "bound": "min", "limit": 0.9}
 evaluate_gate(summary=csv, checks=[check], out_json=str(root / "g.json"), out_xml=str(root / "g.xml"))
@@ -57,6 +59,6 @@ def test_a_new_column_is_one_line_in_one_file(tmp_path):
     said = dict(line.split(": ", 1) for line in done.stdout.splitlines())
     assert ",AP75,AR100,delta_AP," in said["csv"]
     heads = [cell.strip() for cell in said["markdown"].split("|")]
-    assert heads[heads.index("AP75") :][:3] == ["AP75", "AR 100", "delta AP"]
+    assert heads[heads.index("AP") :][:3] == ["AP", "AR 100", "ΔAP"]
     assert said["page"] == "0.559 failed True"
     assert said["gate"] == "AR100 >= 0.9 failed 0.5587"

@@ -17,4 +17,5 @@ if __name__ == "__main__":
             out_csv=snakemake.output.csv,
             out_md=snakemake.output.md,
             out_per_class=snakemake.output.per_class,
+            out_recommendations=snakemake.output.recommendations,
         )
