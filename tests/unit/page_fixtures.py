@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from report_fixtures import CLASSES, write_autopsy, write_detections, write_results
+from report_fixtures import CLASSES, TABLES, write_autopsy, write_detections, write_results
 
 from cutpoint.gate.check import evaluate_gate
 from cutpoint.latency.notes import busy
@@ -39,7 +39,7 @@ def page_arguments(root: Path, gate: Sequence[dict] = GATE_CHECKS, **records) ->
         records: other arguments of ``write_results``.
     """
     made = write_results(root, **records)
-    outs = {f"out_{key}": str(root / key) for key in ("csv", "md", "per_class", "recommendations")}
+    outs = {f"out_{key}": str(root / key) for key in TABLES}
     summarize(rows=made["rows"], **outs)
     figures = {name: str(root / f"{name}.svg") for name in FIGURES}
     plot_ladder(ladders=made["ladders"], out=figures["ladder"])

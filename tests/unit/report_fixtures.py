@@ -31,6 +31,8 @@ VERDICTS = {
     "raw-int8": ("different", [-0.03, -0.012]),
 }
 MEDIANS = {"decode": 2.4, "preprocess": 1.6, "inference": 9.5, "postprocess": 0.8}
+# the outputs of ``summarize``
+TABLES = ("csv", "md", "per_class", "per_slice", "recommendations")
 SIZES = [(240, 320), (180, 320), (320, 200), (150, 600)]  # height, width in pixels
 
 

@@ -17,6 +17,7 @@ from cutpoint.plan.resolve_external import Layout
 from cutpoint.recipes.names import RECIPES
 from cutpoint.recipes.steps import STEPS
 from cutpoint.records.per_class import ClassRow
+from cutpoint.records.per_slice import SliceRow
 from cutpoint.records.summary import SummaryRow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,7 +129,9 @@ def test_the_config_page_has_a_row_for_every_layout_and_recipe():
     assert [name for name in RECIPES if (name, 4) not in rows] == []
 
 
-@pytest.mark.parametrize(("kind", "file"), [(SummaryRow, "summary.csv"), (ClassRow, "per_class.csv")])
+@pytest.mark.parametrize(
+    ("kind", "file"), [(SummaryRow, "summary.csv"), (ClassRow, "per_class.csv"), (SliceRow, "per_slice.csv")]
+)
 def test_the_page_of_files_names_every_column(kind, file):
     text = (ROOT / "docs/files.md").read_text()
     section = text.partition(f"### Columns of {file}\n")[2].partition("\n### ")[0]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from datasets import save_labels
-from report_fixtures import CLASSES, write_data, write_detections, write_results
+from report_fixtures import CLASSES, TABLES, write_data, write_detections, write_results
 
 from cutpoint.compare.autopsy import Side, autopsy
 from cutpoint.compare.bootstrap import sample_ap
@@ -114,9 +114,8 @@ def run(root, refused, labelled, timing):
 
 def report(root, made):
     """The tables, the figures, the gate and the page; paths by name."""
-    tables = ("csv", "md", "per_class", "recommendations")
-    out = {name: str(root / f"out_{name}") for name in (*tables, "ladder", "gate", "page")}
-    summarize(rows=made["rows"], **{f"out_{key}": out[key] for key in tables})
+    out = {name: str(root / f"out_{name}") for name in (*TABLES, "ladder", "gate", "page")}
+    summarize(rows=made["rows"], **{f"out_{key}": out[key] for key in TABLES})
     rungs, base = made["rungs"], {"variant": "pytorch", "samples": made["rungs"][0]["samples"]}
     build_ladder(rungs=rungs, reference=base, published_ap=None, out=out["ladder"])
     ladders = [{"dataset": "street", "model": "det", "path": out["ladder"]}]

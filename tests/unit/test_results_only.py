@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from datasets import save_labels
-from report_fixtures import CLASSES, boxes_of, write, write_data
+from report_fixtures import CLASSES, TABLES, boxes_of, write, write_data
 
 from cutpoint.compare.autopsy import Side, autopsy
 from cutpoint.compare.bootstrap import sample_ap
@@ -128,9 +128,8 @@ def made(request, tmp_path_factory):
 def report(made, folder, rows=None, **entries):
     """The rows of summary.csv, summary.md and the page, without its style and script."""
     place = {"dataset": "street", "model": "det"}
-    tables = ("csv", "md", "per_class", "recommendations")
-    out = {key: str(folder / key) for key in (*tables, "page")}
-    summarize(rows=rows or made["rows"], **{f"out_{key}": out[key] for key in tables})
+    out = {key: str(folder / key) for key in (*TABLES, "page")}
+    summarize(rows=rows or made["rows"], **{f"out_{key}": out[key] for key in TABLES})
     figures = {"calibration": str(folder / "calibration.svg")}
     plot_calibration(points=made["entries"]["points"], out=figures["calibration"])
     if made["labelled"]:

@@ -16,7 +16,7 @@ models:
   demo: {config: config/mine/atss.py, checkpoint: weights/atss.pth}
   alone: {}
 datasets:
-  traffic: {images: street/images, annotations: street/instances.json, limit: 12}
+  traffic: {images: street/images, annotations: street/instances.json, slices: street/slices.csv, limit: 12}
   unlabelled: {images: other/images, annotations: null}
   calibration: {images: calibration/images, annotations: null}
 variants:
@@ -54,6 +54,7 @@ def write_project(folder: Path) -> Path:
     shutil.copytree(demo / "traffic", folder / "street")
     for name in ("other", "calibration"):
         shutil.copytree(demo / "traffic_unlabelled", folder / name)
+    (folder / "street/slices.csv").write_text("image,name,value\n1,time,day\n2,time,night\n")
     (folder / "weights").mkdir()
     shutil.copy(demo / "atss_traffic.pth", folder / "weights/atss.pth")
     (folder / "config/mine").mkdir()

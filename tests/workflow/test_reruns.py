@@ -91,6 +91,10 @@ def results_file(folder: Path) -> None:
     by_a_link(folder / "theirs/detections.json", b"[ ]")
 
 
+def slices(folder: Path) -> None:
+    in_place(folder / "street/slices.csv", b"image,name,value\n1,time,day\n2,time,dusk\n")
+
+
 def config(old: str, new: str) -> Change:
     def change(folder: Path) -> None:
         path = folder / "config/config.yaml"
@@ -131,6 +135,7 @@ INPUTS: dict[str, list[Change]] = {
     "the ONNX file of a model without mmdet": [small_model(seed=1)],
     "the class names in such a file": [small_model(names=("a", "b", "c", "d"))],
     "a results file": [results_file],
+    "the file of `slices`": [slices],
     "a calibration image": [calibration_image],
 }
 KEYS: dict[str, list[Change]] = {

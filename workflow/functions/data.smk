@@ -75,6 +75,23 @@ def get_scoring_settings(wildcards):
     return SimpleNamespace(**settings)
 
 
+def get_slices(wildcards):
+    return as_source(PLAN.dataset(wildcards.dataset).slices)
+
+
+def get_slices_settings(wildcards):
+    return {"slices": PLAN.dataset(wildcards.dataset).slices}
+
+
+def get_slices_digest(wildcards):
+    return get_digests([PLAN.dataset(wildcards.dataset).slices])
+
+
+def get_sliced_datasets():
+    """Matches the data sets that have slices."""
+    return match_any(dataset.name for dataset in PLAN.datasets if dataset.slices)
+
+
 def get_truth(wildcards):
     """The ground truth; empty without annotations."""
     truth = truth_file(get_evaluation(wildcards))

@@ -7,6 +7,8 @@ SUMMARIZED = (
     "metrics",
     "latency",
     "latency_samples",
+    "slices",
+    "slice_samples",
 )
 SUMMARIZED += ("comparison", "verify", "onnx", "precision_report")
 

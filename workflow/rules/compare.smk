@@ -16,6 +16,25 @@ rule resample:
         "../scripts/compare/resample.py"
 
 
+rule resample_slices:
+    """A variant on each slice of its data set, and on the slice's images in the same resamples."""
+    input:
+        truth="results/truth/{dataset}/{model}.json",
+        detections="results/detections/{dataset}/{model}/{variant}.json",
+        slices="results/slices/{dataset}.json",
+    output:
+        "results/slice_samples/{dataset}/{model}/{variant}.npz",
+    log:
+        "logs/resample_slices/{dataset}/{model}/{variant}.log",
+    benchmark:
+        "logs/benchmarks/resample_slices/{dataset}/{model}/{variant}.tsv"
+    threads: 1
+    params:
+        code=get_code("cutpoint.compare.slices"),
+    script:
+        "../scripts/compare/resample_slices.py"
+
+
 rule compare:
     """A variant compared with the reference: delta AP with its interval, verdict, agreement of detections."""
     input:

@@ -94,3 +94,27 @@ rule build_truth:
         settings=get_truth_settings,
     script:
         "../scripts/data/build_truth.py"
+
+
+rule build_slices:
+    """The images of each slice of a data set, checked."""
+    input:
+        get_slices,
+        manifest="results/manifests/{dataset}.json",
+    output:
+        "results/slices/{dataset}.json",
+    log:
+        "logs/build_slices/{dataset}.log",
+    benchmark:
+        "logs/benchmarks/build_slices/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=get_sliced_datasets(),
+    # Mistakes in the file are reported before the network runs.
+    priority: 1
+    localrule: True
+    params:
+        code=get_code("cutpoint.data.slices"),
+        content=get_slices_digest,
+        settings=get_slices_settings,
+    script:
+        "../scripts/data/build_slices.py"

@@ -17,6 +17,12 @@ rule summarize:
             category="Tables",
             labels={"table": "AP per class"},
         ),
+        per_slice=report(
+            "results/tables/per_slice.csv",
+            caption="../report/per_slice.rst",
+            category="Tables",
+            labels={"table": "AP per slice"},
+        ),
     log:
         "logs/summarize.log",
     benchmark:

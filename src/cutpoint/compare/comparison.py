@@ -7,15 +7,18 @@ from cutpoint.compare.agreement import measure_agreement
 from cutpoint.compare.autopsy import count_steps
 from cutpoint.compare.baseline import LEAST_AP, NO_DETECTION
 from cutpoint.compare.bootstrap import Delta, Estimate, delta, mean_ap
+from cutpoint.compare.slices import compare_slices
 from cutpoint.compare.verdict import decide, lossless
 from cutpoint.evaluate.average_precision import AREAS
 from cutpoint.matching import AGREEMENT_IOU
 from cutpoint.recipes.limits import Known, common_limits
-from cutpoint.records.comparison import Comparison, write_comparison
+from cutpoint.records.comparison import Comparison, SliceDelta, write_comparison
 from cutpoint.records.detections import Results, read_results, refusal_of_pair
 from cutpoint.records.manifest import read_manifest
 from cutpoint.records.model import read_spec
 from cutpoint.records.resamples import Resamples, read_resamples
+from cutpoint.records.slice_samples import read_slice_samples
+from cutpoint.records.slices import list_slices
 
 
 def compare(
@@ -28,6 +31,9 @@ def compare(
     variant_spec: str | None,
     reference_samples: str | None,
     variant_samples: str | None,
+    slices: str | None = None,
+    reference_slices: str | None = None,
+    variant_slices: str | None = None,
     autopsy: str,
     recipes: list[str | dict[str, Any] | None],
     margin: float,
@@ -43,6 +49,8 @@ def compare(
         reference, variant: detections files of both.
         reference_spec, variant_spec: the specifications that the recipes are for; null for a results file.
         reference_samples, variant_samples: npz of ``bootstrap.sample_ap``; null without annotations.
+        slices: JSON of ``slices.build_slices``; null if the data set has none.
+        reference_slices, variant_slices: npz of ``slices.sample_slices``; null without slices or annotations.
         autopsy: Parquet of ``autopsy.autopsy``.
         recipes: of reference and variant, as ``bases.steps_of`` takes it; null if unknown.
         margin: the largest difference in AP (fraction) that does not matter.
@@ -50,9 +58,10 @@ def compare(
             two lossless variants.
         out: JSON file to write, see ``records.comparison.Comparison``. If one of the two is refused, the
             verdict is ``inconclusive``, and all measured values are null. With a weak reference, differences
-            in AP have no verdict, also those of classes and sizes.
+            in AP have no verdict, also those of classes, sizes and slices.
     """
     difference = alike = boxes = weakness = None
+    parts: tuple[SliceDelta, ...] = ()
     refused = refusal_of_pair(reference, variant)
     if refused is None:
         theirs, ours = read_results(reference), read_results(variant)
@@ -65,6 +74,12 @@ def compare(
         limits = common_limits(_known(recipes[0], reference_spec), _known(recipes[1], variant_spec))
         alike = lossless(theirs, ours, corner_px=corner_px, score=score, **limits)
         boxes = measure_agreement(theirs, ours, read_manifest(manifest).ids)
+        if slices:
+            files = [path for path in (reference_slices, variant_slices) if path]
+            samples = [read_slice_samples(path) for path in files]
+            parts = compare_slices(list_slices(slices), theirs, ours, samples)
+        if weakness:
+            parts = tuple(replace(part, different=None, suspicious=None) for part in parts)
     total = difference.total if difference else Estimate(None, 0)
     verdict = decide(alike is not None and alike.holds, None if weakness else total, margin)
     comparison = Comparison(
@@ -85,6 +100,7 @@ def compare(
         boxes=boxes,
         refused=refused,
         weak_reference=weakness,
+        per_slice=parts,
     )
     write_comparison(out, comparison)
 

@@ -87,6 +87,8 @@ def _check_dataset(dataset: Dataset, sources: Collection[str], digests: Digests)
     check_path(f"{where}.images", dataset.images, "folder", sources)
     if dataset.annotations:
         check_path(f"{where}.annotations", dataset.annotations, "file", sources)
+    if dataset.slices:
+        check_path(f"{where}.slices", dataset.slices, "file", sources)
     if not dataset.classes:
         return
     if not dataset.annotations:

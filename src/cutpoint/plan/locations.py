@@ -9,7 +9,7 @@ from typing import Any
 # The keys of the config that hold paths, by what they belong to.
 PATH_KEYS = {
     "models": ("config", "checkpoint", "classes"),
-    "datasets": ("images", "annotations"),
+    "datasets": ("images", "annotations", "slices"),
     "variants": ("onnx", "results"),
 }
 

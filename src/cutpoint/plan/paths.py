@@ -106,6 +106,18 @@ def samples_file(evaluation: Evaluation, variant: Variant) -> str | None:
     return variant_file("resamples", evaluation, variant, ".npz") if labelled else None
 
 
+def slices_file(dataset: Dataset) -> str | None:
+    """The images of each slice; null without slices."""
+    return f"results/slices/{dataset.name}.json" if dataset.slices else None
+
+
+def slice_samples_file(evaluation: Evaluation, variant: Variant) -> str | None:
+    """A variant on the slices of its data set; null without slices or annotations."""
+    dataset = evaluation.dataset
+    labelled = dataset.slices and dataset.annotations
+    return variant_file("slice_samples", evaluation, variant, ".npz") if labelled else None
+
+
 def shard_files(evaluation: Evaluation, run: Run, ending: str) -> list[str]:
     """The files of a run's shards with one ending: ``parquet`` or ``images.parquet``."""
     folder = f"results/predictions/{evaluation.dataset.name}/{evaluation.model.name}/{run.name}"
@@ -165,11 +177,13 @@ def operating_files(evaluation: Evaluation, variant: Variant) -> dict[str, str]:
 
 
 def comparison_files(evaluation: Evaluation, variant: Variant) -> dict[str, str]:
-    """What ``compare`` reads from both sides; resamples only if there are annotations."""
+    """What ``compare`` reads from both sides; resamples only with annotations, slices likewise."""
     sides = {"reference": evaluation.reference, "variant": variant}
     files = {side: detections_file(evaluation, chosen) for side, chosen in sides.items()}
-    samples = {f"{side}_samples": samples_file(evaluation, chosen) for side, chosen in sides.items()}
-    known = {name: path for name, path in samples.items() if path}
+    others = {"slices": slices_file(evaluation.dataset)}
+    others |= {f"{side}_samples": samples_file(evaluation, chosen) for side, chosen in sides.items()}
+    others |= {f"{side}_slices": slice_samples_file(evaluation, chosen) for side, chosen in sides.items()}
+    known = {name: path for name, path in others.items() if path}
     return files | known | side_specs(evaluation, variant)
 
 

@@ -161,6 +161,7 @@ def _resolve_dataset(name: str, entry: dict[str, Any]) -> Dataset:
         entry["limit"],
         entry["shards"],
         **{key: entry[key] for key in CHOICES},
+        slices=entry["slices"] and os.path.normpath(entry["slices"]),
     )
 
 

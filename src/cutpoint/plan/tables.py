@@ -14,6 +14,8 @@ from cutpoint.plan.paths import (
     onnx_file,
     pair_file,
     precision_report,
+    slice_samples_file,
+    slices_file,
     spec_file,
     truth_file,
     variant_file,
@@ -37,6 +39,8 @@ def table_row(evaluation: Evaluation, variant: Variant) -> PlannedRow:
         detections=detections_file(*own),
         truth=truth_file(evaluation),
         metrics=variant_file("metrics", *own) if labelled else None,
+        slices=slices_file(evaluation.dataset),
+        slice_samples=slice_samples_file(*own),
         comparison=None if variant == evaluation.reference else variant_file("comparisons", *own),
         remarks=tuple(_remarks(variant)),
     )
@@ -142,13 +146,16 @@ def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
     """What page and figures show besides the tables: paths of files (samples: of folders), by kind."""
     entries: dict[str, list[dict[str, str]]] = {"ladders": [], "samples": [], "verifies": [], "latencies": []}
     entries |= {"checks": [], "precisions": [], "comparisons": [], "points": [], "diagnoses": []}
-    entries |= {"figures": [], "recommendations": []}
+    entries |= {"figures": [], "recommendations": [], "slices": []}
     for e in plan.evaluations:
         pair = {"dataset": e.dataset.name, "model": e.model.name}
         if e.ladder:
             entries["ladders"].append({**pair, "path": pair_file("ladders", e)})
         entries["figures"].append({**pair, "path": figures_folder(e)})
         entries["recommendations"].append({**pair, "path": RECOMMENDATIONS_FILE})
+        slices = slices_file(e.dataset)
+        if slices:
+            entries["slices"].append({**pair, "path": slices})
         for variant in e.variants:
             own = {**pair, "variant": variant.name}
             points = variant_file("operating_points", e, variant)

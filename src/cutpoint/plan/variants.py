@@ -22,6 +22,7 @@ class Dataset:
     """A folder of images, with or without annotations. ``classes``: pairs of model class and category name.
 
     ``label_order``, ``categories_without_class``, ``invalid_boxes``: choices that some annotations need.
+    ``slices``: path of a CSV file.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Dataset:
     label_order: str | None = None
     categories_without_class: str | None = None
     invalid_boxes: str | None = None
+    slices: str | None = None
 
     @property
     def class_map(self) -> dict[str, str] | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from cutpoint.records.autopsy import OLD_CAUSES
 from cutpoint.records.json_file import read_record, write_record
+from cutpoint.records.slices import slice_title
 
 Interval = tuple[float, float]
 
@@ -34,6 +35,34 @@ class ClassDelta:
     different: bool | None
     suspicious: bool | None
     images: int
+
+
+@dataclass(frozen=True)
+class SliceDelta:
+    """A variant and its reference on the images of a slice, from ``slices.compare_slices``.
+
+    ``images``: how many. ``AP``: the variant's. ``agreement``: as of the comparison. All else is null without
+    ground truth. Interval, ``p``, ``different`` and ``suspicious`` are null with fewer than
+    ``bootstrap.MIN_IMAGES`` images that have objects.
+    """
+
+    name: str
+    value: str
+    images: int
+    images_with_objects: int | None = None
+    objects: int | None = None
+    AP: float | None = None
+    delta_AP: float | None = None
+    delta_AP_ci95: Interval | None = None
+    p: float | None = None
+    different: bool | None = None
+    suspicious: bool | None = None
+    agreement: float | None = None
+
+    @property
+    def title(self) -> str:
+        """``time=night``, as of ``slices.Slice``."""
+        return slice_title(self.name, self.value)
 
 
 @dataclass(frozen=True)
@@ -174,6 +203,8 @@ class Comparison:
         agreement: 2 x pairs / (detections of both) at IoU 0.9, a fraction.
         autopsy: what happened to the boxes without a partner.
         lossless, boxes: the agreement of the detections.
+        per_slice: in the order of the data set's file; empty without slices, and if one of the two is
+            refused.
         refused: why one of the two cannot be compared; then all measured values are null. Otherwise null.
         weak_reference: why differences in AP have no verdict, in words; otherwise null.
     """
@@ -195,6 +226,7 @@ class Comparison:
     boxes: Agreement | None
     refused: str | None
     weak_reference: str | None
+    per_slice: tuple[SliceDelta, ...] = ()
 
 
 def read_comparison(path: str | Path) -> Comparison:

@@ -31,6 +31,8 @@ class PlannedRow:
     detections: str
     truth: str | None = None
     metrics: str | None = None
+    slices: str | None = None
+    slice_samples: str | None = None
     latency: str | None = None
     latency_samples: str | None = None
     comparison: str | None = None

@@ -18,6 +18,7 @@ from cutpoint.records.latency import read_latency
 from cutpoint.records.manifest import read_manifest
 from cutpoint.records.metrics import read_metrics
 from cutpoint.records.per_class import ClassRow, write_per_class
+from cutpoint.records.per_slice import write_per_slice
 from cutpoint.records.planned import PlannedRow
 from cutpoint.records.precision import read_precision
 from cutpoint.records.recommendation import write_recommendations
@@ -34,6 +35,7 @@ from cutpoint.summary.baseline import is_baseline_off, weakness_of
 from cutpoint.summary.markdown import as_markdown
 from cutpoint.summary.notes import notes_of
 from cutpoint.summary.recommend import recommend
+from cutpoint.summary.slices import slice_rows
 from cutpoint.summary.warnings import warnings
 
 
@@ -62,7 +64,13 @@ class Variant:
 
 
 def summarize(
-    *, rows: list[dict[str, Any]], out_csv: str, out_md: str, out_per_class: str, out_recommendations: str
+    *,
+    rows: list[dict[str, Any]],
+    out_csv: str,
+    out_md: str,
+    out_per_class: str,
+    out_per_slice: str,
+    out_recommendations: str,
 ) -> None:
     """Gather every variant's files into the tables.
 
@@ -72,6 +80,7 @@ def summarize(
         out_md: the main numbers for people, see ``markdown``.
         out_per_class: AP per class that has ground truth, see ``ClassRow``.
         out_recommendations: recommendations.json, one for each data set and model.
+        out_per_slice: each variant on the slices of its data set, see ``SliceRow``.
 
     Warnings that come before any number (``warnings``) are printed too.
 
@@ -87,6 +96,14 @@ def summarize(
     write_per_class(out_per_class, classes)
     advice = [recommend(group, _paired_times(group, known)) for group in by_evaluation(summary)]
     write_recommendations(out_recommendations, advice)
+    write_per_slice(
+        out_per_slice,
+        [
+            line
+            for variant in variants
+            for line in slice_rows(variant.records.planned, variant.records.comparison)
+        ],
+    )
     write_text(out_md, as_markdown(summary, advice))
     for group in by_evaluation(summary):
         for warning in warnings(group):

@@ -9,10 +9,13 @@ from tiny import ATSS_STEPS, atss_head, model_spec
 
 from cutpoint.compare.bootstrap import sample_ap
 from cutpoint.compare.comparison import compare
+from cutpoint.compare.slices import sample_slices
 from cutpoint.records.autopsy import AutopsyRow, write_autopsy
+from cutpoint.records.slices import Slice, write_slices
 
 CONTRACT = {"reference", "delta_AP", "delta_AP_ci95", "verdict", "agreement", "autopsy"}
 ADDED = {"delta_AP_ci90", "delta_AP_se", "per_size", "per_class", "suspicious", "images_to_decide", "margin"}
+ADDED |= {"per_slice"}
 IMAGES = range(1, 41)
 STEPS = ("nms", "max_per_img")
 RETINA = [step for step in ATSS_STEPS if step["step"] != "multiply_factor"]
@@ -30,7 +33,7 @@ def detections(shift=0.0, lost=(), score=0.9):
     return found
 
 
-def run(folder, reference, variant, labelled=True, recipes=("mmdet3", "mmdet3"), **changes):
+def run(folder, reference, variant, labelled=True, recipes=("mmdet3", "mmdet3"), slices=(), **changes):
     boxes = [
         {
             "id": image,
@@ -63,6 +66,13 @@ def run(folder, reference, variant, labelled=True, recipes=("mmdet3", "mmdet3"),
             sample_ap(
                 truth=str(folder / "truth.json"), detections=paths[side], out=samples[f"{side}_samples"]
             )
+    if slices:
+        samples["slices"] = str(folder / "slices.json")
+        write_slices(samples["slices"], "street", "slices.csv", slices)
+        for side in ("reference", "variant") if labelled else ():
+            out = samples[f"{side}_slices"] = str(folder / f"{side}_slices.npz")
+            files = {"truth": str(folder / "truth.json"), "slices": samples["slices"]}
+            sample_slices(**files, detections=paths[side], out=out)
     autopsy = str(folder / "autopsy.parquet")
     box = dict.fromkeys(("score", "x1", "y1", "x2", "y2"), 0.5)
     rows = [AutopsyRow(image_id=1, side="variant", category_id=1, step=step, **box) for step in STEPS]
@@ -78,6 +88,7 @@ def test_keys_are_the_contract_and_more(tmp_path):
         found = run(tmp_path, detections(), detections(), labelled)
         assert set(found) == CONTRACT | ADDED | {"format", "lossless", "boxes", "refused", "weak_reference"}
         assert found["reference"] == "pytorch"
+        assert found["per_slice"] == []
         assert found["autopsy"] == {"reference": {}, "variant": dict.fromkeys(STEPS, 1)}
         assert "agreement" not in found["boxes"]
 
@@ -161,3 +172,24 @@ def test_a_tie_at_the_threshold_of_both_recipes_is_no_loss(tmp_path):
     uncapped = {"base": "mmdet3", "max_per_img": 50}
     found = run(tmp_path, detections(), variant, recipes=(uncapped, uncapped))
     assert (found["verdict"], found["lossless"]["unmatched_variant"]) == ("equivalent", 1)
+
+
+def test_each_slice_is_compared(tmp_path):
+    slices = (Slice("time", "day", tuple(IMAGES)[:20]), Slice("time", "night", tuple(IMAGES)[20:]))
+    found = run(tmp_path, detections(), detections(lost=range(25, 41)), slices=slices)
+    day, night = found["per_slice"]
+    assert (day["name"], day["value"], day["images"], day["objects"]) == ("time", "day", 20, 20)
+    assert (day["delta_AP"], day["different"], day["agreement"]) == (0, False, 1)
+    assert night["delta_AP"] < -0.5
+    assert night["different"] is True
+    alone = run(tmp_path, detections(), detections(lost=range(25, 41)), slices=slices, labelled=False)
+    assert [(part["delta_AP"], part["agreement"]) for part in alone["per_slice"]] == [
+        (None, 1),
+        (None, night["agreement"]),
+    ]
+
+
+def test_differences_of_slices_from_a_weak_reference_have_no_mark(tmp_path):
+    (part,) = run(tmp_path, [], detections(), slices=(Slice("time", "day", tuple(IMAGES)),))["per_slice"]
+    assert part["delta_AP"] > 0.5
+    assert (part["different"], part["suspicious"]) == (None, None)

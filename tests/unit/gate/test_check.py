@@ -4,7 +4,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
-from report_fixtures import summary_row, write_results
+from report_fixtures import TABLES, summary_row, write_results
 
 from cutpoint.files import read_json
 from cutpoint.gate.check import decide, evaluate_gate, judge, show_gate
@@ -173,7 +173,7 @@ def test_a_verified_export_alone_is_no_gate():
 @pytest.fixture(scope="module")
 def summary(tmp_path_factory):
     root = tmp_path_factory.mktemp("gate")
-    outs = {f"out_{key}": str(root / key) for key in ("csv", "md", "per_class", "recommendations")}
+    outs = {f"out_{key}": str(root / key) for key in TABLES}
     summarize(rows=write_results(root)["rows"], **outs)
     return outs["out_csv"]
 

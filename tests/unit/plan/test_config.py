@@ -44,6 +44,7 @@ def test_defaults_fill_every_level():
         "label_order": None,
         "categories_without_class": None,
         "invalid_boxes": None,
+        "slices": None,
         "limit": None,
         "shards": 1,
     }

@@ -3,7 +3,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from report_fixtures import write_results
+from report_fixtures import TABLES, write_results
 
 from cutpoint.files import read_json, write_json
 from cutpoint.report import plots
@@ -14,7 +14,7 @@ from cutpoint.summary.build import summarize
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plots")
     result = write_results(folder)
-    outs = {f"out_{key}": str(folder / key) for key in ("csv", "md", "per_class", "recommendations")}
+    outs = {f"out_{key}": str(folder / key) for key in TABLES}
     summarize(rows=result["rows"], **outs)
     return result | {"summary": outs["out_csv"]}
 
@@ -118,7 +118,7 @@ def test_a_disturbed_time_is_called_so_in_its_figures(made, tmp_path):
     timing = read_json(row["latency"]) | {"disturbed": True}
     write_json(tmp_path / "latency.json", timing)
     rows = [made["rows"][0], row | {"latency": str(tmp_path / "latency.json")}]
-    outs = {f"out_{key}": str(tmp_path / key) for key in ("csv", "md", "per_class", "recommendations")}
+    outs = {f"out_{key}": str(tmp_path / key) for key in TABLES}
     summarize(rows=rows, **outs)
     for name in ("latency", "stages"):
         said = texts(draw(name, made | {"rows": rows, "summary": outs["out_csv"]}, tmp_path / f"{name}.svg"))
@@ -139,7 +139,7 @@ def test_stages_draw_four_bars_a_variant_as_long_as_their_medians(made, tmp_path
 def test_detections_made_elsewhere_are_drawn_without_a_latency(made, tmp_path):
     theirs = dict(made["rows"][1], variant="theirs")
     theirs |= dict.fromkeys(["runtime", "cut", "precision", "provider", "latency", "verify", "onnx", "batch"])
-    outs = {f"out_{key}": str(tmp_path / key) for key in ("csv", "md", "per_class", "recommendations")}
+    outs = {f"out_{key}": str(tmp_path / key) for key in TABLES}
     summarize(rows=[made["rows"][0], theirs], **outs)
     found = made | {"summary": outs["out_csv"]}
     assert "theirs" in texts(draw("ap", found, tmp_path / "ap.svg"))

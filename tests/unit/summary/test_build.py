@@ -34,6 +34,7 @@ def run(rows, folder: Path) -> dict[str, Path]:
         "out_csv": folder / "summary.csv",
         "out_md": folder / "summary.md",
         "out_per_class": folder / "per_class.csv",
+        "out_per_slice": folder / "per_slice.csv",
         "out_recommendations": folder / "recommendations.json",
     }
     summarize(rows=rows, **{key: str(path) for key, path in out.items()})

@@ -18,7 +18,7 @@ BEFORE = "    delta_AP: float | None = column(\n"
 SCRIPT = """\
 import sys
 from pathlib import Path
-from report_fixtures import write_results
+from report_fixtures import TABLES, write_results
 from cutpoint.gate.check import evaluate_gate
 from cutpoint.records.gate import read_gate
 from cutpoint.records.summary import by_evaluation, read_summary
@@ -26,8 +26,7 @@ from cutpoint.report.variant_table import variant_table
 from cutpoint.summary.build import summarize
 
 root = Path(sys.argv[1])
-names = ("csv", "md", "per_class", "recommendations")
-outs = {f"out_{name}": str(root / name) for name in names}
+outs = {f"out_{name}": str(root / name) for name in TABLES}
 csv, markdown = outs["out_csv"], outs["out_md"]
 summarize(rows=write_results(root)["rows"], **outs)
 check = {"dataset": "street", "model": "det", "variant": "raw-int8"}

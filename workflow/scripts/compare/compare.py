@@ -22,5 +22,8 @@ if __name__ == "__main__":
             reference_samples=snakemake.input.get("reference_samples"),
             autopsy=snakemake.input.autopsy,
             variant_samples=snakemake.input.get("variant_samples"),
+            slices=snakemake.input.get("slices"),
+            reference_slices=snakemake.input.get("reference_slices"),
+            variant_slices=snakemake.input.get("variant_slices"),
             out=snakemake.output[0],
         )

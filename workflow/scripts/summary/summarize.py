@@ -18,4 +18,5 @@ if __name__ == "__main__":
             out_md=snakemake.output.md,
             out_per_class=snakemake.output.per_class,
             out_recommendations=snakemake.output.recommendations,
+            out_per_slice=snakemake.output.per_slice,
         )
