@@ -26,6 +26,15 @@ onstart:
     check_executor()
 
 
+onsuccess:
+    for line in get_closing_lines():
+        logger.info(line)
+
+
+onerror:
+    logger.error(MEND)
+
+
 # A plain `snakemake` makes the first rule.
 rule all:
     """The report, the tables and everything that they are made of."""

@@ -1,7 +1,7 @@
 """Write requirements-external.txt: the part of requirements.txt that models without mmdet need.
 
-These are Snakemake, what the package imports outside ``detector/``, and what those need in turn. It reads the
-metadata of the installed packages, so it runs in the environment of ``make setup``.
+These are Snakemake, what the packages in src import outside ``detector/``, and what those need in turn. It
+reads the metadata of the installed packages, so it runs in the environment of ``make setup``.
 """
 
 import ast
@@ -14,9 +14,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE = ROOT / "src/cutpoint"
+SOURCE = ROOT / "src"
 # the only part that imports torch and mmdet
-DETECTOR = SOURCE / "detector"
+DETECTOR = SOURCE / "cutpoint/detector"
 # what no module imports: it runs the workflow, and builds it
 ALWAYS = ("snakemake", "setuptools")
 # The same runtime for CPUs alone is a tenth of the size.
@@ -52,7 +52,7 @@ def _imports(path: Path) -> set[str]:
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module.partition(".")[0])
-    return names - set(sys.stdlib_module_names) - {SOURCE.name}
+    return names - set(sys.stdlib_module_names) - {path.name for path in SOURCE.iterdir()}
 
 
 def _closure(names: set[str]) -> set[str]:

@@ -1,4 +1,4 @@
-from cutpoint.plan.paths import GATE_FILE, detections_file, figure_file
+from cutpoint.plan.paths import GATE_FILE, REPORT_FILE, detections_file, figure_file
 from cutpoint.plan.tables import row_files
 
 # the kinds of files that figures are drawn from
@@ -92,3 +92,12 @@ def get_page_settings(wildcards):
         "gate": GATE_FILE if GATE else None,
         "config": {**CONFIG, "device": PLAN.device},
     }
+
+
+MEND = "Mend what stands under `failed`, and start again: jobs that are done are not repeated."
+
+
+def get_closing_lines():
+    """What a run that made the report says at its end."""
+    made = [file for job in workflow.dag.finished_jobs for file in job.output]
+    return [f"report: {REPORT_FILE}"] if REPORT_FILE in made else []

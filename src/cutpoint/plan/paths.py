@@ -6,6 +6,7 @@ from cutpoint.plan.variants import Dataset, Export, ResultsVariant, Run, RunVari
 
 GATE_FILE = "results/gate.json"
 RECOMMENDATIONS_FILE = "results/tables/recommendations.json"
+REPORT_FILE = "results/report.html"
 
 
 def figure_file(name: str) -> str:
