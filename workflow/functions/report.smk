@@ -1,4 +1,5 @@
-from cutpoint.plan.paths import GATE_FILE, REPORT_FILE, detections_file, figure_file
+from cutpoint.plan.paths import GATE_FILE, RECOMMENDATIONS_FILE, REPORT_FILE
+from cutpoint.plan.paths import detections_file, figure_file
 from cutpoint.plan.tables import row_files
 
 # the kinds of files that figures are drawn from
@@ -98,6 +99,16 @@ MEND = "Mend what stands under `failed`, and start again: jobs that are done are
 
 
 def get_closing_lines():
-    """What a run that made the report says at its end."""
-    made = [file for job in workflow.dag.finished_jobs for file in job.output]
-    return [f"report: {REPORT_FILE}"] if REPORT_FILE in made else []
+    """Where the report is and its three main lines, if this run made it."""
+    # Only the end of a run needs it.
+    from cutpoint.summary.short import main_lines
+
+    for job in workflow.dag.finished_jobs:
+        if REPORT_FILE in job.output:
+            lines = main_lines(
+                summary=job.input.summary,
+                recommendations=RECOMMENDATIONS_FILE,
+                gate=GATE_FILE if GATE else None,
+            )
+            return [f"report: {REPORT_FILE}", *lines]
+    return []

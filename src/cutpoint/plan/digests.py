@@ -81,7 +81,9 @@ class Digests:
         with ThreadPoolExecutor() as pool:
             hashed = pool.map(_signed_hash, new)
             for path, (signature, digest) in zip(
-                new, tqdm(hashed, "hashing files", len(new), unit="file", delay=SHOW_AFTER_S), strict=True
+                new,
+                tqdm(hashed, "hashing files", len(new), unit="file", delay=SHOW_AFTER_S, disable=None),
+                strict=True,
             ):
                 self._store("file", path, signature, digest)
         return {path: self.of_file(path) for path in paths}
