@@ -62,6 +62,8 @@ class Column:
         doubted_by: flags that make its numbers doubtful; ``marked``: whether the page says so in its cells.
         bound: ``min`` or ``max``: the bound that the gate may set; empty: none.
         compared: whether it compares with the reference.
+        bar: how the page draws it in its cells: ``from_zero``, or ``difference`` with its interval.
+        extra: the page's table shows it only if the reader chooses it, where scripts run.
     """
 
     name: str
@@ -77,6 +79,8 @@ class Column:
     marked: bool = False
     bound: str = ""
     compared: bool = False
+    bar: str = ""
+    extra: bool = False
 
     def look_up(self, records: VariantRecords) -> Any:
         """The value of ``source``."""
@@ -130,10 +134,20 @@ class SummaryRow:
         only_where_some=True,
     )
     AP: float | None = column(
-        source="metrics.AP", heading="AP", style=".4f", doubted_by=OF_DETECTIONS, marked=True, bound="min"
+        source="metrics.AP",
+        heading="AP",
+        style=".4f",
+        doubted_by=OF_DETECTIONS,
+        marked=True,
+        bound="min",
+        bar="from_zero",
     )
-    AP50: float | None = column(source="metrics.AP50", page="AP50", style=".4f", doubted_by=OF_DETECTIONS)
-    AP75: float | None = column(source="metrics.AP75", page="AP75", style=".4f", doubted_by=OF_DETECTIONS)
+    AP50: float | None = column(
+        source="metrics.AP50", page="AP50", style=".4f", doubted_by=OF_DETECTIONS, marked=True, extra=True
+    )
+    AP75: float | None = column(
+        source="metrics.AP75", page="AP75", style=".4f", doubted_by=OF_DETECTIONS, marked=True, extra=True
+    )
     delta_AP: float | None = column(
         source="comparison.delta_AP",
         markdown="ΔAP",
@@ -141,8 +155,10 @@ class SummaryRow:
         style="signed",
         below="delta_AP_lo",
         doubted_by=OF_DETECTIONS,
+        marked=True,
         bound="min",
         compared=True,
+        bar="difference",
     )
     delta_AP_lo: float | None = column(
         source="comparison.delta_AP_ci95.0",
@@ -166,14 +182,17 @@ class SummaryRow:
         marked=True,
         bound="min",
         compared=True,
+        bar="from_zero",
     )
     latency_p50_ms: float | None = column(
         source="latency.stages.total.p50",
         heading="p50 [ms]",
         style=".2f",
         doubted_by=OF_TIMES,
+        below="latency_samples",
         marked=True,
         bound="max",
+        bar="from_zero",
     )
     latency_p99_ms: float | None = column(
         source="latency.stages.total.p99",
@@ -182,6 +201,24 @@ class SummaryRow:
         doubted_by=OF_TIMES,
         marked=True,
         bound="max",
+        extra=True,
+    )
+    latency_samples: int | None = column(source="latency.stages.total.n", style="samples")
+    latency_delta_ms: float | None = column(
+        source="latency.difference.p50_ms",
+        page="Δ p50 [ms]",
+        style="signed_ms",
+        below="latency_delta_ms_lo",
+        doubted_by=OF_TIMES,
+        marked=True,
+        compared=True,
+        bar="difference",
+    )
+    latency_delta_ms_lo: float | None = column(
+        source="latency.difference.p50_ci95.0", style="interval", doubted_by=OF_TIMES, compared=True
+    )
+    latency_delta_ms_hi: float | None = column(
+        source="latency.difference.p50_ci95.1", doubted_by=OF_TIMES, compared=True
     )
     images_per_s: float | None = column(
         source="latency.throughput.images_per_s",
@@ -189,6 +226,7 @@ class SummaryRow:
         style=".1f",
         doubted_by=OF_TIMES,
         marked=True,
+        extra=True,
     )
     model_mb: float | None = column(source="model_mb", page="model [MB]", style=".1f", bound="max")
     shape: str | None = column(page="shape", after="recipe")

@@ -18,7 +18,10 @@ NO_FLAGS = dict.fromkeys(
     "False",
 )
 # columns that files of the first format do not have
-LATER = ("categories_left_out", "boxes_left_out", "layout", "kept_otherwise")
+LATER = (
+    *("categories_left_out", "boxes_left_out", "layout", "kept_otherwise"),
+    *("latency_samples", "latency_delta_ms", "latency_delta_ms_lo", "latency_delta_ms_hi"),
+)
 # The flag that a note sets, then the column that has its text.
 NOTES = {
     r"refused: (?P<refused>.+)": "",

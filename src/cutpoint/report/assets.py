@@ -11,13 +11,13 @@ from markupsafe import Markup
 
 _ASSETS = files("cutpoint.report").joinpath("assets")
 # In the order in which they are loaded: state first, what shows it after.
-STYLES = ("vendor/tabulator_simple.min.css", "vendor/photoswipe.css", "page.css")
+STYLES = ("vendor/tabulator_simple.min.css", "vendor/photoswipe.css", "page.css", "tables.css")
 LIBRARIES = (
     "vendor/tabulator.min.js",
     "vendor/photoswipe.umd.min.js",
     "vendor/photoswipe-lightbox.umd.min.js",
 )
-SCRIPTS = ("state.js", "toolbox.js", "tables.js", "figures.js", "gallery.js", "page.js")
+SCRIPTS = ("state.js", "toolbox.js", "table_tools.js", "tables.js", "figures.js", "gallery.js", "page.js")
 
 
 @cache

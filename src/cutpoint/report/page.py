@@ -88,6 +88,7 @@ def render_report(
             _group(number, group)
             for number, group in enumerate(groups(by_evaluation(table), classes, entries))
         ],
+        variants=list(dict.fromkeys(row.variant for row in table)),
         figures=[
             {"svg": _inline_svg(figures[name], name, text), "caption": text}
             for name, text in FIGURES.items()

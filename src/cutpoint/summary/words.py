@@ -29,15 +29,29 @@ def interval(low: float | None, high: float | None) -> str:
     return "" if low is None else f"{signed(low)} to {signed(high)}"
 
 
+def signed_ms(value: float | None) -> str:
+    """Format a difference of times (ms) with its sign."""
+    return "" if value is None else f"{value:+.2f}"
+
+
 # The styles of columns that are not a number format.
-STYLES: dict[str, Callable[[Any], str]] = {"signed": signed, "count": count}
+STYLES: dict[str, Callable[[Any], str]] = {
+    "signed": signed,
+    "signed_ms": signed_ms,
+    "count": count,
+    "samples": "n = {}".format,
+}
+# The styles of both limits of the intervals, whose columns end with ``_lo`` and ``_hi``.
+LIMITS = {"delta_AP": signed, "latency_delta_ms": signed_ms}
 
 
 def cell_text(column: Column, row: SummaryRow, style: str) -> str:
     """A cell for people; empty if the value is missing."""
     value = getattr(row, column.name)
     if style == "interval":
-        return interval(row.delta_AP_lo, row.delta_AP_hi)
+        name = column.name.removesuffix("_lo")
+        low, high = (LIMITS[name](getattr(row, f"{name}{end}")) for end in ("_lo", "_hi"))
+        return f"{low} to {high}" if low else ""
     if value is None:
         return ""
     return STYLES[style](value) if style in STYLES else format(value, style) if style else str(value)

@@ -17,8 +17,10 @@ from cutpoint.summary.build import summarize
 CONTRACT = (
     "dataset, model, variant, runtime, cut, precision, provider, input, recipe, images, "
     "images_without_detections, categories_left_out, boxes_left_out, AP, AP50, AP75, delta_AP, delta_AP_lo, "
-    "delta_AP_hi, verdict, agreement, latency_p50_ms, latency_p99_ms, images_per_s, model_mb, shape, batch, "
-    "tf32, layout, is_reference, refused, reference_refused, weak_reference, baseline_off, published_ap, "
+    "delta_AP_hi, verdict, agreement, latency_p50_ms, latency_p99_ms, "
+    "latency_samples, latency_delta_ms, latency_delta_ms_lo, latency_delta_ms_hi, images_per_s, model_mb, "
+    "shape, batch, tf32, layout, is_reference, refused, reference_refused, weak_reference, "
+    "baseline_off, published_ap, "
     "suspicious, doubtful, images_to_decide, kept_otherwise, export_failed, export_failures, "
     "without_compiled_nms, unsteady, disturbed, foreign_cores, throttled, timed_batch, timed_recipe, notes"
 )
@@ -61,8 +63,10 @@ def test_columns_and_order_are_the_contract(out):
 
 def test_the_reference_has_empty_comparison_cells_and_no_model_size(out):
     row = cells(out, "street", "pytorch")
-    empty = "delta_AP delta_AP_lo delta_AP_hi verdict agreement images_per_s model_mb shape tf32"
-    assert [row[key] for key in empty.split()] == [""] * 9
+    empty = (
+        "delta_AP delta_AP_lo delta_AP_hi verdict agreement latency_delta_ms images_per_s model_mb shape tf32"
+    )
+    assert [row[key] for key in empty.split()] == [""] * 10
     assert (row["AP"], row["images"], row["batch"]) == ("0.58", "4", "1")
     assert row["notes"] == "without compiled NMS"
 

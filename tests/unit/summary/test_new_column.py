@@ -37,7 +37,7 @@ print("markdown:", next(l for l in Path(markdown).read_text().splitlines() if l.
 table = variant_table(by_evaluation(read_summary(csv))[0])
 place = [head["text"] for head in table["heads"]].index("AR 100")
 cell = table["lines"][-1]["cells"][place]
-print("page:", cell["text"], cell["doubt"], cell["number"])
+print("page:", cell.text, cell.doubt, cell.number)
 (judged,) = read_gate(root / "g.json").checks
 print("gate:", judged.title, judged.status, judged.shown_value)
 """

@@ -4,6 +4,7 @@
 //   hide, mark   lists of variants, hidden and highlighted in every table and figure
 //   differs      "1": tables show only variants and columns that differ
 //   theme        "light" or "dark"; without it the system's
+//   t<N>.s|f|c   sort, filters and changed columns of the table number N of the page, see tables.js
 //   g<N>.<key>   a filter of the gallery of data set and model N: class, cause, variant, error, slice, score (lo-hi)
 // Other parts call get, set and on. A value is a string, or a list of strings for the keys in LISTS.
 const cutpoint = (() => {
@@ -39,6 +40,8 @@ const cutpoint = (() => {
     write(split()[0]);
     for (const listener of listeners) listener();
   };
+  // Removes every key.
+  const reset = () => set(Object.fromEntries([...values.keys()].map((key) => [key, ""])));
   const on = (listener) => listeners.push(listener);
   const toggle = (key, item) => {
     const list = get(key);
@@ -55,5 +58,5 @@ const cutpoint = (() => {
   });
   // The JSON of a script element.
   const data = (id) => JSON.parse(document.getElementById(id)?.textContent || "null");
-  return { get, set, on, toggle, data };
+  return { get, set, reset, on, toggle, data };
 })();
