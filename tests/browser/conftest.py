@@ -77,14 +77,14 @@ def _only_files(route: Route) -> None:
 
 
 @pytest.fixture
-def page_of(browser: Browser, report_of: Callable[[str], Path]) -> Iterator[Callable[..., Page]]:
-    """Open the report of a case: ``page_of(case, link="", **options of the browser's context)``.
+def open_report(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Open a report: ``open_report(path, link="", **options of the browser's context)``.
 
     At the end of the test nothing may have been requested, and nothing said on the console.
     """
     watched, contexts = Watched(), []
 
-    def open_page(case: str = "plain", link: str = "", **options: Any) -> Page:
+    def open_page(report: Path, link: str = "", **options: Any) -> Page:
         context: BrowserContext = browser.new_context(
             **{"viewport": {"width": 1280, "height": 800}} | options
         )
@@ -93,7 +93,7 @@ def page_of(browser: Browser, report_of: Callable[[str], Path]) -> Iterator[Call
         context.route("**/*", _only_files)
         page = context.new_page()
         watched.follow(page)
-        page.goto(report_of(case).as_uri() + link)
+        page.goto(report.as_uri() + link)
         if options.get("java_script_enabled", True):
             page.wait_for_function("performance.getEntriesByName('ready').length > 0")
         return page
@@ -103,3 +103,13 @@ def page_of(browser: Browser, report_of: Callable[[str], Path]) -> Iterator[Call
         context.close()
     assert watched.requests == []
     assert watched.said == []
+
+
+@pytest.fixture
+def page_of(open_report: Callable[..., Page], report_of: Callable[[str], Path]) -> Callable[..., Page]:
+    """Open the report of a case: ``page_of(case, link="", **options)``; see ``open_report``."""
+
+    def open_case(case: str = "plain", link: str = "", **options: Any) -> Page:
+        return open_report(report_of(case), link, **options)
+
+    return open_case

@@ -9,6 +9,17 @@ requestAnimationFrame(() =>
 const theme = () => (document.documentElement.dataset.theme = cutpoint.get("theme"));
 cutpoint.on(theme);
 theme();
+// On paper everything is open; after that the page is as it was.
+let opened = [];
 window.addEventListener("beforeprint", () => {
-  for (const part of document.querySelectorAll("details")) part.open = true;
+  opened = [...document.querySelectorAll("details:not([open])")];
+  for (const part of opened) part.open = true;
 });
+window.addEventListener("afterprint", () => {
+  for (const part of opened) part.open = false;
+});
+// What scrolls sideways can be scrolled by keyboard.
+const sideways = new ResizeObserver((entries) => {
+  for (const { target } of entries) target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1;
+});
+for (const part of document.querySelectorAll(".scroll, pre")) sideways.observe(part);
