@@ -376,7 +376,8 @@ def write_results(
             path = root / "verify" / name
             row["verify"] = None if reference else write(path, verify(variant, int8))
             made["rows"].append(row)
-            made["latencies"].append({"dataset": dataset, "model": "det", "path": row["latency"]})
+            own = {"dataset": dataset, "model": "det", "variant": variant}
+            made["latencies"].append({**own, "path": row["latency"]})
             rung = {"variant": variant, "AP": score and score["AP"], "refused": None}
             rung |= {"delta_to_reference": None if reference else compared["delta_AP"]}
             rung |= {"delta_to_reference_ci95": None if reference else compared["delta_AP_ci95"]}

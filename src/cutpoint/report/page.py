@@ -19,14 +19,14 @@ from cutpoint.records.precision import Overflow, Saturation, read_precision
 from cutpoint.records.summary import OF_TIMES, by_evaluation, read_summary
 from cutpoint.records.verification import Verification, read_verification
 from cutpoint.report.assets import embed_json, libraries, scripts, styles
+from cutpoint.report.first import CARDS, card
 from cutpoint.report.group import Group, groups
 from cutpoint.report.section import Entry, show
 from cutpoint.report.sections import SECTIONS
 from cutpoint.report.timings import TimedVariant, conditions, proof_table, read_timings, stage_table
 from cutpoint.report.variant_table import variant_table
-from cutpoint.report.verdict import verdict
+from cutpoint.summary.advice import RULE
 from cutpoint.summary.flags import doubts
-from cutpoint.summary.warnings import warnings
 from cutpoint.summary.words import fixed, interval, signed
 
 FIGURES = {
@@ -80,14 +80,14 @@ def render_report(
     environment.filters |= {"fixed4": fixed(4), "fixed2": fixed(2), "signed": signed}
     environment.filters |= {"facts": _facts, "interval": lambda limits: interval(*(limits or (None, None)))}
     environment.filters["different"] = _different
+    every = groups(by_evaluation(table), classes, entries)
     page = environment.get_template("report.html.j2").render(
         styles=styles(),
         libraries=libraries(),
         scripts=scripts(),
-        groups=[
-            _group(number, group)
-            for number, group in enumerate(groups(by_evaluation(table), classes, entries))
-        ],
+        groups=[_group(number, group) for number, group in enumerate(every)],
+        cards=len(every) <= CARDS,
+        rule=RULE,
         variants=list(dict.fromkeys(row.variant for row in table)),
         figures=[
             {"svg": _inline_svg(figures[name], name, text), "caption": text}
@@ -123,6 +123,8 @@ def _timing(timings: list[TimedVariant]) -> dict[str, Any]:
 def _group(number: int, group: Group) -> dict[str, Any]:
     """Everything on the page about one data set and model."""
     rows = group.rows
+    figures = _figures(number, group)
+    sections = show(SECTIONS, group.entries)
     return {
         "id": f"set-{number}",
         "dataset": group.dataset,
@@ -131,14 +133,15 @@ def _group(number: int, group: Group) -> dict[str, Any]:
         "labelled": group.labelled,
         "all_run": all(row.runtime is not None for row in rows),
         "timed": any(row.latency_p50_ms is not None for row in rows),
-        "verdict": verdict(rows),
-        "warnings": warnings(rows),
+        "card": card(rows, group.recommendation),
+        "alarms": [alarm for section in sections for alarm in section.alarms],
+        "tradeoff": next((figure for figure in figures if figure["name"] == "tradeoff"), None),
         "doubtful_times": {row.variant: ", ".join(doubts(row, OF_TIMES)) for row in rows},
         **variant_table(rows),
-        "figures": _figures(number, group),
+        "figures": [figure for figure in figures if figure["name"] != "tradeoff"],
         "classes": _largest(group.classes),
         "ladders": [group.ladder] if group.ladder else [],
-        "sections": show(SECTIONS, group.entries),
+        "sections": sections,
     }
 
 
@@ -152,6 +155,7 @@ def _figures(number: int, group: Group) -> list[dict[str, Any]]:
             shown.append(
                 {
                     "id": name,
+                    "name": figure.name,
                     "title": figure.title,
                     "caption": figure.caption,
                     "svg": _inline_svg(f"{path}.svg", name, figure.caption),

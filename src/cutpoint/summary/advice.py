@@ -24,6 +24,8 @@ def headline(advice: Recommendation) -> str:
     choice = advice.choice
     if advice.kind == USE and choice is not None:
         return f"use {choice.variant}: {answer(advice)}"
+    if advice.kind == NO_SPEED:
+        return f"no recommendation on speed; {answer(advice)}"
     return answer(advice)
 
 
@@ -34,8 +36,7 @@ def answer(advice: Recommendation) -> str:
         speed = _speed(advice)
         return f"{', '.join([_worth(advice, choice), *speed])}{_flags(choice.time_doubts) if speed else ''}"
     if advice.kind == NO_SPEED:
-        names = _names(advice.same)
-        return f"no recommendation on speed; without a loss: {names}"
+        return f"without a loss: {_names(advice.same)}"
     if advice.kind == TRADE_OFF and choice is not None:
         return _trade_off(advice, choice)
     return "no recommendation"
@@ -50,7 +51,7 @@ def faster(speed: Speed) -> str:
         said, unit = f"{speed.ratio:.1f} times as fast as {speed.other}", ""
         low, high = (f"{end:.1f}" for end in ends)
     else:
-        digits = 0 if min(abs(_percent(end)) for end in ends) >= 10 else 1
+        digits = 0 if _percent(ends[1]) - _percent(ends[0]) >= 5 else 1
         low, high, unit = *(f"{_percent(end):.{digits}f}" for end in ends), " %"
         said = f"{_percent(speed.ratio):.{digits}f} % faster than {speed.other}"
         said = said if speed.is_faster else f"not shown to be faster than {speed.other}"
@@ -93,13 +94,15 @@ def _worth(advice: Recommendation, choice: Choice) -> str:
 
 
 def _speed(advice: Recommendation) -> list[str]:
-    parts = []
-    if advice.as_fast:
-        verb = "is" if len(advice.as_fast) == 1 else "are"
-        parts.append(f"{_names(advice.as_fast)} {verb} not shown to be slower")
-    if advice.speed is not None:
-        parts.append(faster(advice.speed))
-    return parts
+    """The speed over another variant, and who may be as fast."""
+    speed, others = advice.speed, advice.as_fast
+    if speed is None:
+        return []
+    if not speed.is_faster:
+        more = tuple(name for name in others if name != speed.other)
+        return [faster(speed) + (f", nor than {_names(more)}" if more else "")]
+    verb = "is" if len(others) == 1 else "are"
+    return [faster(speed), *([f"{_names(others)} {verb} not shown to be slower"] if others else [])]
 
 
 def _trade_off(advice: Recommendation, best: Choice) -> str:

@@ -18,17 +18,9 @@ def warnings(rows: Sequence[SummaryRow]) -> list[str]:
     Args:
         rows: the rows of one data set and model.
     """
-    references = [row for row in rows if row.is_reference]
-    sentences = _refusals(rows)
+    sentences = reference_warnings(rows)
     sentences += [
-        f"The reference {row.variant} is weak: {row.weak_reference}. No difference from it has a verdict."
-        for row in references
-        if row.weak_reference
-    ]
-    sentences += [
-        f"B{note[1:]}, more than {PUBLISHED_TOLERANCE} apart: nothing below is about the published model."
-        for row in references
-        for note in said(row, ["baseline_off"])
+        f"{row.variant} is refused: {row.refused}." for row in rows if row.refused and not row.is_reference
     ]
     sentences += [f"{row.variant} is doubtful: {reason}." for row in rows for reason in row.doubtful]
     failed = [row.variant for row in rows if row.export_failed and not row.layout]
@@ -42,15 +34,23 @@ def warnings(rows: Sequence[SummaryRow]) -> list[str]:
     return sentences + _time_warnings(rows)
 
 
-def _refusals(rows: Sequence[SummaryRow]) -> list[str]:
-    """The variants without numbers, and why; the reference comes first."""
+def reference_warnings(rows: Sequence[SummaryRow]) -> list[str]:
+    """Why nothing can be compared with the reference, or not with the published model."""
+    references = [row for row in rows if row.is_reference]
     sentences = [
         f"The reference {row.variant} is refused, so nothing is compared with it: {row.refused}."
-        for row in rows
-        if row.is_reference and row.refused
+        for row in references
+        if row.refused
+    ]
+    sentences += [
+        f"The reference {row.variant} is weak: {row.weak_reference}. No difference from it has a verdict."
+        for row in references
+        if row.weak_reference
     ]
     return sentences + [
-        f"{row.variant} is refused: {row.refused}." for row in rows if row.refused and not row.is_reference
+        f"B{note[1:]}, more than {PUBLISHED_TOLERANCE} apart: nothing below is about the published model."
+        for row in references
+        for note in said(row, ["baseline_off"])
     ]
 
 

@@ -124,7 +124,7 @@ def test_pictures_tables_and_figures_can_be_heard(page):
     assert all("raw and its reference, image" in image["alt"] for image in page.all("img"))
     assert all(head.get("scope") in ("col", "row") for head in page.all("th"))
     drawings = page.all("svg")
-    assert len(drawings) == 8  # 5 of all data sets, one of each
+    assert len(drawings) == 11  # 5 of all data sets, one of each
     assert all(a["role"] == "img" and "in the tables" in a["aria-label"] for a in drawings)
     assert [tag for tag, _ in page.tags].count("h1") == 1
 
@@ -141,13 +141,11 @@ def test_the_verdict_is_in_words(page):
 
 
 def test_a_baseline_that_is_off_is_the_first_thing_said(page, html):
-    verdict = [part for part in html.split('<div class="verdict">') if "coco_like" in part.split("</h3>")[0]]
-    assert (
-        verdict[-1]
-        .split('<p><strong class="bad">')[1]
-        .startswith("Baseline off: AP 0.5800, published 0.5700, more than 0.0015")
+    (card,) = (part for part in html.split("<article ")[1:] if "coco_like" in part.split("</h3>")[0])
+    assert card.split("<p>")[1].startswith(
+        '<strong class="bad">Baseline off: AP 0.5800, published 0.5700, more than 0.0015'
     )
-    assert page.text["short"].count("Baseline off") == 1
+    assert html.split('id="gate"')[0].count('<p><strong class="bad">Baseline off') == 1
 
 
 def test_what_ran_without_compiled_nms_is_not_compared_in_speed(page):
@@ -217,7 +215,7 @@ def test_a_weak_reference_is_said_first_and_nothing_is_judged_by_it(arguments, t
     compared = dict.fromkeys(("raw", "e2e", "raw-int8"), weak | {"verdict": "inconclusive"})
     page, html = read_page(with_flags(arguments, tmp_path, "street", pytorch=weak, **compared), tmp_path)
     said = "The reference pytorch is weak: AP 0.0000 is under 0.01. No difference from it has a verdict."
-    assert html.split('<div class="verdict">')[1].split("<p>")[1].startswith(f'<strong class="bad">{said}')
+    assert html.split("<article ")[1].split("<p>")[1].startswith(f'<strong class="bad">{said}')
     assert "The reference is too weak to judge raw (0.0000" in page.text["short"]
     assert "0.5800 weak reference" in page.text["set-0"]
 
@@ -421,7 +419,7 @@ def test_without_a_ladder_there_is_no_figure_of_it(arguments, tmp_path):
     figures = {name: path for name, path in arguments["figures"].items() if name != "ladder"}
     out = tmp_path / "report.html"
     render_report(**(shown(arguments, ladders=[]) | {"figures": figures}), out=str(out))
-    assert len(Page(out.read_text()).all("svg")) == 7
+    assert len(Page(out.read_text()).all("svg")) == 10
 
 
 def said_of(arguments, changes):
