@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from datasets import save_labels
 from report_fixtures import CLASSES, TABLES, write_autopsy, write_detections, write_results
 
 from cutpoint.gate.check import evaluate_gate
@@ -49,6 +50,7 @@ def page_arguments(root: Path, gate: Sequence[dict] = GATE_CHECKS, **records) ->
     plot_stages(rows=made["rows"], out=figures["stages"])
     judged = {f"out_{kind}": str(root / f"gate.{kind}") for kind in ("json", "xml")}
     evaluate_gate(summary=outs["out_csv"], checks=list(gate), **judged)
+    samples = _samples(root, made, records.get("classes", CLASSES))
     arguments = {
         "gate": judged["out_json"] if gate else None,
         "summary": outs["out_csv"],
@@ -60,7 +62,7 @@ def page_arguments(root: Path, gate: Sequence[dict] = GATE_CHECKS, **records) ->
             "comparison": {"margin": 0.001, "corner_px": 0.05, "score": 0.0001},
         },
         "entries": {
-            "samples": _samples(root, made),
+            "samples": samples,
             "checks": [],
             "recommendations": [
                 {"dataset": dataset, "model": "det", "path": outs["out_recommendations"]}
@@ -84,27 +86,36 @@ def plotted(arguments: dict, root: Path) -> dict:
     return shown(arguments, figures=drawn)
 
 
-def _samples(root: Path, made: dict) -> list[dict]:
+def _samples(root: Path, made: dict, classes: Sequence[str]) -> list[dict]:
     drawn = []
-    compared = {entry["variant"] for entry in made["comparisons"]}
-    for dataset, manifest in made["manifests"].items() if "raw" in compared else ():
-        folder = root / "samples" / dataset / "raw"
+    others = [name for name in ("raw", "e2e") if name in {entry["variant"] for entry in made["comparisons"]}]
+    for dataset, manifest in made["manifests"].items():
+        folder = root / "samples" / dataset / "det"
         content = json.loads(Path(manifest).read_text(encoding="utf-8"))
         labelled = bool(content["annotations"])
+        base = write_detections(root / "a.json", labelled)
+        lost = {"raw": ((2, 1),), "e2e": ((3, 0), (3, 1))}
+        found = {
+            name: write_detections(root / f"drawn-{name}.json", labelled, lost=lost[name]) for name in others
+        }
+        causes = {"raw": {(2, 0.8): "nms"}, "e2e": {(3, 0.9): "top_k", (3, 0.8): "nms"}}
+        autopsies = {
+            name: write_autopsy(root / f"drawn-{name}.parquet", base, causes[name]) for name in others
+        }
         draw_samples(
             manifest=manifest,
             truth=content["annotations"],
-            reference_detections=write_detections(root / "a.json", labelled),
-            variant_detections=write_detections(root / "b.json", labelled, lost=((2, 1),)),
-            autopsy=write_autopsy(root / "autopsy.parquet", str(root / "a.json"), {}),
-            reference_name="pytorch",
-            variant_name="raw",
-            classes=[category["name"] for category in content["categories"]] or CLASSES,
-            count=2,
+            labels=save_labels(root / "drawn-labels.json", range(len(classes)), classes),
+            detections={"pytorch": base, **found},
+            autopsies=autopsies,
+            reference="pytorch",
+            public=None,
+            images=3,
+            megabytes=1,
             score_thr=0.3,
             out_dir=str(folder),
         )
-        drawn.append({"dataset": dataset, "model": "det", "variant": "raw", "path": str(folder)})
+        drawn.append({"dataset": dataset, "model": "det", "path": str(folder)})
     return drawn
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from datasets import save_labels
-from report_fixtures import CLASSES, TABLES, write_data, write_detections, write_results
+from report_fixtures import TABLES, write_data, write_detections, write_results
 
 from cutpoint.compare.autopsy import Side, autopsy
 from cutpoint.compare.bootstrap import sample_ap
@@ -18,6 +18,7 @@ from cutpoint.gate.check import evaluate_gate
 from cutpoint.records.detections import write_refusal
 from cutpoint.records.metrics import SUMMARY
 from cutpoint.records.per_class import read_per_class
+from cutpoint.records.samples import read_gallery
 from cutpoint.records.summary import read_summary
 from cutpoint.report import plots
 from cutpoint.report.operating_plots import plot_calibration, plot_operating_points
@@ -80,20 +81,6 @@ def run(root, refused, labelled, timing):
                 out=files["comparison"],
             )
             made["comparisons"].append({**own, "path": files["comparison"]})
-            draw_samples(
-                manifest=manifest,
-                truth=truth,
-                reference_detections=reference,
-                variant_detections=found[name],
-                autopsy=cases,
-                reference_name="pytorch",
-                variant_name=name,
-                classes=CLASSES,
-                count=1,
-                score_thr=0.3,
-                out_dir=str(root / f"samples_{name}"),
-            )
-            made["samples"].append({**own, "path": str(root / f"samples_{name}")})
         comparison = files["comparison"] if base else None
         row = {
             **own,
@@ -109,6 +96,20 @@ def run(root, refused, labelled, timing):
         rung = {"variant": name, "changes": [], "spec": None, "recipe": None, "verify": None, "alone": None}
         rung |= {"detections": found[name], "comparison": comparison, "latency": timing}
         made["rungs"].append(rung | {key: files[key] for key in ("metrics", "samples")})
+    draw_samples(
+        manifest=manifest,
+        truth=truth,
+        labels=labels,
+        detections=found,
+        autopsies={name: str(root / f"{name}.parquet") for name in VARIANTS if name != "pytorch"},
+        reference="pytorch",
+        public=None,
+        images=1,
+        megabytes=1,
+        score_thr=0.3,
+        out_dir=str(root / "gallery"),
+    )
+    made["samples"].append({"dataset": "street", "model": "det", "path": str(root / "gallery")})
     return made
 
 
@@ -198,8 +199,9 @@ def test_a_refused_variant_has_no_numbers_and_the_others_keep_theirs(tmp_path, t
     ladder = read_json(out["ladder"])["rungs"]
     assert [rung["refused"] for rung in ladder] == [None, None, REASON]
     assert (ladder[2]["delta_to_previous"], ladder[2]["agreement_to_previous"]) == (None, None)
-    assert read_json(Path(made["samples"][-1]["path"]) / "index.json") == []
-    assert len(read_json(Path(made["samples"][0]["path"]) / "index.json")) == 1
+    drawn = read_gallery(Path(made["samples"][0]["path"]) / "index.json")
+    assert drawn.refused == {"theirs": REASON}
+    assert [list(picture.variants) for picture in drawn.pictures] == [["raw"]]
     first = first_words(out["page"])
     assert first.startswith(f"theirs is refused: {REASON}.")
     assert "theirs (" not in first

@@ -59,7 +59,7 @@ def made(request, tmp_path_factory):
         "worse": predictions(lost=[(image, 1) for image in range(1, IMAGES, 2)]),
         "strict": [entry for entry in predictions() if entry["score"] > 0.5],
     }
-    rows, points, comparisons, samples = [], [], [], []
+    rows, points, comparisons = [], [], []
     for name, content in files.items():
         own = {"dataset": "street", "model": "det", "variant": name}
         path = {
@@ -100,24 +100,23 @@ def made(request, tmp_path_factory):
                 out=path["cmp"],
             )
             comparisons.append({**own, "path": path["cmp"]})
-            folder = str(root / f"samples_{name}")
-            draw_samples(
-                manifest=manifest,
-                truth=truth,
-                reference_detections=base,
-                variant_detections=path["found"],
-                autopsy=path["cases"],
-                reference_name="pt",
-                variant_name=name,
-                classes=CLASSES,
-                count=1,
-                score_thr=0.3,
-                out_dir=folder,
-            )
-            samples.append({**own, "path": folder})
         row = {**own, "manifest": manifest, "detections": path["found"], "truth": truth}
         row |= {"metrics": path["metrics"] if labelled else None, "remarks": [f"external: {name}.json"]}
         rows.append(row | {"comparison": path["cmp"] if reference else None})
+    draw_samples(
+        manifest=manifest,
+        truth=truth,
+        labels=labels,
+        detections={name: str(root / f"{name}.found") for name in files},
+        autopsies={name: str(root / f"{name}.cases") for name in files if name != "pt"},
+        reference="pt",
+        public=None,
+        images=3,
+        megabytes=1,
+        score_thr=0.3,
+        out_dir=str(root / "gallery"),
+    )
+    samples = [{"dataset": "street", "model": "det", "path": str(root / "gallery")}]
     entries = {"points": points, "comparisons": comparisons, "samples": samples}
     entries |= {
         kind: [] for kind in ("ladders", "verifies", "checks", "latencies", "precisions", "diagnoses")

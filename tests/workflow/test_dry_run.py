@@ -45,7 +45,7 @@ def test_demo_plans_the_whole_line(demo):
         "plot_calibration": 1,
         "plot_latency": 1,
         "plot_stages": 1,
-        "draw_samples": 15,
+        "draw_samples": 3,
         "evaluate_gate": 1,
         "render_report": 1,
     }
@@ -138,7 +138,7 @@ def test_coco_plans_every_job_on_a_clone_without_the_data(tmp_path):
         "plot_calibration": 1,
         "plot_latency": 1,
         "plot_stages": 1,
-        "draw_samples": 4,
+        "draw_samples": 1,
         "render_report": 1,
     }
 

@@ -1,5 +1,5 @@
 from cutpoint.plan.paths import GATE_FILE, RECOMMENDATIONS_FILE, REPORT_FILE
-from cutpoint.plan.paths import detections_file, figure_file
+from cutpoint.plan.paths import figure_file, sample_files
 from cutpoint.plan.tables import row_files
 
 # the kinds of files that figures are drawn from
@@ -60,13 +60,19 @@ def get_stage_plot_settings(wildcards):
     return {"rows": [{key: row[key] for key in keys} for row in ROWS if row["latency"]]}
 
 
-def get_reference_detections(wildcards):
-    evaluation = get_evaluation(wildcards)
-    return detections_file(evaluation, evaluation.reference)
+def get_sample_files(wildcards):
+    """Detections of all variants, and autopsies of all but the reference."""
+    found = sample_files(get_evaluation(wildcards))
+    return {kind: list(paths.values()) for kind, paths in found.items()}
 
 
 def get_sample_settings(wildcards):
-    return {"reference": get_reference_name(wildcards), **CONFIG["samples"]}
+    return {
+        **sample_files(get_evaluation(wildcards)),
+        "reference": get_reference_name(wildcards),
+        "public": CONFIG["report"]["public"],
+        **CONFIG["samples"],
+    }
 
 
 def get_figures():

@@ -140,27 +140,25 @@ rule plot_stages:
 
 
 rule draw_samples:
-    """Ground truth, reference and variant side by side, on the images where the two differ most."""
+    """The gallery: the images where variants differ most from the reference, and the boxes on them."""
     input:
         unpack(get_truth),
-        reference=get_reference_detections,
-        variant="results/detections/{dataset}/{model}/{variant}.json",
-        autopsy="results/autopsies/{dataset}/{model}/{variant}.parquet",
+        unpack(get_sample_files),
         labels="results/labels/{dataset}/{model}.json",
         manifest="results/manifests/{dataset}.json",
     output:
         report(
-            directory("results/samples/{dataset}/{model}/{variant}"),
-            patterns=["{picture}.jpg"],
+            directory("results/samples/{dataset}/{model}"),
+            patterns=["side_by_side/{image}.jpg"],
             caption="../report/samples.rst",
             category="Samples",
             subcategory="{dataset}, {model}",
-            labels={"variant": "{variant}", "picture": "{picture}"},
+            labels={"image": "{image}"},
         ),
     log:
-        "logs/draw_samples/{dataset}/{model}/{variant}.log",
+        "logs/draw_samples/{dataset}/{model}.log",
     benchmark:
-        "logs/benchmarks/draw_samples/{dataset}/{model}/{variant}.tsv"
+        "logs/benchmarks/draw_samples/{dataset}/{model}.tsv"
     params:
         code=get_code("cutpoint.report.samples"),
         settings=get_sample_settings,

@@ -5,11 +5,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from cutpoint.data.annotations import load_annotations
+from cutpoint.data.annotations import clean_annotations
 from cutpoint.data.image import decode
+from cutpoint.data.licences import Origin, read_licences, read_origins
 from cutpoint.data.selection import IMAGE_SUFFIXES, list_images, select
 from cutpoint.errors import UserError
-from cutpoint.records.manifest import Category, Image, Manifest, write_manifest
+from cutpoint.records.annotations import read_annotations
+from cutpoint.records.manifest import Category, Image, Licence, Manifest, write_manifest
 from cutpoint.records.truth import TruthImage
 
 
@@ -44,14 +46,25 @@ def build_manifest(
         raise UserError(f"datasets.{dataset}.images: {images} is not a folder")
     there: Sequence[TruthImage]
     categories: tuple[Category, ...] = ()
+    licences: tuple[Licence, ...] = ()
+    origins: dict[int, Origin] = {}
     if annotations is None:
         there = _list_folder(dataset, folder)
     else:
-        clean = load_annotations(dataset, annotations, invalid_boxes)
+        given = read_annotations(annotations, f"datasets.{dataset}.annotations {annotations}")
+        clean = clean_annotations(dataset, annotations, given, invalid_boxes)
         there, categories = clean.images, clean.categories
+        licences, origins = read_licences(given), read_origins(given)
     chosen = set(select((image.file_name for image in there), limit))
     listed = tuple(
-        Image(image.id, image.file_name, str(folder / image.file_name), image.height, image.width)
+        Image(
+            image.id,
+            image.file_name,
+            str(folder / image.file_name),
+            image.height,
+            image.width,
+            *origins.get(image.id, ()),
+        )
         for image in sorted(there, key=lambda image: image.id)
         if image.file_name in chosen
     )
@@ -63,7 +76,7 @@ def build_manifest(
         )
     left_out = sorted((image.id, image.file_name) for image in there if image.file_name not in chosen)
     ids, names = tuple(identity for identity, _ in left_out), tuple(name for _, name in left_out)
-    write_manifest(out, Manifest(dataset, annotations, content, listed, ids, categories, names))
+    write_manifest(out, Manifest(dataset, annotations, content, listed, ids, categories, names, licences))
 
 
 def _list_folder(dataset: str, folder: Path) -> list[TruthImage]:

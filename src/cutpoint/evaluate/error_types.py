@@ -26,6 +26,7 @@ class Judged:
 
     Args:
         images: number of images.
+        rows: ``(D,)`` int64, the rows of the results that were judged.
         scores: ``(D,)`` float64.
         kinds: ``(D,)`` str: ``correct``, ``ignored`` or one of ``ERRORS``.
         truth: ``(D,)`` which of the boxes to find a detection has found (``correct``), or covers although its
@@ -34,6 +35,7 @@ class Judged:
     """
 
     images: int
+    rows: np.ndarray
     scores: np.ndarray
     kinds: np.ndarray
     truth: np.ndarray
@@ -58,7 +60,8 @@ def judge(truth: GroundTruth, results: Results) -> Judged:
         ``TIDERun._eval_image``, tidecv/quantify.py, tidecv 1.0.1, after Bolya et al., "TIDE: A General
         Toolbox for Identifying Object Detection Errors" (2020). Crowds are pycocotools'.
     """
-    results = results.of_images(truth.image_ids)
+    rows = np.flatnonzero(np.isin(results.image_id, truth.image_ids))
+    results = results.take(rows)
     box, ignored = _match(truth, results)
     seen = box >= 0
     kinds = np.full(len(results), IGNORED, dtype=f"<U{max(map(len, (CORRECT, IGNORED, *ERRORS)))}")
@@ -74,11 +77,11 @@ def judge(truth: GroundTruth, results: Results) -> Judged:
     corners, others = results.corners, truth.corners[wanted]
     labels, other_labels = results.category_id, truth.category_id[wanted]
     for image, positions in group_rows(results.image_id[wrong]).items():
-        rows, boxes = wrong[positions], boxes_of.get(image, NOTHING)
-        own = labels[rows][:, None] == other_labels[boxes][None]
-        overlap = box_iou(corners[rows], others[boxes])
-        kinds[rows], covered[rows] = _name(overlap, own, taken[boxes], boxes)
-    return Judged(len(truth.images), results.score[seen], kinds[seen], covered[seen], len(wanted))
+        chosen, boxes = wrong[positions], boxes_of.get(image, NOTHING)
+        own = labels[chosen][:, None] == other_labels[boxes][None]
+        overlap = box_iou(corners[chosen], others[boxes])
+        kinds[chosen], covered[chosen] = _name(overlap, own, taken[boxes], boxes)
+    return Judged(len(truth.images), rows[seen], results.score[seen], kinds[seen], covered[seen], len(wanted))
 
 
 def count_errors(judged: Judged, score_thr: float) -> dict[str, int]:

@@ -95,6 +95,20 @@ def detections_file(evaluation: Evaluation, variant: Variant) -> str:
     return variant_file("detections", evaluation, variant)
 
 
+def samples_folder(evaluation: Evaluation) -> str:
+    """The gallery of a model on a data set."""
+    return f"results/samples/{evaluation.dataset.name}/{evaluation.model.name}"
+
+
+def sample_files(evaluation: Evaluation) -> dict[str, dict[str, str]]:
+    """What the gallery is drawn from, by variant: all detections, and the autopsies."""
+    others = [variant for variant in evaluation.variants if variant != evaluation.reference]
+    return {
+        "detections": {v.name: detections_file(evaluation, v) for v in (evaluation.reference, *others)},
+        "autopsies": {v.name: variant_file("autopsies", evaluation, v, ".parquet") for v in others},
+    }
+
+
 def golden_folders(evaluation: Evaluation) -> list[str]:
     """The golden packs of the variants that are ONNX files."""
     variants = [variant for variant in evaluation.run_variants if variant.run.export]

@@ -14,6 +14,7 @@ from cutpoint.plan.paths import (
     onnx_file,
     pair_file,
     precision_report,
+    samples_folder,
     slice_samples_file,
     slices_file,
     spec_file,
@@ -143,7 +144,7 @@ def latency_recipes(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
 
 
 def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
-    """What page and figures show besides the tables: paths of files (samples: of folders), by kind."""
+    """What page and figures show besides the tables: paths of files and folders, by kind."""
     entries: dict[str, list[dict[str, str]]] = {"ladders": [], "samples": [], "verifies": [], "latencies": []}
     entries |= {"checks": [], "precisions": [], "comparisons": [], "points": [], "diagnoses": []}
     entries |= {"figures": [], "recommendations": [], "slices": []}
@@ -153,6 +154,7 @@ def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
             entries["ladders"].append({**pair, "path": pair_file("ladders", e)})
         entries["figures"].append({**pair, "path": figures_folder(e)})
         entries["recommendations"].append({**pair, "path": RECOMMENDATIONS_FILE})
+        entries["samples"].append({**pair, "path": samples_folder(e)})
         slices = slices_file(e.dataset)
         if slices:
             entries["slices"].append({**pair, "path": slices})
@@ -166,7 +168,6 @@ def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
                 entries["diagnoses"].append({**own, "path": variant_file("diagnoses", e, variant)})
             if variant != e.reference:
                 entries["comparisons"].append({**own, "path": variant_file("comparisons", e, variant)})
-                entries["samples"].append({**own, "path": variant_file("samples", e, variant, "")})
     for model in plan.models:
         for export in plan.exports(model.name).values():
             alone = export.external and export.external.layout

@@ -7,14 +7,32 @@ from cutpoint.records.json_file import read_record, write_record
 
 
 @dataclass(frozen=True)
+class Licence:
+    """A licence of images: its ``name``, and the ``url`` of its text, each null if it is not known."""
+
+    id: int
+    name: str | None
+    url: str | None
+
+
+@dataclass(frozen=True)
 class Image:
-    """An image: ``path`` from the working directory, ``height`` and ``width`` in pixels."""
+    """An image.
+
+    Attributes:
+        path: from the working directory.
+        height, width: pixels.
+        licence: the id of its licence; null if it is not known.
+        source: the address of the page or file that it comes from; null if it is not known.
+    """
 
     id: int
     file_name: str
     path: str
     height: int
     width: int
+    licence: int | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -32,7 +50,7 @@ class Manifest:
     ``annotations``: path of the annotations; null without ground truth. ``content``: digest of the images'
     names and bytes. ``images``: in ascending order of their ids. ``left_out``: ids of the images that the
     data set's ``limit`` leaves out. ``categories``: in the annotations' order. ``left_out_files``: the file
-    names of ``left_out``.
+    names of ``left_out``. ``licences``: those that the annotations list.
     """
 
     dataset: str
@@ -42,6 +60,7 @@ class Manifest:
     left_out: tuple[int, ...]
     categories: tuple[Category, ...]
     left_out_files: tuple[str, ...] = ()
+    licences: tuple[Licence, ...] = ()
 
     @property
     def ids(self) -> list[int]:

@@ -1,175 +1,205 @@
-"""Pictures of ground truth, reference and variant side by side."""
+"""Draw the gallery: the images where variants differ from the reference, with everything to draw on them."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
-from cutpoint.errors import UserError
 from cutpoint.files import replacing
-from cutpoint.matching import AGREEMENT_IOU, group_rows, match
-from cutpoint.records.autopsy import read_autopsy
-from cutpoint.records.detections import Results, make_results, read_results, refusal_of_pair
-from cutpoint.records.manifest import read_manifest
-from cutpoint.records.samples import Picture, write_pictures
+from cutpoint.matching import group_rows
+from cutpoint.records.detections import Refused, make_results, read_results
+from cutpoint.records.labels import read_labels
+from cutpoint.records.manifest import Category, Image, Manifest, read_manifest
+from cutpoint.records.samples import Gallery, Picture, write_gallery
 from cutpoint.records.truth import GroundTruth, read_truth
-from cutpoint.report.drawing import Item, compose
+from cutpoint.report.sample_boxes import NO_ROWS, Compared, Side, draw_objects, read_side
+from cutpoint.report.sample_choice import choose, keep_public
+from cutpoint.report.sample_files import encode_pictures, read_picture, save
+from cutpoint.report.side_by_side import draw_side_by_side
 
-NOTHING, NO_ROWS = make_results([]), np.zeros(0, dtype=np.int64)
-
-# the step in words, by image, category, score, x1 and y1 of the autopsy's boxes
-Causes = dict[tuple[float, ...], str]
+NOTHING = make_results([])
 
 
 def draw_samples(
     *,
     manifest: str,
     truth: str | None,
-    reference_detections: str,
-    variant_detections: str,
-    autopsy: str,
-    reference_name: str,
-    variant_name: str,
-    classes: list[str] | None,
-    count: int,
+    labels: str,
+    detections: dict[str, str],
+    autopsies: dict[str, str],
+    reference: str,
+    public: Sequence[int] | None,
+    images: int,
+    megabytes: float,
     score_thr: float,
     out_dir: str,
 ) -> None:
-    """Draw the images where a variant differs most from the reference.
+    """Choose images of a data set and write them, with an index of the boxes on them.
 
-    Images are sorted by their number of unmatched detections at or above ``score_thr``, most first; then
-    images with detections come first; then by image id. A detection is matched by one of the same class
-    with IoU >= 0.9, one to one, at any score: if rounding moves a score across ``score_thr``, this is not a
-    difference. Unmatched detections are drawn thick, with the label ≠ and what happened to their candidate on
-    the other side.
+    The images of each variant are ranked twice. By disagreement: detections at or above ``score_thr`` that
+    the other side lacks (``sample_boxes.Compared``). By lost AP: objects that the reference finds at
+    ``score_thr`` and the variant does not (IoU 0.5, pycocotools' matching), and false positives that the
+    variant has and the reference does not. The images with most boxes of each cause and of each error type
+    are ranked too, so that each has a picture. ``sample_choice.choose`` takes turns; then come images with
+    detections, by their ids.
 
     Args:
         manifest: path of the data set's manifest JSON.
-        truth: path of the JSON of ``truth.build_truth``; null without annotations: then there is no panel of
-            ground truth.
-        reference_detections: path of the reference's detections file.
-        variant_detections: path of the variant's. If one of the two is refused, no picture is drawn.
-        autopsy: path of the variant's Parquet of ``autopsy.autopsy``, for the labels of unmatched boxes.
-        reference_name: the reference's name, for the caption.
-        variant_name: the variant's name, for the caption.
-        classes: the model's class names, index = label, for data sets without annotations, whose
-            category id is label + 1; ignored with annotations.
-        count: how many images to draw, at most.
+        truth: path of the JSON of ``truth.build_truth``; null without annotations.
+        labels: path of the JSON of ``truth.map_labels``; its class names are shown without annotations.
+        detections: path of each variant's detections, the reference's too, in table order. A refused variant
+            is not drawn; if it is the reference, nothing is compared.
+        autopsies: path of each variant's Parquet of ``autopsy.autopsy``, without the reference.
+        reference: the name of the reference.
+        public: ids of the licences whose images may be shown; null: all images.
+        images: how many pictures, at most.
+        megabytes: 10^6 bytes of all JPEGs of the index, at most; see ``sample_files.encode_pictures``.
         score_thr: only detections with at least this score are drawn and counted.
-        out_dir: folder of ``{rank}_{image_id}.jpg`` and ``index.json``, a list of
-            ``{file, image_id, caption}``; pictures of an earlier call are removed.
+        out_dir: folder of ``{image_id}.jpg``, ``index.json`` (see ``records.samples.Gallery``), and
+            ``side_by_side/{image_id}.jpg``: ground truth, reference and the variant that differs most.
+            Pictures of an earlier call are removed.
 
     Raises:
-        UserError: if an image cannot be read.
+        UserError: an image cannot be read.
     """
-    folder = Path(out_dir)
-    for old in folder.glob("[0-9]*_[0-9]*.jpg"):
+    folder, data = Path(out_dir), read_manifest(manifest)
+    for old in [*folder.glob("*.jpg"), *folder.glob("side_by_side/*.jpg")]:
         old.unlink()
-    if refusal_of_pair(reference_detections, variant_detections) is not None:
-        write_pictures(folder / "index.json", [])
-        return
-    data = read_manifest(manifest)
-    causes = _read_causes(autopsy)
-    sides = [
-        _by_image(read_results(path))
-        for side, path in (("reference", reference_detections), ("variant", variant_detections))
-    ]
-    names = {category.id: category.name for category in data.categories} or {
-        label + 1: name for label, name in enumerate(classes or [])
-    }
     annotated = read_truth(truth) if truth else None
-    objects_of = group_rows(annotated.image_id) if annotated is not None else {}
-    ranked = []
-    for image in data.images:
-        reference, variant = (side.get(image.id, NOTHING) for side in sides)
-        shown = [
-            _visible(reference, variant, score_thr, causes["reference"]),
-            _visible(variant, reference, score_thr, causes["variant"]),
-        ]
-        unmatched = sum(_count_unmatched(side) for side in shown)
-        empty = not any(shown)
-        ranked.append(((-unmatched, empty, image.id), image, shown))
-    ranked.sort(key=lambda entry: entry[0])
-
-    index = []
-    for rank, (_, image, shown) in enumerate(tqdm(ranked[:count], "samples", unit="image")):
-        heads = (f"reference: {reference_name}", f"variant: {variant_name}")
-        panels = [(_count_text(head, side), side) for head, side in zip(heads, shown, strict=True)]
-        if annotated is not None:
-            objects = _objects(annotated, objects_of.get(image.id, NO_ROWS))
-            panels.insert(0, (f"ground truth: {len(objects)}", objects))
-        caption = _caption(f"image {image.id} ({image.file_name})", shown, score_thr)
-        name = f"{rank:02d}_{image.id}.jpg"
-        _save(folder / name, compose(_read(image.path), panels, names, caption))
-        index.append(Picture(name, image.id, caption))
-    write_pictures(folder / "index.json", index)
-
-
-def _read_causes(autopsy: str) -> dict[str, Causes]:
-    """The step that removed the other side's candidate, by side and detection."""
-    columns = ("image_id", "category_id", "score", "x1", "y1")
-    causes: dict[str, Causes] = {"reference": {}, "variant": {}}
-    for row in read_autopsy(autopsy):
-        causes[row.side][tuple(getattr(row, name) for name in columns)] = row.step.replace("_", " ")
-    return causes
-
-
-def _by_image(results: Results) -> dict[int, Results]:
-    return {image: results.take(rows) for image, rows in group_rows(results.image_id).items()}
-
-
-def _objects(truth: GroundTruth, rows: np.ndarray) -> list[Item]:
-    """The boxes of ground truth in these rows."""
-    columns = truth.corners[rows], truth.category_id[rows].tolist(), truth.iscrowd[rows]
-    return [
-        Item(corners, category, kind="crowd" if crowd else "plain")
-        for corners, category, crowd in zip(*columns, strict=True)
-    ]
-
-
-def _visible(own: Results, other: Results, score_thr: float, causes: Causes) -> list[Item]:
-    """The detections to draw, best first; detections that the other side lacks are thick."""
-    order = np.argsort(-own.score, kind="stable")
-    own = own.take(order[own.score[order] >= score_thr])
-    alike = own.category_id[:, None] == other.category_id[None]
-    pairs = match(own.corners, own.score, other.corners, AGREEMENT_IOU, alike)
-    kinds = np.full(len(own), "thick")
-    kinds[pairs.left] = "plain"
-    keys = zip(own.image_id, own.category_id, own.score, *own.bbox[:, :2].T, strict=True)
-    return [
-        Item(corners, int(key[1]), float(key[2]), causes.get(key, ""), str(kind))
-        for corners, key, kind in zip(own.corners, keys, kinds, strict=True)
-    ]
-
-
-def _count_unmatched(side: list[Item]) -> int:
-    return sum(item.kind == "thick" for item in side)
-
-
-def _count_text(head: str, side: list[Item]) -> str:
-    unmatched = _count_unmatched(side)
-    return f"{head}: {len(side)}" + (f", {unmatched} unmatched (≠)" if unmatched else "")
-
-
-def _caption(title: str, shown: list[list[Item]], score_thr: float) -> str:
-    only = [_count_unmatched(side) for side in shown]
-    difference = (
-        "every detection matched"
-        if not any(only)
-        else (f"{only[0]} only in the reference, {only[1]} only in the variant")
+    sides, refused = _read_sides(detections, annotated, score_thr)
+    base = sides.pop(reference, None)
+    compared = (
+        {name: Compared(base, side, autopsies[name], score_thr) for name, side in sides.items()}
+        if base
+        else {}
     )
-    return f"{title}: score >= {score_thr:g}; {difference} (same class, IoU >= {AGREEMENT_IOU:g})"
+    counted = _Counts(compared, labelled=annotated is not None)
+    allowed, hidden = keep_public(data.images, public)
+    shown = _choose(allowed, counted, base, images, score_thr)
+    made = encode_pictures([image.path for image in shown], int(megabytes * 1e6))
+    shown = shown[: len(made)]
+    objects_of = group_rows(annotated.image_id) if annotated is not None else {}
+    pictures = [
+        _draw(image, counted, base, annotated, objects_of.get(image.id, NO_ROWS), score_thr)
+        for image in shown
+    ]
+    order = sorted(range(len(pictures)), key=lambda i: (-counted.disagreement_of(shown[i].id), shown[i].id))
+    used = {picture.licence for picture in pictures}
+    gallery = Gallery(
+        reference,
+        refused,
+        annotated is not None,
+        score_thr,
+        len(data.images),
+        hidden,
+        _categories(data, labels),
+        tuple(licence for licence in data.licences if licence.id in used),
+        tuple(pictures[i] for i in order),
+    )
+    names = {category.id: category.name for category in gallery.categories}
+    drawn = zip(shown, pictures, made, strict=True)
+    for image, picture, content in tqdm(drawn, "samples", len(shown), unit="image"):
+        with replacing(folder / picture.file) as temporary:
+            temporary.write_bytes(content)
+        side_by_side = draw_side_by_side(read_picture(image.path), picture, gallery, names)
+        save(folder / "side_by_side" / picture.file, side_by_side)
+    write_gallery(folder / "index.json", gallery)
 
 
-def _read(path: str) -> np.ndarray:
-    """(H, W, 3) uint8, BGR."""
-    picture = cv2.imread(path, cv2.IMREAD_COLOR)
-    if picture is None:
-        raise UserError(f"cannot read the image {path}: restore it or leave it out of the data set")
-    return picture
+class _Counts:
+    """The points of each image in each ranking."""
+
+    def __init__(self, compared: dict[str, Compared], labelled: bool) -> None:
+        self.compared = compared
+        self.disagreement: dict[str, Counter[int]] = {}
+        self.lost: dict[str, Counter[int]] = {}
+        self.causes: dict[str, Counter[int]] = {}
+        self.errors: dict[str, Counter[int]] = {}
+        for name, pair in compared.items():
+            differing = pair.differing()
+            self.disagreement[name] = Counter(image for image, _, _ in differing)
+            for image, _, cause in differing:
+                self.causes.setdefault(cause, Counter())[image] += 1
+            if labelled:
+                self.lost[name] = pair.count_lost()
+                seen = np.flatnonzero(pair.variant.results.score >= pair.score_thr)
+                own = zip(pair.variant.errors[seen], pair.variant.results.image_id[seen], strict=True)
+                for error, image in own:
+                    if error not in ("", "correct", "ignored"):
+                        self.errors.setdefault(str(error), Counter())[int(image)] += 1
+
+    def rankings(self) -> list[Counter[int]]:
+        of_variants = [kind[name] for kind in (self.disagreement, self.lost) for name in kind]
+        return of_variants + [kind[name] for kind in (self.causes, self.errors) for name in sorted(kind)]
+
+    def disagreement_of(self, image: int) -> int:
+        """The largest disagreement of a variant."""
+        return max((points[image] for points in self.disagreement.values()), default=0)
 
 
-def _save(path: Path, picture: np.ndarray) -> None:
-    with replacing(path) as temporary:
-        cv2.imwrite(str(temporary), picture, [cv2.IMWRITE_JPEG_QUALITY, 85])
+def _read_sides(
+    detections: dict[str, str], truth: GroundTruth | None, score_thr: float
+) -> tuple[dict[str, Side], dict[str, str]]:
+    """The variants that are not refused, and the reasons for the others."""
+    sides, refused = {}, {}
+    for name, path in detections.items():
+        try:
+            sides[name] = read_side(read_results(path), truth, score_thr)
+        except Refused as error:
+            refused[name] = error.reason
+    return sides, refused
+
+
+def _choose(
+    allowed: Sequence[Image], counted: _Counts, base: Side | None, count: int, score_thr: float
+) -> list[Image]:
+    by_id = {image.id: image for image in allowed}
+    rankings = [
+        {image: points for image, points in ranking.items() if image in by_id}
+        for ranking in counted.rankings()
+    ]
+    filled = sorted(
+        by_id, key=lambda image: (base is None or not len(base.of_image(image, score_thr)), image)
+    )
+    return [by_id[image] for image in choose(rankings, filled, count)]
+
+
+def _draw(
+    image: Image,
+    counted: _Counts,
+    base: Side | None,
+    truth: GroundTruth | None,
+    rows: np.ndarray,
+    score_thr: float,
+) -> Picture:
+    """An image with the boxes on it; ``rows``: its rows of the ground truth."""
+    # crowds are no objects to miss
+    wanted = np.where(truth.iscrowd[rows], -1, rows) if truth is not None else rows
+    return Picture(
+        f"{image.id}.jpg",
+        image.id,
+        image.file_name,
+        image.height,
+        image.width,
+        image.licence,
+        image.source,
+        draw_objects(truth, rows) if truth is not None else (),
+        base.detections(base.of_image(image.id, score_thr)) if base else (),
+        {
+            name: pair.draw(
+                image.id,
+                wanted,
+                counted.disagreement[name][image.id],
+                counted.lost[name][image.id] if name in counted.lost else None,
+            )
+            for name, pair in counted.compared.items()
+        },
+    )
+
+
+def _categories(data: Manifest, labels: str) -> tuple[Category, ...]:
+    """The data set's, or without annotations the model's classes: category id = label + 1."""
+    classes = read_labels(labels).classes
+    return data.categories or tuple(Category(label + 1, name) for label, name in enumerate(classes))

@@ -1,6 +1,6 @@
 """The sections of the page about a data set and model, in their order."""
 
-from cutpoint.report import boxes, comparisons, galleries, mistakes
+from cutpoint.report import boxes, comparisons, gallery, mistakes
 from cutpoint.report.section import Section
 
 SECTIONS: tuple[Section, ...] = (
@@ -10,5 +10,5 @@ SECTIONS: tuple[Section, ...] = (
     boxes.OPERATING,
     boxes.DRIFT,
     mistakes.MISTAKES,
-    galleries.SAMPLES,
+    gallery.GALLERY,
 )

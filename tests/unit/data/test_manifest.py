@@ -46,7 +46,10 @@ def build(tmp_path, images, content, limit=None):
 
 
 def test_lists_images_by_id_and_categories(tmp_path, images):
-    found = build(tmp_path, images, annotations())
+    content = annotations() | {"licenses": [{"id": 4, "name": "Attribution", "url": "http://by.org"}]}
+    content["images"][0] |= {"license": 4, "coco_url": "http://c.org/20"}
+    found = build(tmp_path, images, content)
+    unknown = {"licence": None, "source": None}
     assert found == {
         "format": 2,
         "dataset": "street",
@@ -55,9 +58,11 @@ def test_lists_images_by_id_and_categories(tmp_path, images):
         "left_out": [],
         "left_out_files": [],
         "images": [
-            {"id": 7, "file_name": "a.png", "path": f"{images}/a.png", "height": 5, "width": 9},
-            {"id": 20, "file_name": "b.png", "path": f"{images}/b.png", "height": 6, "width": 8},
+            {"id": 7, "file_name": "a.png", "path": f"{images}/a.png", "height": 5, "width": 9} | unknown,
+            {"id": 20, "file_name": "b.png", "path": f"{images}/b.png", "height": 6, "width": 8}
+            | {"licence": 4, "source": "http://c.org/20"},
         ],
+        "licences": [{"id": 4, "name": "Attribution", "url": "http://by.org"}],
         "categories": CATEGORIES,
     }
 

@@ -82,7 +82,8 @@ def test_defaults_fill_every_level():
         "batch": 1,
         "throughput": False,
     }
-    assert config["samples"] == {"images": 6, "score_thr": 0.3}
+    assert config["samples"] == {"images": 24, "megabytes": 4, "score_thr": 0.3}
+    assert config["report"] == {"public": None}
     assert config["recipes"] == {}
     assert config["gate"] == []
     assert "device" not in LEAST

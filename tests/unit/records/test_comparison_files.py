@@ -15,6 +15,7 @@ from cutpoint.records.autopsy import COLUMNS, AutopsyRow, read_autopsy, write_au
 from cutpoint.records.diagnosis import Candidate, Diagnosis, read_diagnosis, write_diagnosis
 from cutpoint.records.fingerprints import Fingerprint, Fingerprints, read_fingerprints, write_fingerprints
 from cutpoint.records.ladder import Alone, Ladder, Rung, TensorDifference, read_ladder, write_ladder
+from cutpoint.records.manifest import Category, Licence
 from cutpoint.records.operating_points import (
     OperatingPoints,
     Point,
@@ -32,7 +33,17 @@ from cutpoint.records.recipe_diff import (
     write_recipe_diff,
 )
 from cutpoint.records.resamples import Resamples, read_resamples, write_resamples
-from cutpoint.records.samples import Picture, read_pictures, write_pictures
+from cutpoint.records.samples import (
+    DrawnDetection,
+    DrawnObject,
+    DrawnVariant,
+    Gallery,
+    Hidden,
+    OtherSide,
+    Picture,
+    read_gallery,
+    write_gallery,
+)
 
 DIAGNOSIS = Diagnosis(
     40,
@@ -41,6 +52,32 @@ DIAGNOSIS = Diagnosis(
     ("stretch",),
     "Resembles.",
     (Candidate(("stretch",), ("stretched",), 0.5, 0.75, False),),
+)
+BOX = (1.5, 2.0, 30.0, 40.5)
+GALLERY = Gallery(
+    reference="pytorch",
+    refused={"theirs": "NaN"},
+    labelled=True,
+    score_thr=0.3,
+    images=80,
+    hidden=Hidden(3, 2),
+    categories=(Category(1, "<b>車</b>"),),
+    licences=(Licence(4, "Attribution License", None),),
+    pictures=(
+        Picture(
+            "7.jpg",
+            7,
+            "a.png",
+            48,
+            64,
+            4,
+            "https://example.org/7",
+            (DrawnObject(BOX, 1, False),),
+            (DrawnDetection(BOX, 1, 0.9, "correct"),),
+            {"raw": DrawnVariant((), (), (OtherSide(None, 0.7, "nms"),), (0,), 1, 1)},
+            ("night",),
+        ),
+    ),
 )
 POINTS = OperatingPoints(
     score_thr=0.35,
@@ -167,15 +204,18 @@ def test_the_best_point_is_that_of_the_threshold():
     assert replace(POINTS, score_thr=None, points=None).best is None
 
 
-def test_the_index_of_the_pictures_is_a_list(tmp_path):
+def test_a_gallery_comes_back_and_another_file_is_refused(tmp_path):
     path = tmp_path / "index.json"
-    pictures = [Picture("00_7.jpg", 7, "image 7")]
-    write_pictures(path, pictures)
-    assert read_json(path) == [{"file": "00_7.jpg", "image_id": 7, "caption": "image 7"}]
-    assert read_pictures(path) == pictures
-    write_json(path, [{"file": "00_7.jpg", "image_id": "7", "caption": ""}])
-    with pytest.raises(UserError, match=r"index\.json: \[0\]\.image_id: expected int, got str"):
-        read_pictures(path)
+    write_gallery(path, GALLERY)
+    assert read_gallery(path) == GALLERY
+    write_json(path, [{"file": "00_7.jpg", "image_id": 7, "caption": ""}])
+    with pytest.raises(UserError, match=r"index\.json: expected object, got array; remove the file"):
+        read_gallery(path)
+    content = msgspec.to_builtins(GALLERY)
+    content["pictures"][0]["variants"]["raw"]["lost"] = "2"
+    write_json(path, content)
+    with pytest.raises(UserError, match=r"index\.json: pictures\[0\]\..*expected `?int"):
+        read_gallery(path)
 
 
 def test_resamples_come_back_and_another_file_is_refused(tmp_path):

@@ -38,7 +38,6 @@ from cutpoint.records.precision import read_precision, write_precision
 from cutpoint.records.predictions import PredictionWriter, find_refusal, read_metadata, read_predictions
 from cutpoint.records.recipe_diff import read_recipe_diff, write_recipe_diff
 from cutpoint.records.resamples import read_resamples
-from cutpoint.records.samples import read_pictures
 from cutpoint.records.summary import read_summary
 from cutpoint.records.timing import read_samples
 from cutpoint.records.truth import read_truth, write_truth
@@ -99,7 +98,6 @@ FILES: dict[str, Callable[[Path], Any]] = {
     "refused.json": read_refused,
     "resamples.npz": read_resamples,
     "samples.parquet": read_samples,
-    "samples_index.json": read_pictures,
     "spec_demo_coco.json": read_spec,
     "spec_demo_traffic.json": read_spec,
     "spec_yolox_nano.json": read_spec,

@@ -4,145 +4,218 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from report_fixtures import CLASSES, write_autopsy, write_data, write_detections
+from gallery_files import draw_gallery
+from report_fixtures import write_data
 
 from cutpoint.errors import UserError
-from cutpoint.records.detections import make_results
-from cutpoint.report import drawing, samples
-from cutpoint.report.drawing import Item
-from cutpoint.report.samples import draw_samples
+from cutpoint.files import read_json
+from cutpoint.records.detections import write_refusal
+from cutpoint.records.manifest import Category, Licence
+from cutpoint.records.samples import Hidden, OtherSide
+from cutpoint.report.sample_files import LEVELS, encode_pictures
 
 
-@pytest.fixture
-def draw(tmp_path):
-    """Draw the samples of a variant that lost some boxes; return the index and the folder."""
-
-    def call(labelled=True, lost=(), count=9, score_thr=0.3, reference=(), causes=(), **other):
-        detections = {
-            f"{side}_detections": write_detections(tmp_path / f"{side}.json", labelled, lost=gone)
-            for side, gone in (("reference", reference), ("variant", lost))
-        }
-        manifest = write_data(tmp_path, f"set{labelled}", labelled)
-        out = tmp_path / "samples"
-        arguments = {"reference_name": "pytorch", "variant_name": "raw", "classes": CLASSES}
-        first = detections["reference_detections"]
-        arguments["autopsy"] = write_autopsy(tmp_path / "autopsy.parquet", first, dict(causes))
-        arguments |= {"count": count, "score_thr": score_thr, "out_dir": str(out)}
-        truth = {"truth": json.loads(Path(manifest).read_text())["annotations"]}
-        draw_samples(**({"manifest": manifest} | truth | detections | arguments | other))
-        return json.loads((out / "index.json").read_text()), out
-
-    return call
+def ids(gallery):
+    return [picture.image_id for picture in gallery.pictures]
 
 
-def test_images_that_differ_most_come_first_then_by_id(draw):
-    index, _ = draw(lost=((3, 0), (3, 1), (2, 1)))
-    assert [entry["image_id"] for entry in index] == [3, 2, 1, 4]
-    assert "2 only in the reference, 0 only in the variant" in index[0]["caption"]
-    assert "score >= 0.3" in index[0]["caption"]
-    assert "every detection matched" in index[2]["caption"]
+def test_images_that_differ_most_come_first_then_by_id(tmp_path):
+    gallery = draw_gallery(tmp_path, lost={"raw": ((3, 0), (3, 1), (2, 1))})
+    assert ids(gallery) == [3, 2, 1, 4]
+    counts = [
+        (picture.variants["raw"].disagreement, picture.variants["raw"].lost) for picture in gallery.pictures
+    ]
+    assert counts == [(2, 2), (1, 1), (0, 0), (0, 0)]
 
 
-def test_an_image_without_detections_comes_after_those_with_some(draw):
+def test_each_variant_has_a_picture_although_another_differs_more(tmp_path):
+    many = tuple((image, box) for image in (1, 2, 3) for box in (0, 1, 2))
+    gallery = draw_gallery(tmp_path, lost={"bad": many, "good": ((4, 1),)}, images=2)
+    assert ids(gallery) == [1, 4]
+    assert gallery.pictures[1].variants["good"].disagreement == 1
+
+
+def test_an_image_without_detections_comes_after_those_with_some(tmp_path):
     nothing = ((1, 0), (1, 1), (1, 2))
-    index, _ = draw(lost=nothing, reference=nothing)
-    assert [entry["image_id"] for entry in index] == [2, 3, 4, 1]
+    assert ids(draw_gallery(tmp_path, lost={"pytorch": nothing, "raw": nothing}, images=3)) == [2, 3, 4]
 
 
-def test_a_detection_below_the_threshold_is_neither_drawn_nor_a_difference(draw):
-    index, _ = draw(lost=((4, 2),), score_thr=0.75)
-    assert [entry["image_id"] for entry in index] == [1, 2, 3, 4]
+def test_a_detection_below_the_threshold_is_neither_drawn_nor_a_difference(tmp_path):
+    gallery = draw_gallery(tmp_path, lost={"raw": ((4, 2),)}, score_thr=0.75)
+    assert ids(gallery) == [1, 2, 3, 4]
+    assert [len(picture.reference) for picture in gallery.pictures] == [2] * 4
+    assert {picture.variants["raw"].disagreement for picture in gallery.pictures} == {0}
 
 
-def visible(own, other):
-    """Score and kind of what is drawn of scores and categories, all in one place."""
-    sides = (
-        make_results(
-            [{"image_id": 1, "category_id": c, "bbox": [0, 0, 10, 10], "score": s} for s, c in entries]
-        )
-        for entries in (own, other)
+def edited(tmp_path, change):
+    """The gallery of a variant whose detections of image 1 are changed, each with the same box but that."""
+    draw_gallery(tmp_path)
+    path = tmp_path / "edited.json"
+    entries = read_json(tmp_path / "raw.json")
+    for entry in entries:
+        if entry["image_id"] == 1:
+            change(entry)
+    path.write_text(json.dumps(entries))
+    found = {"pytorch": str(tmp_path / "pytorch.json"), "raw": str(path)}
+    gallery = draw_gallery(tmp_path, detections=found)
+    return next(picture.variants["raw"] for picture in gallery.pictures if picture.image_id == 1)
+
+
+def test_a_score_that_rounding_moves_below_the_threshold_is_no_difference(tmp_path):
+    # scores are 0.9, 0.8 and 0.7; the threshold is 0.3
+    variant = edited(tmp_path, lambda entry: entry.update(score=entry["score"] - 0.401))
+    assert variant.of_reference[2] == OtherSide(0.299, 1.0, None)
+    assert (variant.disagreement, variant.lost, len(variant.detections)) == (0, 0, 2)
+
+
+def test_a_score_that_falls_far_below_the_threshold_is_a_difference(tmp_path):
+    variant = edited(tmp_path, lambda entry: entry.update(score=entry["score"] - 0.6))
+    assert [other.cause for other in variant.of_reference] == [None, "low_score", "low_score"]
+    assert variant.of_reference[1] == OtherSide(0.2, 1.0, "low_score")
+    assert (variant.disagreement, len(variant.detections)) == (2, 1)
+    # the third box is a crowd: only the second is an object that is lost
+    assert variant.lost == 1
+
+
+def test_a_box_of_another_class_is_a_false_positive_an_object_lost_and_a_class_error(tmp_path):
+    def change(entry):
+        if entry["category_id"] == 20:
+            entry["category_id"] = 10
+
+    variant = edited(tmp_path, change)
+    # 2 detections without a partner; the car is not found, and a pedestrian is there too many
+    assert (variant.disagreement, variant.lost, variant.missed) == (2, 2, ())
+    assert [one.error for one in variant.detections] == ["correct", "class", "ignored"]
+
+
+def test_objects_that_are_not_found_are_named_and_crowds_are_none(tmp_path):
+    gallery = draw_gallery(tmp_path, lost={"raw": ((1, 0), (1, 2))})
+    picture = gallery.pictures[0]
+    assert picture.variants["raw"].missed == (0,)
+    assert [one.crowd for one in picture.objects] == [False, False, True]
+
+
+def test_an_unmatched_box_has_its_cause_and_a_matched_one_its_pair(tmp_path):
+    gallery = draw_gallery(
+        tmp_path, lost={"raw": ((2, 0), (2, 1))}, causes={"raw": {(2, 0.9): "no_candidate"}}
     )
-    return [(item.score, item.kind) for item in samples._visible(*sides, 0.3, {})]
+    others = gallery.pictures[0].variants["raw"].of_reference
+    assert [other.cause for other in others] == ["no_candidate", "not_followed", None]
+    assert (others[2].score, others[2].iou) == (0.7, 1.0)
 
 
-def test_a_score_that_moves_across_the_threshold_is_matched():
-    assert visible([(0.3001, 1)], [(0.2999, 1)]) == [(0.3001, "plain")]
-    assert visible([(0.2999, 1)], [(0.3001, 1)]) == []
+def test_boxes_are_in_pixels_of_the_original_image(tmp_path):
+    picture = next(p for p in draw_gallery(tmp_path).pictures if p.image_id == 4)
+    # 600 x 150 pixels; the box of ``boxes_of``: 0.08, 0.3, 0.18, 0.6 of them, and the image's number
+    assert (picture.width, picture.height) == (600, 150)
+    assert picture.objects[0].box == (52.0, 49.0, 52.0 + 112, 49.0 + 94)
+    assert picture.reference[0].box == (52.5, 49.5, 52.5 + 112.5, 49.5 + 94.5)
 
 
-def test_matching_is_one_to_one_and_within_a_class():
-    assert visible([(0.8, 1), (0.9, 1)], [(0.9, 1)]) == [(0.9, "plain"), (0.8, "thick")]
-    assert visible([(0.9, 2)], [(0.9, 1)]) == [(0.9, "thick")]
+@pytest.mark.parametrize("labelled", [True, False])
+def test_without_annotations_there_are_neither_objects_nor_errors(tmp_path, labelled):
+    gallery = draw_gallery(tmp_path, labelled, lost={"raw": ((2, 0),)})
+    picture = gallery.pictures[0]
+    assert gallery.labelled == labelled
+    assert bool(picture.objects) == labelled == (picture.variants["raw"].lost is not None)
+    assert {one.error for one in picture.reference} == ({"correct"} if labelled else {None})
+    assert gallery.categories[2] == Category(30 if labelled else 3, "traffic <light>")
 
 
-def test_files_are_written_as_the_index_says_and_old_ones_go(draw):
-    _, out = draw(count=4)
-    index, _ = draw(count=2)
-    assert [entry["file"] for entry in index] == ["00_1.jpg", "01_2.jpg"]
-    assert sorted(path.name for path in out.iterdir()) == ["00_1.jpg", "01_2.jpg", "index.json"]
+def test_files_are_written_as_the_index_says_and_old_ones_go(tmp_path):
+    draw_gallery(tmp_path)
+    gallery = draw_gallery(tmp_path, images=2)
+    files = [picture.file for picture in gallery.pictures]
+    assert files == ["1.jpg", "2.jpg"]
+    folder = tmp_path / "gallery"
+    assert sorted(path.name for path in folder.iterdir()) == ["1.jpg", "2.jpg", "index.json", "side_by_side"]
+    assert sorted(path.name for path in (folder / "side_by_side").iterdir()) == files
+    # a small image keeps its size
+    assert cv2.imread(str(folder / "1.jpg")).shape == (240, 320, 3)
 
 
-@pytest.mark.parametrize(("labelled", "panels"), [(True, 3), (False, 2)])
-def test_the_ground_truth_panel_is_there_only_with_annotations(draw, labelled, panels):
-    index, out = draw(labelled=labelled)
-    shapes = {entry["image_id"]: cv2.imread(str(out / entry["file"])).shape for entry in index}
-    width, gap = drawing.PANEL_PX[0], drawing.GAP_PX
-    assert shapes[1][1] == panels * width + (panels - 1) * gap
-    # 600 x 150 pixels: the panels stand one above the other
-    height = drawing.WIDE_PX[0] // 4 + drawing.STRIP_PX
-    assert shapes[4][0] == panels * height + (panels - 1) * gap + drawing.STRIP_PX
+def noise(path, height=900, width=1600):
+    """An image that JPEG cannot make small."""
+    picture = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    cv2.imwrite(str(path), picture)
+    return str(path)
 
 
-def test_classes_keep_their_colour_and_crowds_are_drawn_differently():
-    picture = np.full((200, 300, 3), 128, np.uint8)
-    names = {10: "pedestrian", 20: "car"}
-
-    def drawn(**item):
-        box = {"corners": np.array([100.0, 80, 160, 140]), "category_id": 20, **item}
-        return drawing._annotate(picture, [Item(**box)], names, 1.0)
-
-    plain, scored, crowd = drawn(), drawn(score=0.5), drawn(kind="crowd")
-    colour = drawing.BACKGROUNDS.by_idx(1).as_bgr()
-    assert tuple(plain[139, 130]) == colour == tuple(scored[139, 130])
-    assert tuple(drawn(category_id=10)[139, 130]) == drawing.BACKGROUNDS.by_idx(0).as_bgr()
-    assert tuple(plain[110, 130]) == (128, 128, 128)
-    assert tuple(crowd[110, 130]) != (128, 128, 128)
-    assert tuple(crowd[139, 130]) != colour
+def test_pictures_shrink_until_they_keep_the_budget(tmp_path):
+    paths = [noise(tmp_path / f"{number}.png") for number in range(3)]
+    sides = []
+    for budget in (10**7, 10**6, 300_000):
+        made = encode_pictures(paths, budget)
+        assert sum(map(len, made)) <= budget
+        assert len(made) == 3
+        sides.append(cv2.imdecode(np.frombuffer(made[0], np.uint8), cv2.IMREAD_COLOR).shape[1])
+    assert sides[0] == LEVELS[0][0] > sides[1] > sides[2] >= LEVELS[-1][0]
+    # at the last level pictures are left out, but for the first
+    size = len(encode_pictures(paths[:1], 1)[0])
+    assert len(encode_pictures(paths, 2 * size)) == 2
+    assert len(encode_pictures(paths, 1)) == 1
 
 
-def test_labels_name_class_score_difference_and_crowd():
-    names = {10: "person"}
-    corners = np.zeros(4)
-    assert drawing._label(Item(corners, 10, 0.456), names) == "person 0.46"
-    assert drawing._label(Item(corners, 10, 0.456, kind="thick"), names) == "≠ person 0.46"
-    assert drawing._label(Item(corners, 10, kind="crowd"), names) == "person (crowd)"
-    assert drawing._label(Item(corners, 7), names) == "category 7"
+def test_the_budget_leaves_pictures_out_of_the_index_too(tmp_path):
+    gallery = draw_gallery(tmp_path, lost={"raw": ((3, 0),)}, megabytes=1e-6)
+    assert ids(gallery) == [3]
+    assert [path.name for path in (tmp_path / "gallery").glob("*.jpg")] == ["3.jpg"]
 
 
-def test_without_annotations_names_come_from_the_model(draw, monkeypatch):
-    seen = []
-    label = drawing._label
-    monkeypatch.setattr(drawing, "_label", lambda *a: seen.append(label(*a)) or seen[-1])
-    draw(labelled=False, count=1)
-    assert sorted(set(seen)) == ["car 0.80", "pedestrian 0.90", "traffic <light> 0.70"]
+def licensed(tmp_path, licences):
+    """A manifest whose images have these licences."""
+    path = Path(write_data(tmp_path, "licensed", True))
+    content = read_json(path)
+    for image, licence in zip(content["images"], licences, strict=True):
+        image |= {"licence": licence, "source": f"https://example.org/{image['id']}"}
+    content["licences"] = [{"id": 4, "name": "Attribution", "url": "https://example.org/by"}]
+    content["licences"].append({"id": 9, "name": "Unused", "url": None})
+    path.write_text(json.dumps(content))
+    return str(path)
 
 
-def test_an_unmatched_box_says_what_became_of_it(draw, monkeypatch):
-    seen = []
-    label = drawing._label
-    monkeypatch.setattr(drawing, "_label", lambda *a: seen.append(label(*a)) or seen[-1])
-    draw(lost=((2, 0), (2, 1)), count=1, causes={(2, 0.9): "no_candidate"})
-    assert {text for text in seen if "≠" in text} == {"≠ pedestrian 0.90 no candidate", "≠ car 0.80"}
+def test_only_public_images_are_drawn_and_the_others_counted(tmp_path):
+    manifest = licensed(tmp_path, [4, None, 1, 4])
+    gallery = draw_gallery(tmp_path, lost={"raw": ((3, 0), (4, 0))}, manifest=manifest, public=[4])
+    assert ids(gallery) == [4, 1]
+    assert gallery.hidden == Hidden(licence=1, without=1)
+    assert gallery.licences == (Licence(4, "Attribution", "https://example.org/by"),)
+    assert (gallery.pictures[0].licence, gallery.pictures[0].source) == (4, "https://example.org/4")
+    assert {path.name for path in (tmp_path / "gallery").rglob("*.jpg")} == {"1.jpg", "4.jpg"}
 
 
-def test_an_unreadable_image_is_named(draw, tmp_path):
+def test_all_images_are_shown_by_default_and_none_may_be(tmp_path):
+    manifest = licensed(tmp_path, [4, None, 1, 4])
+    assert len(draw_gallery(tmp_path, manifest=manifest).pictures) == 4
+    gallery = draw_gallery(tmp_path, manifest=manifest, public=[])
+    assert (gallery.pictures, gallery.hidden) == ((), Hidden(3, 1))
+
+
+def test_only_the_reference_is_drawn_where_nothing_else_is_there(tmp_path):
+    gallery = draw_gallery(tmp_path, lost={})
+    assert ids(gallery) == [1, 2, 3, 4]
+    assert {len(picture.variants) for picture in gallery.pictures} == {0}
+    assert [one.error for one in gallery.pictures[0].reference] == ["correct", "correct", "ignored"]
+
+
+def test_a_refused_reference_leaves_the_ground_truth(tmp_path):
+    draw_gallery(tmp_path)
+    write_refusal(tmp_path / "refused.json", "NaN in boxes")
+    found = {"pytorch": str(tmp_path / "refused.json"), "raw": str(tmp_path / "raw.json")}
+    gallery = draw_gallery(tmp_path, detections=found)
+    assert gallery.refused == {"pytorch": "NaN in boxes"}
+    assert [(len(p.objects), p.reference, p.variants) for p in gallery.pictures] == [(3, (), {})] * 4
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lambda path: path.write_text("no image"), r"001\.jpg: not an image .*; restore it or leave it out"),
+        (lambda path: path.unlink(), r"001\.jpg: cannot be read .*; restore it or leave it out"),
+    ],
+)
+def test_an_image_that_cannot_be_read_is_named(tmp_path, harm, message):
     manifest = write_data(tmp_path, "broken", True)
-    Path(tmp_path, "data/broken/001.jpg").write_text("no image")
-    with pytest.raises(UserError, match=r"cannot read the image .*001\.jpg"):
-        draw(manifest=manifest)
-
-
-def test_empty_detections_on_both_sides_are_drawn(draw):
-    nothing = tuple((image, index) for image in range(1, 5) for index in range(3))
-    index, _ = draw(lost=nothing, reference=nothing, count=1)
-    assert "every detection matched" in index[0]["caption"]
+    harm(tmp_path / "data/broken/001.jpg")
+    with pytest.raises(UserError, match=message):
+        draw_gallery(tmp_path, manifest=manifest)

@@ -6,6 +6,7 @@
 //   theme        "light" or "dark"; without it the system's
 //   t<N>.s|f|c   sort, filters and changed columns of the table number N of the page, see tables.js
 //   g<N>.<key>   a filter of the gallery of data set and model N: class, cause, variant, error, slice, score (lo-hi)
+//   g<N>.order   "lost": the gallery's pictures by lost AP; without it by disagreement
 // Other parts call get, set and on. A value is a string, or a list of strings for the keys in LISTS.
 const cutpoint = (() => {
   const LISTS = new Set(["hide", "mark"]);
