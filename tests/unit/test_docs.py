@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.cli import get_argument_parser
 
+from cutpoint.__main__ import _parser
 from cutpoint.layouts.table import TABLE
 from cutpoint.plan.choices import RecipeChoice
 from cutpoint.plan.config import complete_config
@@ -79,10 +81,10 @@ def test_a_broken_anchor_would_be_noticed(tmp_path):
 
 
 def examples():
-    """Every YAML example; one that is a part of a config stands in its page's first whole one."""
-    for document in (ROOT / "README.md", ROOT / "config/README.md"):
+    """Every YAML example; one that is a part of a config stands in the page's first whole one."""
+    for document in DOCUMENTS:
         parts = [yaml.safe_load(text) for text in blocks(document, "yaml")]
-        whole = next(part for part in parts if "models" in part)
+        whole = next((part for part in parts if "models" in part), None)
         for number, part in enumerate(parts):
             above = {} if "models" in part else whole["variants"]
             merged = {**whole, **part, "variants": {**above, **part.get("variants", {})}}
@@ -140,29 +142,85 @@ def test_the_page_of_files_names_every_column(kind, file):
     assert explained == {field.name for field in fields(kind)}
 
 
-def test_commands_of_the_readme_name_what_exists():
-    rules = {
-        name
-        for path in (ROOT / "workflow/rules").glob("*.smk")
-        for name in re.findall(r"^(?:rule|checkpoint) (\w+):", path.read_text(), re.MULTILINE)
-    }
-    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    lines = [line for text in blocks(ROOT / "README.md", "sh") for line in text.splitlines()]
-    commands = [words for words in (shlex.split(line, comments=True) for line in lines) if words]
-    assert {words[0] for words in commands} == {"make", ".", "snakemake", "python"}
-    for tool, *words in commands:
-        if tool == "make":
-            assert set(words) <= targets
-        if "--forcerun" in words:
-            assert words[words.index("--forcerun") + 1] in rules
-        if "--profile" in words:
-            assert (ROOT / words[words.index("--profile") + 1]).is_dir()
-        if tool == "python" and words[0] == "-m":
-            assert words[1:3] == ["cutpoint", "describe"]
-        elif tool == "python":
-            assert (ROOT / words[0]).is_file()
-        if words and words[0] == "gate":
-            assert "gate" in rules
+def commands():
+    """Every command of a shell example, with the document that has it."""
+    for document in DOCUMENTS:
+        for text in blocks(document, "sh"):
+            for line in text.replace("\\\n", " ").splitlines():
+                if words := shlex.split(line, comments=True):
+                    yield pytest.param(words, id=f"{names(document)}: {' '.join(words)}")
+
+
+RULES = {
+    name
+    for path in (ROOT / "workflow/rules").glob("*.smk")
+    for name in re.findall(r"^(?:rule|checkpoint) (\w+):", path.read_text(), re.MULTILINE)
+} | {"all", "golden"}
+TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+# the files that a user's own project has, in the examples
+OWN = re.compile(r"(config/mine|best|study/config)\.yaml")
+
+
+@pytest.mark.parametrize("command", list(commands()))
+def test_commands_name_what_exists(command):
+    tool, *words = command
+    if tool == "make":
+        assert {word for word in words if "=" not in word} <= TARGETS
+    elif tool == "snakemake":
+        check_snakemake(words)
+    elif tool == "python" and words[0] == "-m":
+        parse_describe(words)
+    elif tool == "python":
+        # the checker lies in a golden pack
+        assert (ROOT / words[0]).is_file() or words[0] == "check.py"
+    elif tool == ".":
+        assert words[0] in (".venv/bin/activate", ".venv-external/bin/activate")
+    else:
+        raise AssertionError(f"no test knows the tool {tool}")
+
+
+def check_snakemake(words):
+    """The options parse, and rules, profiles, configs and targets exist."""
+    arguments = get_argument_parser().parse_args(words)
+    assert set(arguments.forcerun or ()) <= RULES
+    for target in arguments.targets:
+        assert target in RULES or matches_a_documented_file(target), target
+    for path in arguments.configfile or ():
+        assert (ROOT / path).is_file() or OWN.fullmatch(str(path)), path
+    assert all((ROOT / path).is_dir() for path in arguments.profile or ())
+
+
+def parse_describe(words):
+    assert words[:3] == ["-m", "cutpoint", "describe"]
+    assert {"file", "images"} <= set(vars(_parser().parse_args(words[2:])))
+
+
+def documented_files():
+    """The result files that docs/files.md has, as patterns."""
+    for path in re.findall(r"`((?:results|logs)/[^`]*)`", (ROOT / "docs/files.md").read_text()):
+        yield re.sub(r"\\\{\w+\\\}|\\\*", "[^/]+", re.escape(path))
+
+
+def matches_a_documented_file(path):
+    plain = re.sub(r"\{\w+\}", "name", path)
+    return any(re.match(f"{pattern}($|(?<=/))", plain) for pattern in documented_files())
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=names)
+def test_result_files_that_a_document_names_are_documented(document):
+    text = document.read_text()
+    # a folder that has documented files, or such a file
+    named = set(re.findall(r"`(results/[^`\s]*)`", text))
+    every = "\n".join(re.findall(r"`(results/[^`]*)`", (ROOT / "docs/files.md").read_text()))
+    folders = {path for path in named if f"{path.rstrip('/')}/" in every}
+    assert [path for path in named - folders if not matches_a_documented_file(path)] == []
+
+
+def test_a_file_that_is_not_documented_would_be_noticed():
+    assert matches_a_documented_file("results/metrics/traffic/demo_traffic/raw.json")
+    assert matches_a_documented_file("results/models/{model}/{export}.onnx")
+    assert not matches_a_documented_file("results/metric/traffic/demo_traffic/raw.json")
+    assert not matches_a_documented_file("results/summary.csv")
 
 
 def test_contributing_names_every_part_of_the_package():

@@ -173,7 +173,12 @@ rule render_report:
         summary="results/tables/summary.csv",
         per_class="results/tables/per_class.csv",
     output:
-        "results/report.html",
+        report(
+            "results/report.html",
+            caption="../report/page.rst",
+            category="Report",
+            labels={"page": "report"},
+        ),
     log:
         "logs/render_report.log",
     benchmark:
