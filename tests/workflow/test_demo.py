@@ -1,8 +1,10 @@
 """The main job: the default config, run whole. What its files promise is checked here."""
 
 import json
+import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -131,6 +133,32 @@ def test_the_console_is_calm_and_ends_with_the_answer(demo):
     assert len(lines[end + 1 :]) == 3
     assert "Gate passed: of 32 checks" in lines[-1]
     assert " jobs done in " in lines[end - 1]
+
+
+def test_snakemakes_own_report_holds_the_results_with_captions(demo):
+    made = run_snakemake(demo, "--report", "report.zip")
+    assert made.code == 0, made.text[-2000:]
+    with zipfile.ZipFile(demo / "report.zip") as archive:
+        names = archive.namelist()
+        page = archive.read("report/report.html").decode()
+    assert "Where to look:" in page
+    for dataset, model in PAIRS:
+        assert f"<strong>{dataset}, {model}</strong>: pytorch, pytorch_raw, raw" in page
+    start = page.index("var results = ") + len("var results = ")
+    results, _ = json.JSONDecoder().raw_decode(page, start)
+    assert {"report.html", "tables/summary.csv", "tables/per_class.csv"} <= {
+        path.removeprefix("results/") for path in results
+    }
+    for dataset, model in [*PAIRS, ("traffic_unlabelled", "demo_traffic")]:
+        for kind, ending in (("figures", ".svg"), ("samples", ".jpg")):
+            folder = f"results/{kind}/{dataset}/{model}/"
+            assert [path for path in results if path.startswith(folder) and path.endswith(ending)], folder
+    for path, row in results.items():
+        assert any(name.endswith(row["name"]) for name in names), path
+        caption = re.sub(r"<[^>]+>", "", row["caption"]).strip()
+        assert len(caption) > 40, path
+        assert caption[0].isupper(), path
+        assert caption.endswith("."), path
 
 
 def test_the_report_opens_offline(demo):
