@@ -29,6 +29,7 @@ rule draw_labelled:
     output:
         images=directory("results/demo-build/{style}/images"),
         annotations="results/demo-build/{style}/instances.json",
+        slices="results/demo-build/{style}/slices.csv",
     log:
         "logs/demo-build/draw_{style}.log",
     params:
@@ -42,6 +43,7 @@ rule draw_unlabelled:
     """Traffic scenes without annotations."""
     output:
         images=directory("results/demo-build/traffic_unlabelled/images"),
+        slices="results/demo-build/traffic_unlabelled/slices.csv",
     log:
         "logs/demo-build/draw_traffic_unlabelled.log",
     params:

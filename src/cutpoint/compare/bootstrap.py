@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from cutpoint.compare.baseline import MIN_IMAGES
 from cutpoint.evaluate.average_precision import AREAS, match_images, weighted_ap
 from cutpoint.records.comparison import ClassDelta, Interval, SizeDelta
 from cutpoint.records.detections import Refused, Results, make_results, read_results
@@ -15,8 +16,6 @@ from cutpoint.records.truth import GroundTruth, read_truth
 RESAMPLES = 1000
 # the same for all variants of a data set, so that any two are paired
 SEED = 0
-# a class or size in fewer images has no interval: so few images do not represent others
-MIN_IMAGES = 10
 Columns = tuple[float | None, Interval | None, float | None, bool | None, bool | None, int]
 
 

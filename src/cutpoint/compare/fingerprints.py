@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 from tqdm import tqdm
 
-from cutpoint.compare.bootstrap import MIN_IMAGES, draw_multiplicities
+from cutpoint.compare.baseline import MIN_IMAGES
+from cutpoint.compare.bootstrap import draw_multiplicities
 from cutpoint.compare.mistake import Mistake
 from cutpoint.compare.mistakes import mistakes_of
 from cutpoint.compare.signature import Signatures

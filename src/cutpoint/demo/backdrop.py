@@ -201,7 +201,7 @@ def _polygon(canvas: Canvas, corners: ArrayLike, colour: Colour) -> None:
     cv2.fillPoly(canvas.image, [np.round(pixels * 16).astype(np.int32)], colour, shift=4)
 
 
-def photograph(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def photograph(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, bool]:
     """Light, colour cast, blur and sensor noise on a finished picture.
 
     Args:
@@ -209,7 +209,7 @@ def photograph(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         rng: the scene's generator.
 
     Returns:
-        ``(H, W, 3)`` uint8, BGR.
+        ``(H, W, 3)`` uint8, BGR; whether it is dusk.
     """
     height, width = image.shape[:2]
     picture: np.ndarray = image.astype(np.float32)
@@ -217,8 +217,9 @@ def photograph(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     picture *= cv2.resize(cloud, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
     picture *= rng.uniform(0.9, 1.1, 3).astype(np.float32)
     contrast, bright = rng.uniform(0.75, 1.15), rng.normal(0, 12)
-    if rng.random() < 0.15:
-        contrast, bright = rng.uniform(0.45, 0.65), rng.uniform(-20, 0)  # dusk
+    dusk = rng.random() < 0.15
+    if dusk:
+        contrast, bright = rng.uniform(0.45, 0.65), rng.uniform(-20, 0)
     picture = (picture - 128) * np.float32(contrast) + np.float32(128 + bright)
     if contrast < 0.66:
         picture -= 30
@@ -230,4 +231,4 @@ def photograph(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         picture = cv2.blur(picture, (length, 1))
     noise = rng.normal(0, rng.uniform(1.5, 9), (height, width, 1))
     colour_noise = rng.normal(0, rng.uniform(0.5, 3), (height, width, 3))
-    return np.clip(np.rint(picture + noise + colour_noise), 0, 255).astype(np.uint8)
+    return np.clip(np.rint(picture + noise + colour_noise), 0, 255).astype(np.uint8), dusk

@@ -16,7 +16,7 @@ from tqdm import trange
 from cutpoint.demo.catalogue import SHOWN, TRAINING
 from cutpoint.demo.categories import TABLES, category_id
 from cutpoint.demo.scenes import Scene, make_scene
-from cutpoint.files import write_json
+from cutpoint.files import write_json, write_text
 
 JPEG_QUALITY = 85
 SPLITS = {"train": 1, "validation": 2, "unlabelled": 3}
@@ -49,8 +49,9 @@ def write_dataset(
     count: int,
     images: str,
     annotations: str | None,
+    slices: str,
 ) -> None:
-    """Draw a data set: ``images/000001.jpg`` and on, and COCO JSON.
+    """Draw a data set: ``images/000001.jpg`` and on, COCO JSON, and the slices.
 
     Args:
         seed: the demo's seed.
@@ -59,6 +60,7 @@ def write_dataset(
         count: images to draw.
         images: folder, replaced as a whole.
         annotations: JSON file; None for a set without annotations.
+        slices: CSV file with the light and the place of each image.
     """
     content: dict[str, Any] = {
         "info": {
@@ -69,16 +71,19 @@ def write_dataset(
         "annotations": [],
         "categories": [{"id": key, "name": value} for key, value in TABLES[style].items()],
     }
+    lines = ["image,name,value"]
     with _replaced_folder(Path(images)) as folder:
         scenes = draw_scenes(seed, style, split, count)
         for number, scene in enumerate(scenes, start=1):
             name = f"{number:06d}.jpg"
             write_jpeg(folder / name, scene.image)
+            lines += [f"{name},light,{scene.light}", f"{name},place,{scene.place}"]
             height, width = scene.image.shape[:2]
             content["images"].append({"id": number, "file_name": name, "height": height, "width": width})
             for annotation in annotate(scene, style):
                 key = len(content["annotations"]) + 1
                 content["annotations"].append({"id": key, "image_id": number, **annotation})
+    write_text(slices, "\n".join(lines) + "\n")
     if annotations is not None:
         write_json(annotations, content)
 

@@ -15,6 +15,8 @@ from cutpoint.demo.catalogue import END_VIEW, LOOK_ALIKES, SIDE_VIEW, SIZES, STA
 from cutpoint.demo.pen import Canvas, Pen
 
 OVERSAMPLING = 2
+# by layout
+PLACES = ("avenue", "crossing", "square")
 MIN_SIDE, MIN_INSIDE = 6.0, 0.25
 
 # scale far and near, metres left and right
@@ -38,10 +40,15 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture, ``(H, W, 3)`` uint8 BGR, and its objects."""
+    """A picture, ``(H, W, 3)`` uint8 BGR, and its objects.
+
+    ``light``: ``day`` or ``dusk``. ``place``: one of ``PLACES``.
+    """
 
     image: np.ndarray
     objects: list[SceneObject]
+    light: str
+    place: str
 
 
 @dataclass
@@ -76,7 +83,8 @@ def make_scene(seed: int | list[int], style: Style, empty: bool | None = None) -
     drawn = _populate(canvas, view, zones, style, layout, bare, rng)
     objects = _visible_objects(canvas, drawn, style.visible)
     image = cv2.resize(canvas.image, (width, height), interpolation=cv2.INTER_AREA)
-    return Scene(backdrop.photograph(image, rng), objects)
+    picture, dusk = backdrop.photograph(image, rng)
+    return Scene(picture, objects, "dusk" if dusk else "day", PLACES[layout])
 
 
 def _draw_place(

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from cutpoint.records.comparison import Comparison, read_comparison
+from cutpoint.records.comparison import Comparison, SliceDelta, read_comparison
 from cutpoint.records.ladder import Ladder, read_ladder
 from cutpoint.records.latency import Latency, read_latency
 from cutpoint.records.operating_points import OperatingPoints, read_operating_points
 from cutpoint.records.per_class import ClassRow
 from cutpoint.records.recommendation import Recommendation, read_recommendations
+from cutpoint.records.slices import read_slices
 from cutpoint.records.summary import SummaryRow
 from cutpoint.report.section import Entry
 
@@ -57,6 +58,17 @@ class Group:
     def comparisons(self) -> dict[str, Comparison]:
         """By variant; without the reference."""
         return self._read("comparisons", read_comparison)
+
+    @cached_property
+    def slices(self) -> dict[str, tuple[SliceDelta, ...]]:
+        """Each variant on the slices of the data set, by variant; empty without slices."""
+        return {name: one.per_slice for name, one in self.comparisons.items() if one.per_slice}
+
+    @cached_property
+    def image_slices(self) -> dict[int, dict[str, str]]:
+        """The value of each name that slices have, by image id."""
+        paths = [entry["path"] for entry in self.entries.get("slices", [])]
+        return read_slices(paths[0]) if paths else {}
 
     @cached_property
     def points(self) -> dict[str, OperatingPoints]:

@@ -16,7 +16,7 @@ from cutpoint.records.gate import read_gate
 from cutpoint.records.latency import Latency
 from cutpoint.records.per_class import ClassRow, read_per_class
 from cutpoint.records.precision import Overflow, Saturation, read_precision
-from cutpoint.records.summary import OF_TIMES, by_evaluation, read_summary
+from cutpoint.records.summary import OF_DETECTIONS, OF_TIMES, by_evaluation, read_summary
 from cutpoint.records.verification import Verification, read_verification
 from cutpoint.report.assets import embed_json, libraries, scripts, styles
 from cutpoint.report.first import CARDS, card
@@ -137,6 +137,7 @@ def _group(number: int, group: Group) -> dict[str, Any]:
         "alarms": [alarm for section in sections for alarm in section.alarms],
         "tradeoff": next((figure for figure in figures if figure["name"] == "tradeoff"), None),
         "doubtful_times": {row.variant: ", ".join(doubts(row, OF_TIMES)) for row in rows},
+        "doubtful_scores": {row.variant: ", ".join(doubts(row, OF_DETECTIONS)) for row in rows},
         **variant_table(rows),
         "figures": [figure for figure in figures if figure["name"] != "tradeoff"],
         "classes": _largest(group.classes),

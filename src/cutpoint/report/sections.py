@@ -1,10 +1,11 @@
 """The sections of the page about a data set and model, in their order."""
 
-from cutpoint.report import boxes, comparisons, gallery, mistakes
+from cutpoint.report import boxes, comparisons, gallery, mistakes, slices
 from cutpoint.report.section import Section
 
 SECTIONS: tuple[Section, ...] = (
     comparisons.SIZES,
+    slices.SLICES,
     comparisons.AGREEMENT,
     boxes.AUTOPSY,
     boxes.OPERATING,

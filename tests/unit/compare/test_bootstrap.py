@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 from scoring import truth_of
 
+from cutpoint.compare.baseline import MIN_IMAGES
 from cutpoint.compare.bootstrap import (
-    MIN_IMAGES,
     Estimate,
     delta,
     draw_multiplicities,

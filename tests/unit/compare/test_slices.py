@@ -7,8 +7,8 @@ import pytest
 from scoring import truth_of
 
 from cutpoint.compare.agreement import measure_agreement
+from cutpoint.compare.baseline import MIN_IMAGES
 from cutpoint.compare.bootstrap import (
-    MIN_IMAGES,
     delta,
     draw_multiplicities,
     mean_ap,

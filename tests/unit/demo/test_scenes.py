@@ -83,9 +83,10 @@ def test_data_set_is_the_same_byte_for_byte(tmp_path):
             count=3,
             images=str(tmp_path / name / "images"),
             annotations=str(tmp_path / name / "instances.json"),
+            slices=str(tmp_path / name / "slices.csv"),
         )
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
-    assert len(files) == 4
+    assert len(files) == 5
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
@@ -97,6 +98,9 @@ def test_committed_pictures_are_what_the_generator_draws(style, committed):
     kept = [one for one in committed["annotations"] if one["image_id"] == image["id"]]
     drawn = annotate(scene, style)
     assert drawn == [{k: v for k, v in one.items() if k not in ("id", "image_id")} for one in kept]
+    slices = (DEMO / style / "slices.csv").read_text().splitlines()
+    assert slices[0] == "image,name,value"
+    assert [f"000003.jpg,light,{scene.light}", f"000003.jpg,place,{scene.place}"] == slices[5:7]
     stored = read_committed(style, image)
     assert np.abs(stored.astype(int) - scene.image).mean() < 12
 

@@ -16,5 +16,6 @@ if __name__ == "__main__":
             seed=snakemake.params.seed,
             images=snakemake.output.images,
             annotations=snakemake.output.get("annotations"),
+            slices=snakemake.output.slices,
             **snakemake.params.scenes,
         )
