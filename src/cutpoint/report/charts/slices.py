@@ -8,7 +8,7 @@ from cutpoint.compare.baseline import MIN_IMAGES
 from cutpoint.records.comparison import SliceDelta
 from cutpoint.records.summary import OF_DETECTIONS
 from cutpoint.report.charts.figure import Figure
-from cutpoint.report.charts.theme import COLOURS, OPACITY, WIDTH, rows
+from cutpoint.report.charts.theme import COLOURS, OPACITY, SOFT, WIDTH, rows
 from cutpoint.report.group import Group
 from cutpoint.summary.flags import doubts
 from cutpoint.summary.words import fixed, signed
@@ -83,11 +83,11 @@ def _spec(data: list[dict[str, Any]], variants: int, labelled: bool) -> dict[str
     names = ("slice:N", "variant:N", "images:Q", "objects:Q", "AP:Q", "value:Q", "low:Q", "high:Q")
     tips = [alt.Tooltip(name) for name in (*names, "doubt:N")]
     base = rows().encode(
-        y=alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=300)),
+        y=alt.Y("label:N", sort=order, title=None, axis=alt.Axis(labelLimit=300, grid=True)),
         yOffset=alt.YOffset("who:N", sort=who, scale=alt.Scale(paddingInner=0.2, paddingOuter=0.3)),
         color=alt.Color("who:N", scale=colours, legend=alt.Legend(title="variant", columns=2)),
     )
-    zero = alt.Chart(alt.InlineData(values=[{}])).mark_rule(strokeWidth=1).encode(x=alt.datum(0))
+    zero = rows().mark_rule(color=SOFT).encode(x=alt.datum(0), opacity=alt.value(1))
     interval = base.mark_rule(strokeWidth=1.5).encode(x="low:Q", x2="high:Q")
     known = alt.condition("datum.low !== null", alt.value(1), alt.value(0)) if labelled else alt.value(1)
     dots = base.mark_point(filled=False, size=45, strokeWidth=1.5).encode(
@@ -100,6 +100,5 @@ def _spec(data: list[dict[str, Any]], variants: int, labelled: bool) -> dict[str
     height = alt.Step(max(24, 11 * variants), **{"for": "position"})
     spec: dict[str, Any] = layers.properties(width=WIDTH, height=height).to_dict(validate=False)
     for layer in spec["layer"]:
-        if "values" not in layer.get("data", {}):
-            layer["encoding"]["opacity"] = OPACITY
+        layer["encoding"].setdefault("opacity", OPACITY)
     return spec
