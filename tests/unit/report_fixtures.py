@@ -230,6 +230,23 @@ def part_of(delta: float, limits: list | None, different: bool | None) -> dict:
     return part | {"suspicious": None, "images": 4}
 
 
+def slice_of(
+    name: str,
+    value: str,
+    images: int,
+    labelled: bool,
+    delta: float,
+    limits: Sequence[float] | None,
+    different: bool | None,
+) -> dict:
+    """A variant on a slice, of which all images have objects."""
+    part = {"name": name, "value": value, "images": images, "agreement": 0.98}
+    if labelled:
+        part |= {"images_with_objects": images, "objects": 3 * images, "AP": 0.5 + delta, "delta_AP": delta}
+        part |= {"delta_AP_ci95": limits, "different": different, "suspicious": different and delta > 0}
+    return part
+
+
 def verdict_of(variant: str, labelled: bool, delta: float, judged: tuple | None = None) -> dict:
     verdict, limits = judged or VERDICTS.get(variant, (None, None))
     if not labelled:
@@ -248,6 +265,10 @@ def verdict_of(variant: str, labelled: bool, delta: float, judged: tuple | None 
         ]
         if labelled
         else None,
+        "per_slice": [
+            slice_of("time", "night <b>", 30, labelled, delta, limits, verdict == "different"),
+            slice_of("camera", "3", 4, labelled, delta, None, None),
+        ],
         "boxes": {
             "reference": 100,
             "variant": 98,

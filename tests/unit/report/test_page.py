@@ -549,3 +549,13 @@ def test_no_code_reads_notes(arguments, tmp_path):
         assert cried["report.html"].count("NOTE") == 24
         for name, text in cried.items():
             assert text == silent[name], name
+
+
+def test_slices_stand_with_their_n_and_their_interval(arguments, tmp_path):
+    out = tmp_path / "report.html"
+    render_report(**arguments, out=str(out))
+    text = " ".join(out.read_text(encoding="utf-8").split())
+    assert 'id="set-0-slice-table"' in text
+    assert "time = night &lt;b&gt;</th>" in text
+    assert "night <b>" not in re.sub(r"<script.*?</script>", "", text)
+    assert '<span class="soft">fewer than 10 images</span>' in text
