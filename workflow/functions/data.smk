@@ -1,7 +1,7 @@
 import re
 from types import SimpleNamespace
 
-from cutpoint.plan.paths import truth_file
+from cutpoint.plan.paths import slices_file, truth_file
 
 
 def get_source_pattern(is_folder):
@@ -77,6 +77,12 @@ def get_scoring_settings(wildcards):
 
 def get_slices(wildcards):
     return as_source(PLAN.dataset(wildcards.dataset).slices)
+
+
+def get_slices_record(wildcards):
+    """The checked slices; empty without slices."""
+    slices = slices_file(PLAN.dataset(wildcards.dataset))
+    return {"slices": slices} if slices else {}
 
 
 def get_slices_settings(wildcards):

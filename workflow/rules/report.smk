@@ -144,6 +144,7 @@ rule draw_samples:
     input:
         unpack(get_truth),
         unpack(get_sample_files),
+        unpack(get_slices_record),
         labels="results/labels/{dataset}/{model}.json",
         manifest="results/manifests/{dataset}.json",
     output:

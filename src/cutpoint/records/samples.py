@@ -82,7 +82,7 @@ class Picture:
         objects: ground truth.
         reference: the reference's detections at or above the threshold, best first.
         variants: the other variants by name.
-        slices: the names of the slices that it is in.
+        slices: the titles of the slices that it is in, such as ``time=night``.
     """
 
     file: str

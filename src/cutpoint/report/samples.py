@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from cutpoint.records.detections import Refused, make_results, read_results
 from cutpoint.records.labels import read_labels
 from cutpoint.records.manifest import Category, Image, Manifest, read_manifest
 from cutpoint.records.samples import Gallery, Picture, write_gallery
+from cutpoint.records.slices import read_slices, slice_title
 from cutpoint.records.truth import GroundTruth, read_truth
 from cutpoint.report.sample_boxes import NO_ROWS, Compared, Side, draw_objects, read_side
 from cutpoint.report.sample_choice import choose, keep_public
@@ -27,6 +29,7 @@ def draw_samples(
     manifest: str,
     truth: str | None,
     labels: str,
+    slices: str | None = None,
     detections: dict[str, str],
     autopsies: dict[str, str],
     reference: str,
@@ -49,6 +52,7 @@ def draw_samples(
         manifest: path of the data set's manifest JSON.
         truth: path of the JSON of ``truth.build_truth``; null without annotations.
         labels: path of the JSON of ``truth.map_labels``; its class names are shown without annotations.
+        slices: path of the JSON of ``slices.build_slices``; null if the data set has none.
         detections: path of each variant's detections, the reference's too, in table order. A refused variant
             is not drawn; if it is the reference, nothing is compared.
         autopsies: path of each variant's Parquet of ``autopsy.autopsy``, without the reference.
@@ -85,6 +89,14 @@ def draw_samples(
         _draw(image, counted, base, annotated, objects_of.get(image.id, NO_ROWS), score_thr)
         for image in shown
     ]
+    if slices:
+        values = read_slices(slices)
+        pictures = [
+            replace(
+                picture, slices=tuple(slice_title(*one) for one in values.get(picture.image_id, {}).items())
+            )
+            for picture in pictures
+        ]
     order = sorted(range(len(pictures)), key=lambda i: (-counted.disagreement_of(shown[i].id), shown[i].id))
     used = {picture.licence for picture in pictures}
     gallery = Gallery(

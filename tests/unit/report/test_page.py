@@ -125,7 +125,7 @@ def test_pictures_tables_and_figures_can_be_heard(page):
     assert all(head.get("scope") in ("col", "row") for head in page.all("th"))
     # boxes over a picture are in its words
     drawings = [svg for svg in page.all("svg") if "aria-hidden" not in svg]
-    assert len(drawings) == 11  # 5 of all data sets, one of each
+    assert len(drawings) == 14  # 5 of all data sets, 3 of each
     assert all(a["role"] == "img" and "in the tables" in a["aria-label"] for a in drawings)
     assert [tag for tag, _ in page.tags].count("h1") == 1
 
@@ -420,7 +420,7 @@ def test_without_a_ladder_there_is_no_figure_of_it(arguments, tmp_path):
     figures = {name: path for name, path in arguments["figures"].items() if name != "ladder"}
     out = tmp_path / "report.html"
     render_report(**(shown(arguments, ladders=[]) | {"figures": figures}), out=str(out))
-    assert len(Page(out.read_text()).all("svg")) == 10
+    assert len(Page(out.read_text()).all("svg")) == 22
 
 
 def said_of(arguments, changes):

@@ -12,6 +12,7 @@ from cutpoint.files import read_json
 from cutpoint.records.detections import write_refusal
 from cutpoint.records.manifest import Category, Licence
 from cutpoint.records.samples import Hidden, OtherSide
+from cutpoint.records.slices import Slice, write_slices
 from cutpoint.report.sample_files import LEVELS, encode_pictures
 
 
@@ -219,3 +220,16 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path, harm, message):
     harm(tmp_path / "data/broken/001.jpg")
     with pytest.raises(UserError, match=message):
         draw_gallery(tmp_path, manifest=manifest)
+
+
+def test_a_picture_names_its_slices(tmp_path):
+    write_slices(
+        tmp_path / "s.json", "street", "s.csv", (Slice("time", "night", (2, 3)), Slice("cam", "1", (3,)))
+    )
+    gallery = draw_gallery(tmp_path, slices=str(tmp_path / "s.json"))
+    assert {picture.image_id: picture.slices for picture in gallery.pictures} == {
+        1: (),
+        2: ("time=night",),
+        3: ("time=night", "cam=1"),
+        4: (),
+    }

@@ -16,6 +16,7 @@ if __name__ == "__main__":
             manifest=snakemake.input.manifest,
             truth=snakemake.input.get("truth"),
             labels=snakemake.input.labels,
+            slices=snakemake.input.get("slices"),
             **snakemake.params.settings,
             out_dir=snakemake.output[0],
         )
