@@ -41,6 +41,7 @@ rule all:
     input:
         "results/report.html",
         "results/tables/summary.csv",
+        "results/capsule.zip",
 
 
 rule golden:
@@ -62,3 +63,4 @@ include: "workflow/rules/summary.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/gate.smk"
 include: "workflow/rules/golden.smk"
+include: "workflow/rules/runs.smk"

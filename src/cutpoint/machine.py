@@ -9,6 +9,11 @@ from typing import Any
 
 import psutil
 
+# CUDA, cuDNN and TensorRT as torch and ONNX Runtime load them
+CUDA = (
+    *("nvidia-cuda-runtime", "nvidia-cuda-runtime-cu12", "nvidia-cudnn-cu12", "nvidia-cudnn-cu13"),
+    "tensorrt",
+)
 LIBRARIES = (
     "torch",
     "mmdet",
@@ -19,6 +24,8 @@ LIBRARIES = (
     "onnx",
     "numpy",
     "opencv-python",
+    "opencv-python-headless",
+    *CUDA,
 )
 
 

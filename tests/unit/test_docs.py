@@ -13,7 +13,7 @@ from cutpoint.__main__ import _parser
 from cutpoint.layouts.table import TABLE
 from cutpoint.plan.choices import RecipeChoice
 from cutpoint.plan.config import complete_config
-from cutpoint.plan.gate_rules import resolve_gate
+from cutpoint.plan.gate_rules import gate_baseline, gate_rules, resolve_gate
 from cutpoint.plan.resolve import build_plan
 from cutpoint.plan.resolve_external import Layout
 from cutpoint.recipes.names import RECIPES
@@ -102,7 +102,8 @@ def test_examples_plan(config):
     complete = complete_config(config, SCHEMA)
     plan = build_plan(complete, "cpu", lambda *arguments: Layout("any", "decoded", RecipeChoice("own")))
     assert [variant.name for variant in plan.evaluations[0].variants] == list(config["variants"])
-    assert len(resolve_gate(complete["gate"], plan.evaluations)) >= len(config.get("gate", []))
+    checks = resolve_gate(complete["gate"], plan.evaluations, gate_baseline(complete))
+    assert len(checks) >= len(gate_rules(complete["gate"]))
 
 
 def test_the_config_page_explains_every_step_with_its_parameters():

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -175,6 +176,19 @@ def test_the_gate_holds(demo):
     assert "cutpoint: gate passed: of 32 checks 30 passed, 2 skipped" in result.text
     assert "1 of 1 jobs done" in result.text
     assert "Gate passed: of 32 checks" in (demo / "results/report.html").read_text()
+
+
+def test_a_run_held_against_itself_has_nothing_changed(demo, tmp_path):
+    shutil.copy(demo / "results/capsule.zip", tmp_path / "capsule.zip")
+    result = run_snakemake(demo, "compare_runs", "--cores", "2", "--config", f"baseline={tmp_path}")
+    assert result.code == 0, result.text[-2000:]
+    assert set(result.jobs) == {"hold_against", "render_comparison", "compare_runs"}
+    for part, variants in (("inputs", ""), ("detections", " (18 variants)"), ("AP", " (14 variants)")):
+        assert f"{part}: nothing changed{variants}" in result.out.splitlines()
+    latency = [variant["latency"] for variant in read_json(demo / "results/runs/comparison.json")["variants"]]
+    assert len(latency) == 18
+    assert {entry["difference_ms"] for entry in latency} == {0}
+    assert all(entry["difference_ci95"] for entry in latency)
 
 
 def test_summary(summary):

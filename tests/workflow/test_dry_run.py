@@ -48,6 +48,7 @@ def test_demo_plans_the_whole_line(demo):
         "draw_samples": 3,
         "evaluate_gate": 1,
         "render_report": 1,
+        "capsule": 1,
     }
 
 
@@ -140,6 +141,7 @@ def test_coco_plans_every_job_on_a_clone_without_the_data(tmp_path):
         "plot_stages": 1,
         "draw_samples": 1,
         "render_report": 1,
+        "capsule": 1,
     }
 
 

@@ -25,7 +25,7 @@ RULES = {
     for path in (ROOT / "workflow/rules").glob("*.smk")
     for rule in re.findall(r"^rule (\w+):", path.read_text(), re.M)
 }
-REPORT = {"summarize", "plot_ap", "plot_latency", "evaluate_gate", "render_report"}
+REPORT = {"summarize", "capsule", "plot_ap", "plot_latency", "evaluate_gate", "render_report"}
 
 
 def chosen_images(folder: Path) -> list[str]:

@@ -9,7 +9,7 @@ import atexit
 import sys
 
 from cutpoint.errors import UserError
-from cutpoint.plan.gate_rules import resolve_gate
+from cutpoint.plan.gate_rules import gate_baseline, resolve_gate
 from cutpoint.plan.checks import check_files
 from cutpoint.plan.closure import config_files, module_files
 from cutpoint.plan.code_digests import CodeDigests
@@ -53,7 +53,7 @@ try:
         resolve_device(CONFIG["device"], remote=workflow.remote_exec),
         RECOGNISER,
     )
-    GATE = resolve_gate(CONFIG["gate"], PLAN.evaluations)
+    GATE = resolve_gate(CONFIG["gate"], PLAN.evaluations, gate_baseline(CONFIG))
     check_files(PLAN, SOURCES, DIGESTS)
     MODULES = module_files(CONFIG["imports"])
     CONFIGS = {m.name: config_files(m.config) for m in PLAN.models if m.config}
@@ -178,3 +178,4 @@ include: "../functions/summary.smk"
 include: "../functions/report.smk"
 include: "../functions/gate.smk"
 include: "../functions/golden.smk"
+include: "../functions/runs.smk"

@@ -1,7 +1,8 @@
 rule evaluate_gate:
     """Check every variant in the config's gate against its bounds."""
     input:
-        "results/tables/summary.csv",
+        unpack(get_gate_files),
+        summary="results/tables/summary.csv",
     output:
         json="results/gate.json",
         xml="results/gate.xml",

@@ -8,8 +8,10 @@ from typing import Any
 from tabulate import tabulate
 
 from cutpoint.files import replacing
+from cutpoint.gate.against import judge_against
 from cutpoint.gate.junit import as_junit
 from cutpoint.records.gate import (
+    AGAINST_BASELINE,
     FAILED,
     INCONCLUSIVE,
     PASSED,
@@ -21,15 +23,16 @@ from cutpoint.records.gate import (
     write_gate,
 )
 from cutpoint.records.json_file import as_content, as_record
+from cutpoint.records.run_comparison import VariantChange, read_run_comparison
 from cutpoint.records.summary import COLUMNS, Column, SummaryRow, read_summary
 from cutpoint.summary.flags import said
 
-# at the limit itself, the rounding of a difference must not fail the gate
-ROUNDING = 1e-9
 NOTHING = "every bound was skipped, so the gate checked nothing"
 
 
-def evaluate_gate(*, summary: str, checks: list[dict[str, Any]], out_json: str, out_xml: str) -> None:
+def evaluate_gate(
+    *, summary: str, checks: list[dict[str, Any]], out_json: str, out_xml: str, runs: str | None = None
+) -> None:
     """Judge every check and write the results. A failed gate is not an error here.
 
     Args:
@@ -37,19 +40,24 @@ def evaluate_gate(*, summary: str, checks: list[dict[str, Any]], out_json: str, 
         checks: what ``gate_rules.resolve_gate`` returns.
         out_json: see ``gate.Gate``.
         out_xml: the same as JUnit XML: one suite per data set and model, one case per check.
+        runs: path of this run's comparison with the gate's baseline; null without one.
     """
     rows = {(row.dataset, row.model, row.variant): row for row in read_summary(summary)}
+    changes = {change.key: change for change in read_run_comparison(runs).variants} if runs else {}
     wanted = [as_record(check, Check, "the plan's checks") for check in checks]
-    gate = decide([judge(check, rows[check.dataset, check.model, check.variant]) for check in wanted])
+    gate = decide([judge(check, rows[check.key], changes.get(check.key)) for check in wanted])
     write_gate(out_json, gate)
     with replacing(out_xml) as temporary:
         nothing = NOTHING if _nothing_checked(gate.checks) else None
         as_junit(gate.checks, nothing).write(temporary, encoding="utf-8", xml_declaration=True)
 
 
-def judge(check: Check, row: SummaryRow) -> JudgedCheck:
-    """The result of a check on a variant's row of summary.csv."""
-    value, status, reason = _judge(check, row)
+def judge(check: Check, row: SummaryRow, change: VariantChange | None = None) -> JudgedCheck:
+    """The result of a check on a variant's row of summary.csv, or on its change from the baseline."""
+    if check.column in AGAINST_BASELINE:
+        value, status, reason = judge_against(check, change, row.runtime is not None)
+    else:
+        value, status, reason = _judge(check, row)
     return JudgedCheck(**as_content(check), value=value, status=status, reason=reason)
 
 
@@ -65,8 +73,7 @@ def _judge(check: Check, row: SummaryRow) -> tuple[float | None, str, str | None
     doubt = _undecided(column, row)
     if doubt:
         return value, INCONCLUSIVE, doubt
-    room = value - check.limit if check.bound == "min" else check.limit - value
-    if room < -ROUNDING:
+    if not check.allows(value):
         return value, FAILED, _remark(column, row)
     if column.name == "agreement" and row.images_without_detections == row.images:
         return value, INCONCLUSIVE, "no detection on any image"

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from cutpoint.errors import UserError
 from cutpoint.latency.pace import REST_S
-from cutpoint.latency.watch import Load, Watch
+from cutpoint.latency.watch import Load, Watch, gpu_limits
 from cutpoint.machine import machine_facts
 from cutpoint.records.json_file import as_content, as_record
 from cutpoint.records.manifest import read_manifest
@@ -135,7 +135,7 @@ def time_variants(
         raise UserError(f"latency.batch: {batch} images, and {manifest} has fewer; lower it")
     blocks = _blocks(entries, batch)
     facts: dict[str, Any] = {
-        "machine": machine_facts(),
+        "machine": {**machine_facts(), "gpu_limits": gpu_limits()},
         "threads": threads,
         "batch": batch,
         "images": len(entries),

@@ -109,6 +109,24 @@ def gpu_states() -> list[dict[str, Any]]:
         pynvml.nvmlShutdown()
 
 
+def gpu_limits() -> list[dict[str, Any]]:
+    """What bounds the speed of each NVIDIA card, and with which driver; see ``gpu_states``.
+
+    Returns:
+        for each card ``name``, ``driver``, ``cuda`` (the newest that the driver runs), ``power_limit`` (W),
+        ``max_sm`` and ``max_memory`` (MHz).
+    """
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    try:
+        cards = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        return [_gpu_limit(card) for card in cards]
+    finally:
+        pynvml.nvmlShutdown()
+
+
 def device_memory_mib(pid: int) -> float | None:
     """Memory that a process has on the GPUs, MiB; null if unknown."""
     try:
@@ -121,6 +139,20 @@ def device_memory_mib(pid: int) -> float | None:
         return round(sum(used) / 2**20, 1) if used and None not in used else None
     finally:
         pynvml.nvmlShutdown()
+
+
+def _gpu_limit(card: Any) -> dict[str, Any]:
+    milliwatts = _told(pynvml.nvmlDeviceGetEnforcedPowerLimit, card)
+    cuda = _told(pynvml.nvmlSystemGetCudaDriverVersion)
+    return {
+        "name": _told(pynvml.nvmlDeviceGetName, card),
+        "driver": _told(pynvml.nvmlSystemGetDriverVersion),
+        # 13000 is CUDA 13.0
+        "cuda": None if cuda is None else f"{cuda // 1000}.{cuda % 1000 // 10}",
+        "power_limit": None if milliwatts is None else round(milliwatts / 1000, 1),
+        "max_sm": _told(pynvml.nvmlDeviceGetMaxClockInfo, card, pynvml.NVML_CLOCK_SM),
+        "max_memory": _told(pynvml.nvmlDeviceGetMaxClockInfo, card, pynvml.NVML_CLOCK_MEM),
+    }
 
 
 def _gpu_state(card: Any) -> dict[str, Any]:

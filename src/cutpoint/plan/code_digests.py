@@ -19,7 +19,10 @@ ROOT = Path(__file__).parents[1]
 MODULE_NAME = re.compile(rf"{PACKAGE}(\.\w+)+")
 
 # Files besides the code that a module reads.
-DATA_FOLDERS = {"cutpoint.report.page": ("report/templates",)}
+DATA_FOLDERS = {
+    "cutpoint.report.page": ("report/templates",),
+    "cutpoint.runs.page": ("report/templates",),
+}
 
 # Distributions with another name than the import; the first installed one counts.
 DISTRIBUTIONS = {

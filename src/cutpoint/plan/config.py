@@ -82,12 +82,12 @@ def _rank(error: jsonschema.ValidationError) -> tuple[bool, int, list[str]]:
 
 
 def _innermost(error: jsonschema.ValidationError) -> jsonschema.ValidationError:
-    """The error of the ``anyOf`` alternative that has the value's own type."""
+    """The error of the ``anyOf`` alternative that has the value's own type, and of those inside it."""
     for branch in error.context or []:
         inside = branch.instance is not error.instance
         other_kind = branch.validator == "enum" and isinstance(branch.instance, dict | list)
         if inside or (branch.validator not in ("type", "const") and not other_kind):
-            return branch
+            return _innermost(branch)
     return error
 
 

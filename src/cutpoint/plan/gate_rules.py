@@ -6,7 +6,7 @@ from typing import Any
 from cutpoint.errors import UserError, suggest
 from cutpoint.plan.evaluations import Evaluation
 from cutpoint.plan.variants import RunVariant, Variant
-from cutpoint.records.gate import CHECKED, VERIFIED
+from cutpoint.records.gate import AGAINST_BASELINE, CHECKED, VERIFIED
 
 SCOPE = ("variants", "model", "dataset")
 
@@ -14,24 +14,50 @@ SCOPE = ("variants", "model", "dataset")
 Bound = tuple[str, str | None, float | None]
 
 
-def resolve_gate(rules: list[dict[str, Any]], evaluations: Iterable[Evaluation]) -> list[dict[str, Any]]:
+def gate_rules(gate: list[dict[str, Any]] | dict[str, Any]) -> list[dict[str, Any]]:
+    """The rules of a gate, which is a list of them or a mapping that has a baseline too."""
+    rules: list[dict[str, Any]] = gate["rules"] if isinstance(gate, dict) else gate
+    return rules
+
+
+def gate_baseline(config: dict[str, Any]) -> str | None:
+    """The path of the run that a completed config's gate holds this run against; null without one."""
+    gate = config["gate"]
+    own: str | None = gate["baseline"] if isinstance(gate, dict) else None
+    return own or config["baseline"]
+
+
+def resolve_gate(
+    gate: list[dict[str, Any]] | dict[str, Any],
+    evaluations: Iterable[Evaluation],
+    baseline: str | None = None,
+) -> list[dict[str, Any]]:
     """What has to be checked, in table order.
 
     Args:
-        rules: the completed config's ``gate``.
+        gate: that of the completed config.
         evaluations: those of the plan.
+        baseline: from ``gate_baseline``.
 
     Returns:
-        ``dataset, model, variant``; ``column`` of summary.csv, ``bound`` (``min`` or ``max``) and ``limit``
-        in the column's unit. The first of a variant with an ONNX file has the column ``VERIFIED`` or
-        ``CHECKED`` and null.
+        ``dataset, model, variant``; ``column`` of summary.csv or of ``AGAINST_BASELINE``, ``bound`` (``min``
+        or ``max``) and ``limit`` in the column's unit. The first of a variant with an ONNX file has the
+        column ``VERIFIED`` or ``CHECKED`` and null.
 
     Raises:
-        UserError: no evaluation has a name in a rule, or a rule would not check anything.
+        UserError: no evaluation has a name in a rule, a rule would not check anything, or a bound needs a
+            baseline.
     """
-    evaluations = list(evaluations)
+    evaluations, rules = list(evaluations), gate_rules(gate)
     for index, rule in enumerate(rules):
-        _check_rule(f"gate[{index}]", rule, evaluations)
+        where = f"gate.rules[{index}]" if isinstance(gate, dict) else f"gate[{index}]"
+        _check_rule(where, rule, evaluations)
+        against = [column for column, *_ in _bounds(rule) if column in AGAINST_BASELINE]
+        if against and baseline is None:
+            raise UserError(
+                f"{where}.{against[0]}: no run to compare with; write "
+                "gate: {baseline: PATH, rules: [...]} with the path of the other run's capsule.zip"
+            )
     checks = []
     for evaluation in evaluations:
         for variant in evaluation.variants:

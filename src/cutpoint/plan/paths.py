@@ -7,6 +7,9 @@ from cutpoint.plan.variants import Dataset, Export, ResultsVariant, Run, RunVari
 GATE_FILE = "results/gate.json"
 RECOMMENDATIONS_FILE = "results/tables/recommendations.json"
 REPORT_FILE = "results/report.html"
+CAPSULE_FILE = "results/capsule.zip"
+# this run compared with the gate's baseline
+GATE_RUNS_FILE = "results/runs/gate.json"
 
 
 def figure_file(name: str) -> str:

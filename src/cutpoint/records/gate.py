@@ -8,12 +8,22 @@ from cutpoint.records.json_file import read_record, write_record
 # Stand for a column: an export passed its verification, an external file without an mmdet model its check.
 VERIFIED, CHECKED = "export verified", "file checked"
 PASSED, FAILED, INCONCLUSIVE, SKIPPED = "passed", "failed", "inconclusive", "skipped"
+# Bounds on the difference to an earlier run's same variant.
+AGAINST_BASELINE = (
+    "baseline_images_changed",
+    "baseline_agreement",
+    "baseline_delta_AP",
+    "baseline_delta_AP_lo",
+    "baseline_latency_p50_ratio",
+    "baseline_latency_p50_ratio_hi",
+)
+ROUNDING = 1e-9
 WORDS = {"min": (">=", "at least"), "max": ("<=", "at most")}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """A bound on a ``column`` of summary.csv, in its unit.
+    """A bound on a ``column`` of summary.csv or of ``AGAINST_BASELINE``, in its unit.
 
     ``bound``: ``min`` or ``max``. It and ``limit`` are null if the column is ``VERIFIED`` or ``CHECKED``.
     """
@@ -24,6 +34,18 @@ class Check:
     column: str
     bound: str | None
     limit: float | None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Data set, model and variant."""
+        return self.dataset, self.model, self.variant
+
+    def allows(self, value: float) -> bool:
+        """Whether a value keeps the bound; the rounding of a difference at the limit does not count."""
+        if self.limit is None:
+            return True
+        room = value - self.limit if self.bound == "min" else self.limit - value
+        return room >= -ROUNDING
 
     @property
     def title(self) -> str:

@@ -13,7 +13,8 @@ if __name__ == "__main__":
         from cutpoint.gate.check import evaluate_gate
 
         evaluate_gate(
-            summary=snakemake.input[0],
+            summary=snakemake.input.summary,
+            runs=snakemake.input.get("runs"),
             **snakemake.params.settings,
             out_json=snakemake.output.json,
             out_xml=snakemake.output.xml,
