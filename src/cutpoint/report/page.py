@@ -12,11 +12,18 @@ from markupsafe import Markup
 
 from cutpoint.files import write_text
 from cutpoint.records.figures import read_figures
-from cutpoint.records.gate import read_gate
+from cutpoint.records.gate import Gate, read_gate
 from cutpoint.records.latency import Latency
 from cutpoint.records.per_class import ClassRow, read_per_class
 from cutpoint.records.precision import Overflow, Saturation, read_precision
-from cutpoint.records.summary import OF_DETECTIONS, OF_TIMES, by_evaluation, read_summary
+from cutpoint.records.summary import (
+    COLUMNS,
+    OF_DETECTIONS,
+    OF_TIMES,
+    SummaryRow,
+    by_evaluation,
+    read_summary,
+)
 from cutpoint.records.verification import Verification, read_verification
 from cutpoint.report.assets import embed_json, libraries, scripts, styles
 from cutpoint.report.first import CARDS, card
@@ -80,6 +87,7 @@ def render_report(
     environment.filters |= {"fixed4": fixed(4), "fixed2": fixed(2), "signed": signed}
     environment.filters |= {"facts": _facts, "interval": lambda limits: interval(*(limits or (None, None)))}
     environment.filters["different"] = _different
+    judged = read_gate(gate) if gate else None
     every = groups(by_evaluation(table), classes, entries)
     page = environment.get_template("report.html.j2").render(
         styles=styles(),
@@ -94,16 +102,30 @@ def render_report(
             for name, text in FIGURES.items()
             if name in figures
         ],
-        gate=read_gate(gate) if gate else None,
+        gate=judged,
+        doubted_checks=_doubted_checks(judged, table) if judged else [],
         mmdet=any(model.get("config") for model in config["models"].values()),
         exports=_judged(entries["verifies"]),
         checks=_judged(entries["checks"]),
         precisions=[_precision(entry) for entry in entries["precisions"]],
         timing=_timing(timings) if timings else None,
+        time_doubts={
+            (f"{row.dataset}, {row.model}", row.variant): ", ".join(doubts(row, OF_TIMES)) for row in table
+        },
         comparison=config["comparison"],
         config=yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False, allow_unicode=True),
     )
     write_text(out, page)
+
+
+def _doubted_checks(gate: Gate, table: list[SummaryRow]) -> list[str]:
+    """What makes the value of each check doubtful, in words."""
+    rows = {(row.dataset, row.model, row.variant): row for row in table}
+    flags = {name: column.doubted_by for name, column in COLUMNS.items()}
+    return [
+        ", ".join(doubts(rows[check.dataset, check.model, check.variant], flags.get(check.column, ())))
+        for check in gate.checks
+    ]
 
 
 def _judged(entries: list[Entry]) -> list[tuple[str, Verification]]:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from cutpoint.latency.notes import UNCOMPILED
-from cutpoint.records.summary import SummaryRow
+from cutpoint.records.summary import OF_DETECTIONS, OF_TIMES, SummaryRow
+from cutpoint.summary.flags import doubts
 from cutpoint.summary.notes import images_note
 from cutpoint.summary.warnings import warnings
 from cutpoint.summary.words import fixed, interval, join, signed
@@ -28,7 +29,7 @@ def verdict(rows: Rows) -> list[str]:
         sentences += _same(compared)
         sentences += _agreement([row for row in compared if row.verdict != "lossless"], reference)
     elif known:
-        aps = ", ".join(fixed(4)(row.AP) for row in references)
+        aps = ", ".join(f"{fixed(4)(row.AP)}{_flags(row, OF_DETECTIONS)}" for row in references)
         sentences = [f"The reference {reference} reaches AP {aps} on {images}."] if aps else []
         sentences += _distance(compared)
     sentences += _kept_otherwise(compared)
@@ -66,7 +67,8 @@ def _same(compared: Rows) -> list[str]:
     equivalent = [row for row in compared if row.verdict == "equivalent"]
     if equivalent:
         verb = "is" if len(equivalent) == 1 else "are"
-        largest = fixed(4)(max(abs(row.delta_AP or 0.0) for row in equivalent))
+        row = max(equivalent, key=lambda row: abs(row.delta_AP or 0.0))
+        largest = f"{fixed(4)(abs(row.delta_AP or 0.0))}{_flags(row, OF_DETECTIONS)}"
         names = join(row.variant for row in equivalent)
         sentences.append(f"{names} {verb} equivalent: largest |delta AP| {largest}.")
     return sentences
@@ -75,6 +77,7 @@ def _same(compared: Rows) -> list[str]:
 def _with_interval(row: SummaryRow) -> str:
     limits = interval(row.delta_AP_lo, row.delta_AP_hi)
     parts = signed(row.delta_AP) + (f", 95 % interval {limits}" if limits else "")
+    parts = ", ".join([parts, *doubts(row, OF_DETECTIONS)])
     needed = f"; {images_note(row.images_to_decide)}" if row.images_to_decide else ""
     return f"{row.variant} ({parts}{needed})"
 
@@ -89,17 +92,25 @@ def _kept_otherwise(compared: Rows) -> list[str]:
 
 
 def _agreement(compared: Rows, reference: str) -> list[str]:
-    known = [(row.agreement, row.variant) for row in compared if row.agreement is not None]
-    whole = [variant for agreement, variant in known if agreement == 1]
+    known = [(row.agreement, row) for row in compared if row.agreement is not None]
+    whole = [f"{row.variant}{_flags(row, OF_DETECTIONS)}" for agreement, row in known if agreement == 1]
     sentences = []
     if whole:
         verb = "agrees" if len(whole) == 1 else "agree"
         sentences.append(f"{join(whole)} {verb} with {reference} in every detection.")
     part = sorted((pair for pair in known if pair[0] < 1), key=lambda pair: pair[0])
     if part:
-        names = join(f"{variant} ({agreement:.4f})" for agreement, variant in part)
+        names = join(
+            f"{row.variant} ({', '.join([f'{agreement:.4f}', *doubts(row, OF_DETECTIONS)])})"
+            for agreement, row in part
+        )
         sentences.append(f"Agreement with {reference} is below 1 for {names}.")
     return sentences
+
+
+def _flags(row: SummaryRow, flags: Sequence[str]) -> str:
+    words = doubts(row, flags)
+    return f" [{', '.join(words)}]" if words else ""
 
 
 def _speed(rows: Rows) -> list[str]:
@@ -109,7 +120,9 @@ def _speed(rows: Rows) -> list[str]:
     sentences = []
     if fair:
         ends = [fair[0], fair[-1]][: len(fair)]
-        spans = [f"{median:.1f} ms ({row.variant})" for median, row in ends]
+        spans = [
+            f"{median:.1f} ms ({', '.join([row.variant, *doubts(row, OF_TIMES)])})" for median, row in ends
+        ]
         sentences.append(f"Median latency, file to detections: {' to '.join(spans)}.")
     if apart:
         sentences.append(f"{join(apart)} ran {UNCOMPILED}: not comparable.")
