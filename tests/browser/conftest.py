@@ -10,12 +10,24 @@ from typing import Any
 
 import pytest
 from cases import CASES
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Route,
+    expect,
+    sync_playwright,
+)
 
 from cutpoint.report.page import render_report
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 OWN = ("file:", "data:", "blob:")
+# a busy machine draws slowly
+WAIT_MS = 60_000
+expect.set_options(timeout=WAIT_MS)
 
 
 @dataclass
@@ -92,6 +104,7 @@ def open_report(browser: Browser) -> Iterator[Callable[..., Page]]:
         context.set_offline(True)
         context.route("**/*", _only_files)
         page = context.new_page()
+        page.set_default_timeout(WAIT_MS)
         watched.follow(page)
         page.goto(report.as_uri() + link)
         if options.get("java_script_enabled", True):
