@@ -17,7 +17,7 @@ def page(page_of):
 
 
 def at_table(page):
-    page.locator("#set-0-variants").scroll_into_view_if_needed()
+    page.locator("#set-0-title").scroll_into_view_if_needed()
     expect(page.locator(TABLE).first).to_be_visible()
     return page
 
