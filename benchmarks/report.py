@@ -1,8 +1,8 @@
 """The report: how long it renders, how large it is, how soon it is seen, for the demo and for a large run.
 
-Run: ``python benchmarks/report.py``. The demo's page is results/report.html, if it is there. The records of the
-other pages are made up (tests/unit/report_fixtures.py), as large as real ones: 4 variants of three small data
-sets, and 12 variants of 5000 images with 80 classes.
+Run: ``python benchmarks/report.py``. The demo's page is results/report.html, if it is there. The records of
+the other pages are made up (tests/unit/report_fixtures.py): 4 variants of three small data sets; 12 variants of 5000
+images with 80 classes, and more pictures than the default config allows.
 """
 
 import json
@@ -15,24 +15,30 @@ import time
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 from bench import write_results
 from playwright.sync_api import Browser, sync_playwright
 
 from cutpoint.report.page import render_report
+from cutpoint.report.samples import draw_samples
 
 ROOT = Path(__file__).parents[1]
 sys.path += [str(ROOT / "tests" / part) for part in ("unit", "browser")]
 
-from page_fixtures import page_arguments  # noqa: E402
-from report_fixtures import VARIANTS  # noqa: E402
+from datasets import save_labels  # noqa: E402
+from page_fixtures import page_arguments, plotted, shown  # noqa: E402
+from report_fixtures import VARIANTS, write_autopsy, write_detections  # noqa: E402
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 OPENED = 5
 IMAGES, CLASSES, THRESHOLDS = 5000, 80, 100
+# images on which variants differ; how many of them the gallery shows, and their size at most
+DIFFERENT, SHOWN, MEGABYTES = 500, 200, 20
 NOTES = """
 `render` is the time of `render_report` alone, once, with the figures and pictures already drawn. `first screen`
-is the largest contentful paint in a window of 1280 x 800, from the start of the navigation, `ready` the moment at
-which toolbox, tables and figures can be used: medians of {opened} openings from the disk in a fresh context of
+is the largest contentful paint in a window of 1280 x 800, from the start of the navigation. `ready` is when
+toolbox, tables and figures can be used. Both are medians of {opened} openings from the disk in a fresh context of
 headless Chromium {version}. Goals: 6 MB and 1 s for the demo, 60 MB and 3 s for 5000 images and 12 variants;
 20 s to render.
 """
@@ -58,7 +64,40 @@ def large(root: Path) -> dict[str, Any]:
     )
     for entry in arguments["entries"]["points"]:
         _enlarge(Path(entry["path"]))
-    return arguments
+    return shown(plotted(arguments, root / "large"), samples=[_gallery(root, list(variants))])
+
+
+def _gallery(root: Path, variants: list[str]) -> dict[str, str]:
+    """The pictures of a data set; each variant misses boxes of its own."""
+    manifest = root / "manifests" / "val2017.json"
+    content = json.loads(manifest.read_text(encoding="utf-8"))
+    random = np.random.default_rng(0)
+    for image in content["images"][:DIFFERENT]:
+        noise = random.integers(0, 255, (image["height"], image["width"], 3), np.uint8)
+        cv2.imwrite(image["path"], cv2.GaussianBlur(noise, (0, 0), 1.5))
+    found = {name: str(root / "detections" / "val2017" / "det" / f"{name}.json") for name in variants}
+    autopsies = {}
+    for number, name in enumerate(variants[1:]):
+        lost = {(image, image % 3): "nms" for image in range(1 + number, DIFFERENT, 3)}
+        causes = {(image, 0.9 - 0.1 * index): "nms" for image, index in lost}
+        write_detections(Path(found[name]), True, IMAGES, lost=tuple(lost))
+        autopsies[name] = write_autopsy(root / f"{name}.parquet", found[variants[0]], causes)
+    draw_samples(
+        manifest=str(manifest),
+        truth=content["annotations"],
+        labels=save_labels(
+            root / "labels.json", range(CLASSES), [f"class number {i}" for i in range(CLASSES)]
+        ),
+        detections=found,
+        autopsies=autopsies,
+        reference=variants[0],
+        public=None,
+        images=SHOWN,
+        megabytes=MEGABYTES,
+        score_thr=0.3,
+        out_dir=str(root / "gallery"),
+    )
+    return {"dataset": "val2017", "model": "det", "path": str(root / "gallery")}
 
 
 def _enlarge(path: Path) -> None:

@@ -127,13 +127,14 @@ def write_autopsy(path: Path, reference: str, causes: dict[tuple[int, float], st
 
 def metrics(delta: float, images: int = 4, classes: Sequence[str] = CLASSES) -> dict:
     keys = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
-    aps = dict(zip(classes, [(10, 0.61, 12), (20, 0.55, 30), (30, None, 4)], strict=True))
+    values = [(0.61, 12), (0.55, 30), (None, 4)]
+    aps = {name: (10 * (i + 1), *values[i % 3]) for i, name in enumerate(classes)}
     per_class = [
         {"category_id": i, "name": n, "AP": None if ap is None else ap + delta, "ground_truths": g}
         | {"AP50": None if ap is None else 0.8}
         for n, (i, ap, g) in aps.items()
     ]
-    per_class.append({"category_id": 40, "name": "bus", "AP": None, "AP50": None})
+    per_class.append({"category_id": 10 * len(classes) + 10, "name": "bus", "AP": None, "AP50": None})
     per_class[-1]["ground_truths"] = 0
     values = dict.fromkeys(keys, 0.58 + delta) | {"APs": None, "AP50": 0.8, "AP75": 0.6}
     return {**values, "images": images, "detections": 40, "per_class": per_class}
@@ -334,21 +335,23 @@ def write_results(
     variants: dict[str, dict] = VARIANTS,
     classes: Sequence[str] = CLASSES,
     file_name: str = "{:03d}.jpg",
+    images: int = 4,
 ) -> dict:
     """Write everything; return the arguments: rows, ladders, verifies, latencies, manifests.
 
     Args:
         datasets: whether each has ground truth.
         variants: cells by name; ``judged`` is verdict and interval; the first is the reference ``pytorch``.
-        classes: three names.
+        classes: three names or more.
         file_name: of the images, a format of their number.
+        images: how many each data set has.
     """
     made = {"rows": [], "ladders": [], "verifies": [], "latencies": [], "manifests": {}}
     made |= {"comparisons": [], "points": [], "diagnoses": []}
     conversion = write(root / "trace-int8-street.precision.json", precision())
     made["precisions"] = [{"model": "det", "path": conversion}]
     for dataset, labelled in datasets.items():
-        manifest = write_data(root, dataset, labelled, classes=classes, file_name=file_name)
+        manifest = write_data(root, dataset, labelled, images, classes, file_name)
         made["manifests"][dataset] = manifest
         rungs, timings = [], {}
         for number, (variant, cells) in enumerate(variants.items()):
@@ -363,7 +366,7 @@ def write_results(
                 "agreement": 0.91 if int8 else 1.0,
                 "autopsy": {"reference": {"nms": 3, "max_per_img": 1} if int8 else {}, "variant": {}},
             }
-            score = metrics(cells["ap"], classes=classes) if labelled else None
+            score = metrics(cells["ap"], images, classes) if labelled else None
             onnx = root / f"{variant}.onnx"
             onnx.write_bytes(b"x" * 4_300_000)
             row = {"dataset": dataset, "model": "det", "variant": variant}
@@ -378,7 +381,7 @@ def write_results(
                 "truth": None,
                 "onnx": None if reference else str(onnx),
             }
-            row["detections"] = write_detections(root / "detections" / place / name, labelled)
+            row["detections"] = write_detections(root / "detections" / place / name, labelled, images)
             timings[variant] = timing
             row["latency_samples"] = str(root / "latency" / place / "samples.parquet")
             row["latency"] = write(root / "latency" / place / name, timing)
