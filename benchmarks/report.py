@@ -1,8 +1,8 @@
 """The report: how long it renders, how large it is, how soon it is seen, for the demo and for a large run.
 
 Run: ``python benchmarks/report.py``. The demo's page is results/report.html, if it is there. The records of
-the other pages are made up (tests/unit/report_fixtures.py): 4 variants of three small data sets; 12 variants of 5000
-images with 80 classes, and more pictures than the default config allows.
+the other pages are made up (tests/unit/report_fixtures.py): 4 variants of three small data
+sets; 12 variants of 5000 images with 80 classes, and more pictures than the default config allows.
 """
 
 import json
@@ -36,10 +36,11 @@ IMAGES, CLASSES, THRESHOLDS = 5000, 80, 100
 # images on which variants differ; how many of them the gallery shows, and their size at most
 DIFFERENT, SHOWN, MEGABYTES = 500, 200, 20
 NOTES = """
-`render` is the time of `render_report` alone, once, with the figures and pictures already drawn. `first screen`
+`render` is the time of `render_report` alone, once, with figures and pictures already drawn. `first screen`
 is the largest contentful paint in a window of 1280 x 800, from the start of the navigation. `ready` is when
-toolbox, tables and figures can be used. Both are medians of {opened} openings from the disk in a fresh context of
-headless Chromium {version}. Goals: 6 MB and 1 s for the demo, 60 MB and 3 s for 5000 images and 12 variants;
+toolbox, tables and figures can be used. Both are medians of {opened} openings from the disk in a fresh
+context of headless Chromium {version}. Goals: 6 MB and 1 s for the demo, 60 MB and 3 s for 5000 images and 12
+variants;
 20 s to render.
 """
 PAINTED = """() => new Promise((done) => new PerformanceObserver((list) => {
