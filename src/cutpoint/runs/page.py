@@ -8,6 +8,9 @@ from cutpoint.report.assets import styles
 from cutpoint.runs import words
 from cutpoint.summary.words import fixed, interval, signed
 
+# lines of one part that stand at the top
+FIRST = 4
+
 
 def render_comparison(*, comparison: str, out: str) -> None:
     """Write ``results/runs/comparison.html``.
@@ -31,13 +34,18 @@ def render_comparison(*, comparison: str, out: str) -> None:
     page = environment.get_template("runs.html.j2").render(
         styles=styles(),
         compared=compared,
-        short=[
-            ("Inputs", words.input_lines(compared)[0]),
-            ("Detections", words.detection_lines(compared)[0]),
-            ("AP", words.ap_lines(compared)[0]),
-            ("Latency", words.latency_lines(compared)[0]),
-        ],
+        short={
+            "Inputs": words.input_lines(compared),
+            "Detections": words.detection_lines(compared),
+            "AP": words.ap_lines(compared),
+            # its other lines are the table below
+            "Latency": words.latency_lines(compared)[:1],
+        },
+        first=FIRST,
+        changed=[variant for variant in compared.variants if words.is_changed(variant)],
+        same=[variant for variant in compared.variants if not words.is_changed(variant)],
         nothing=words.NOTHING,
+        count=words.variants,
         parts={
             "Config": compared.inputs.config,
             "Versions": compared.inputs.versions,

@@ -62,7 +62,7 @@ def input_lines(compared: RunComparison) -> list[str]:
     said = ", ".join(f"{len(changes)} in {name}" for name, changes in counts.items() if changes)
     alone = len(compared.only_baseline) + len(compared.only_run)
     parts = [f"changed: {said}"] if said else []
-    return ["; ".join([*parts, *([f"{alone} variants in one run only"] if alone else [])]), *lines]
+    return ["; ".join([*parts, *([f"{variants(alone)} in one run only"] if alone else [])]), *lines]
 
 
 def change_text(change: Change) -> str:
@@ -83,9 +83,9 @@ def detection_lines(compared: RunComparison) -> list[str]:
     if not count:
         return ["no variant is in both runs"]
     if not changed:
-        return [f"{NOTHING} ({count} variants)"]
+        return [f"{NOTHING} ({variants(count)})"]
     return [
-        f"changed in {len(changed)} of {count} variants",
+        f"changed in {len(changed)} of {variants(count)}",
         *(f"{variant.title}: {detections_text(variant)}" for variant in changed),
     ]
 
@@ -114,11 +114,22 @@ def ap_lines(compared: RunComparison) -> list[str]:
         return ["no ground truth in both runs"]
     changed = [variant for variant in scored if not unchanged(variant)]
     if not changed:
-        return [f"{NOTHING} ({len(scored)} variants)"]
+        return [f"{NOTHING} ({variants(len(scored))})"]
     return [
-        f"changed in {len(changed)} of {len(scored)} variants",
+        f"changed in {len(changed)} of {variants(len(scored))}",
         *(f"{variant.title}: {ap_text(variant)}" for variant in changed),
     ]
+
+
+def variants(count: int) -> str:
+    """``1 variant``, ``2 variants``."""
+    return f"{count} variant{'' if count == 1 else 's'}"
+
+
+def is_changed(variant: VariantChange) -> bool:
+    """Whether detections or AP of a variant changed, or cannot be compared."""
+    boxes = variant.detections
+    return boxes is None or boxes.images_changed > 0 or (variant.ap is not None and not unchanged(variant))
 
 
 def unchanged(variant: VariantChange) -> bool:
@@ -147,7 +158,7 @@ def latency_lines(compared: RunComparison) -> list[str]:
         return ["not timed in both runs"]
     facts = dict.fromkeys(change_text(fact) for _, latency in timed for fact in latency.facts)
     claimed = sum(latency.claim is not None for _, latency in timed)
-    said = f"compared for {claimed} of {len(timed)} variants" if claimed else "no difference is claimed"
+    said = f"compared for {claimed} of {variants(len(timed))}" if claimed else "no difference is claimed"
     cells = [
         {
             "variant": variant.title,

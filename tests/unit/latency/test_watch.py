@@ -7,7 +7,7 @@ import pytest
 
 from cutpoint.latency import watch
 from cutpoint.latency.notes import FOREIGN_CORES
-from cutpoint.latency.watch import Load, Watch, device_memory_mib, gpu_states
+from cutpoint.latency.watch import Load, Watch, device_memory_mib, gpu_limits, gpu_states
 
 
 @pytest.fixture
@@ -89,6 +89,10 @@ class FakeNvml:
             "nvmlDeviceGetCurrentClocksEventReasons": pynvml.nvmlClocksEventReasonHwSlowdown
             | pynvml.nvmlClocksEventReasonSwPowerCap,
             "nvmlDeviceGetClockInfo": 1500,
+            "nvmlDeviceGetMaxClockInfo": 1980,
+            "nvmlDeviceGetEnforcedPowerLimit": 700_000,
+            "nvmlSystemGetDriverVersion": "570.1",
+            "nvmlSystemGetCudaDriverVersion": 13_010,
             "nvmlDeviceGetTemperature": 61,
             "nvmlDeviceGetMemoryInfo": type("Memory", (), {"used": 3 * 2**20}),
             "nvmlDeviceGetComputeRunningProcesses": [
@@ -112,3 +116,20 @@ def test_a_card_is_read_and_what_it_does_not_tell_is_null(monkeypatch):
     ]
     assert device_memory_mib(8) == 8.0
     assert device_memory_mib(9) is None
+
+
+def test_the_limits_of_a_card(monkeypatch):
+    monkeypatch.setattr(watch, "pynvml", FakeNvml())
+    assert gpu_limits() == [
+        {"name": "Card 1", "driver": "570.1", "cuda": "13.1", "power_limit": 700.0}
+        | {"max_sm": 1980, "max_memory": 1980}
+    ]
+
+
+def test_without_a_driver_there_are_no_limits(monkeypatch):
+    class NoDriver(FakeNvml):
+        def nvmlInit(self):
+            raise self.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
+
+    monkeypatch.setattr(watch, "pynvml", NoDriver())
+    assert gpu_limits() == []
