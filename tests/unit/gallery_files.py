@@ -40,6 +40,7 @@ def draw_gallery(
         "labels": save_labels(root / "labels.json", range(len(CLASSES)), CLASSES),
         "detections": found,
         "autopsies": autopsies,
+        "slices": None,
         "reference": "pytorch",
         "public": None,
         "images": 9,

@@ -50,7 +50,8 @@ def autopsy_table(comparisons: list[Entry]) -> NumberTable | None:
     steps = [step for step, _ in count.most_common()]
     rows = [NumberRow(variant, _autopsy_cells(sides, steps)) for variant, sides in totals.items()]
     heads = ["in all", *(removed_by(step) or OTHER_CAUSES[step] for step in steps)]
-    return NumberTable(AUTOPSY_CAPTION, heads, rows) if set(steps) - {"not_followed"} else None
+    picks = [None, *(("cause", step) for step in steps)]
+    return NumberTable(AUTOPSY_CAPTION, heads, rows, picks) if set(steps) - {"not_followed"} else None
 
 
 def _autopsy_cells(sides: StepCounts, steps: list[str]) -> list[str]:
@@ -74,7 +75,8 @@ def operating_table(points: list[Entry]) -> NumberTable | None:
     ]
     thresholds = [content.score_thr for _, content in read if content.score_thr is not None]
     heads = ["precision", "recall", "F1", "boxes per image", "regains the recall at", *ERRORS]
-    return NumberTable(OPERATING_CAPTION.format(thresholds[0]), heads, rows) if rows else None
+    picks = [("error", head) if head in ERRORS else None for head in heads]
+    return NumberTable(OPERATING_CAPTION.format(thresholds[0]), heads, rows, picks) if rows else None
 
 
 def _operating_cells(best: Point, content: OperatingPoints) -> list[str]:

@@ -14,8 +14,12 @@ class NumberRow:
 
 @dataclass(frozen=True)
 class NumberTable:
-    """Rows of cells below ``heads``; ``caption`` explains them."""
+    """Rows of cells below ``heads``; ``caption`` explains them.
+
+    ``picks``: for each head the filter of the gallery (key and value) that its cells lead to, or null.
+    """
 
     caption: str
     heads: Sequence[str]
     rows: Sequence[NumberRow]
+    picks: Sequence[tuple[str, str] | None] = ()

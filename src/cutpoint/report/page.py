@@ -153,6 +153,7 @@ def _group(number: int, group: Group) -> dict[str, Any]:
         "model": group.model,
         "images": rows[0].images,
         "labelled": group.labelled,
+        "pictures": bool(group.entries.get("samples")),
         "all_run": all(row.runtime is not None for row in rows),
         "timed": any(row.latency_p50_ms is not None for row in rows),
         "card": card(rows, group.recommendation),

@@ -199,6 +199,13 @@ def test_only_the_reference_is_drawn_where_nothing_else_is_there(tmp_path):
     assert [one.error for one in gallery.pictures[0].reference] == ["correct", "correct", "ignored"]
 
 
+def test_each_picture_says_its_slices(tmp_path):
+    slices = (Slice("time", "night", (1, 3)), Slice("camera", "3", (3,)))
+    write_slices(tmp_path / "slices.json", "setTrue", "slices.csv", slices)
+    gallery = draw_gallery(tmp_path, slices=str(tmp_path / "slices.json"))
+    assert [p.slices for p in gallery.pictures] == [("time=night",), (), ("time=night", "camera=3"), ()]
+
+
 def test_a_refused_reference_leaves_the_ground_truth(tmp_path):
     draw_gallery(tmp_path)
     write_refusal(tmp_path / "refused.json", "NaN in boxes")
