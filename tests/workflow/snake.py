@@ -109,7 +109,7 @@ def finish(folder: Path) -> Path:
     """
     for path in run_snakemake(folder, "--dry-run").outputs:
         target = folder / path
-        if "/samples/" in path:
+        if not target.suffix:  # a folder
             target.mkdir(parents=True)
         else:
             target.parent.mkdir(parents=True, exist_ok=True)

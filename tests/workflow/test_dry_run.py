@@ -21,6 +21,7 @@ def test_demo_plans_the_whole_line(demo):
     assert demo.code == 0, demo.text
     assert demo.jobs == {
         "build_manifest": 3,
+        "build_slices": 3,
         "map_labels": 3,
         "build_truth": 2,
         "describe_model": 2,
@@ -32,6 +33,7 @@ def test_demo_plans_the_whole_line(demo):
         "postprocess": 18,
         "evaluate": 14,
         "resample": 14,
+        "resample_slices": 14,
         "time_variants": 3,
         "latency": 18,
         "autopsy": 15,
