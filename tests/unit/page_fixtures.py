@@ -16,9 +16,6 @@ from cutpoint.records.recommendation import write_recommendations
 from cutpoint.records.summary import SummaryRow, by_evaluation, read_summary, write_summary
 from cutpoint.records.timing import Load
 from cutpoint.report.charts.draw import draw_figures
-from cutpoint.report.operating_plots import plot_calibration, plot_operating_points
-from cutpoint.report.page import FIGURES
-from cutpoint.report.plots import plot_ladder, plot_latency, plot_stages
 from cutpoint.report.samples import draw_samples
 from cutpoint.summary.build import summarize
 from cutpoint.summary.recommend import recommend
@@ -42,12 +39,6 @@ def page_arguments(root: Path, gate: Sequence[dict] = GATE_CHECKS, **records) ->
     made = write_results(root, **records)
     outs = {f"out_{key}": str(root / key) for key in TABLES}
     summarize(rows=made["rows"], **outs)
-    figures = {name: str(root / f"{name}.svg") for name in FIGURES}
-    plot_ladder(ladders=made["ladders"], out=figures["ladder"])
-    plot_operating_points(points=made["points"], out=figures["operating_points"])
-    plot_calibration(points=made["points"], out=figures["calibration"])
-    plot_latency(summary=outs["out_csv"], out=figures["latency"])
-    plot_stages(rows=made["rows"], out=figures["stages"])
     judged = {f"out_{kind}": str(root / f"gate.{kind}") for kind in ("json", "xml")}
     evaluate_gate(summary=outs["out_csv"], checks=list(gate), **judged)
     samples = _samples(root, made, records.get("classes", CLASSES))
@@ -55,7 +46,6 @@ def page_arguments(root: Path, gate: Sequence[dict] = GATE_CHECKS, **records) ->
         "gate": judged["out_json"] if gate else None,
         "summary": outs["out_csv"],
         "per_class": outs["out_per_class"],
-        "figures": figures,
         "config": {
             "device": "auto",
             "models": {"det": {"config": "</pre><script>"}},
@@ -67,6 +57,11 @@ def page_arguments(root: Path, gate: Sequence[dict] = GATE_CHECKS, **records) ->
             "recommendations": [
                 {"dataset": dataset, "model": "det", "path": outs["out_recommendations"]}
                 | {"latency_samples": str(root / "latency" / dataset / "det" / "samples.parquet")}
+                for dataset in made["manifests"]
+            ],
+            "timings": [
+                {"dataset": dataset, "model": "det"}
+                | {"path": str(root / "latency" / dataset / "det" / "samples.parquet")}
                 for dataset in made["manifests"]
             ],
             **{kind: made[kind] for kind in KINDS},

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chart_fixtures import texts
 from datasets import save_labels
 from report_fixtures import CLASSES, TABLES, boxes_of, write, write_data
 
@@ -18,7 +19,7 @@ from cutpoint.evaluate.coco import evaluate
 from cutpoint.files import read_json
 from cutpoint.predict.results_file import import_results
 from cutpoint.records.verification import TensorCheck, Verification, write_verification
-from cutpoint.report.operating_plots import plot_calibration, plot_operating_points
+from cutpoint.report.charts.draw import draw_figures
 from cutpoint.report.page import render_report
 from cutpoint.report.samples import draw_samples
 from cutpoint.summary.build import summarize
@@ -129,16 +130,14 @@ def report(made, folder, rows=None, **entries):
     place = {"dataset": "street", "model": "det"}
     out = {key: str(folder / key) for key in (*TABLES, "page")}
     summarize(rows=rows or made["rows"], **{f"out_{key}": out[key] for key in TABLES})
-    figures = {"calibration": str(folder / "calibration.svg")}
-    plot_calibration(points=made["entries"]["points"], out=figures["calibration"])
-    if made["labelled"]:
-        figures["operating_points"] = str(folder / "operating_points.svg")
-        plot_operating_points(points=made["entries"]["points"], out=figures["operating_points"])
+    files = {"summary": out["csv"], "per_class": out["per_class"]}
+    figures = str(folder / "figures")
+    draw_figures(**files, entries=made["entries"], **place, out_dir=figures)
+    made_here = {"recommendations": [place | {"path": out["recommendations"]}]}
+    made_here["figures"] = [place | {"path": figures}]
     render_report(
-        summary=out["csv"],
-        per_class=out["per_class"],
-        figures=figures,
-        entries=made["entries"] | {"recommendations": [place | {"path": out["recommendations"]}]} | entries,
+        **files,
+        entries=made["entries"] | made_here | entries,
         gate=None,
         config={
             "models": {"det": {"classes": CLASSES}},
@@ -232,9 +231,11 @@ def test_a_file_without_an_mmdet_model_is_checked_and_not_verified(made, tmp_pat
 
 def test_the_figure_explains_only_the_marks_that_it_has(made, tmp_path):
     report(made, tmp_path)
-    said = set(re.findall(r"<!-- (.*?) -->", (tmp_path / "ap.svg").read_text(encoding="utf-8")))
+    said = set(texts((tmp_path / "figures/ap.svg").read_text(encoding="utf-8")))
     assert "results file" in said
-    assert not said & {"raw", "decoded", "e2e", "hollow: PyTorch", "filled: ONNX Runtime"}
+    drawn = {path.stem for path in (tmp_path / "figures").glob("*.svg")}
+    assert drawn == {"ap", "drift"} | ({"operating_points", "calibration"} if made["labelled"] else set())
+    assert not said & {"raw", "decoded", "e2e"}
 
 
 def test_the_ids_of_the_files_were_those_of_another_tool(made):

@@ -41,12 +41,7 @@ def test_demo_plans_the_whole_line(demo):
         "measure_operating_points": 18,
         "ladder": 2,
         "summarize": 1,
-        "plot_ap": 1,
-        "plot_ladder": 1,
-        "plot_operating_points": 1,
-        "plot_calibration": 1,
-        "plot_latency": 1,
-        "plot_stages": 1,
+        "plot": 3,
         "draw_samples": 3,
         "evaluate_gate": 1,
         "render_report": 1,
@@ -83,10 +78,8 @@ def test_cores_are_shared_by_the_runs_and_pytorchs_take_one(project):
     assert threads["predict_pytorch"] is None
 
 
-def test_without_a_ladder_none_is_drawn(project):
-    jobs = run_snakemake(project, "--dry-run").jobs
-    assert jobs["plot_ap"] == 1
-    assert not {"ladder", "plot_ladder"} & set(jobs)
+def test_without_a_ladder_none_is_built(project):
+    assert "ladder" not in run_snakemake(project, "--dry-run").jobs
 
 
 def test_recipes_share_a_run_and_runs_an_export(demo):
@@ -135,12 +128,7 @@ def test_coco_plans_every_job_on_a_clone_without_the_data(tmp_path):
         "compare": 4,
         "ladder": 1,
         "summarize": 1,
-        "plot_ap": 1,
-        "plot_ladder": 1,
-        "plot_operating_points": 1,
-        "plot_calibration": 1,
-        "plot_latency": 1,
-        "plot_stages": 1,
+        "plot": 1,
         "draw_samples": 1,
         "render_report": 1,
         "capsule": 1,

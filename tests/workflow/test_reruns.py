@@ -25,7 +25,7 @@ RULES = {
     for path in (ROOT / "workflow/rules").glob("*.smk")
     for rule in re.findall(r"^rule (\w+):", path.read_text(), re.M)
 }
-REPORT = {"summarize", "capsule", "plot_ap", "plot_latency", "evaluate_gate", "render_report"}
+REPORT = {"summarize", "capsule", "plot", "evaluate_gate", "render_report"}
 
 
 def chosen_images(folder: Path) -> list[str]:
@@ -161,7 +161,7 @@ KEYS: dict[str, list[Change]] = {
 MODULES = (
     *("detector/trace.py", "export/cut.py", "export/ingraph.py", "predict/pipeline.py"),
     *("recipes/nms.py", "evaluate/coco.py", "matching.py", "latency/coordinator.py"),
-    *("latency/statistics.py", "gate/check.py", "report/plots.py", "report/page.py"),
+    *("latency/statistics.py", "gate/check.py", "report/charts/ap.py", "report/page.py"),
     *("report/templates/report.html.j2", "layouts/table.py", "layouts/classes.py"),
     "predict/check_external.py",
 )
@@ -262,7 +262,7 @@ def test_an_external_file_repeats_the_jobs_of_its_variant_alone(plan):
 def test_a_rule_that_is_forced_repeats_what_reads_it(plan):
     result = plan(lambda folder: None, "--forcerun", "evaluate")
     assert result.jobs["evaluate"] == 8
-    assert set(result.jobs) == REPORT | {"evaluate", "ladder", "plot_ladder"}
+    assert set(result.jobs) == REPORT | {"evaluate", "ladder"}
 
 
 def test_another_device_repeats_what_touches_it(plan):

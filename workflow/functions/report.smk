@@ -1,9 +1,12 @@
 from cutpoint.plan.paths import GATE_FILE, RECOMMENDATIONS_FILE, REPORT_FILE
-from cutpoint.plan.paths import figure_file, sample_files
+from cutpoint.plan.paths import sample_files
 from cutpoint.plan.tables import row_files
 
 # the kinds of files that figures are drawn from
-PLOTTED = ("comparisons", "points", "latencies", "ladders", "recommendations")
+PLOTTED = (
+    *("comparisons", "points", "latencies", "timings"),
+    *("ladders", "recommendations"),
+)
 
 
 def get_plotted(wildcards):
@@ -35,31 +38,6 @@ def get_plot_settings(wildcards):
     }
 
 
-def get_drawn_ladders(wildcards):
-    return row_files(ENTRIES["ladders"], "path")
-
-
-def get_ladder_plot_settings(wildcards):
-    return {"ladders": ENTRIES["ladders"]}
-
-
-def get_drawn_points(wildcards):
-    return row_files(ENTRIES["points"], "path")
-
-
-def get_point_plot_settings(wildcards):
-    return {"points": ENTRIES["points"]}
-
-
-def get_drawn_latencies(wildcards):
-    return row_files(ROWS, "latency")
-
-
-def get_stage_plot_settings(wildcards):
-    keys = ("dataset", "model", "variant", "latency")
-    return {"rows": [{key: row[key] for key in keys} for row in ROWS if row["latency"]]}
-
-
 def get_sample_files(wildcards):
     """Detections of all variants, and autopsies of all but the reference."""
     found = sample_files(get_evaluation(wildcards))
@@ -75,20 +53,10 @@ def get_sample_settings(wildcards):
     }
 
 
-def get_figures():
-    """The report's figures: those of a ladder, of ground truth and of latency if the config has them."""
-    labelled = any(evaluation.dataset.annotations for evaluation in PLAN.evaluations)
-    names = ["ladder"] if ENTRIES["ladders"] else []
-    names += [*(["operating_points"] if labelled else []), "calibration"]
-    names += ["latency", "stages"] if get_drawn_latencies(None) else []
-    return [figure_file(name) for name in names]
-
-
 def get_page_files(wildcards):
     """Everything that the page shows besides the tables, by kind."""
     return {
         **{kind: row_files(entries, "path") for kind, entries in ENTRIES.items()},
-        "old_figures": get_figures(),
         "gate": [GATE_FILE] if GATE else [],
     }
 

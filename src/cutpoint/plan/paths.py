@@ -12,11 +12,6 @@ CAPSULE_FILE = "results/capsule.zip"
 GATE_RUNS_FILE = "results/runs/gate.json"
 
 
-def figure_file(name: str) -> str:
-    """A figure of the report."""
-    return f"results/figures/{name}.svg"
-
-
 def figures_folder(evaluation: Evaluation) -> str:
     """The figures of a model on a data set."""
     return f"results/figures/{evaluation.dataset.name}/{evaluation.model.name}"

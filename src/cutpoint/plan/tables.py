@@ -147,7 +147,7 @@ def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
     """What page and figures show besides the tables: paths of files and folders, by kind."""
     entries: dict[str, list[dict[str, str]]] = {"ladders": [], "samples": [], "verifies": [], "latencies": []}
     entries |= {"checks": [], "precisions": [], "comparisons": [], "points": [], "diagnoses": []}
-    entries |= {"figures": [], "recommendations": [], "slices": []}
+    entries |= {"figures": [], "recommendations": [], "slices": [], "timings": []}
     for e in plan.evaluations:
         pair = {"dataset": e.dataset.name, "model": e.model.name}
         if e.ladder:
@@ -155,6 +155,8 @@ def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
         entries["figures"].append({**pair, "path": figures_folder(e)})
         entries["recommendations"].append({**pair, "path": RECOMMENDATIONS_FILE})
         entries["samples"].append({**pair, "path": samples_folder(e)})
+        if e.run_variants:
+            entries["timings"].append({**pair, "path": latency_samples_file(e)})
         slices = slices_file(e.dataset)
         if slices:
             entries["slices"].append({**pair, "path": slices})

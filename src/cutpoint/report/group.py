@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+import numpy as np
+
 from cutpoint.records.comparison import Comparison, SliceDelta, read_comparison
 from cutpoint.records.ladder import Ladder, read_ladder
 from cutpoint.records.latency import Latency, read_latency
@@ -13,6 +15,7 @@ from cutpoint.records.per_class import ClassRow
 from cutpoint.records.recommendation import Recommendation, read_recommendations
 from cutpoint.records.slices import read_slices
 from cutpoint.records.summary import SummaryRow
+from cutpoint.records.timing import read_samples
 from cutpoint.report.section import Entry
 
 T = TypeVar("T")
@@ -79,6 +82,17 @@ class Group:
     def latencies(self) -> dict[str, Latency]:
         """By variant; without results files."""
         return self._read("latencies", read_latency)
+
+    @cached_property
+    def samples(self) -> dict[str, np.ndarray]:
+        """The samples of the latency from file to detections, ms, by variant."""
+        paths = [entry["path"] for entry in self.entries.get("timings", [])]
+        table = read_samples(paths[0])[0] if paths else None
+        return (
+            {}
+            if table is None
+            else {str(name): own["total"].to_numpy() for name, own in table.groupby("variant")}
+        )
 
     @cached_property
     def ladder(self) -> Ladder | None:

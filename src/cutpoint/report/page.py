@@ -36,20 +36,6 @@ from cutpoint.summary.advice import RULE
 from cutpoint.summary.flags import doubts
 from cutpoint.summary.words import fixed, interval, signed
 
-FIGURES = {
-    "ladder": "The ladder, step by step: difference in AP from the rung before, with its 95 % interval, or "
-    "without ground truth the agreement with it.",
-    "operating_points": "Precision, recall, F1 and boxes per image over the score threshold. Dotted: the "
-    "threshold at which the reference's F1 is highest, and its recall there. A dot marks where a variant "
-    "reaches this recall again. Variants that look the same in this figure and the next share one line.",
-    "calibration": "Calibration: the fraction of boxes that are correct over their mean score, by bins of "
-    "the score. On the dotted line a score is a probability. Next to it: how the scores of paired boxes "
-    "differ from the reference on average. Bins with fewer than 10 boxes are left out. A line that leaves "
-    "the panel drifts by more than 0.1.",
-    "latency": "Latency from image file to detections: the median, and a whisker up to the 99th percentile.",
-    "stages": "The median time of each stage. Medians do not add up exactly; the black mark is the median of "
-    "the total.",
-}
 CLASSES_SHOWN = 10
 BROKEN_SHOWN = 10
 
@@ -58,7 +44,6 @@ def render_report(
     *,
     summary: str,
     per_class: str,
-    figures: dict[str, str],
     entries: dict[str, list[Entry]],
     gate: str | None,
     config: dict[str, Any],
@@ -69,7 +54,6 @@ def render_report(
     Args:
         summary: path of summary.csv.
         per_class: path of per_class.csv.
-        figures: paths of the SVGs by name, of those in ``FIGURES``.
         entries: the files that the page shows, by kind; see ``plan.tables.report_entries``.
         gate: path of gate.json; null if the config has no gate.
         config: the resolved config, shown as YAML.
@@ -97,11 +81,6 @@ def render_report(
         cards=len(every) <= CARDS,
         rule=RULE,
         variants=list(dict.fromkeys(row.variant for row in table)),
-        figures=[
-            {"svg": _inline_svg(figures[name], name, text), "caption": text}
-            for name, text in FIGURES.items()
-            if name in figures
-        ],
         gate=judged,
         doubted_checks=_doubted_checks(judged, table) if judged else [],
         mmdet=any(model.get("config") for model in config["models"].values()),

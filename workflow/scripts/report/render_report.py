@@ -1,6 +1,5 @@
 """Adapter for rule render_report: unpack the Snakemake object, call the package, nothing else."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cutpoint.logs import log_to
@@ -16,7 +15,6 @@ if __name__ == "__main__":
         render_report(
             summary=snakemake.input.summary,
             per_class=snakemake.input.per_class,
-            figures={Path(path).stem: path for path in snakemake.input.old_figures},
             **snakemake.params.settings,
             out=snakemake.output[0],
         )

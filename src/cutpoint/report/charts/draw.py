@@ -8,13 +8,45 @@ from cutpoint.files import write_text
 from cutpoint.records.figures import FigureRecord, write_figures
 from cutpoint.records.per_class import read_per_class
 from cutpoint.records.summary import by_evaluation, read_summary
-from cutpoint.report.charts import ap, slices, tradeoff
+from cutpoint.report.charts import (
+    ap,
+    calibration,
+    causes,
+    classes,
+    drift,
+    errors,
+    ladder,
+    latency,
+    operating_points,
+    precision_recall,
+    sizes,
+    slices,
+    stage_times,
+    stages,
+    tradeoff,
+)
 from cutpoint.report.charts.figure import Figure
 from cutpoint.report.group import Group, groups
 from cutpoint.report.section import Entry
 
 # In the order of the page. A builder gives null where there is nothing to draw.
-BUILDERS: tuple[Callable[[Group], Figure | None], ...] = (tradeoff.build, ap.build, slices.build)
+BUILDERS: tuple[Callable[[Group], Figure | None], ...] = (
+    tradeoff.build,
+    ap.build,
+    ladder.build,
+    latency.build,
+    stages.build,
+    stage_times.build,
+    causes.build,
+    errors.build,
+    classes.build,
+    sizes.build,
+    slices.build,
+    operating_points.build,
+    precision_recall.build,
+    calibration.build,
+    drift.build,
+)
 
 
 def draw_figures(

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,12 +36,12 @@ class Figure:
         """The whole Vega-Lite description, with the data, and with the parameters of the toolbox."""
         transform = [{"filter": SHOWN}, *self.spec.get("transform", [])]
         shared = {"config": CONFIG, "params": [*PARAMS, *self.spec.get("params", [])], "transform": transform}
-        return {**self.spec, "datasets": {ROWS: self.rows}, **shared}
+        return {**self.spec, "data": {"name": ROWS}, "datasets": {ROWS: self.rows}, **shared}
 
     @property
     def svg(self) -> str:
         """The picture, as the page's chart shows it with nothing hidden; text inherits its colour."""
-        return str(vl_convert.vegalite_to_svg(self.description))
+        return _number_again(str(vl_convert.vegalite_to_svg(self.description)))
 
     @property
     def csv(self) -> str:
@@ -51,3 +52,9 @@ class Figure:
         writer.writeheader()
         writer.writerows(self.rows)
         return text.getvalue()
+
+
+def _number_again(svg: str) -> str:
+    """Ids counted from 0: the library counts them over all pictures of a process."""
+    ids = {name: f"clip{number}" for number, name in enumerate(dict.fromkeys(re.findall(r'id="(\w+)"', svg)))}
+    return re.sub(r'(id="|url\(#)(\w+)', lambda found: found[1] + ids.get(found[2], found[2]), svg)
