@@ -18,6 +18,8 @@ from cutpoint.summary.words import join, signed
 MOST_PARTS, MOST_VARIANTS = 20, 12
 # Differences that are 0 to the four decimals of the tables.
 LEAST = 5e-5
+# what the gallery can be filtered by
+FILTERED = ("class",)
 COLOURS = {"lower": LOSS, "higher": GAIN, "not different": SOFT}
 PANELS_A_ROW, PANEL_PX, STEP = 3, 130, 18
 CAPTION = (
@@ -73,7 +75,8 @@ def draw(
     if len(largest) > len(shown):
         left_out += f" Of {len(largest)} with a change the {len(shown)} largest are drawn."
     spec = _spec(group, kind, shown, drawn)
-    return Figure(kind, title, what + CAPTION + left_out, data, spec, ("variant", kind))
+    pick = ("variant", kind) if kind in FILTERED else ("variant",)
+    return Figure(kind, title, what + CAPTION + left_out, data, spec, pick)
 
 
 def _row(part: Part, kind: str) -> dict[str, Any]:

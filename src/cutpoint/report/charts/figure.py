@@ -35,7 +35,9 @@ class Figure:
     def description(self) -> dict[str, Any]:
         """The whole Vega-Lite description, with the data, and with the parameters of the toolbox."""
         transform = [{"filter": SHOWN}, *self.spec.get("transform", [])]
-        shared = {"config": CONFIG, "params": [*PARAMS, *self.spec.get("params", [])], "transform": transform}
+        # what a click does is said by the pointer
+        config = CONFIG | ({"mark": {"cursor": "pointer"}} if self.pick else {})
+        shared = {"config": config, "params": [*PARAMS, *self.spec.get("params", [])], "transform": transform}
         return {**self.spec, "data": {"name": ROWS}, "datasets": {ROWS: self.rows}, **shared}
 
     @property
