@@ -12,7 +12,7 @@ from cutpoint.report.charts.figure import Figure
 from cutpoint.report.group import Group, groups
 from cutpoint.summary.build import summarize
 
-KINDS = ("comparisons", "points", "latencies", "ladders")
+KINDS = ("comparisons", "points", "latencies", "ladders", "verifies")
 
 
 def made_groups(root: Path) -> dict[str, Group]:
