@@ -96,7 +96,7 @@ def test_points_have_all_their_values_and_the_names_of_their_line(tmp_path):
 
 def test_a_line_is_drawn_once_and_stays_while_one_of_its_variants_is_shown(tmp_path):
     figure = calibration.build(group_of(tmp_path))
-    black = 'stroke="currentColor" stroke-width="1.8"'
+    black = 'stroke="currentColor" stroke-width="3.5"'
     assert figure.svg.count(black) == 1
     assert picture(figure, hide=["pytorch"]).count(black) == 1
     assert picture(figure, hide=["pytorch", "raw"]).count(black) == 0
