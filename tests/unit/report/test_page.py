@@ -261,8 +261,8 @@ def test_the_ladder_says_what_changed_and_shows_the_published_ap(page):
 def test_classes_are_listed_by_how_much_they_moved(page):
     text = page.text["set-0"]
     start = text.index("Classes that moved most")
-    assert "pedestrian raw-int8 0.5887 -0.0213 -0.0300 to -0.0120 yes 12" in text[start:]
-    assert "car raw-int8 0.5287 -0.0213 30" in text[start:]
+    assert "pedestrian raw-int8 failed 0.5887 -0.0213 -0.0300 to -0.0120 yes 12" in text[start:]
+    assert "car raw-int8 failed 0.5287 -0.0213 30" in text[start:]
     assert text.index("-0.0213", start) < text.index("-0.0002", start)
     assert "bus" not in text
 
@@ -274,7 +274,7 @@ def test_a_class_that_is_better_is_suspicious(arguments, tmp_path):
     changed = arguments | {"per_class": str(tmp_path / "per_class.csv")}
     render_report(**changed, out=str(tmp_path / "report.html"))
     text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text["set-0"]
-    assert "pedestrian raw-int8 0.5887 +0.0213" in text
+    assert "pedestrian raw-int8 failed 0.5887 +0.0213" in text
     assert "yes, better: suspicious 12" in text
 
 
