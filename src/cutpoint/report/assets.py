@@ -17,7 +17,16 @@ LIBRARIES = (
     "vendor/photoswipe.umd.min.js",
     "vendor/photoswipe-lightbox.umd.min.js",
 )
-SCRIPTS = ("state.js", "toolbox.js", "table_tools.js", "tables.js", "figures.js", "gallery.js", "page.js")
+SCRIPTS = (
+    "state.js",
+    "toolbox.js",
+    "table_tools.js",
+    "table_cells.js",
+    "tables.js",
+    "figures.js",
+    "gallery.js",
+    "page.js",
+)
 
 
 @cache

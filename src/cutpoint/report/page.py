@@ -14,7 +14,7 @@ from cutpoint.files import write_text
 from cutpoint.records.figures import read_figures
 from cutpoint.records.gate import Gate, read_gate
 from cutpoint.records.latency import Latency
-from cutpoint.records.per_class import ClassRow, read_per_class
+from cutpoint.records.per_class import read_per_class
 from cutpoint.records.precision import Overflow, Saturation, read_precision
 from cutpoint.records.summary import (
     COLUMNS,
@@ -26,6 +26,7 @@ from cutpoint.records.summary import (
 )
 from cutpoint.records.verification import Verification, read_verification
 from cutpoint.report.assets import embed_json, libraries, scripts, styles
+from cutpoint.report.class_table import class_table
 from cutpoint.report.first import CARDS, card
 from cutpoint.report.group import Group, groups
 from cutpoint.report.section import Entry, show
@@ -34,9 +35,9 @@ from cutpoint.report.timings import TimedVariant, conditions, proof_table, read_
 from cutpoint.report.variant_table import variant_table
 from cutpoint.summary.advice import RULE
 from cutpoint.summary.flags import doubts
+from cutpoint.summary.numbers import NUMBERS, number_of, obstacles
 from cutpoint.summary.words import fixed, interval, signed
 
-CLASSES_SHOWN = 10
 BROKEN_SHOWN = 10
 
 
@@ -70,14 +71,14 @@ def render_report(
     )
     environment.filters |= {"fixed4": fixed(4), "fixed2": fixed(2), "signed": signed}
     environment.filters |= {"facts": _facts, "interval": lambda limits: interval(*(limits or (None, None)))}
-    environment.filters["different"] = _different
     judged = read_gate(gate) if gate else None
+    environment.filters["number_of"] = number_of
     every = groups(by_evaluation(table), classes, entries)
     page = environment.get_template("report.html.j2").render(
         styles=styles(),
         libraries=libraries(),
         scripts=scripts(),
-        groups=[_group(number, group) for number, group in enumerate(every)],
+        groups=[_group(number, group, config) for number, group in enumerate(every)],
         cards=len(every) <= CARDS,
         rule=RULE,
         variants=list(dict.fromkeys(row.variant for row in table)),
@@ -92,6 +93,7 @@ def render_report(
             (f"{row.dataset}, {row.model}", row.variant): ", ".join(doubts(row, OF_TIMES)) for row in table
         },
         comparison=config["comparison"],
+        numbers=NUMBERS,
         config=yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False, allow_unicode=True),
     )
     write_text(out, page)
@@ -121,11 +123,12 @@ def _timing(timings: list[TimedVariant]) -> dict[str, Any]:
     }
 
 
-def _group(number: int, group: Group) -> dict[str, Any]:
+def _group(number: int, group: Group, config: dict[str, Any]) -> dict[str, Any]:
     """Everything on the page about one data set and model."""
     rows = group.rows
     figures = _figures(number, group)
     sections = show(SECTIONS, group.entries)
+    doubtful_scores = {row.variant: ", ".join(doubts(row, OF_DETECTIONS)) for row in rows}
     return {
         "id": f"set-{number}",
         "dataset": group.dataset,
@@ -139,10 +142,11 @@ def _group(number: int, group: Group) -> dict[str, Any]:
         "alarms": [alarm for section in sections for alarm in section.alarms],
         "tradeoff": next((figure for figure in figures if figure["name"] == "tradeoff"), None),
         "doubtful_times": {row.variant: ", ".join(doubts(row, OF_TIMES)) for row in rows},
-        "doubtful_scores": {row.variant: ", ".join(doubts(row, OF_DETECTIONS)) for row in rows},
+        "doubtful_scores": doubtful_scores,
         **variant_table(rows),
         "figures": [figure for figure in figures if figure["name"] != "tradeoff"],
-        "classes": _largest(group.classes),
+        "classes": class_table(group.classes, doubtful_scores),
+        "obstacles": obstacles(rows, config.get("datasets", {}).get(group.dataset, {})),
         "ladders": [group.ladder] if group.ladder else [],
         "sections": sections,
     }
@@ -166,20 +170,6 @@ def _figures(number: int, group: Group) -> list[dict[str, Any]]:
                 }
             )
     return shown
-
-
-def _largest(classes: list[ClassRow]) -> list[ClassRow]:
-    """The classes with the largest changes, without changes below the four decimals shown."""
-    moved = [line for line in classes if abs(line.delta_AP or 0.0) >= 5e-5]
-    return sorted(moved, key=lambda line: -abs(line.delta_AP or 0.0))[:CLASSES_SHOWN]
-
-
-def _different(line: ClassRow) -> str:
-    """Whether a class is different from the reference, and if so whether it is better."""
-    if line.different is None:
-        return ""
-    better = (line.delta_AP or 0.0) > 0
-    return f"yes{', better: suspicious' if better else ''}" if line.different else "no"
 
 
 def _precision(entry: Entry) -> dict[str, Any]:

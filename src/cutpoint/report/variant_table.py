@@ -62,6 +62,7 @@ def variant_table(rows: Sequence[SummaryRow]) -> dict[str, Any]:
                 "text": column.page,
                 "number": is_number(_style(column)),
                 "extra": column.extra,
+                "explained": column.compared or is_number(_style(column)),
             }
             for column in columns
         ],

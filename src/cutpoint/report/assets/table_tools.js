@@ -62,6 +62,23 @@ cutpoint.TableTools = class {
   }
 };
 
+// A question mark in a head shows its entry of the part Numbers; without this script it is a link to it.
+document.addEventListener(
+  "click",
+  (event) => {
+    const link = event.target.closest?.("a.what");
+    const entry = link && document.getElementById(link.hash.slice(1));
+    if (!entry) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const copy = document.createElement("dl");
+    copy.className = "numbers";
+    copy.append(...[...entry.children].map((child) => child.cloneNode(true)));
+    cutpoint.popup(link, copy);
+  },
+  true,
+);
+
 // Shows a node below the element that asked for it; Escape and a click elsewhere close it.
 cutpoint.popup = (anchor, node) => {
   const box = document.createElement("div");
