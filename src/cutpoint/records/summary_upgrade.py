@@ -17,7 +17,7 @@ NO_FLAGS = dict.fromkeys(
     ),
     "False",
 )
-# columns that files of the first format do not have
+# columns that older files do not have
 LATER = (
     *("categories_left_out", "boxes_left_out", "layout", "kept_otherwise"),
     *("latency_samples", "latency_delta_ms", "latency_delta_ms_lo", "latency_delta_ms_hi"),
@@ -46,9 +46,9 @@ LISTS = ("unsteady", "throttled")
 
 
 def upgrade(cells: Cells) -> Cells:
-    """A line of format 1 with flags; a line of today, which has them, stays as it is."""
+    """A line of format 1 with flags; of a line that has them, only columns that came later are added."""
     if "is_reference" in cells:
-        return cells
+        return dict.fromkeys(LATER, "") | cells
     flags = NO_FLAGS | {"is_reference": str(not cells.get("verdict"))}
     for note in (cells.get("notes") or "").split(SEPARATOR):
         flags |= _read(note, flags)

@@ -55,7 +55,8 @@ def _changes(
                 yield from _changes(_numbered(old), _numbered(new), f"{prefix}{key}", as_text)
             elif old != new:
                 yield Change(prefix + key, as_text(old), as_text(new))
-        else:
+        elif old is not new:
+            # a key that the other version does not know yet, and that is null here, is no change
             yield Change(
                 prefix + key,
                 as_text(old) if key in baseline else None,

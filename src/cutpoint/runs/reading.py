@@ -111,7 +111,7 @@ class OpenCapsule:
         except (UserError, MemoryError, zlib.error, EOFError) as error:
             why = str(error).partition(f"{path}: ")[2] or str(error) or type(error).__name__
             raise UserError(
-                f"{self.path}: {member} is damaged ({why.partition(';')[0]}); make the capsule again"
+                f"{self.path}: {member} cannot be read ({why.partition(';')[0]}); make the capsule again"
             ) from error
 
 

@@ -8,6 +8,7 @@ from report_fixtures import summary_row
 
 from cutpoint.errors import UserError
 from cutpoint.plan.gate_rules import SCOPE
+from cutpoint.records.gate import AGAINST_BASELINE
 from cutpoint.records.summary import (
     COLUMNS,
     OF_DETECTIONS,
@@ -177,13 +178,15 @@ def test_flags_are_columns_and_have_words():
 
 def test_the_gate_bounds_what_the_table_says():
     schema = yaml.safe_load(SCHEMA.read_text())
-    rules = schema["properties"]["gate"]["items"]["properties"]
+    rules = schema["$defs"]["gate_rule"]["properties"]
     bounds = {
         name: next(iter(schema["$defs"][rule["$ref"].rpartition("/")[2]]["properties"]))
         for name, rule in rules.items()
         if name not in SCOPE
     }
-    assert bounds == {column.name: column.bound for column in COLUMNS.values() if column.bound}
+    of_columns = {column.name: column.bound for column in COLUMNS.values() if column.bound}
+    assert {name: bound for name, bound in bounds.items() if name not in AGAINST_BASELINE} == of_columns
+    assert set(bounds) - set(of_columns) == set(AGAINST_BASELINE)
 
 
 def test_tables_for_people_have_their_own_order():
@@ -219,3 +222,12 @@ def test_every_column_is_documented():
         for name in re.findall(r"`(\w+)`", line.split("|")[1])
     ]
     assert named == list(COLUMNS)
+
+
+def test_a_file_from_before_a_column_came_is_read(tmp_path):
+    path = tmp_path / "summary.csv"
+    write_summary(path, [summary_row(latency_samples=32, AP=0.5)])
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    place = lines[0].index("latency_samples")
+    path.write_text("".join(",".join(line[:place] + line[place + 1 :]) + "\n" for line in lines))
+    assert read_summary(path) == [summary_row(AP=0.5)]

@@ -104,6 +104,19 @@ def test_renamed_files_do_not_hide_equal_content(compared):
     assert "inputs: nothing changed but names" in as_lines(found)
 
 
+def test_keys_are_compared_down_to_the_innermost(compared):
+    config = config_of(later=None, verify="strict")
+    config["evaluations"][0]["ladder"] = ["raw"]
+    del config["recipes"]["low"]["score_thr"]
+    found = compared({}, {"config": config})
+    assert set(found.inputs.config) == {
+        Change("verify", None, '"strict"'),
+        Change("evaluations[0].ladder", None, '["raw"]'),
+        Change("recipes.low.score_thr", "0.3", None),
+    }
+    assert "  recipes.low.score_thr: 0.3 -> absent" in as_lines(found)
+
+
 def test_another_checkpoint_is_named_by_its_content(compared):
     (change,) = compared({}, {"checkpoint": b"other"}).inputs.files
     assert (change.key, change.same_content) == ("models.det.checkpoint", False)
