@@ -79,10 +79,14 @@ def get_closing_lines():
 
     for job in workflow.dag.finished_jobs:
         if REPORT_FILE in job.output:
-            lines = main_lines(
-                summary=job.input.summary,
-                recommendations=RECOMMENDATIONS_FILE,
-                gate=GATE_FILE if GATE else None,
-            )
+            try:
+                lines = main_lines(
+                    summary=job.input.summary,
+                    recommendations=RECOMMENDATIONS_FILE,
+                    gate=GATE_FILE if GATE else None,
+                )
+            except UserError as error:
+                # A run that succeeded does not fail because of its last words.
+                lines = [str(error)]
             return [f"report: {REPORT_FILE}", *lines]
     return []
