@@ -197,7 +197,9 @@ cutpoint.gallery = (() => {
       field(name, title, input);
     }
     bar.addEventListener("submit", (event) => event.preventDefault());
-    place.querySelector(".gallery-key").before(bar, active);
+    const legend = place.querySelector(".gallery-key");
+    legend.before(bar, active);
+    legend.append(" ", make("span", { class: "key reference" }, "reference, where no variant differs"));
 
     const jump = make("a", { class: "gallery-jump", href: `#${place.id}`, hidden: "" });
     jump.addEventListener("click", (event) => {
