@@ -10,7 +10,7 @@ SIDES: dict[str, dict[str, Any]] = {
     "right": {"align": "left", "baseline": "middle", "dx": 7, "dy": 0},
     "left": {"align": "right", "baseline": "middle", "dx": -7, "dy": 0},
 }
-LETTER_PX, HEIGHT_PX, REACH_PX = 5.6, 11.0, 7.0
+LETTER_PX, HEIGHT_PX, REACH_PX = 6.0, 11.0, 7.0
 Box = tuple[float, float, float, float]
 
 
