@@ -38,9 +38,12 @@ def styles() -> Markup:
 @cache
 def libraries() -> Markup:
     """The libraries as the content of a ``script`` element: Vega, then those of ``vendor``."""
-    # the bundle has names at its top level that other scripts may have too
-    vega = f"(function () {{\n{vl_convert.javascript_bundle('window.vegaEmbed = vegaEmbed;')}\n}})();"
-    return Markup("\n".join([f"(function () {{\n{vega}\n}})();", *(_read(name) for name in LIBRARIES)]))
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    # a scope of its own: the bundle has names at its top level that other scripts may have too; and its own
+    # console, since Vega-Lite warns of what it chooses by itself, of which no reader has use
+    quiet = "Object.assign(Object.create(console), { warn() {} })"
+    vega = f"(function (console) {{\n{bundle}\n}})({quiet});"
+    return Markup("\n".join([vega, *(_read(name) for name in LIBRARIES)]))
 
 
 @cache

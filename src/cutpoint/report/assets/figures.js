@@ -28,8 +28,7 @@ cutpoint.figures = (() => {
     const { group, spec, pick } = cutpoint.data(`data-${figure.id}`);
     const place = figure.querySelector(".chart");
     const label = place.querySelector("svg").getAttribute("aria-label");
-    // 1: errors; Vega warns of a chart whose variants are all hidden
-    const result = await vegaEmbed(place, spec, { actions: false, renderer: "svg", ast: false, logLevel: 1 });
+    const result = await vegaEmbed(place, spec, { actions: false, renderer: "svg", ast: false });
     const drawn = place.querySelector("svg");
     drawn.setAttribute("role", "img");
     drawn.setAttribute("aria-label", label);
