@@ -60,26 +60,35 @@ class Curves:
         return ", ".join(f"{name} (reference)" if name == self.reference else name for name in names)
 
     @property
-    def colour(self) -> alt.Color:
-        labels = {called: textwrap.wrap(called, LABEL_CHARS) for called in self.line_of.values()}
-        legend = alt.Legend(
+    def _labels(self) -> list[str]:
+        return list(dict.fromkeys(self.line_of.values()))
+
+    @property
+    def _legend(self) -> alt.Legend:
+        wrapped = {label: textwrap.wrap(label, LABEL_CHARS) for label in self._labels}
+        return alt.Legend(
             title=None,
             orient="bottom",
             direction="vertical",
-            labelExpr=f"{json.dumps(labels, ensure_ascii=False)}[datum.value]",
+            labelExpr=f"{json.dumps(wrapped, ensure_ascii=False)}[datum.value]",
             symbolType="stroke",
             symbolSize=400,
             symbolStrokeWidth=2,
         )
-        colours = [INK, *(COLOURS[i % len(COLOURS)] for i in range(len(labels) - 1))]
-        return alt.Color("line:N", scale=alt.Scale(domain=list(labels), range=colours), legend=legend)
+
+    @property
+    def colour(self) -> alt.Color:
+        colours = [INK, *(COLOURS[i % len(COLOURS)] for i in range(len(self._labels) - 1))]
+        return alt.Color("line:N", scale=alt.Scale(domain=self._labels, range=colours), legend=self._legend)
 
     @property
     def dash(self) -> alt.StrokeDash:
         """The reference is solid; a dash for each round of colours."""
-        labels = list(dict.fromkeys(self.line_of.values()))
-        dashes = [DASHES[0], *(DASHES[i // len(COLOURS) % len(DASHES)] for i in range(len(labels) - 1))]
-        return alt.StrokeDash("line:N", scale=alt.Scale(domain=labels, range=dashes), legend=None)
+        count = len(self._labels) - 1
+        dashes = [DASHES[0], *(DASHES[i // len(COLOURS) % len(DASHES)] for i in range(count))]
+        return alt.StrokeDash(
+            "line:N", scale=alt.Scale(domain=self._labels, range=dashes), legend=self._legend
+        )
 
     def line(self, base: alt.Chart, *, clip: bool = False, **encoding: Any) -> alt.Chart:
         """The lines; the reference's is thick, and under the others."""

@@ -23,7 +23,7 @@ FILTERED = ("class",)
 COLOURS = {"lower": LOSS, "higher": GAIN, "not different": SOFT}
 PANELS_A_ROW, PANEL_PX, STEP = 3, 130, 18
 CAPTION = (
-    " ΔAP from the reference (fraction) with its 95 % interval. At the right: the number of objects. "
+    " ΔAP from the reference (fraction) with its 95 % interval. "
     "Coloured: different from the reference; at most 5 % of the coloured marks are expected to be false."
 )
 
@@ -74,6 +74,8 @@ def draw(
         left_out += f" Of {len(order)} variants the {len(drawn)} that change most are drawn."
     if len(largest) > len(shown):
         left_out += f" Of {len(largest)} with a change the {len(shown)} largest are drawn."
+    if any(row["objects"] is not None for row in data):
+        left_out = f" At the right: the number of objects.{left_out}"
     spec = _spec(group, kind, shown, drawn)
     pick = ("variant", kind) if kind in FILTERED else ("variant",)
     return Figure(kind, title, what + CAPTION + left_out, data, spec, pick)

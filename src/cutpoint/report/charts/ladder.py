@@ -14,7 +14,7 @@ from cutpoint.summary.words import fixed, signed
 
 CAPTION = (
     "The ladder, step by step. A bar goes from the AP of the rung before to the AP of this rung (fractions); "
-    "the black line is the 95 % interval of that step. Under a name: what changed, and why its number is "
+    "the thin line is the 95 % interval of that step. Under a name: what changed, and why its number is "
     "doubtful."
 )
 PUBLISHED = " Rung 0 is the AP that the model's authors publish."

@@ -14,7 +14,7 @@ from cutpoint.report.group import Group
 from cutpoint.summary.words import fixed
 
 CAPTION = (
-    "Latency from the image file to the detections (ms). Dot: the median. Black line: its 95 % interval. "
+    "Latency from the image file to the detections (ms). Dot: the median. Thin line: its 95 % interval. "
     "Coloured line: up to the 99th percentile. Under a name: why its number is doubtful."
 )
 SAMPLES = (

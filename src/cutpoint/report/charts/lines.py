@@ -11,7 +11,7 @@ from cutpoint.summary.flags import doubts
 
 STEP = 30
 # Names and doubts get this place; the rest is for fonts that are wider than the one measured here.
-NAME_PX, PLACE_PX = 150, 180
+NAME_PX, PLACE_PX = 190, 200
 # The lines of text of a name, 12 px each, are centred on its row.
 _TOP = "-6 * ((datum.note ? 1 : 0) + (datum.doubt ? 1 : 0))"
 
