@@ -267,7 +267,7 @@ def test_a_reference_that_finds_nothing_is_said_of_every_row_and_to_the_console(
     assert notes == "weak reference: AP 0.0021 is under 0.01; without compiled NMS"
     assert cells(table, "street", "raw")["notes"] == "weak reference"
     said = "The reference pytorch is weak: AP 0.0021 is under 0.01. No difference from it has a verdict."
-    assert f"images\n\n{said}" in table["out_md"].read_text()
+    assert f"\n- {said}\n\n| variant" in table["out_md"].read_text()
     assert f"cutpoint: street, det: {said}\n" in capsys.readouterr().err
 
 

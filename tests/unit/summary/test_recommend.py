@@ -101,7 +101,8 @@ def test_what_is_not_shown_to_be_slower_is_named_and_no_speed_is_claimed_over_it
     rows += [variant("b", latency_p50_ms=10.001), variant("c", latency_p50_ms=15.0)]
     found = recommend(rows, times(pytorch=40, a=10, b=10.001, c=15))
     assert (found.choice.variant, found.as_fast, found.speed.other) == ("a", ("b",), "c")
-    assert headline(found).startswith("use a: lossless, b is not shown to be slower, 49 % faster than c")
+    assert headline(found).startswith("use a: lossless, 49")
+    assert headline(found).endswith("%), b is not shown to be slower")
     only = recommend(rows[:3], times(pytorch=40, a=10, b=10.001))
     assert (only.speed.other, only.speed.is_faster) == ("b", False)
     assert "not shown to be faster than b (95 % interval -" in headline(only)
@@ -225,8 +226,8 @@ def test_forty_variants_are_counted():
         (1.18, (1.151, 1.206), "18 % faster than raw (95 % interval 15 to 21 %)"),
         (1.052, (1.041, 1.063), "5.2 % faster than raw (95 % interval 4.1 to 6.3 %)"),
         (2.345, (2.2, 2.5), "2.3 times as fast as raw (95 % interval 2.2 to 2.5)"),
-        (1.05, (0.98, 1.12), "not shown to be faster than raw (95 % interval -2.0 to 12.0 %)"),
-        (1.0, (1.0, 1.2), "not shown to be faster than raw (95 % interval 0.0 to 20.0 %)"),
+        (1.05, (0.98, 1.12), "not shown to be faster than raw (95 % interval -2 to 12 %)"),
+        (1.0, (1.0, 1.2), "not shown to be faster than raw (95 % interval 0 to 20 %)"),
         (1.3, None, "not shown to be faster than raw"),
     ],
 )
