@@ -70,7 +70,7 @@ zoo:
 
 # For an idle machine; gpu.py says that it is skipped where there is none.
 benchmark: setup
-	set -e; for name in postprocess latency predict bootstrap workflow external gpu; do \
+	set -e; for name in postprocess latency predict bootstrap workflow external report gpu; do \
 	    $(VENV)/python benchmarks/$$name.py; done
 
 lint: setup
