@@ -203,8 +203,8 @@ def test_a_refused_variant_has_no_numbers_and_the_others_keep_theirs(tmp_path, t
     assert f"theirs is refused: {REASON}." in first
     assert "theirs (" not in first
     words = texts((out["figures"] / "ap.svg").read_text())
-    assert words[words.index("theirs")] == "theirs"
-    assert words.count("refused") == 1
+    assert "theirs" in words
+    assert sum(word.startswith("refused") for word in words) == 1
 
 
 def test_a_gate_on_a_refused_variant_is_inconclusive_whatever_the_bound(tmp_path, timing):
