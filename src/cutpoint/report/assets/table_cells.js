@@ -124,6 +124,7 @@ cutpoint.tableCells = (() => {
           headerFilterParams: { elementAttributes: { "aria-label": `Filter ${column.title}` } },
           frozen: i === 0,
           resizable: false,
+          minWidth: 10,
           hozAlign: column.isNumber ? "right" : "left",
           headerHozAlign: column.isNumber ? "right" : "left",
           visible: !column.isExtra,
