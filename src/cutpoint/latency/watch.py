@@ -113,8 +113,8 @@ def gpu_limits() -> list[dict[str, Any]]:
     """What bounds the speed of each NVIDIA card, and with which driver; see ``gpu_states``.
 
     Returns:
-        for each card ``name``, ``driver``, ``cuda`` (the newest that the driver runs), ``power_limit`` (W),
-        ``max_sm`` and ``max_memory`` (MHz).
+        for each card ``name``, ``driver``, ``cuda_version`` (the newest that the driver runs),
+        ``power_limit`` (W), ``max_sm`` and ``max_memory`` (MHz).
     """
     try:
         pynvml.nvmlInit()
@@ -148,7 +148,7 @@ def _gpu_limit(card: Any) -> dict[str, Any]:
         "name": _told(pynvml.nvmlDeviceGetName, card),
         "driver": _told(pynvml.nvmlSystemGetDriverVersion),
         # 13000 is CUDA 13.0
-        "cuda": None if cuda is None else f"{cuda // 1000}.{cuda % 1000 // 10}",
+        "cuda_version": None if cuda is None else f"{cuda // 1000}.{cuda % 1000 // 10}",
         "power_limit": None if milliwatts is None else round(milliwatts / 1000, 1),
         "max_sm": _told(pynvml.nvmlDeviceGetMaxClockInfo, card, pynvml.NVML_CLOCK_SM),
         "max_memory": _told(pynvml.nvmlDeviceGetMaxClockInfo, card, pynvml.NVML_CLOCK_MEM),

@@ -35,7 +35,7 @@ from cutpoint.report.timings import TimedVariant, conditions, proof_table, read_
 from cutpoint.report.variant_table import variant_table
 from cutpoint.summary.advice import RULE
 from cutpoint.summary.flags import doubts
-from cutpoint.summary.numbers import NUMBERS, number_of, obstacles
+from cutpoint.summary.numbers import NUMBERS, Number, number_of, obstacles
 from cutpoint.summary.words import fixed, interval, signed
 
 BROKEN_SHOWN = 10
@@ -72,7 +72,8 @@ def render_report(
     environment.filters |= {"fixed4": fixed(4), "fixed2": fixed(2), "signed": signed}
     environment.filters |= {"facts": _facts, "interval": lambda limits: interval(*(limits or (None, None)))}
     judged = read_gate(gate) if gate else None
-    environment.filters["number_of"] = number_of
+    asked = _Numbers()
+    environment.filters["number_of"] = asked.key
     every = groups(by_evaluation(table), classes, entries)
     page = environment.get_template("report.html.j2").render(
         styles=styles(),
@@ -93,10 +94,28 @@ def render_report(
             (f"{row.dataset}, {row.model}", row.variant): ", ".join(doubts(row, OF_TIMES)) for row in table
         },
         comparison=config["comparison"],
-        numbers=NUMBERS,
+        numbers=asked.shown,
         config=yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False, allow_unicode=True),
     )
     write_text(out, page)
+
+
+class _Numbers:
+    """The numbers that the heads of the page's tables ask about."""
+
+    def __init__(self) -> None:
+        self._keys = set[str]()
+
+    def key(self, head: str) -> str | None:
+        """The key in ``NUMBERS`` of a head."""
+        key = number_of(head)
+        if key:
+            self._keys.add(key)
+        return key
+
+    def shown(self) -> dict[str, Number]:
+        """Those that were asked about so far, in the order of ``NUMBERS``."""
+        return {key: number for key, number in NUMBERS.items() if key in self._keys}
 
 
 def _doubted_checks(gate: Gate, table: list[SummaryRow]) -> list[str]:

@@ -121,7 +121,7 @@ def test_a_card_is_read_and_what_it_does_not_tell_is_null(monkeypatch):
 def test_the_limits_of_a_card(monkeypatch):
     monkeypatch.setattr(watch, "pynvml", FakeNvml())
     assert gpu_limits() == [
-        {"name": "Card 1", "driver": "570.1", "cuda": "13.1", "power_limit": 700.0}
+        {"name": "Card 1", "driver": "570.1", "cuda_version": "13.1", "power_limit": 700.0}
         | {"max_sm": 1980, "max_memory": 1980}
     ]
 
