@@ -59,6 +59,10 @@ cutpoint.tables = (() => {
 
     built() {
       this.host.setAttribute("aria-labelledby", this.tools.label.id);
+      // Tabulator's focusable frame of the rows has no role, which a grid may not have between it and its rows
+      this.host.removeAttribute("aria-owns");
+      this.host.querySelector(".tabulator-tableholder").setAttribute("role", "rowgroup");
+      this.host.querySelector(".tabulator-table").setAttribute("role", "presentation");
       this.grid.setFilter((row) => this.shown(row));
       this.ready = true;
       this.update();
@@ -82,8 +86,8 @@ cutpoint.tables = (() => {
         const chosen = changed.includes(String(i)) ? isExtra : !isExtra;
         if (!chosen || i === 0 || !cutpoint.get("differs") || rows.length < 2) return chosen;
         // the comparison cells of the reference are empty
-      const told = rows.filter((row) => row[field].all || !row.reference);
-      return new Set(told.map((row) => row[field].all)).size > 1;
+        const told = rows.filter((row) => row[field].all || !row.reference);
+        return new Set(told.map((row) => row[field].all)).size > 1;
       });
     }
 
@@ -96,7 +100,9 @@ cutpoint.tables = (() => {
       for (const element of table.querySelectorAll("[id]")) element.removeAttribute("id");
       for (const row of table.rows) [...row.cells].forEach((cell, i) => visible[i] || cell.remove());
       frame.append(table);
+      this.frame.classList.remove("dense");
       this.frame.append(frame);
+      this.frame.classList.toggle("dense", table.offsetWidth > this.frame.clientWidth);
       const found = [...table.tHead.rows[0].cells].map((head) => {
         const { left, right } = head.getBoundingClientRect();
         return Math.round(right) - Math.round(left);
