@@ -64,10 +64,10 @@ def rules():
 def test_a_rule_stands_in_the_file_of_the_package_that_it_calls():
     for name, path, text in rules():
         script = re.search(r'"\.\./scripts/(\w+)/(\w+)\.py"', text)
-        code = re.search(r'code=get_code\("cutpoint\.(\w+)\.(\w+)"', text)
+        code = re.search(r'code=get_code\("cutpoint\.(\w+)\.([\w.]+)"', text)
         assert script[1] == path.stem, name
         adapter = (ROOT / f"workflow/scripts/{script[1]}/{script[2]}.py").read_text()
-        called = re.findall(r"from cutpoint\.(\w+)\.(\w+) import", adapter)
+        called = re.findall(r"from cutpoint\.(\w+)\.([\w.]+) import", adapter)
         assert path.stem in {package for package, _ in called}, name
         if code:
             assert code[1] == path.stem, name
