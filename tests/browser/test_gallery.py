@@ -1,6 +1,7 @@
 """The gallery: filters, order, overlays, the large view with its layers, links into it."""
 
 import pytest
+from playwright.sync_api import expect
 
 GALLERY = "#set-0-gallery"
 
@@ -43,6 +44,12 @@ def test_a_link_opens_with_its_filters_and_other_data_sets_are_left_alone(page_o
     assert shown(page) == ["003.jpg"]
     assert page.locator(f"{GALLERY} [name=cause]").input_value() == "top_k"
     assert len(shown(page, "#set-1-gallery")) == 3
+
+
+def test_a_link_with_filters_opens_at_its_place(page_of):
+    page = page_of("plain", f"{GALLERY}?g0.variant=raw")
+    expect(page.locator(GALLERY)).to_be_in_viewport()
+    assert page.evaluate("window.scrollY") > 800
 
 
 def test_a_filter_that_no_picture_has_is_shown_and_can_be_cleared(page_of):

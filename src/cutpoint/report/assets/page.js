@@ -3,6 +3,9 @@
 requestAnimationFrame(() =>
   setTimeout(() => {
     for (const part of ["toolbox", "tables", "figures", "gallery"]) cutpoint[part].start();
+    // a browser finds no place whose name has a "?"
+    const [anchor, query] = location.hash.slice(1).split("?");
+    if (query) document.getElementById(anchor)?.scrollIntoView();
     performance.mark("ready");
   }),
 );
