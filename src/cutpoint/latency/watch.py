@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -98,15 +98,7 @@ def gpu_states() -> list[dict[str, Any]]:
 
     It only reads. Empty without a driver; a value that a card does not give is null.
     """
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return []
-    try:
-        cards = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-        return [_gpu_state(card) for card in cards]
-    finally:
-        pynvml.nvmlShutdown()
+    return _of_each_card(_gpu_state)
 
 
 def gpu_limits() -> list[dict[str, Any]]:
@@ -116,13 +108,18 @@ def gpu_limits() -> list[dict[str, Any]]:
         for each card ``name``, ``driver``, ``cuda_version`` (the newest that the driver runs),
         ``power_limit`` (W), ``max_sm`` and ``max_memory`` (MHz).
     """
+    return _of_each_card(_gpu_limit)
+
+
+def _of_each_card(told: Callable[[Any], dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is told of each card; empty without a driver."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
         return []
     try:
         cards = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-        return [_gpu_limit(card) for card in cards]
+        return [told(card) for card in cards]
     finally:
         pynvml.nvmlShutdown()
 

@@ -1,14 +1,11 @@
 """AP of a variant on its data set and on resamples of it."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
-from cutpoint.errors import UserError
-from cutpoint.files import replacing
-from cutpoint.records.json_file import FORMAT, KEY
+from cutpoint.records.npz_file import read_arrays, write_arrays
 
 
 @dataclass(frozen=True)
@@ -35,14 +32,9 @@ def read_resamples(path: str | Path) -> Resamples:
     Raises:
         UserError: the file is not one.
     """
-    try:
-        with np.load(path) as content:
-            return Resamples(**{field.name: content[field.name] for field in fields(Resamples)})
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise UserError(f"{path}: {error}; remove the file, and it is made again") from error
+    return read_arrays(path, Resamples)
 
 
 def write_resamples(path: str | Path, resamples: Resamples) -> None:
     """Write the AP of a variant on resamples, completely or not at all."""
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **{KEY: np.array(FORMAT), **vars(resamples)})
+    write_arrays(path, resamples)

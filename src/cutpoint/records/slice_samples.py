@@ -1,14 +1,11 @@
 """A variant on each slice of its data set, and on resamples of it."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
-from cutpoint.errors import UserError
-from cutpoint.files import replacing
-from cutpoint.records.json_file import FORMAT, KEY
+from cutpoint.records.npz_file import read_arrays, write_arrays
 
 
 @dataclass(frozen=True)
@@ -42,14 +39,9 @@ def read_slice_samples(path: str | Path) -> SliceSamples:
     Raises:
         UserError: the file is not one.
     """
-    try:
-        with np.load(path) as content:
-            return SliceSamples(**{field.name: content[field.name] for field in fields(SliceSamples)})
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise UserError(f"{path}: {error}; remove the file, and it is made again") from error
+    return read_arrays(path, SliceSamples)
 
 
 def write_slice_samples(path: str | Path, samples: SliceSamples) -> None:
     """Write a variant on the slices, completely or not at all."""
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **{KEY: np.array(FORMAT), **vars(samples)})
+    write_arrays(path, samples)
