@@ -2,7 +2,7 @@
 
     .venv/bin/python tools/page_pictures.py OUT [REPORT ...]
 
-Without reports: those of tests/browser/cases.py, made anew. A picture is 1280 or 400 pixels wide and as high
+Without reports: those of tests/browser/page_cases.py, made anew. A picture is 1280 or 400 pixels wide and as high
 as the page, up to a limit; ``first`` is what 1280 x 800 shows.
 """
 
@@ -54,7 +54,7 @@ def picture(browser: Browser, report: Path, name: str, out: Path) -> None:
 def reports_of_cases(folder: Path, only: str) -> dict[str, Path]:
     """The reports of the browser tests, by name."""
     sys.path += [str(ROOT / "tests" / part) for part in ("unit", "browser")]
-    from cases import CASES
+    from page_cases import CASES
 
     from cutpoint.report.page import render_report
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import CASES
+from page_cases import CASES
 from playwright.sync_api import (
     Browser,
     BrowserContext,

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from cases import CASES
 from looks import headings, looked_at, open_all, too_wide
+from page_cases import CASES
 
 AUDITED = ("plain", "hostile")
 

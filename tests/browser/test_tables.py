@@ -3,7 +3,7 @@
 import csv
 
 import pytest
-from cases import CHINESE, HOSTILE, QUOTES
+from page_cases import CHINESE, HOSTILE, QUOTES
 
 MAIN = ".enhanced:has(+ .scroll #set-0-variants)"
 

@@ -4,14 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from gpu_model import MODEL, ROOT
 
 from cutpoint.plan.devices import has_gpu
-
-ROOT = Path(__file__).resolve().parents[2]
-MODEL = {
-    "config": str(ROOT / "config/demo/atss_traffic.py"),
-    "checkpoint": str(ROOT / "data/demo/atss_traffic.pth"),
-}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from conftest import MODEL
+from gpu_model import MODEL
 from imported import columns, detections, maps, write_imported
 
 from cutpoint.detector.tolerance import TOLERANCES

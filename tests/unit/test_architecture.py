@@ -3,7 +3,7 @@
 import ast
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,3 +117,10 @@ def test_modules_are_short(part):
     lengths = {str(path): len(path.read_text(encoding="utf-8").splitlines()) for path in files}
     assert lengths
     assert {path: length for path, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_no_two_modules_of_the_tests_have_one_name():
+    """pytest puts every folder on one path, so the second of two would get the first."""
+    names = Counter(path.name for path in (CLONE / "tests").rglob("*.py") if path.name != "conftest.py")
+    assert "test_architecture.py" in names
+    assert [name for name, count in names.items() if count > 1] == []

@@ -8,9 +8,9 @@ from functools import partial
 import conventions as dress
 import pytest
 from cases import CASES, COLUMNS, NMS
-from conftest import paint
 from dressing import small
 from odd import channels_last, open_sides, renamed, shaped, with_metadata, with_output
+from painting import paint
 from product import Reading, draw_data, run
 from verdicts import compare, judge_all, kept
 
