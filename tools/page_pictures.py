@@ -2,8 +2,8 @@
 
     .venv/bin/python tools/page_pictures.py OUT [REPORT ...]
 
-Without reports: those of tests/browser/page_cases.py, made anew. A picture is 1280 or 400 pixels wide and as high
-as the page, up to a limit; ``first`` is what 1280 x 800 shows.
+Without reports: those of tests/browser/page_cases.py, made anew. A picture is 1280 or 400 pixels wide and
+as high as the page, up to a limit; ``first`` is what 1280 x 800 shows.
 """
 
 import os
