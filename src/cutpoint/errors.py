@@ -1,7 +1,7 @@
-"""The one exception that a user's mistake raises."""
+"""The exceptions that a user's mistakes raise."""
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -12,11 +12,57 @@ class UserError(Exception):
     """
 
 
+class UserErrors(UserError):
+    """Several mistakes that were found at once; ``messages`` are theirs."""
+
+    def __init__(self, messages: Sequence[str]) -> None:
+        self.messages = tuple(messages)
+        count = len(self.messages)
+        numbered = (f"  {number}. {message}" for number, message in enumerate(self.messages, start=1))
+        super().__init__("\n".join([f"{count} problems:", *numbered]))
+
+
+class Gathered:
+    """Gathers mistakes, so that one message tells all of them.
+
+    ``with gathered.one(): check(...)`` goes on after a ``UserError``. ``stop`` raises what was gathered.
+    """
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Keep the message of a ``UserError`` that is raised inside; each message once."""
+        try:
+            yield
+        except UserErrors as errors:
+            self._keep(*errors.messages)
+        except UserError as error:
+            self._keep(str(error))
+
+    def _keep(self, *messages: str) -> None:
+        self.messages += [message for message in dict.fromkeys(messages) if message not in self.messages]
+
+    def stop(self) -> None:
+        """Raise if something was gathered.
+
+        Raises:
+            UserError: the one mistake, or ``UserErrors``: several.
+        """
+        if len(self.messages) == 1:
+            raise UserError(self.messages[0])
+        if self.messages:
+            raise UserErrors(self.messages)
+
+
 @contextmanager
 def located(where: str) -> Iterator[None]:
     """Say where it was before the message of a ``UserError`` that is raised inside."""
     try:
         yield
+    except UserErrors as errors:
+        raise UserErrors([f"{where}: {message}" for message in errors.messages]) from errors
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
 

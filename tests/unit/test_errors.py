@@ -1,6 +1,8 @@
 """An unknown name is answered with the nearest known one."""
 
-from cutpoint.errors import did_you_mean, suggest
+import pytest
+
+from cutpoint.errors import Gathered, UserError, UserErrors, did_you_mean, located, suggest
 
 
 def test_the_nearest_name_is_shown_where_one_is_near():
@@ -12,3 +14,37 @@ def test_all_known_names_follow():
     assert suggest("modles", ["models", "datasets"]) == "; did you mean 'models'? known: datasets, models"
     assert suggest("x", {"b": 1, "a": 2}) == "; known: a, b"
     assert suggest("x", []) == "; known: none"
+
+
+def test_mistakes_are_gathered_and_told_at_once():
+    gathered = Gathered()
+    for message in ("first", "second", "first"):
+        with gathered.one():
+            raise UserError(message)
+    with gathered.one():
+        raise UserErrors(["second", "third"])
+    with pytest.raises(UserErrors) as stopped:
+        gathered.stop()
+    assert stopped.value.messages == ("first", "second", "third")
+    assert str(stopped.value) == "3 problems:\n  1. first\n  2. second\n  3. third"
+
+
+def test_one_mistake_keeps_its_message_and_none_is_no_error():
+    gathered = Gathered()
+    gathered.stop()
+    with gathered.one():
+        raise UserError("alone")
+    with pytest.raises(UserError, match=r"^alone$") as stopped:
+        gathered.stop()
+    assert type(stopped.value) is UserError
+
+
+def test_what_is_no_mistake_of_the_user_is_raised():
+    with pytest.raises(KeyError), Gathered().one():
+        raise KeyError("a fault of the program")
+
+
+def test_the_place_is_said_before_each_message():
+    with pytest.raises(UserErrors) as stopped, located("a.json"):
+        raise UserErrors(["first", "second"])
+    assert stopped.value.messages == ("a.json: first", "a.json: second")
