@@ -29,6 +29,11 @@ def name_substitute(start: bytes) -> str | None:
     return next((text for pattern, text in SUBSTITUTES.items() if re.match(pattern, start)), None)
 
 
+def is_text(start: bytes) -> bool:
+    """Whether a file that begins with these bytes is plain ASCII text."""
+    return start.isascii() and all(c.isprintable() or c.isspace() for c in start.decode("ascii"))
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends without an error.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cutpoint.errors import UserError
-from cutpoint.files import START_BYTES, name_substitute
+from cutpoint.files import START_BYTES, is_text, name_substitute
 
 if TYPE_CHECKING:
     import onnx
@@ -46,11 +46,7 @@ def _name_other_kind(path: str | Path) -> str | None:
         return substitute
     if start.startswith(b"PK\x03\x04"):
         return "it is a zip archive, as PyTorch's checkpoints are; export the model to ONNX"
-    try:
-        text = start.decode("ascii")
-    except UnicodeDecodeError:
-        return None
-    return "it is text" if all(c.isprintable() or c.isspace() for c in text) else None
+    return "it is text" if is_text(start) else None
 
 
 def external_data_files(path: str | Path) -> list[str]:

@@ -4,8 +4,11 @@ import datetime
 import io
 import pickle
 import re
+import warnings
+import zipfile
 from collections import Counter, defaultdict, deque
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
@@ -16,8 +19,10 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from models import SMALL_ATSS
 from torch import nn
 
+from cutpoint.detector import checkpoint_file
 from cutpoint.detector.build import build_detector, load_config
-from cutpoint.detector.checkpoint import load_weights, read_checkpoint
+from cutpoint.detector.checkpoint import load_weights
+from cutpoint.detector.checkpoint_file import read_checkpoint
 from cutpoint.detector.describe import describe_model
 from cutpoint.detector.heads import describe_head
 from cutpoint.errors import UserError
@@ -101,11 +106,12 @@ OLD = torch_bytes({"state_dict": {"w": torch.ones(1000)}}, False)
         ),
         (b"<html>404</html>", "it is a web page"),
         (b"\n <!DOCTYPE html>", "it is a web page"),
-        (
-            b'{"error": "not found"}',
-            r".*not written by torch\.save, or is damaged \(Unsupported operand 123\)",
-        ),
-        (pickle.dumps({"state_dict": {}})[:-4], "cannot be read as weights: "),
+        (b'{"error": "not found"}', "it is text, not a checkpoint"),
+        (pickle.dumps({"state_dict": {}})[:-4], r"it is a pickle that torch\.save did not write; .*run code"),
+        (b"\x08\x08\x12\x07pytorch" + bytes(100), "it is an ONNX file, not a checkpoint; write it as `onnx`"),
+        (b"\x40" + bytes(7) + b'{"w":{"dtype":"F32"}}', "it is a safetensors file"),
+        (bytes(1000), r".*not written by torch\.save, or is damaged; copy"),
+        (b"\x00\x01\x02\x03" * 100, r".*not written by torch\.save, or is damaged"),
         (WHOLE[:2000], "cannot be read as weights: the file is incomplete; copy or download it again"),
         (OLD[:-100], "cannot be read as weights: the file is incomplete"),
     ],
@@ -116,6 +122,81 @@ def test_a_file_of_another_kind_is_named(tmp_path, content, message):
         read_checkpoint(str(tmp_path / "w.pth"))
     assert "\n" not in str(error.value)
     assert "weights_only" not in str(error.value)
+
+
+def test_a_folder_and_other_archives_are_named(tmp_path):
+    with pytest.raises(UserError, match="it is a folder; name the file"):
+        read_checkpoint(str(tmp_path))
+    torch.jit.script(nn.Linear(2, 2)).save(tmp_path / "script.pt")
+    with pytest.raises(UserError, match="it is a TorchScript file, which is code"):
+        read_checkpoint(str(tmp_path / "script.pt"))
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("a.txt", "text")
+    with pytest.raises(UserError, match=r"a zip archive that torch\.save did not write"):
+        read_checkpoint(str(tmp_path / "other.zip"))
+
+
+def _claim(pickled):
+    """The number of elements is 2**44 and not 1000."""
+    claimed = pickled.replace(b"M\xe8\x03", b"\x8a\x06\x00\x00\x00\x00\x00\x10")
+    assert claimed != pickled
+    return claimed
+
+
+def _claim_old(path):
+    path.write_bytes(_claim(OLD))
+
+
+def _claim_zipped(path):
+    with zipfile.ZipFile(io.BytesIO(WHOLE)) as whole, zipfile.ZipFile(path, "w") as archive:
+        for name in whole.namelist():
+            content = whole.read(name)
+            archive.writestr(name, _claim(content) if name.endswith("data.pkl") else content)
+
+
+def test_a_small_file_that_asks_for_much_memory_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "w.pth"
+    # storages that a file claims and does not have
+    for write in (_claim_old, _claim_zipped):
+        write(path)
+        with pytest.raises(UserError, match="cannot be read as weights: ") as error:
+            read_checkpoint(str(path))
+        assert "\n" not in str(error.value)
+    # a file that unpacks to much more than it has
+    monkeypatch.setattr(checkpoint_file, "LARGEST_UNPACKED", 2**20)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("w/data.pkl", b"")
+        archive.writestr("w/data/0", bytes(2**22))
+    with pytest.raises(UserError, match=r"0\.0 MiB that unpack to 0\.0 GiB.*refused"):
+        read_checkpoint(str(path))
+    # values that a few bytes describe
+    for value in (Payload(range, 10**12), Payload(Fraction, "1e99999999"), Payload(list, range(10**12))):
+        with pytest.raises(UserError, match=r"the checkpoint has .*, which is refused"):
+            read_checkpoint(save(path, {"state_dict": {"w": torch.ones(2)}, "meta": value}))
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({1: torch.ones(1)}, "key 1 of its state_dict is no text"),
+        ({"w": torch.ones(2, dtype=torch.complex64)}, "'w' is a tensor of complex numbers"),
+        ({"w": torch.ones(2, 2).to_sparse()}, "'w' is a sparse tensor"),
+        ({"w": torch.ones(2, device="meta")}, "'w' is a tensor without values"),
+    ],
+)
+def test_tensors_that_cannot_be_weights_are_named(tmp_path, state, message):
+    with pytest.raises(UserError, match=message):
+        read_checkpoint(save(tmp_path / "w.pth", {"state_dict": state}))
+
+
+def test_torchs_advice_to_read_unsafely_is_never_shown(tmp_path, capfd):
+    path = save(tmp_path / "w.pth", {"state_dict": {"w": torch.ones(1)}, "meta": Own()})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserError) as error:
+            read_checkpoint(path)
+    assert "weights_only" not in str(error.value) + "".join(capfd.readouterr())
+    assert "such code could do anything, so it is refused" in str(error.value)
 
 
 @pytest.mark.parametrize("zipped", [True, False])

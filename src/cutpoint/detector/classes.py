@@ -9,7 +9,7 @@ from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 from mmengine.config import Config, ConfigDict
 
-from cutpoint.detector.checkpoint import read_checkpoint
+from cutpoint.detector.checkpoint_file import read_checkpoint
 from cutpoint.detector.testset import find_test_dataset, walk_datasets
 from cutpoint.detector.typenames import find_type, type_name
 from cutpoint.errors import UserError
