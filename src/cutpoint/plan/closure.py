@@ -1,7 +1,6 @@
 """The files that a model config and the user's modules reach. Their code is read, and it does not run."""
 
 import ast
-import builtins
 import importlib.util
 import json
 import os
@@ -12,18 +11,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import yaml
 
 from cutpoint.errors import UserError
+from cutpoint.plan.base_paths import evaluate
 
-# The functions that a `_base_` expression may call when mmengine 0.10.7 evaluates it.
-PURE = (
-    *("dict", "enumerate", "format", "len", "list", "map", "max", "min", "range", "reversed"),
-    *("set", "sorted", "str", "sum", "tuple", "zip"),
-)
 # Files that a config or a module may open by name. JSON is left out, because it may belong to a data set.
 OPENED = (".py", ".txt", ".csv", ".npy", ".npz", ".yaml", ".yml")
 
@@ -57,7 +51,7 @@ def config_files(config: str) -> list[str]:
         the config first, then the others in the order in which they are reached.
 
     Raises:
-        UserError: a file cannot be read, or a ``_base_`` cannot be evaluated or is missing.
+        UserError: a file cannot be read, or a ``_base_`` cannot be read without running it or is missing.
     """
     if "::" in config:
         return []
@@ -220,7 +214,7 @@ def _inherited(path: str, tree: ast.Module) -> Iterator[str]:
     """``Config._get_base_files`` and ``Config._parse_lazy_import`` of mmengine 0.10.7."""
     for node in tree.body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "_base_":
-            yield from _paths(path, _evaluate(path, node.value), ast.unparse(node.value))
+            yield from _paths(path, evaluate(path, node.value), ast.unparse(node.value))
             break
     folder = os.path.dirname(path)
     for block in _base_blocks(tree):
@@ -245,22 +239,6 @@ def _base_blocks(tree: ast.Module) -> list[ast.With]:
         return isinstance(call, ast.Call) and getattr(call.func, "id", "") == "read_base"
 
     return [node for node in tree.body if isinstance(node, ast.With) and is_base(node)]
-
-
-def _evaluate(path: str, expression: ast.expr) -> Any:
-    text = ast.unparse(expression)
-    for node in ast.walk(expression):
-        if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
-            raise UserError(f"model config {path}: _base_ = {text}: {node.attr} is not allowed there")
-    names = {name: getattr(builtins, name) for name in PURE}
-    tools = {"osp": os.path, "os": SimpleNamespace(path=os.path, environ=os.environ, getenv=os.getenv)}
-    try:
-        return eval(compile(ast.Expression(expression), path, "eval"), {"__builtins__": names, **tools})
-    except Exception as error:  # an expression can fail in any way
-        reason = f"{type(error).__name__}: {error}"
-        raise UserError(
-            f"model config {path}: _base_ = {text} cannot be evaluated ({reason}); write the paths out"
-        ) from error
 
 
 def _paths(path: str, value: Any, text: str) -> list[str]:
