@@ -9,22 +9,13 @@ import atexit
 import sys
 
 from cutpoint.errors import UserError
-from cutpoint.plan.gate_rules import gate_baseline, resolve_gate
-from cutpoint.plan.checks import check_files
-from cutpoint.plan.closure import config_files, module_files
 from cutpoint.plan.code_digests import CodeDigests
-from cutpoint.plan.config import check_unique_keys, complete_config
 from cutpoint.plan.devices import check_providers, resolve_device
 from cutpoint.plan.digests import Digests
-from cutpoint.plan.locations import find_beside, locate_config
-from cutpoint.plan.old_keys import upgrade_config
+from cutpoint.plan.make import make_project
 from cutpoint.plan.paths import accepted_file, classes_file, spec_file
-from cutpoint.plan.recognition import Recogniser
-from cutpoint.plan.resolve import build_plan
-from cutpoint.plan.sources import read_sources
 from cutpoint.plan.tables import report_entries, table_rows
 
-SCHEMA = CLONE / "workflow/schemas/config.schema.yaml"
 CONFIG_FILES = workflow.overwrite_configfiles or workflow.configfiles
 DIGESTS = Digests(".snakemake/cutpoint-digests.json")
 atexit.register(DIGESTS.save)
@@ -42,28 +33,22 @@ def stop(error):
 
 
 try:
-    for path in CONFIG_FILES:
-        check_unique_keys(path)
-    TODAYS, NOTICES = upgrade_config(config)
-    CONFIG = locate_config(complete_config(TODAYS, SCHEMA), CLONE)
-    SOURCES = read_sources(find_beside("data/sources.tsv", CLONE))
-    RECOGNISER = Recogniser(SOURCES, DIGESTS)
-    PLAN = build_plan(
-        CONFIG,
-        resolve_device(CONFIG["device"], remote=workflow.remote_exec),
-        RECOGNISER,
+    PROJECT = make_project(
+        config,
+        CONFIG_FILES,
+        clone=CLONE,
+        digests=DIGESTS,
+        remote=workflow.remote_exec,
+        # With --jobs the executor may be a remote one. This is known only at the start.
+        check_machine=workflow.resource_settings.nodes is None,
     )
-    GATE = resolve_gate(CONFIG["gate"], PLAN.evaluations, gate_baseline(CONFIG))
-    check_files(PLAN, SOURCES, DIGESTS)
-    MODULES = module_files(CONFIG["imports"])
-    CONFIGS = {m.name: config_files(m.config) for m in PLAN.models if m.config}
-    # With --jobs the executor may be a remote one. This is known only at the start.
-    if workflow.resource_settings.nodes is None:
-        check_providers(PLAN.wanted_providers)
 except UserError as error:
     stop(error)
+CONFIG, PLAN, GATE = PROJECT.config, PROJECT.plan, PROJECT.gate
+SOURCES, RECOGNISER = PROJECT.sources, PROJECT.recogniser
+MODULES, CONFIGS = PROJECT.modules, PROJECT.model_configs
 if workflow.is_main_process:
-    for notice in NOTICES:
+    for notice in PROJECT.notices:
         say(notice)
 ROWS = table_rows(PLAN)
 ENTRIES = report_entries(PLAN)

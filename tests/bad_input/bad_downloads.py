@@ -1,0 +1,5 @@
+"""Bad inputs: downloads."""
+
+from bad_input import BadInput
+
+ROWS: list[BadInput] = []
