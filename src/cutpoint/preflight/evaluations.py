@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cutpoint.data.truth import build_truth, map_labels
 from cutpoint.errors import Gathered
@@ -26,7 +27,7 @@ def inspect_evaluation(
     order: str | None,
     invalid_boxes: str | None,
     categories_without_class: str | None,
-    results: Sequence[dict[str, str | None]],
+    results: Sequence[dict[str, Any]],
     out: str,
 ) -> None:
     """Do what ``map_labels``, ``build_truth`` and ``import_results`` do, and keep their mistakes.
