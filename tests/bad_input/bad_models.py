@@ -8,8 +8,8 @@ ROWS = [
         "checkpoint: a file of text",
         write("detector/atss_traffic.pth", "weights"),
         (
-            "checkpoint detector/atss_traffic.pth: cannot be read as weights: it was not written "
-            "by torch.save, or is damaged (Unsupported operand 119)"
+            "checkpoint detector/atss_traffic.pth: it is text, not a checkpoint; name the file "
+            "with the weights in it"
         ),
     ),
 ]
