@@ -3,6 +3,10 @@
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
+
+# characters of a value that a message shows
+SHOWN = 60
 
 
 class UserError(Exception):
@@ -65,6 +69,17 @@ def located(where: str) -> Iterator[None]:
         raise UserErrors([f"{where}: {message}" for message in errors.messages]) from errors
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
+
+
+def show(value: Any) -> str:
+    """A value of a user's file in a message: as Python writes it, in one line, cut at ``SHOWN``."""
+    if isinstance(value, str) and len(value) > SHOWN:
+        return f"{value[:SHOWN]!r}..."
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested a thousand times, or a number of thousands of digits
+        return f"a {type(value).__name__} that is too long to show"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

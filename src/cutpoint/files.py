@@ -18,6 +18,14 @@ SUBSTITUTES = {
         "it is a web page (HTML or XML), not the file itself; download it again from its own address"
     ),
 }
+# first bytes of files that hold others
+PACKED = {
+    b"\x1f\x8b": "it is a gzip file; unpack it (gunzip)",
+    b"PK\x03\x04": "it is a zip archive; unpack it (unzip)",
+    b"\x28\xb5\x2f\xfd": "it is a zstd file; unpack it (unzstd)",
+    b"BZh": "it is a bzip2 file; unpack it (bunzip2)",
+    b"\xfd7zXZ": "it is an xz file; unpack it (unxz)",
+}
 
 
 def name_substitute(start: bytes) -> str | None:
@@ -32,6 +40,12 @@ def name_substitute(start: bytes) -> str | None:
 def is_text(start: bytes) -> bool:
     """Whether a file that begins with these bytes is plain ASCII text."""
     return start.isascii() and all(c.isprintable() or c.isspace() for c in start.decode("ascii"))
+
+
+def name_packed(start: bytes) -> str | None:
+    """What lies in place of a text file that was wanted, as ``name_substitute``; packed files too."""
+    packed = next((text for mark, text in PACKED.items() if start.startswith(mark)), None)
+    return packed or name_substitute(start)
 
 
 @contextmanager

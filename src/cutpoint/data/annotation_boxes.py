@@ -1,13 +1,15 @@
 """The boxes of COCO annotations: entries that are not boxes, and boxes that can never match a detection."""
 
 import json
-import math
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from cutpoint.data.annotation_entries import name_entry, refuse
+from cutpoint.data.annotation_model import is_finite
+from cutpoint.errors import SHOWN, Gathered
 
 # Another reading of the numbers is tried if this fraction of the boxes reaches out of the images by this
 # fraction of the image's side; this fraction must then fit the other reading.
@@ -24,22 +26,16 @@ LEAST_INSIDE = 0.5
 
 def read_boxes(annotations: list[dict[str, Any]]) -> np.ndarray:
     """``(N, 4)`` float64: x, y, width, height as written; NaN if it is not four finite numbers."""
+    written: list[Any] = [annotation.get("bbox") for annotation in annotations]
+    if set(map(type, written)) == {list} and {len(box) for box in written} == {4}:
+        numbers = list(chain.from_iterable(written))
+        if set(map(type, numbers)) <= {int, float} and all(map(is_finite, numbers)):
+            return np.array(numbers, dtype=float).reshape(-1, 4)
     boxes = np.full((len(annotations), 4), np.nan)
-    for position, annotation in enumerate(annotations):
-        box = annotation.get("bbox")
+    for position, box in enumerate(written):
         if isinstance(box, list) and len(box) == 4 and all(map(is_finite, box)):
             boxes[position] = box
     return boxes
-
-
-def is_finite(value: Any) -> bool:
-    """Whether a JSON value is a finite number of float64."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
 
 
 def check_reading(where: str, content: dict[str, Any], boxes: np.ndarray, sizes: np.ndarray) -> None:
@@ -105,24 +101,30 @@ def choose_boxes(
         ``(N,)`` bool, the annotations that are scored, and notes for people.
 
     Raises:
-        UserError: names the first kind of invalid box, the number of boxes, and the first one.
+        UserError: names the kind of invalid box, the number of boxes, and the first one; ``UserErrors`` for
+            several kinds.
     """
     total, notes = len(boxes), []
-    kept = np.ones(total, dtype=bool)
+    kept, told = np.ones(total, dtype=bool), np.zeros(total, dtype=bool)
+    gathered = Gathered()
     for what, mend, found in _faults(content["annotations"], boxes, sizes):
-        wrong = np.flatnonzero(found & kept)
+        wrong = np.flatnonzero(found & kept & ~told)
         if not len(wrong):
             continue
         countable = not np.isnan(boxes[wrong, 0]).any()
         if choice != "drop" and not (countable and (choice == "count" or len(wrong) <= ORDINARY * total)):
             both = f"{key}: drop (left out) or count (missed objects, as in pycocotools)"
             ways = both if countable else f"{key}: drop (left out)"
-            refuse(where, content, "annotations", wrong.tolist(), what, f"{mend}, or set {ways}")
+            told[wrong] = True
+            with gathered.one():
+                refuse(where, content, "annotations", wrong.tolist(), what, f"{mend}, or set {ways}")
+            continue
         if choice == "drop":
             kept[wrong] = False
         fate = "left out" if choice == "drop" else "kept, as pycocotools does"
         first = name_entry(content, "annotations", int(wrong[0]))
         notes.append(f"{what}: {len(wrong)} of {total} annotations, first {first}: {fate}")
+    gathered.stop()
     return kept, notes + _unusual(content, boxes, sizes)
 
 
@@ -132,21 +134,29 @@ def _faults(
     """Kinds of invalid boxes: what is wrong, how to mend it, and ``(N,)`` bool, the boxes of this kind."""
     unread = np.isnan(boxes[:, 0])
     if unread.any():
-        shown = json.dumps(annotations[int(np.argmax(unread))].get("bbox"))
-        shown = shown if len(shown) <= 60 else f"{shown[:60]}..."
+        shown = _as_json(annotations[int(np.argmax(unread))].get("bbox"))
         yield f"bbox that is not four finite numbers ({shown})", "write x, y, width, height in pixels", unread
     flat = (boxes[:, 2] <= 0) | (boxes[:, 3] <= 0)
     yield "width or height of the bbox is 0 or negative", "correct them", flat
     area = boxes[:, 2] * boxes[:, 3]
     inside = _inside(boxes, sizes)
     yield "bbox outside its image", "correct them", ~flat & (inside == 0)
-    far = ~flat & (inside < LEAST_INSIDE * area)
+    far = ~flat & (inside > 0) & (inside < LEAST_INSIDE * area)
     yield "bbox with less than half of itself inside its image", "correct them", far
     yield (
         "annotation that is there twice (image, category, bbox, iscrowd)",
         "remove the second",
         _again(annotations, boxes),
     )
+
+
+def _as_json(value: Any) -> str:
+    """A value as the file has it, cut to what a message shows."""
+    try:
+        text = json.dumps(value)
+    except RecursionError:
+        return "nested too deeply to show"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def _inside(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -161,9 +171,9 @@ def _again(annotations: list[dict[str, Any]], boxes: np.ndarray) -> np.ndarray:
     seen: set[tuple[Any, ...]] = set()
     again = np.zeros(len(annotations), dtype=bool)
     for position, (annotation, box) in enumerate(zip(annotations, boxes.tolist(), strict=True)):
-        if box[0] == box[0]:
-            crowd = bool(annotation.get("iscrowd"))
-            entry = (annotation["image_id"], annotation["category_id"], crowd, *box)
+        ids = annotation.get("image_id"), annotation.get("category_id")
+        if box[0] == box[0] and type(ids[0]) is type(ids[1]) is int:
+            entry = (*ids, bool(annotation.get("iscrowd")), *box)
             again[position] = entry in seen
             seen.add(entry)
     return again
@@ -189,20 +199,3 @@ def _unusual(content: dict[str, Any], boxes: np.ndarray, sizes: np.ndarray) -> l
             "smaller copies of the images"
         )
     return notes
-
-
-def check_areas(where: str, content: dict[str, Any]) -> None:
-    """Refuse invalid areas and invalid crowd marks; missing and null ones pass.
-
-    Raises:
-        UserError: names the number of such annotations, and the first one.
-    """
-    annotations = content["annotations"]
-    for field, is_right, mend in (
-        ("area", lambda v: is_finite(v) and v >= 0, "it is a number of square pixels; or leave it out"),
-        ("iscrowd", lambda v: not isinstance(v, str) and v in (0, 1), "it is 0 or 1, not in quotes"),
-    ):
-        values = [annotation.get(field) for annotation in annotations]
-        wrong = [p for p, value in enumerate(values) if value is not None and not is_right(value)]
-        if wrong:
-            refuse(where, content, "annotations", wrong, f"{field} {values[wrong[0]]!r}", mend)

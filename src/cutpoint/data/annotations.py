@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from cutpoint.data.annotation_boxes import check_areas, check_reading, choose_boxes, read_boxes
-from cutpoint.data.annotation_entries import check_entries, name_entry, without_empty_twins
+from cutpoint.data.annotation_boxes import check_reading, choose_boxes, read_boxes
+from cutpoint.data.annotation_entries import check_entries, check_structure, name_entry, without_empty_twins
+from cutpoint.data.annotation_ids import with_whole_ids
+from cutpoint.data.annotation_model import is_size
+from cutpoint.errors import Gathered
 from cutpoint.records.annotations import read_annotations
 from cutpoint.records.manifest import Category
 from cutpoint.records.truth import TruthImage
@@ -60,18 +63,26 @@ def clean_annotations(
         invalid_boxes: the config's; see ``annotation_boxes.choose_boxes``.
 
     Raises:
-        UserError: a fault that would make numbers wrong, with the number of entries and the first one.
+        UserError: a fault that would make numbers wrong, with the number of entries and the first one;
+            ``UserErrors`` for several.
     """
     where = f"datasets.{dataset}.annotations {path}"
-    check_entries(where, content)
-    check_areas(where, content)
+    check_structure(where, content)
+    content, id_notes = with_whole_ids(content)
+    gathered = Gathered()
+    faulty = check_entries(where, content, gathered)
     annotations = content["annotations"]
-    size_of = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
-    sizes = np.array([size_of[a["image_id"]] for a in annotations], dtype=float).reshape(-1, 2)
+    # the ids are no keys if one is missing, or there twice
+    sizes = _sizes_of_boxes(content, faulty)
     boxes = read_boxes(annotations)
-    check_reading(where, content, boxes, sizes)
-    key = f"datasets.{dataset}.invalid_boxes"
-    kept, box_notes = choose_boxes(where, content, boxes, sizes, invalid_boxes, key)
+    kept = np.ones(len(boxes), dtype=bool)
+    box_notes: list[str] = []
+    # numbers near the end of float64 overflow, and the comparisons are still right
+    with np.errstate(over="ignore", invalid="ignore"), gathered.one():
+        check_reading(where, content, boxes, sizes)
+        key = f"datasets.{dataset}.invalid_boxes"
+        kept, box_notes = choose_boxes(where, content, boxes, sizes, invalid_boxes, key)
+    gathered.stop()
     categories = without_empty_twins(content)
     positions = np.flatnonzero(kept).tolist()
     written, bbox = [annotations[position] for position in positions], boxes[kept]
@@ -90,7 +101,20 @@ def clean_annotations(
         notes=(),
     )
     notes = _category_notes(content, categories) + box_notes + _field_notes(content, positions, clean)
-    return replace(clean, notes=tuple(notes))
+    return replace(clean, notes=tuple(id_notes + notes))
+
+
+def _sizes_of_boxes(content: dict[str, Any], faulty: set[tuple[str, str]]) -> np.ndarray:
+    """``(N, 2)`` float64: width and height (px) of each box's image; NaN where it is not known."""
+    unknown = np.nan, np.nan
+    size_of = {
+        image["id"]: (image["width"], image["height"])
+        for image in content["images"]
+        if ("images", "id") not in faulty and is_size(image.get("width")) and is_size(image.get("height"))
+    }
+    ids = [a.get("image_id") for a in content["annotations"]]
+    rows = [size_of.get(identity, unknown) if type(identity) is int else unknown for identity in ids]
+    return np.array(rows, dtype=float).reshape(-1, 2)
 
 
 def _category_notes(content: dict[str, Any], kept: list[dict[str, Any]]) -> list[str]:
@@ -121,6 +145,7 @@ def _field_notes(content: dict[str, Any], kept: list[int], clean: CleanAnnotatio
         ("area missing, null or 0", "width x height is used", [not a.get("area") for a in written]),
         ("area that does not fit the bbox", "AP by size goes by it", _odd_areas(clean).tolist()),
         ("iscrowd missing or null", "0 is used", [a.get("iscrowd") is None for a in written]),
+        ("crowd without an RLE mask", "its bbox is used", [_is_odd_crowd(a) for a in written]),
         ("ignore set", "scored all the same, as pycocotools does", [bool(a.get("ignore")) for a in written]),
     ):
         if any(odd):
@@ -129,6 +154,11 @@ def _field_notes(content: dict[str, Any], kept: list[int], clean: CleanAnnotatio
     if clean.iscrowd.all():
         notes.append("every annotation is a crowd, so that AP is empty")
     return notes
+
+
+def _is_odd_crowd(annotation: dict[str, Any]) -> bool:
+    """A crowd whose mask is a polygon. A file without masks has nothing to be odd."""
+    return bool(annotation.get("iscrowd") and isinstance(annotation.get("segmentation"), list))
 
 
 def _odd_areas(clean: CleanAnnotations) -> np.ndarray:

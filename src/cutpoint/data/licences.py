@@ -3,6 +3,8 @@
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from cutpoint.data.annotation_model import ID_LIMIT
+from cutpoint.data.file_names import has_control
 from cutpoint.records.manifest import Licence
 
 
@@ -24,29 +26,29 @@ def read_licences(content: dict[str, Any]) -> tuple[Licence, ...]:
     )
 
 
-def read_origins(content: dict[str, Any]) -> dict[int, Origin]:
-    """The licence and the source of each image, by the image's id.
+def read_origins(content: dict[str, Any]) -> tuple[Origin, ...]:
+    """The licence and the source of each image, in the order of the images.
 
     The source is ``flickr_url``, the photograph's own address, else ``coco_url``. It is never opened.
 
     Args:
         content: checked COCO annotations.
     """
-    return {
-        image["id"]: Origin(
+    return tuple(
+        Origin(
             image["license"] if _is_id(image.get("license")) else None,
             _address(image.get("flickr_url")) or _address(image.get("coco_url")),
         )
         for image in content["images"]
-    }
+    )
 
 
 def _is_id(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return type(value) is int and abs(value) < ID_LIMIT
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and value and not has_control(value) else None
 
 
 def _address(value: Any) -> str | None:

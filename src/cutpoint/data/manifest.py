@@ -6,6 +6,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from cutpoint.data.annotations import clean_annotations
+from cutpoint.data.file_names import check_files, find_fault
 from cutpoint.data.image import decode
 from cutpoint.data.licences import Origin, read_licences, read_origins
 from cutpoint.data.selection import IMAGE_SUFFIXES, list_images, select
@@ -54,7 +55,8 @@ def build_manifest(
         given = read_annotations(annotations, f"datasets.{dataset}.annotations {annotations}")
         clean = clean_annotations(dataset, annotations, given, invalid_boxes)
         there, categories = clean.images, clean.categories
-        licences, origins = read_licences(given), read_origins(given)
+        licences = read_licences(given)
+        origins = dict(zip((image.id for image in there), read_origins(given), strict=True))
     chosen = set(select((image.file_name for image in there), limit))
     listed = tuple(
         Image(
@@ -68,12 +70,9 @@ def build_manifest(
         for image in sorted(there, key=lambda image: image.id)
         if image.file_name in chosen
     )
-    missing = [image.path for image in listed if not Path(image.path).is_file()]
-    if missing:
-        raise UserError(
-            f"datasets.{dataset}.images: {len(missing)} of {len(listed)} images listed in {annotations} are "
-            f"not in {images}; first: {missing[0]}"
-        )
+    if annotations is not None:
+        files = ((image.id, image.file_name) for image in listed)
+        check_files(f"datasets.{dataset}.images", folder, files, f"images listed in {annotations}")
     left_out = sorted((image.id, image.file_name) for image in there if image.file_name not in chosen)
     ids, names = tuple(identity for identity, _ in left_out), tuple(name for _, name in left_out)
     write_manifest(out, Manifest(dataset, annotations, content, listed, ids, categories, names, licences))
@@ -83,8 +82,18 @@ def _list_folder(dataset: str, folder: Path) -> list[TruthImage]:
     names = list_images(str(folder))
     if not names:
         raise UserError(f"datasets.{dataset}.images: {folder} holds no images ({', '.join(IMAGE_SUFFIXES)})")
+    _check_names(dataset, folder, names)
     there = []
     for identity, name in enumerate(tqdm(names, desc=f"{dataset}: reading sizes", unit="image"), start=1):
         height, width = decode(folder / name).shape[:2]
         there.append(TruthImage(identity, name, height, width))
     return there
+
+
+def _check_names(dataset: str, folder: Path, names: list[str]) -> None:
+    where = f"datasets.{dataset}.images"
+    for name in names:
+        fault = find_fault(name)
+        if fault:
+            raise UserError(f"{where}: {folder} has a file name {fault.what}: {name!r}; {fault.mend}")
+    check_files(where, folder, enumerate(names, start=1), f"files in {folder}")

@@ -28,4 +28,5 @@ def select(file_names: Iterable[str], limit: int | None) -> list[str]:
 
 def name_order(file_name: str) -> str:
     """The sort key of that order."""
-    return hashlib.sha256(file_name.encode()).hexdigest()
+    # names of a folder may have bytes that are no UTF-8
+    return hashlib.sha256(file_name.encode("utf-8", "surrogateescape")).hexdigest()

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from cutpoint.data.file_names import find_fault
 from cutpoint.data.selection import list_images, select
 from cutpoint.errors import UserError
 from cutpoint.files import write_text
@@ -183,11 +184,11 @@ def _list(path: str) -> tuple[str, list[str]]:
         names = [entry["file_name"] for entry in images]
         entries = [[entry.get(key) for key in ("id", "file_name", "height", "width")] for entry in images]
         named = [[entry.get(key) for key in ("id", "name")] for entry in categories]
-        if not all(isinstance(name, str) for name in names):
-            raise TypeError("file names that are no text")
+        if not all(isinstance(name, str) and find_fault(name) is None for name in names):
+            raise TypeError("file names that are no text, or lead out of the folder")
+        return _combine([entries, named]), names
     except (UserError, TypeError, KeyError, AttributeError):
         return _hash(path), []
-    return _combine([entries, named]), names
 
 
 def _combine(values: Iterable[Any]) -> str:

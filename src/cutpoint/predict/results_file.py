@@ -4,7 +4,7 @@ import json
 import sys
 from typing import Any
 
-from cutpoint.data.annotation_boxes import is_finite
+from cutpoint.data.annotation_model import is_finite
 from cutpoint.data.inspection import inspect
 from cutpoint.errors import UserError
 from cutpoint.files import write_text

@@ -1,11 +1,12 @@
 """Files that users give: COCO annotations, and JSON of any kind. Their content is not checked here."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from cutpoint.errors import UserError
-from cutpoint.files import name_substitute
+from cutpoint.files import name_packed
 
 
 def read_given(path: str | Path, where: str) -> Any:
@@ -21,21 +22,37 @@ def read_given(path: str | Path, where: str) -> Any:
     path = Path(path)
     if path.is_dir():
         raise UserError(f"{where}: is a folder; name the JSON file in it")
+    if path.exists() and not path.is_file():
+        raise UserError(f"{where}: is no regular file, but a pipe, a socket or a device; save it as a file")
     try:
         raw = path.read_bytes()
     except FileNotFoundError as error:
         raise UserError(f"{where}: no such file") from error
     except OSError as error:
         raise UserError(f"{where}: cannot be read ({error.strerror})") from error
-    substitute = name_substitute(raw)
+    substitute = name_packed(raw)
     if substitute:
         raise UserError(f"{where}: {substitute}")
     try:
-        return json.loads(raw.decode("utf-8-sig"))
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{where}: not UTF-8 text; save the JSON as UTF-8, not compressed") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{where}: not JSON ({error})") from error
+    del raw  # it may be gigabytes, and the text is as large
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise UserError(f"{where}: nested too deeply; it is not a file of annotations or results") from error
+    except json.JSONDecodeError as error:
+        # a string that does not end is told by its start
+        cut = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
+        if cut:
+            why = f"ends in the middle ({error.msg}); it is not complete: write, copy or download it again"
+        else:
+            why = f"not JSON ({error})"
+        raise UserError(f"{where}: {why}") from error
+    except ValueError as error:
+        digits = sys.get_int_max_str_digits()
+        raise UserError(f"{where}: has a number of more than {digits} digits; correct it") from error
 
 
 def read_annotations(path: str | Path, where: str) -> dict[str, Any]:

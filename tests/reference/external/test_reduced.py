@@ -1,5 +1,6 @@
 """fp16 and int8 from every convention: only the network is converted, and what it costs on photographs."""
 
+import shutil
 from dataclasses import replace
 
 import conventions as dress
@@ -88,7 +89,7 @@ def calibration(real, tmp_path_factory):
     scored = {path.name for path in (real / "coco-dev" / "images").iterdir()}
     for path in [*(real / "seed" / "images").iterdir(), *(real / "kitti-sample" / "images").iterdir()]:
         if path.name not in scored:
-            (images / path.name).symlink_to(path.resolve())
+            shutil.copy(path, images)
     out = str(images / "manifest.json")
     build_manifest(dataset="rest", images=str(images), annotations=None, limit=None, out=out)
     return out

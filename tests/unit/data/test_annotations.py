@@ -223,7 +223,9 @@ ENTRIES = {
     f"id True: 1 of 2 categories, first category True; {WHOLE}": set_one("id", True, "categories"),
     f"id 3.0: 1 of 2 categories, first category 3.0; {WHOLE}": set_one("id", 3.0, "categories"),
     f"id 'x': 5 of 5 annotations, first annotation 'x'; {WHOLE}": set_all("id", "x"),
-    f"image_id '0': 5 of 5 annotations, first annotation 10; {WHOLE}": set_all("image_id", "0"),
+    f"image_id '00': 5 of 5 annotations, first annotation 10; {WHOLE}": set_all("image_id", "00"),
+    f"image_id 7.5: 5 of 5 annotations, first annotation 10; {WHOLE}": set_all("image_id", 7.5),
+    f"image_id '7': 1 of 5 annotations, first annotation 11; {WHOLE}": set_one("image_id", "7"),
     f"category_id -1: 1 of 5 annotations, first annotation 11; {WHOLE}": set_one("category_id", -1),
     "id that occurs more than once: 2 of 2 images, first image 7": set_all("id", 7, "images"),
     "id that occurs more than once: 2 of 5 annotations, first annotation 10": set_one("id", 10),
@@ -237,7 +239,7 @@ ENTRIES = {
     "file_name that another image has too (a.jpg): 2 of 2 images, first image 0; list each": set_all(
         "file_name", "a.jpg", "images"
     ),
-    "file_name that another image has too (a.jpg): 2 of 2": set_one("file_name", ".\\.//a.jpg", "images"),
+    "file_name that another image has too (a.jpg): 2 of 2": set_one("file_name", "././/a.jpg", "images"),
     "file_name that differs from another one only in upper and lower case (a.jpg): 2 of 2": set_one(
         "file_name", "A.JPG", "images"
     ),
@@ -287,6 +289,7 @@ def test_ids_as_large_as_int64_pass(content):
 def test_whole_numbers_written_as_fractions_are_sizes_and_crowd_marks(content):
     content["images"][0]["width"] = 100.0
     entry(content)["iscrowd"] = True
+    entry(content)["segmentation"] = {"counts": "", "size": [80, 100]}
     cleaned = clean(content)
     assert repr(cleaned.images[0].width) == "100"
     assert cleaned.iscrowd.tolist() == [True, False, False, False, False]
@@ -439,6 +442,8 @@ def test_boxes_that_end_in_a_quarter_of_the_image_are_said(content):
 
 
 def test_annotations_that_are_there_twice(content):
+    for annotation in content["annotations"]:
+        del annotation["segmentation"]
     again = [{**copy.deepcopy(a), "id": 100 + n} for n, a in enumerate(content["annotations"])]
     # the same box of another category, or as a crowd, is another object
     other = [{**entry(content), "id": 201, "category_id": 3}, {**entry(content), "id": 202, "iscrowd": 1}]
@@ -478,6 +483,11 @@ def test_one_in_a_thousand_is_ordinary_and_said(content):
 # notes
 
 
+def every_crowd(content):
+    set_all("iscrowd", 1)(content)
+    set_all("segmentation", {"counts": [1], "size": [1, 1]})(content)
+
+
 @pytest.mark.parametrize(
     ("change", "note"),
     [
@@ -488,7 +498,11 @@ def test_one_in_a_thousand_is_ordinary_and_said(content):
         (set_one("area", 99999), "area that does not fit the bbox: 1 of 5 annotations, first annotation 11"),
         (set_all("area", 0.01), "area that does not fit the bbox: 5 of 5 annotations, first annotation 10"),
         (set_one("ignore", 1), "ignore set: 1 of 5 annotations, first annotation 11: scored all the same"),
-        (set_all("iscrowd", 1), "every annotation is a crowd, so that AP is empty"),
+        (
+            set_one("iscrowd", 1),
+            "crowd without an RLE mask: 1 of 5 annotations, first annotation 11: its bbox",
+        ),
+        (every_crowd, "every annotation is a crowd, so that AP is empty"),
         (lambda c: c["annotations"].clear(), "no annotation is left to find, so that AP is empty"),
         (set_one("name", " Car", "categories"), "categories 'car', ' Car' differ only in case or blanks"),
     ],

@@ -18,11 +18,11 @@ def test_licences_and_origins_are_those_of_the_annotations():
     assert read_licences(content) == (
         Licence(4, "Attribution License", "http://creativecommons.org/licenses/by/2.0/"),
     )
-    assert read_origins(content) == {
-        1: Origin(4, "http://f.org/1"),
-        2: Origin(9, "https://c.org/2"),
-        3: Origin(None, None),
-    }
+    assert read_origins(content) == (
+        Origin(4, "http://f.org/1"),
+        Origin(9, "https://c.org/2"),
+        Origin(None, None),
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,10 +38,14 @@ def test_odd_lists_of_licences_are_empty(content):
     assert read_licences(content) == ()
 
 
-@pytest.mark.parametrize("licence", [None, "CC BY", True, 1.5, [4]])
+@pytest.mark.parametrize("licence", [None, "CC BY", True, 1.5, [4], 10**30])
 @pytest.mark.parametrize(
-    "address", ["javascript:alert(1)", "data:text/html,x", "/etc", "", 7, "http://[", None]
+    "address",
+    [
+        *("javascript:alert(1)", "data:text/html,x", "/etc", "", 7, "http://[", None),
+        *("http://a/\n", "http://\ud800"),
+    ],
 )
 def test_odd_origins_are_unknown_and_no_links(licence, address):
     image = {"id": 1, "license": licence, "flickr_url": address}
-    assert read_origins({"images": [image]}) == {1: Origin(None, None)}
+    assert read_origins({"images": [image]}) == (Origin(None, None),)

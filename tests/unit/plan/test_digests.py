@@ -190,3 +190,12 @@ def test_known_images_are_not_read_again(cache, tmp_path, read):
     assert len(read) == 300
     assert Digests(cache).of_images(str(folder), None, None) == digest
     assert len(read) == 300
+
+
+@pytest.mark.parametrize("name", ["../a.jpg", "a\n.jpg", "\ud800"])
+def test_images_that_lead_elsewhere_are_not_looked_for(cache, images, name):
+    folder, annotations, content = images
+    content["images"][0]["file_name"] = name
+    annotations.write_text(json.dumps(content))
+    assert Digests(cache).of_listing(str(annotations)).file_names == ()
+    Digests(cache).of_images(str(folder), str(annotations), 1)
