@@ -21,6 +21,8 @@ from cutpoint.files import read_json
 from cutpoint.predict.postprocess import postprocess
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.shard import predict_onnx
+from cutpoint.records.onnx_model import OVERFLOW_KEY
+from cutpoint.records.predictions import find_refusal
 
 CONVERT = {"fp16": to_fp16, "int8": to_int8}
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,6 +132,57 @@ def test_fp16_names_the_tensors_that_overflow(convert, trace, tmp_path):
     assert first.output[0] in found
     assert all(value > 65504 for value in found.values())
     assert list(found.values()) == sorted(found.values(), reverse=True)
+
+
+@pytest.fixture
+def loud(trace, tmp_path):
+    """The trace with class scores that float16 cannot hold."""
+    model = onnx.load(trace)
+    last = next(n for n in model.graph.node if n.op_type == "Conv" and n.output[0].startswith("cls_0"))
+    for tensor in model.graph.initializer:
+        if tensor.name == last.input[1]:
+            signs = np.sign(numpy_helper.to_array(tensor))
+            tensor.CopyFrom(numpy_helper.from_array(np.float32(9e3) * signs, tensor.name))
+    onnx.save(model, tmp_path / "loud.onnx")
+    return str(tmp_path / "loud.onnx")
+
+
+def refusal_of(trace, spec, cut, folder):
+    """Why predictions of a trace's export are refused on the images of the manifest; null if they are not."""
+    export, out = str(folder / f"{cut}.onnx"), str(folder / f"{cut}.parquet")
+    write_export(trace=trace, spec=spec, cut=cut, out=export)
+    common = {"manifest": str(folder / "manifest.json"), "provider": "cpu", "threads": 1}
+    predict_onnx(model=export, **common, shard=0, shards=1, out=out, out_images=f"{out}.images")
+    return find_refusal([out])
+
+
+@pytest.mark.parametrize("cut", ["raw", "decoded", "e2e"])
+def test_fp16_that_is_seen_to_overflow_is_refused_at_every_cut_by_tensor_and_image(
+    convert, atss, loud, tmp_path, cut
+):
+    """On a CPU nothing is infinite: ONNX Runtime computes it in float32. On a GPU it would be."""
+    _, report, path = convert("fp16", contrasts=(1, 30, 1), source=loud)
+    most = report["overflows"][0]
+    assert most["tensor"] == "cls_0"
+    assert most["image"] in {f"image id {number} ({tmp_path}/{number}.png)" for number in range(3)}
+    said = f"cls_0 has {most['max_abs']:.3g}, which float16 cannot hold, on {most['image']}"
+    assert refusal_of(path, atss.spec_file, cut, tmp_path) == said
+    assert refusal_of(loud, atss.spec_file, cut, tmp_path) is None
+
+
+@pytest.mark.parametrize(("cut", "tensor"), [("raw", "cls_0"), ("decoded", "scores")])
+def test_fp16_that_overflows_before_a_sigmoid_on_an_image_that_was_not_measured_is_refused(
+    convert, atss, loud, tmp_path, cut, tensor
+):
+    """Sigmoid of infinity is 1: without a mark in the graph, the class scores of ``decoded`` look sound."""
+    model, _, path = convert("fp16", source=loud)
+    kept = [entry for entry in model.metadata_props if entry.key != OVERFLOW_KEY]
+    assert len(kept) == len(model.metadata_props) - 1
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    onnx.save(model, path)
+    said = f"{tensor} has NaN on image id 0 ({tmp_path}/0.png)"
+    assert refusal_of(path, atss.spec_file, cut, tmp_path) == said
 
 
 def test_int8_quantises_all_but_the_first_and_last_convolutions(convert, trace):

@@ -4,6 +4,7 @@ import numpy as np
 
 from cutpoint.data.annotations import load_annotations
 from cutpoint.data.labels import label_map, scored_categories
+from cutpoint.errors import UserError
 from cutpoint.records.classes import read_classes
 from cutpoint.records.labels import Labels, read_labels, write_labels
 from cutpoint.records.manifest import Manifest, read_manifest
@@ -102,6 +103,12 @@ def _build_truth(
     )
     ids = np.array([category.id for category in scored], dtype=np.int64)
     boxes = clean.take(np.isin(clean.category_id, ids))
+    if len(clean) and not len(boxes):
+        raise UserError(
+            f"datasets.{dataset}: {source} has {len(clean)} boxes on the {len(manifest.ids)} images that are "
+            f"scored, and none is of a category that a class of the model is mapped to; mend datasets."
+            f"{dataset}.classes, or set annotations to null"
+        )
     listed = set(manifest.ids)
     return GroundTruth(
         images=tuple(image for image in clean.images if image.id in listed),

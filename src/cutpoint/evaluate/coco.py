@@ -10,6 +10,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from cutpoint.errors import UserError, located
 from cutpoint.records.detections import Refused, Results, make_results, read_results
 from cutpoint.records.metrics import SUMMARY, ClassMetrics, Metrics, write_metrics
 from cutpoint.records.truth import GroundTruth, read_truth
@@ -22,10 +23,15 @@ def evaluate(*, truth: str, detections: str, out: str) -> None:
         truth: JSON of ``truth.build_truth``; all its images are scored, also those without detections.
         detections: detections file.
         out: JSON file to write: what ``score`` returns, or for a refused variant what ``refuse`` returns.
+
+    Raises:
+        UserError: see ``score``.
     """
     annotated = read_truth(truth)
     try:
-        write_metrics(out, score(annotated, read_results(detections)))
+        results = read_results(detections)
+        with located(f"{detections} on {truth}"):
+            write_metrics(out, score(annotated, results))
     except Refused as refused:
         write_metrics(out, refuse(annotated, refused.reason))
 
@@ -36,7 +42,12 @@ def score(truth: GroundTruth, results: Results) -> Metrics:
     Args:
         truth: the ground truth; all its images are scored.
         results: detections; those of other images are left out.
+
+    Raises:
+        UserError: there are detections, and none is on an image of the ground truth, or none has one of its
+            categories: numbers that do not meet are no AP of 0.
     """
+    _check_meeting(results, truth)
     results = results.of_images(truth.image_ids)
     with contextlib.redirect_stdout(io.StringIO()):
         # pycocotools prints
@@ -54,6 +65,20 @@ def score(truth: GroundTruth, results: Results) -> Metrics:
         detections=len(results),
         per_class=tuple(_per_class(evaluation, truth)),
     )
+
+
+def _check_meeting(results: Results, truth: GroundTruth) -> None:
+    categories = [category.id for category in truth.categories]
+    for what, found, known in (
+        ("image_id", results.image_id, truth.image_ids),
+        ("category_id", results.category_id, categories),
+    ):
+        if len(results) and not np.isin(found, np.array(known, dtype=np.int64)).any():
+            raise UserError(
+                f"none of {len(results)} detections has the {what} of one of the {len(known)} "
+                f"{'images' if what == 'image_id' else 'categories'} of the ground truth (the first has "
+                f"{found[0]}), so there is nothing to score; number both alike"
+            )
 
 
 def refuse(truth: GroundTruth, reason: str) -> Metrics:

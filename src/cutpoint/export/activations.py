@@ -1,6 +1,7 @@
 """Measure the tensors of a float32 graph on images."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,19 @@ from onnxruntime import InferenceSession, SessionOptions
 Feeds = Iterator[dict[str, np.ndarray]]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """The largest |x| of a tensor, the number of the image that has it, the fraction outside of limits."""
+
+    largest: float
+    image: int
+    share_outside: float
+
+
 def measure(
     inner: onnx.ModelProto, limits: dict[str, tuple[float, float]], feeds: Feeds
-) -> dict[str, tuple[float, float]]:
-    """The largest |x| of each tensor and its fraction of values outside the limits, computed in the graph."""
+) -> dict[str, Measured]:
+    """Measure tensors against their limits on images, computed in the graph; empty without images."""
     if not limits:
         return {}
     model = onnx.ModelProto()
@@ -46,8 +56,13 @@ def measure(
     rows = _run(model, feeds)
     if not len(rows):
         return {}
-    largest, share = rows[:, ::2].max(axis=0), rows[:, 1::2].mean(axis=0)
-    return {name: (float(largest[i]), float(share[i])) for i, name in enumerate(limits)}
+    largest, share = rows[:, ::2], rows[:, 1::2].mean(axis=0)
+    # NaN does not hide where the largest number is
+    first = np.nan_to_num(largest, nan=-1.0, posinf=np.inf).argmax(axis=0)
+    return {
+        name: Measured(float(largest[:, i].max()), int(first[i]), float(share[i]))
+        for i, name in enumerate(limits)
+    }
 
 
 def is_spoilt(inner: onnx.ModelProto, convolutions: list[onnx.NodeProto], feeds: Feeds) -> bool:

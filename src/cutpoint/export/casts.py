@@ -1,10 +1,15 @@
-"""Undo what ONNX Runtime's float16 converter does to the nodes that are to stay float32."""
+"""Mend what ONNX Runtime's float16 converter makes: casts between float32 nodes, and silent overflows."""
 
 from collections import Counter
+from collections.abc import Iterable
 
+import numpy as np
 import onnx
+import onnx_ir as ir
 from onnx import TensorProto
 
+# the smallest value that float16 rounds to infinity
+FP16_INFINITE = 65520.0
 # The ends of the converter's names.
 TO_HALF, INPUT_TO_HALF = "_cast_to_fp16_node", "graph_input_cast"
 
@@ -57,6 +62,50 @@ def mend_casts(converted: onnx.ModelProto, before: onnx.ModelProto) -> None:
         copies = [type(entry).FromString(entry.SerializeToString()) for entry in entries]
         del getattr(graph, field)[:]
         getattr(graph, field).extend(copies)
+
+
+def list_halves(converted: onnx.ModelProto) -> set[str]:
+    """The tensors that are float16 in a converted graph, also those that are cast to float32 at its end."""
+    graph = converted.graph
+    halves = {v.name for v in graph.value_info if v.type.tensor_type.elem_type == TensorProto.FLOAT16}
+    outputs = {value.name for value in graph.output}
+    return halves | {n.output[0] for n in graph.node if n.op_type == "Cast" and n.output[0] in outputs}
+
+
+def mark_overflows(model: ir.Model, names: Iterable[str]) -> None:
+    """Make NaN of every value of some tensors that float16 cannot hold; all others stay as they are.
+
+    Where ONNX Runtime has no float16 kernel, as on most CPUs, it computes in float32 and leaves out the casts
+    between, so that a value which is infinite in float16 stays a number. A sigmoid makes a sound score even
+    of infinity. NaN goes through to the outputs.
+
+    Args:
+        model: it is changed.
+        names: of float32 tensors that were cast from float16.
+    """
+    tape = ir.tape.Tape(model.graph)
+    # a float32 that is infinite after this is infinite in float16
+    factor = np.float32(np.finfo(np.float32).max / FP16_INFINITE)
+    scale = tape.initializer(ir.tensor(np.array(factor), name="float16_overflow_scale"))
+    values = {value.name: value for node in model.graph for value in node.outputs}
+    for name in names:
+        value = values[name]
+        uses = list(value.uses())
+        value.name = f"{name}_float16"
+        large = tape.op("Mul", [value, scale], output=_like(value, f"{name}_scaled"))
+        # x - x is 0, and NaN if x is infinite
+        zero = tape.op("Sub", [large, large], output=_like(value, f"{name}_zero"))
+        checked = tape.op("Add", [value, zero], output=_like(value, name))
+        for user, index in uses:
+            user.replace_input_with(index, checked)
+        for index, output in enumerate(model.graph.outputs):
+            if output is value:
+                model.graph.outputs[index] = checked
+    model.graph.sort()
+
+
+def _like(value: ir.Value, name: str) -> ir.Value:
+    return ir.Value(name=name, type=value.type, shape=value.shape)
 
 
 def _target(node: onnx.NodeProto) -> int | None:

@@ -21,13 +21,13 @@ from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_floa
 
 from cutpoint.errors import UserError
 from cutpoint.export.activations import Feeds, is_spoilt, measure
-from cutpoint.export.casts import mend_casts
+from cutpoint.export.casts import list_halves, mark_overflows, mend_casts
 from cutpoint.export.float_graph import FloatGraph, read_float_graph
 from cutpoint.export.positions import find_positions
 from cutpoint.export.split import extract, join, split
 from cutpoint.files import replacing
 from cutpoint.records.manifest import read_manifest
-from cutpoint.records.onnx_model import PRECISION_KEY
+from cutpoint.records.onnx_model import OVERFLOW_KEY, PRECISION_KEY
 from cutpoint.records.precision import (
     Bytes,
     CalibrationImages,
@@ -49,7 +49,9 @@ LEAST_IMAGES = 2
 def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, images: int = 8) -> None:
     """Convert a graph to float16, except inputs, outputs and everything after the last convolutions.
 
-    What computes positions inside the network stays float32 too, see ``positions``.
+    What computes positions inside the network stays float32 too, see ``positions``. Where float16 overflows
+    in the last convolutions, they give NaN, see ``mark_overflows``. Where it overflows before them, the file
+    says so (``OVERFLOW_KEY``), and no detections are made of it.
 
     Args:
         trace: ONNX file of ``trace_model``, or of the import of an external file.
@@ -57,7 +59,7 @@ def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, imag
         manifest: manifest JSON of a data set.
         out: ONNX file to write, with the same inputs and outputs.
         report: JSON file to write: ``bytes``, ``kept_fp32`` and ``overflows``: tensors that float16 cannot
-            hold (|x| > 65504), with their largest |x| in float32.
+            hold (|x| > 65504), with their largest |x| in float32 and the image that has it.
         images: the number of images of the data set that activations are measured on.
 
     Raises:
@@ -76,16 +78,31 @@ def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, imag
     chosen = read_manifest(manifest).images[:images]
     read = {name for node in inner.graph.node if node.name not in names for name in node.input}
     constants = [i for i in inner.graph.initializer if i.data_type == TensorProto.FLOAT and i.name in read]
-    values = {i.name: float(np.abs(onnx.numpy_helper.to_array(i)).max(initial=0)) for i in constants}
-    values |= {name: largest for name, (largest, _) in measure(inner, limits, graph.feeds(chosen)).items()}
+    values = [
+        Overflow(i.name, float(np.abs(onnx.numpy_helper.to_array(i)).max(initial=0))) for i in constants
+    ]
+    measured = measure(inner, limits, graph.feeds(chosen))
+    values += [
+        Overflow(name, found.largest, f"image id {chosen[found.image].id} ({chosen[found.image].path})")
+        for name, found in measured.items()
+    ]
     before = onnx.ModelProto()
     before.CopyFrom(inner)
     converted = convert_float_to_float16(inner, keep_io_types=True, node_block_list=names)
     mend_casts(converted, before)
-    _save(join(converted, graph.model, rest), graph, "fp16", out)
-    blocked = [n for n in network + last if n.op_type in DEFAULT_OP_BLOCK_LIST and n.name not in names]
     # a value that is infinite in float32 is not an overflow of float16
-    overflows = (Overflow(name, value) for name, value in values.items() if FP16_MAX < value < math.inf)
+    overflows = [value for value in values if FP16_MAX < value.max_abs < math.inf]
+    overflows.sort(key=_largest_first)
+    halves = list_halves(converted)
+    lost = next((value for value in overflows if value.image and value.tensor in halves), None)
+    model = join(converted, graph.model, rest)
+    mark_overflows(model, [name for node in last for name in node.output])
+    if lost is not None:
+        model.metadata_props[OVERFLOW_KEY] = (
+            f"{lost.tensor} has {lost.max_abs:.3g}, which float16 cannot hold, on {lost.image}"
+        )
+    _save(model, graph, "fp16", out)
+    blocked = [n for n in network + last if n.op_type in DEFAULT_OP_BLOCK_LIST and n.name not in names]
     write_precision(
         report,
         PrecisionReport(
@@ -99,7 +116,7 @@ def to_fp16(*, trace: str, spec: str, manifest: str, out: str, report: str, imag
                 }
             ),
             images=len(chosen),
-            overflows=tuple(sorted(overflows, key=_largest_first)),
+            overflows=tuple(overflows),
         ),
     )
 
@@ -166,9 +183,9 @@ def to_int8(*, trace: str, spec: str, manifest: str, images: int, out: str, repo
         kept["not a convolution"] = [node for node in inner.graph.node if node.op_type != "Conv"]
     measured = measure(inner, limits, graph.feeds(held_out))
     saturated = (
-        Saturation(name, largest, limits[name], share)
-        for name, (largest, share) in measured.items()
-        if share > 0 and math.isfinite(largest)
+        Saturation(name, found.largest, limits[name], found.share_outside)
+        for name, found in measured.items()
+        if found.share_outside > 0 and math.isfinite(found.largest)
     )
     write_precision(
         report,

@@ -43,7 +43,8 @@ def import_results(
     Entries that look like a mistake (``inspection.Inspection.doubts``) are printed, and scored as they are.
 
     Raises:
-        UserError: names the first entry that is not a detection of this data set.
+        UserError: names the first entry that is not a detection of this data set; or there are entries, and
+            none counts.
     """
     where = f"variants.{variant}.results {results}"
     data = read_manifest(manifest)
@@ -65,6 +66,13 @@ def import_results(
         if image in listed and category is not None:
             values = (image, category, entry["bbox"], entry["score"])
             kept.append(dict(zip(KEYS, values, strict=True)))
+    if entries and not kept:
+        beyond = sum(images.ids[entry["image_id"]] not in listed for entry in entries)
+        raise UserError(
+            f"{where}: none of its {len(entries)} detections counts: {beyond} are on images that the limit "
+            f"of datasets.{data.dataset} leaves out, {len(entries) - beyond} of categories that no class of "
+            "the model is mapped to; raise the limit, or mend the data set's classes"
+        )
     for doubt in inspect(make_results(kept), listed).doubts:
         print(f"cutpoint: {where}: {doubt}", file=sys.stderr)
     write_text(out, "[" + ",\n".join(map(json.dumps, kept)) + "]\n")

@@ -18,7 +18,7 @@ from cutpoint.predict.pinned import cuda_pool
 from cutpoint.providers import PROVIDERS, Provider, get_provider
 from cutpoint.records.json_file import as_record
 from cutpoint.records.model import METADATA_KEY, as_spec
-from cutpoint.records.onnx_model import PRECISION_KEY, WEIGHTED, Metadata, upgrade_metadata
+from cutpoint.records.onnx_model import OVERFLOW_KEY, PRECISION_KEY, WEIGHTED, Metadata, upgrade_metadata
 
 # the provider that runs what no other provider of a session can run
 HOST = PROVIDERS["cpu"].runtime_name
@@ -40,6 +40,7 @@ class Session:
         external: name of the external file that this one was made from, or null.
         probabilities: names of raw tensors whose logits were made from probabilities; see ``external``.
         precision: ``fp32``, ``fp16`` or ``int8``.
+        overflow: the tensor of a graph in fp16 that overflows, and the image; null if none is known.
         spec: the model specification in the file.
         tensor: what the input ``images`` takes.
         batch: number of images of a static export, or null.
@@ -96,6 +97,7 @@ class Session:
         self.probabilities = content.probabilities
         properties = self._session.get_modelmeta().custom_metadata_map
         self.precision = properties.get(PRECISION_KEY, "fp32")
+        self.overflow = properties.get(OVERFLOW_KEY)
         self.spec = as_spec(content.spec, f"{path}: {METADATA_KEY}: spec")
         self._outputs = [value.name for value in self._session.get_outputs()]
         self.tensor = content.tensor

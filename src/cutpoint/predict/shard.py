@@ -63,6 +63,7 @@ def predict_onnx(
         batch=batch,
         workers=workers,
         runs=runs,
+        refused=session.overflow,
         out=out,
         out_images=out_images,
     )
@@ -81,6 +82,7 @@ def write_predictions(
     batch: int = 1,
     workers: int = 1,
     runs: int = 1,
+    refused: str | None = None,
     out: str,
     out_images: str,
 ) -> None:
@@ -88,7 +90,8 @@ def write_predictions(
 
     Arguments as in ``predict_onnx``, ``stream`` (``workers``, ``runs``) and ``predictions.RunMetadata``
     (``scores``, ``onnx_sha256``, ``shape``). Invalid outputs end the run: the files then have the images
-    before them, and the reason (``predictions.find_refusal``).
+    before them, and the reason (``predictions.find_refusal``). With ``refused``, a reason that is known
+    already, they have no image.
     """
     data = read_manifest(manifest)
     images = shard_images(data.images, shard, shards, batch)
@@ -102,6 +105,8 @@ def write_predictions(
     results = stream(pipeline, images, batch=batch, workers=workers, runs=runs, check=True)
     with closing(results), writer:
         try:
+            if refused is not None:
+                raise Refused(refused)
             for image, geometry, rows in tqdm(
                 results, total=len(images), desc=data.dataset, unit="image", mininterval=1
             ):

@@ -8,6 +8,8 @@ from cutpoint.records.recipe import upgrade_definition
 
 # metadata key for the precision of the graph: fp32, fp16 or int8
 PRECISION_KEY = "cutpoint_precision"
+# metadata key for why a graph in fp16 gives no detections: the tensor that overflows, and the image
+OVERFLOW_KEY = "cutpoint_overflow"
 # label of the rows of `e2e` after an image's count of detections
 PADDING_LABEL = -1
 # the operators that carry a network's weights

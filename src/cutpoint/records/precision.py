@@ -24,10 +24,14 @@ class KeptNodes:
 
 @dataclass(frozen=True)
 class Overflow:
-    """A tensor that float16 cannot hold; ``max_abs``: its largest |x| in float32."""
+    """A tensor that float16 cannot hold; ``max_abs``: its largest |x| in float32.
+
+    ``image``: the image that has it, by id and path; null for a constant.
+    """
 
     tensor: str
     max_abs: float
+    image: str | None = None
 
 
 @dataclass(frozen=True)

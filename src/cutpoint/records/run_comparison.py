@@ -69,7 +69,8 @@ class ApChange:
     """AP of both runs, fractions.
 
     ``delta_AP``: run - baseline. It, its intervals and ``verdict`` are null if ``not_paired`` says why the
-    two cannot be paired. ``verdict``: as of a variant and its reference.
+    two cannot be paired; with a weak baseline there is a verdict that does not rest on AP. ``verdict``: as of
+    a variant and its reference.
     """
 
     baseline: float | None

@@ -8,7 +8,7 @@ from cutpoint.records.summary import OF_DETECTIONS, OF_TIMES, SummaryRow
 from cutpoint.report.verdict import verdict
 from cutpoint.summary.advice import answer, cost, time_of
 from cutpoint.summary.flags import doubts
-from cutpoint.summary.warnings import reference_warnings, warnings
+from cutpoint.summary.warnings import severe_warnings, warnings
 from cutpoint.summary.words import interval, join, signed
 
 # With more data sets and models than this, the first screen is a list.
@@ -39,7 +39,7 @@ class Card:
         answer: why; a sentence without its first word.
         facts: heading and text: cost, time, losses, times.
         flags: what makes numbers doubtful.
-        severe: what is wrong with the reference, in sentences.
+        severe: variants that detect nothing, and what is wrong with the reference, in sentences.
         reasons: what limits the answer, in sentences.
         warnings, sentences: all that is said about the rows.
     """
@@ -71,7 +71,7 @@ def card(rows: Sequence[SummaryRow], advice: Recommendation | None) -> Card:
         answer=answer(advice) if advice and kind in (USE, NO_SPEED, TRADE_OFF) else "",
         facts=[*(_costs(choice) if choice else []), ("Losses", losses(rows)), ("Times", times(rows))],
         flags=flagged(rows),
-        severe=reference_warnings(rows),
+        severe=severe_warnings(rows),
         reasons=advice.reasons if advice else (),
         warnings=warned,
         sentences=[sentence for sentence in verdict(rows) if sentence not in warned],

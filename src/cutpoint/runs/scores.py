@@ -30,31 +30,23 @@ def compare_ap(
         settings: ``comparison`` of the run's config.
     """
     weakness = find_weakness(detections[0], samples[0])
-    obstacle = obstacle or (f"weak baseline: {weakness}" if weakness else None)
     total: Estimate | None = None
-    if obstacle is None:
+    if obstacle is None and weakness is None:
         try:
             total = delta(*samples).total
         except ValueError as error:
             obstacle = str(error)
-    if total is None:
-        return ApChange(
-            baseline=values[0],
-            run=values[1],
-            delta_AP=None,
-            delta_AP_ci95=None,
-            delta_AP_ci90=None,
-            verdict=None,
-            not_paired=obstacle,
-        )
-    limits = {"corner_px": settings["corner_px"], "score": settings["score"]}
-    alike = identical or lossless(*detections, **limits).holds
+    verdict = None
+    if obstacle is None:
+        limits = {"corner_px": settings["corner_px"], "score": settings["score"]}
+        alike = identical or lossless(*detections, **limits).holds
+        verdict = decide(alike, total, settings["margin"]).word
     return ApChange(
         baseline=values[0],
         run=values[1],
-        delta_AP=total.value,
-        delta_AP_ci95=total.ci95,
-        delta_AP_ci90=total.ci90,
-        verdict=decide(alike, total, settings["margin"]).word,
-        not_paired=None,
+        delta_AP=total.value if total else None,
+        delta_AP_ci95=total.ci95 if total else None,
+        delta_AP_ci90=total.ci90 if total else None,
+        verdict=verdict,
+        not_paired=obstacle or (f"weak baseline: {weakness}" if weakness else None),
     )

@@ -145,7 +145,7 @@ def ap_text(variant: VariantChange) -> str:
         return ""
     values = " -> ".join("none" if value is None else f"{value:.4f}" for value in (ap.baseline, ap.run))
     if ap.not_paired:
-        return f"{values}, not paired: {ap.not_paired}"
+        return ", ".join([values, f"not paired: {ap.not_paired}", *([ap.verdict] if ap.verdict else [])])
     limits = interval(*ap.delta_AP_ci95) if ap.delta_AP_ci95 else "too few images"
     words = f"{values}, {signed(ap.delta_AP)} (95 % interval {limits}), {ap.verdict}"
     return "; ".join([words, *sided(variant.doubts_baseline, variant.doubts_run)])

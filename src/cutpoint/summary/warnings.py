@@ -18,7 +18,7 @@ def warnings(rows: Sequence[SummaryRow]) -> list[str]:
     Args:
         rows: the rows of one data set and model.
     """
-    sentences = reference_warnings(rows)
+    sentences = severe_warnings(rows)
     sentences += [
         f"{row.variant} is refused: {row.refused}." for row in rows if row.refused and not row.is_reference
     ]
@@ -34,8 +34,18 @@ def warnings(rows: Sequence[SummaryRow]) -> list[str]:
     return sentences + _time_warnings(rows)
 
 
-def reference_warnings(rows: Sequence[SummaryRow]) -> list[str]:
-    """Why nothing can be compared with the reference, or not with the published model."""
+def severe_warnings(rows: Sequence[SummaryRow]) -> list[str]:
+    """Which variants detect nothing; why nothing can be compared with the reference or the published AP."""
+    nothing = [row for row in rows if row.images and row.images_without_detections == row.images]
+    sentences = []
+    if nothing:
+        names = join(row.variant for row in nothing)
+        verb = "detects" if len(nothing) == 1 else "detect"
+        sentences.append(f"{names} {verb} nothing: no box on any of the {nothing[0].images} images.")
+    return sentences + _reference_warnings(rows)
+
+
+def _reference_warnings(rows: Sequence[SummaryRow]) -> list[str]:
     references = [row for row in rows if row.is_reference]
     sentences = [
         f"The reference {row.variant} is refused, so nothing is compared with it: {row.refused}."
