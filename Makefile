@@ -30,7 +30,7 @@ setup-external:
 	@sh tools/setup.sh external
 
 demo: setup
-	$(VENV)/snakemake --cores $${CORES:-all} $(ARGS)
+	$(VENV)/python tools/start_run.py --cores $${CORES:-all} $(ARGS)
 
 # Whole, in two processes: most tests are single-threaded Python.
 test: setup
@@ -90,7 +90,7 @@ environment: setup
 	$(VENV)/python tools/requirements_external.py
 
 regenerate-demo: setup
-	$(VENV)/snakemake --snakefile workflow/demo.smk --cores $${CORES:-all} $(ARGS)
+	$(VENV)/python tools/start_run.py --snakefile workflow/demo.smk --cores $${CORES:-all} $(ARGS)
 
 clean:
 	find results logs -mindepth 1 ! -name .gitkeep -delete

@@ -5,6 +5,10 @@
 # Scenes have the same bytes with the same library versions. Trained weights are the same on one machine with the
 # same number of threads. On other machines arithmetic differs in the last bits, and training multiplies that.
 
+
+include: "functions/start.smk"
+
+
 SEED = 2026
 SETS = {
     "traffic": {"style": "traffic", "split": "validation", "count": 80},

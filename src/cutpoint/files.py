@@ -1,11 +1,12 @@
 """Files are written completely or not at all; what lies in place of a file that was wanted."""
 
+import fcntl
 import json
 import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,21 +53,54 @@ def name_packed(start: bytes) -> str | None:
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; rename it to ``path`` when the block ends without an error.
 
-    Parent folders are made. When the block raises, the temporary file is removed.
+    Parent folders are made. When the block raises, the temporary file is removed. A killed process leaves it;
+    the next one that writes the same path removes it.
+
+    Raises:
+        OSError: it cannot be written; ``filename`` is ``path`` if the system names no other file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_left(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    # mkstemp makes private files; results are as readable as any other file the user makes
-    umask = os.umask(0)
-    os.umask(umask)
-    os.chmod(name, 0o666 & ~umask)
+    _try_lock(handle)
     try:
+        # mkstemp makes private files; results are as readable as any other file the user makes
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)
         yield Path(name)
         os.replace(name, path)
+    except OSError as error:
+        if error.filename in (None, name):
+            error.filename = str(path)
+        raise
     finally:
         Path(name).unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _remove_left(path: Path) -> None:
+    """Remove temporary files of ``path`` whose writers are dead: nobody holds their lock any more."""
+    # eight characters, as mkstemp chooses them
+    name = re.compile(rf"\.{re.escape(path.stem)}-[a-z0-9_]{{8}}{re.escape(path.suffix)}")
+    for left in [Path(entry) for entry in os.scandir(path.parent) if name.fullmatch(entry.name)]:
+        # another process may remove it first, and it may be another user's
+        with suppress(FileNotFoundError, PermissionError), left.open("rb+") as file:
+            if _try_lock(file.fileno()):
+                left.unlink()
+
+
+def _try_lock(handle: int) -> bool:
+    """Lock a file until ``handle`` is closed or the process ends; false if another process has it.
+
+    Also false on a file system without locks: there temporary files of dead writers stay.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -16,6 +16,10 @@ from cutpoint.plan.make import make_project
 from cutpoint.plan.paths import accepted_file, classes_file, spec_file
 from cutpoint.plan.tables import report_entries, table_rows
 
+
+include: "../functions/start.smk"
+
+
 CONFIG_FILES = workflow.overwrite_configfiles or workflow.configfiles
 DIGESTS = Digests(".snakemake/cutpoint-digests.json")
 atexit.register(DIGESTS.save)

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from cutpoint.errors import UserError
 from cutpoint.latency.pace import REST_S
 from cutpoint.latency.watch import Load, Watch, gpu_limits
+from cutpoint.lifeline import STARTED_BY, name_self
 from cutpoint.machine import machine_facts
 from cutpoint.records.json_file import as_content, as_record
 from cutpoint.records.manifest import read_manifest
@@ -42,7 +43,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), STARTED_BY: name_self()},
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -19,6 +19,7 @@ from cutpoint.data.inputs import resolve_input
 from cutpoint.errors import UserError, located
 from cutpoint.latency.pace import SPIN_S
 from cutpoint.latency.watch import device_memory_mib
+from cutpoint.lifeline import follow_starter
 from cutpoint.predict.pipeline import OnnxPipeline, Pipeline
 from cutpoint.predict.stream import share_threads, stream
 from cutpoint.records.detections import Detections
@@ -257,7 +258,8 @@ def _answer(answers: Any, value: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Serve on stdin and stdout; the libraries' output goes to stderr."""
+    """Serve on stdin and stdout, until the coordinator ends; the libraries' output goes to stderr."""
+    follow_starter()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     try:
