@@ -1,6 +1,6 @@
 """Start Snakemake, also after a fault: python tools/start_run.py --cores 4 [any option of Snakemake].
 
-It clears the locks of a dead run of this machine and refuses to start beside a living one. `make demo` uses it.
+It clears the locks of a dead run of this machine and refuses to start beside a living one. `make` uses it.
 """
 
 import argparse

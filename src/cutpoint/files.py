@@ -72,7 +72,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
         yield Path(name)
         os.replace(name, path)
     except OSError as error:
-        if error.filename in (None, name):
+        # what writes to an open file knows its number only
+        if error.errno is not None and error.filename in (None, name):
             error.filename = str(path)
         raise
     finally:

@@ -1,5 +1,8 @@
 import os
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -73,3 +76,49 @@ def test_what_lies_in_place_of_a_file_is_named(start, text):
 )
 def test_what_may_be_the_file_is_no_substitute(start):
     assert name_substitute(start) is None
+
+
+def write_and_stop(path):
+    """A process that has begun to write; it holds still."""
+    code = (
+        "import sys, time\nfrom cutpoint.files import replacing\n"
+        "with replacing(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half')\n    print(temporary, flush=True)\n    time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE, text=True)
+    return process, Path(process.stdout.readline().strip())
+
+
+def test_what_a_killed_process_has_left_is_removed_by_the_next_one(tmp_path):
+    path = tmp_path / "raw.json"
+    process, temporary = write_and_stop(path)
+    # of a longer name, and a hidden file of somebody else
+    others = [tmp_path / ".raw-fp32-abcdefgh.json", tmp_path / ".raw-notes.json"]
+    for other in others:
+        other.touch()
+    try:
+        # while it lives its file stays
+        write_text(path, "first")
+        assert temporary.read_text() == "half"
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    assert temporary.exists()
+    write_text(path, "second")
+    assert path.read_text() == "second"
+    assert sorted(tmp_path.iterdir()) == sorted([path, *others])
+
+
+def test_a_full_disk_names_the_file(tmp_path):
+    """RLIMIT_FSIZE stands for the disk: every user may set it."""
+    path = tmp_path / "out.txt"
+    code = (
+        "import resource, sys\nfrom cutpoint.files import write_text\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try:\n    write_text(sys.argv[1], 'x' * 5000)\n"
+        "except OSError as error:\n    print(error.filename)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(path)
+    assert os.listdir(tmp_path) == []

@@ -87,3 +87,37 @@ def test_a_process_that_stays_behind_does_not_hold_the_job(tmp_path):
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
     assert done.returncode == 0
     assert (tmp_path / "rule.log").read_text() == "done\n"
+
+
+def test_a_fault_of_the_machine_is_one_message(run):
+    done, log = run("raise OSError(28, 'No space left on device', '/disk/out.json')")
+    assert done.returncode == 1
+    assert log == (
+        "cutpoint: /disk/out.json: the disk is full; free space there, then start the same command again: "
+        "what is done is kept\n"
+    )
+    done, log = run("raise MemoryError")
+    assert (done.returncode, log.startswith("cutpoint: not enough memory; ")) == (1, True)
+
+
+def test_a_log_that_cannot_be_written_does_not_hide_the_message(run):
+    """RLIMIT_FSIZE stands for a full disk: nothing more can be written."""
+    done, log = run(
+        "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\nraise UserError('the message')"
+    )
+    assert (done.returncode, log) == (1, "")
+    assert done.stderr.splitlines() == ["cutpoint: the message"]
+
+
+def test_a_log_that_cannot_be_opened_is_one_message(tmp_path):
+    (tmp_path / "logs").touch()
+    code = f"from cutpoint.logs import log_to\nwith log_to({str(tmp_path / 'logs/rule.log')!r}):\n    pass"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("cutpoint: ")
+
+
+def test_ctrl_c_leaves_no_traceback(run):
+    done, log = run("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nimport time; time.sleep(9)")
+    assert (done.returncode, log, done.stderr) == (130, "cutpoint: interrupted\n", "")
