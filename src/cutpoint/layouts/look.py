@@ -13,8 +13,10 @@ DTYPES = ("float32", "float16", "uint8")
 SELECTING = ("NonMaxSuppression", "TopK")
 # nodes that turn offsets into boxes
 DECODING = {"Add", "Div", "Exp", "Mul", "Pow", "Sub"}
-# characters of an axis's name that a message shows
+# characters that a message shows of an axis's name
 LONGEST_SIDE = 20
+# of a tensor's name
+LONGEST_NAME = 80
 # the steps of the feature levels, in pixels, that heads without anchors use
 LEVELS = ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32), (8, 16), (16, 32), (4, 8, 16), (16, 32, 64))
 
@@ -107,10 +109,11 @@ def count_cells(size: tuple[int, int], strides: Iterable[int]) -> int:
 
 def show(tensor: Tensor) -> str:
     """Name, type and shape in words."""
+    name = tensor.name if len(tensor.name) <= LONGEST_NAME else f"{tensor.name[:LONGEST_NAME]}..."
     if tensor.shape is None:
-        return f"{tensor.name} {tensor.dtype} (shape unknown)"
+        return f"{name} {tensor.dtype} (shape unknown)"
     sides = ", ".join(_show_side(length) for length in tensor.shape)
-    return f"{tensor.name} {tensor.dtype} ({sides})"
+    return f"{name} {tensor.dtype} ({sides})"
 
 
 def _show_side(length: int | str | None) -> str:

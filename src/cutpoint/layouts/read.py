@@ -8,6 +8,7 @@ from onnx.external_data_helper import load_external_data_for_model
 from onnx.shape_inference import InferenceError, infer_shapes
 
 from cutpoint.errors import UserError
+from cutpoint.layouts.sound import check_memory, check_sound
 from cutpoint.onnx_file import check_onnx_file
 
 
@@ -23,24 +24,46 @@ def read_onnx(path: str, *, weights: bool = True) -> ir.Model:
     """
     check_onnx_file(path)
     try:
-        model = _with_shapes(onnx.load(path, load_external_data=False))
+        proto = onnx.load(path, load_external_data=False)
+        check_sound(path, proto)
+        _open_sides(proto)
+        model = _with_shapes(path, proto)
         if weights:
             load_external_data_for_model(model, str(Path(path).parent))
         return ir.from_proto(model)
+    except UserError:
+        raise
     except Exception as error:  # protobuf has its own exceptions
         raise UserError(
-            f"{path}: not an ONNX file that can be read ({str(error).splitlines()[0]})"
+            f"{path}: not an ONNX file that can be read ({_reason(error)}); export it again"
         ) from error
 
 
-def _with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
+def _reason(error: BaseException) -> str:
+    """The first line of the error at the bottom; onnx_ir says above it where it was."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _open_sides(model: onnx.ModelProto) -> None:
+    """A side of -1, as some exporters write it, is one that the file leaves open."""
+    for value in (*model.graph.input, *model.graph.output):
+        for side in value.type.tensor_type.shape.dim:
+            if side.dim_value < 0:
+                side.Clear()
+
+
+def _with_shapes(path: str, model: onnx.ModelProto) -> onnx.ModelProto:
     """Add the sides of the outputs that the file leaves out and its nodes determine."""
-    if all(_is_known(output) for output in model.graph.output):
-        return model
     try:
-        inferred = {output.name: output for output in infer_shapes(model, data_prop=True).graph.output}
+        found = infer_shapes(model, data_prop=True)
     except InferenceError:  # the run will show it
         return model
+    check_memory(path, found)
+    if all(_is_known(output) for output in model.graph.output):
+        return model
+    inferred = {output.name: output for output in found.graph.output}
     for output in model.graph.output:
         if inferred[output.name].type.tensor_type.HasField("shape"):
             _fill_in(output.type.tensor_type.shape, inferred[output.name].type.tensor_type.shape)

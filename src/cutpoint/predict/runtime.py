@@ -264,5 +264,10 @@ def read_metadata(session: onnxruntime.InferenceSession, path: str | Path) -> Me
     properties = session.get_modelmeta().custom_metadata_map
     if METADATA_KEY not in properties:
         raise UserError(f"{path}: no {METADATA_KEY!r} metadata; only Cutpoint's own exports can be run here")
-    content = json.loads(properties[METADATA_KEY])
+    try:
+        content = json.loads(properties[METADATA_KEY])
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path}: its {METADATA_KEY!r} metadata is no JSON ({error}); make it again"
+        ) from error
     return as_record(content, Metadata, f"{path}: {METADATA_KEY}", upgrade_metadata)
