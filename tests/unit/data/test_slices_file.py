@@ -1,9 +1,13 @@
 """The CSV file of slices: what it means, and one clear message for each mistake in it."""
 
-import pytest
-from datasets import make_image, save_manifest
+import os
+import tracemalloc
 
-from cutpoint.data.slices import build_slices
+import pytest
+from datasets import make_image, make_manifest, save_manifest
+
+from cutpoint.data.slices import _Found, build_slices
+from cutpoint.data.slices_file import read_lines
 from cutpoint.errors import UserError
 from cutpoint.records.slices import Slice, list_slices, read_slices
 
@@ -101,6 +105,116 @@ def test_each_mistake_has_one_message(tmp_path, text, message):
         build(tmp_path, text)
     assert str(caught.value).startswith(f"datasets.street.slices {tmp_path / 'slices.csv'}")
     assert message in str(caught.value)
+
+
+def message(folder, text):
+    with pytest.raises(UserError) as caught:
+        build(folder, text)
+    assert not (folder / "slices.json").exists()
+    return str(caught.value).replace(f"datasets.street.slices {folder / 'slices.csv'}", "FILE")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(
+            "image|name|value\na.jpg|time|day\n", "the columns 'image', 'name', 'value' are", id="bars"
+        ),
+        pytest.param(
+            "image,name,value,value\na.jpg,time,day,x\n", "has the column 'value' more than", id="twice"
+        ),
+        pytest.param(
+            HEAD + 'a.jpg,time,"day\nb.jpg,time,night\n', "line 2: quotation marks that", id="open-quote"
+        ),
+        pytest.param(
+            HEAD + 'a.jpg,time,"day\nb.jpg,time,"night"\n',
+            "line 2: quotation marks that",
+            id="one-of-two-quotes",
+        ),
+        pytest.param(HEAD + "a.jpg,time,d\0ay\n", r"line 2: 'd\x00ay' is too long, or has a", id="nul"),
+        pytest.param(HEAD + "a.jpg,\x1b[2J,day\n", r"line 2: '\x1b[2J' is too long, or has a", id="escape"),
+        pytest.param(HEAD + f"a.jpg,time,{'x' * 201}\n", "'... is too long, or has a", id="long-value"),
+        pytest.param(
+            HEAD + "{}.jpg,time,day\n", "line 2: the data set has no image '{}.jpg' (of 1", id="braces"
+        ),
+        pytest.param(
+            HEAD + "../a.jpg,time,day\n", "line 2: the data set has no image '../a.jpg'", id="folder"
+        ),
+        pytest.param(
+            HEAD + f"{'9' * 5000},time,day\n", "line 2: the data set has no image '999", id="huge-id"
+        ),
+        pytest.param(
+            HEAD + "a.jpg,time," + "x" * 200_000, "line 2: has 100000 characters or more", id="long-line"
+        ),
+        pytest.param(HEAD.encode("utf-16"), "not UTF-8 text", id="utf-16"),
+        pytest.param(b"PK\x03\x04xl/workbook.xml", "it is a zip archive", id="xlsx"),
+        pytest.param(b"\x1f\x8b\x08", "it is a gzip file", id="gzip"),
+        pytest.param('[{"image": "a.jpg"}]', "the columns 'image', 'name', 'value' are missing", id="json"),
+        pytest.param(
+            HEAD + "".join(f"a.jpg,name {n},x\n" for n in range(51)),
+            "has 51 names, and 50 are",
+            id="many-names",
+        ),
+        pytest.param(
+            HEAD + "".join(f"a.jpg,speed,{n}\n" for n in range(10_100)),
+            "'speed' has more than 10000",
+            id="10000",
+        ),
+    ],
+)
+def test_a_hostile_file_has_one_short_message(tmp_path, text, said):
+    found = message(tmp_path, text)
+    assert found.startswith("FILE")
+    assert said in found
+    assert found.isprintable()
+    assert len(found) < 400
+
+
+def test_all_problems_are_told_at_once(tmp_path):
+    rows = "x,time,day\na.jpg,,day\na.jpg,time,day\n10,time,night\ny,time,day\nb.jpg,time,\nc.jpg,time,\0\n"
+    assert message(tmp_path, HEAD + rows).splitlines() == [
+        "4 problems:",
+        "  1. FILE, line 2: the data set has no image 'x' (of 7 lines 2 name such images); write a file name "
+        "with its ending, or an image id",
+        "  2. FILE, line 3: name is empty; write it, or remove the line (2 such lines)",
+        "  3. FILE, line 5: time of 10 is 'night', and 'day' in line 4; keep one",
+        r"  4. FILE, line 8: '\x00' is too long, or has a control character; names and values are text of at "
+        "most 200 characters in one line",
+    ]
+
+
+def test_quotes_that_fit_are_read(tmp_path):
+    rows = 'a.jpg,time,"say ""day"", or\nnight"\nb.jpg,time,5" wide\n'
+    assert [part.value for part in list_slices(build(tmp_path, HEAD + rows))] == [
+        'say "day", or night',
+        '5" wide',
+    ]
+
+
+def test_a_pipe_in_place_of_the_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "slices.csv")
+    with pytest.raises(UserError, match="is no file, but a folder, a pipe"):
+        build_slices(
+            dataset="street",
+            slices=str(tmp_path / "slices.csv"),
+            out="x",
+            manifest=save_manifest(tmp_path / "manifest.json", []),
+        )
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    def peak(count):
+        (tmp_path / "slices.csv").write_text(HEAD + "a.jpg,time,day\nb.jpg,time,night\n" * count)
+        tracemalloc.start()
+        for line in read_lines(str(tmp_path / "slices.csv"), "x"):
+            found.add(line)
+        grown = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return grown
+
+    found = _Found(make_manifest([make_image(1, "a.jpg"), make_image(2, "b.jpg")]))
+    peak(1)
+    assert peak(4000) < peak(100) + 50_000
 
 
 def test_an_id_that_is_also_the_name_of_another_image_is_refused(tmp_path):
