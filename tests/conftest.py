@@ -4,6 +4,20 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Few examples, the same in each run. CUTPOINT_EXAMPLES=5000 tries as many, other ones each time.
+EXAMPLES = int(os.environ.get("CUTPOINT_EXAMPLES", "0"))
+settings.register_profile(
+    "cutpoint",
+    derandomize=not EXAMPLES,
+    max_examples=EXAMPLES or 20,
+    deadline=None,
+    database=None,
+    # fixtures of whole modules are folders that each example writes over
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("cutpoint")
 
 ROOT = Path(__file__).resolve().parents[1]
 

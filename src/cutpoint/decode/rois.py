@@ -32,7 +32,9 @@ def from_rois(
     priors = outputs["priors"][image][:count] if spec.selected else np.arange(len(proposals))
 
     def boxes_of(row: np.ndarray, label: np.ndarray) -> np.ndarray:
-        own = deltas.reshape(len(deltas), -1, 4)[row, label] if spec.class_boxes else deltas[row]
+        own = (
+            deltas.reshape(len(deltas), spec.num_classes, 4)[row, label] if spec.class_boxes else deltas[row]
+        )
         boxes: np.ndarray = refine_boxes(spec.coder, proposals[row], own)
         return boxes
 

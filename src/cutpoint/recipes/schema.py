@@ -1,5 +1,7 @@
 """Read steps from configs and files, ``{"step": name, parameter: value}``, and write them back."""
 
+import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, fields
 from functools import cache
@@ -80,4 +82,10 @@ def _checked(value: Any, kind: Any, where: str) -> Any:
     fits = isinstance(value, (*allowed, int) if kind is float else allowed)
     if not fits or (isinstance(value, bool) and kind is not bool):
         raise UserError(f"{where} {value!r}: {WORDS[kind]} is expected")
-    return float(value) if kind is float else value
+    if kind is not float:
+        return value
+    # an integer of YAML may be larger than any float
+    number = float(value) if abs(value) <= sys.float_info.max else math.inf
+    if not math.isfinite(number):
+        raise UserError(f"{where} {value!r}: a finite number is expected")
+    return number

@@ -11,7 +11,7 @@ from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from types import NoneType
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from cutpoint.errors import UserError
 from cutpoint.files import replacing
@@ -43,7 +43,7 @@ def write_rows(path: str | Path, kind: type[Row], rows: Iterable[Row]) -> None:
     """
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv.writer(_Lines(file), lineterminator="\n\r")
         writer.writerow(names)
         writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
 
@@ -68,6 +68,20 @@ def read_rows(path: str | Path, kind: type[Row], upgrade: UpgradeRow | None = No
         _as_row(f"{path}: line {number}", kind, upgrade(cells) if upgrade else cells)
         for number, cells in enumerate(lines, start=2)
     ]
+
+
+class _Lines:
+    """A file of lines that end in a newline alone.
+
+    The writer quotes what its line end has, and a carriage return in a text must be quoted too.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, line: str) -> int:
+        """Write a line without the carriage return at its end."""
+        return self._file.write(line.removesuffix("\r"))
 
 
 def _as_row(where: str, kind: type[Row], cells: Cells) -> Row:
