@@ -3,6 +3,7 @@
 Pillow reads the headers, because OpenCV has no function that stops before the pixels.
 """
 
+import errno
 import os
 import re
 import stat
@@ -53,6 +54,18 @@ KINDS = {
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
+# why a path cannot be opened that are about this path; any other error is the machine's
+OF_THE_PATH = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR}
+
+
+class BadImage(UserError):
+    """An image that cannot be used; ``reason`` is the message without the path."""
+
+    def __init__(self, path: str | Path, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"image {path}: {reason}")
+
+
 @dataclass(frozen=True)
 class Header:
     """What is known of an image before its pixels are decoded.
@@ -75,8 +88,9 @@ def read_header(path: str | Path) -> Header:
     """Read the header of an image file. Pixels are not decoded, and may be damaged.
 
     Raises:
-        UserError: with the file's name: no such file, not a file, empty, a Git LFS pointer or web page, not
+        BadImage: with the file's name: no such file, not a file, empty, a Git LFS pointer or web page, not
             an image, a format that OpenCV cannot decode, or more pixels than OpenCV takes.
+        UserError: the disk fails.
     """
     check_file(path)
     try:
@@ -84,9 +98,9 @@ def read_header(path: str | Path) -> Header:
             start = file.read(START_BYTES)
             header = _identify(file, start)
     except OSError as error:
-        raise UserError(f"image {path}: cannot be read ({error.strerror or error})") from error
+        raise unreadable(path, error) from error
     if header is None:
-        raise UserError(f"image {path}: {why_no_image(start)}")
+        raise BadImage(path, why_no_image(start))
     _check_size(path, header)
     return header
 
@@ -95,17 +109,23 @@ def check_file(path: str | Path) -> None:
     """Check that a path is a file, before it is opened: opening a pipe may wait for ever.
 
     Raises:
-        UserError: it is missing, or something else.
+        BadImage: it is missing, or something else.
     """
     try:
         mode = os.stat(path).st_mode
     except OSError as error:
-        raise UserError(f"image {path}: cannot be read ({error.strerror})") from error
+        raise unreadable(path, error) from error
     except ValueError as error:
-        raise UserError(f"image {str(path)!r}: no file has such a name ({error})") from error
+        raise BadImage(repr(str(path)), f"no file has such a name ({error})") from error
     if not stat.S_ISREG(mode):
         kind = next((name for test, name in KINDS.items() if test(mode)), "no file")
-        raise UserError(f"image {path}: it is {kind}, not a file; put the image there, or leave it out")
+        raise BadImage(path, f"it is {kind}, not a file; put the image there, or leave it out")
+
+
+def unreadable(path: str | Path, error: OSError) -> UserError:
+    """The error for a file that cannot be read: ``BadImage``, unless the disk or the machine fails."""
+    reason = f"cannot be read ({error.strerror or error})"
+    return BadImage(path, reason) if error.errno in OF_THE_PATH else UserError(f"image {path}: {reason}")
 
 
 def why_no_image(start: bytes) -> str:
@@ -178,14 +198,15 @@ def _late_exif(file: BinaryIO) -> bytes | None:
 
 
 def _check_size(path: str | Path, header: Header) -> None:
-    """Raises: UserError: OpenCV would refuse the size."""
+    """Refuse a size that OpenCV refuses."""
     sizes = (header.width, header.height, header.width * header.height)
     for (variable, default), size in zip(LIMITS.items(), sizes, strict=True):
         written = os.environ.get(variable, "")
         limit = int(written) if written.isdecimal() else default
         if size > limit:
             what = variable.rsplit("_", 1)[1].lower()
-            raise UserError(
-                f"image {path}: its header says {header.height}x{header.width} pixels (height x width), more "
-                f"than OpenCV takes ({what}: {limit}); make it smaller, or leave it out"
+            raise BadImage(
+                path,
+                f"its header says {header.height}x{header.width} pixels (height x width), more than OpenCV "
+                f"takes ({what}: {limit}); make it smaller, or leave it out",
             )

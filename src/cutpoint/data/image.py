@@ -11,7 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from cutpoint.data.headers import BadImage, unreadable, why_no_image
 from cutpoint.errors import UserError
+from cutpoint.files import START_BYTES
 from cutpoint.records.image import FLOAT_CHANNELS_FIRST, Geometry, InputRecipe, Pad, TensorForm
 
 INTERPOLATIONS = {
@@ -26,8 +28,11 @@ INTERPOLATIONS = {
 def decode(path: str | Path) -> np.ndarray:
     """Decode an image file to ``(H, W, 3)`` uint8, BGR, EXIF orientation applied.
 
+    An image of which only a part can be read may pass: ``data.damage`` looks for these beforehand.
+
     Raises:
-        UserError: the file is missing, or OpenCV cannot read it as an image.
+        BadImage: the file is missing, or OpenCV cannot read it as an image.
+        UserError: the disk fails, or memory is too small for the image.
 
     Source:
         ``LoadImageFromFile``, mmcv/transforms/loading.py, mmcv 2.1.0 (backend cv2, flag color).
@@ -35,13 +40,15 @@ def decode(path: str | Path) -> np.ndarray:
     try:
         content = np.fromfile(path, dtype=np.uint8)
     except OSError as error:
-        raise UserError(f"image {path}: cannot be read ({error.strerror})") from error
+        raise unreadable(path, error) from error
     try:
         image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
     except cv2.error as error:  # usually an image with more pixels than OpenCV takes
-        raise UserError(f"image {path}: OpenCV cannot decode it ({error.err})") from error
+        if error.code == cv2.Error.StsNoMem:
+            raise UserError(f"image {path}: memory is too small for its pixels ({error.err})") from error
+        raise BadImage(path, f"OpenCV cannot decode it ({error.err})") from error
     if image is None:
-        raise UserError(f"image {path}: not an image that OpenCV can decode")
+        raise BadImage(path, why_no_image(content[:START_BYTES].tobytes()))
     return image
 
 

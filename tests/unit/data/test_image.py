@@ -155,8 +155,9 @@ def test_decode_gives_three_bgr_channels(tmp_path):
     ("content", "message"),
     [
         (None, "cannot be read .*No such file"),
-        (b"", "not an image"),
-        (b"<html>404</html>", "not an image"),
+        (b"", "it is empty; copy"),
+        (b"<html>404</html>", "it is a web page"),
+        (b"no image", "not an image that OpenCV can decode, or a damaged one"),
     ],
 )
 def test_decode_names_the_file_that_it_cannot_read(tmp_path, content, message):
