@@ -54,7 +54,7 @@ def get_images_digest(wildcards):
 
 def get_manifest_settings(wildcards):
     dataset = PLAN.dataset(wildcards.dataset)
-    keys = ("images", "annotations", "limit", "invalid_boxes")
+    keys = ("images", "annotations", "limit", "invalid_boxes", "on_bad_image")
     return {key: getattr(dataset, key) for key in keys}
 
 

@@ -33,7 +33,7 @@ rule fetch_folder:
 
 
 rule build_manifest:
-    """The checked list of a data set's images and categories."""
+    """The checked list of a data set's images and categories. Every image is decoded once."""
     input:
         unpack(get_dataset_files),
     output:
@@ -43,6 +43,7 @@ rule build_manifest:
     benchmark:
         "logs/benchmarks/build_manifest/{dataset}.tsv"
     priority: 1
+    threads: 4
     params:
         code=get_code("cutpoint.data.manifest"),
         content=get_images_digest,

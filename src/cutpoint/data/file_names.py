@@ -1,4 +1,4 @@
-"""File names of images that come from a user's file, and what lies under them in the images folder.
+"""File names of images that come from a user's file, and links under them in the images folder.
 
 A name must stay inside its folder, and it must be printable in one line: it becomes part of paths, tables,
 pages and messages.
@@ -6,28 +6,18 @@ pages and messages.
 
 import os
 import re
-import stat
 import unicodedata
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutpoint.errors import Gathered, UserError
+from cutpoint.errors import UserError
 
 # control characters, line and paragraph separators, and halves of UTF-16 pairs, which no file can hold
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 HALVES = re.compile("[\ud800-\udfff]")
 # what Linux and other systems allow, in bytes
 LONGEST_PART, LONGEST_PATH = 255, 2048
-# of files that are not regular ones
-KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 SUSPICIOUS = re.compile(f"{CONTROL.pattern}|{HALVES.pattern}|" r"\\|^/|^[A-Za-z]:/|(?:^|/)\.\.(?:/|$)")
 # a name that is shorter than this and not suspicious is sound
 SHORT = LONGEST_PART // 4
@@ -79,33 +69,27 @@ def same_file(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def check_files(where: str, folder: Path, files: Iterable[tuple[int, str]], listed: str) -> None:
-    """Check that each name is a file in the images folder.
+def check_links(where: str, folder: Path, files: Iterable[tuple[int, str]]) -> None:
+    """Check that no name leads out of the images folder by links.
 
     The folder itself may be a link, and a link in it may lead to another file in it.
 
     Args:
-        where: begins the messages: the config key.
+        where: begins the message: the config key.
         folder: the images folder.
         files: id and name of each image, without a fault (``find_fault``).
-        listed: what lists the names: ``images listed in FILE``.
 
     Raises:
-        UserError: files are missing; are no files, but folders, sockets, pipes or devices; or are links that
-            lead out of the folder. ``UserErrors`` for several of these.
+        UserError: some do; with their number and the first.
     """
     files = list(files)
     look = _Look(folder)
-    found: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for identity, name in files:
-        kind = look.fault(name)
-        if kind:
-            found[kind].append(f"{folder / name} (image {identity})")
-    gathered = Gathered()
-    for (what, mend), first in found.items():
-        with gathered.one():
-            raise UserError(f"{where}: {len(first)} of {len(files)} {listed} {what}; first: {first[0]}{mend}")
-    gathered.stop()
+    out = [f"{folder / name} (image {identity})" for identity, name in files if look.leaves(name)]
+    if out:
+        raise UserError(
+            f"{where}: {len(out)} of {len(files)} images are links that lead out of {folder}; first: {out[0]}"
+            "; put the files themselves there, or name their own folder in the config"
+        )
 
 
 class _Look:
@@ -116,32 +100,13 @@ class _Look:
         self.root = os.path.realpath(folder)
         self.inside: dict[str, bool] = {}
 
-    def fault(self, name: str) -> tuple[str, str] | None:
-        """What is wrong and how to mend it; null if the name is a file in the folder."""
+    def leaves(self, name: str) -> bool:
+        """Whether a name leads out of the folder. A link to itself does not; it cannot be read."""
         path = os.path.join(self.folder, name)
-        try:
-            mode = os.lstat(path).st_mode
-            leaves = not self._is_inside(os.path.dirname(path))
-            if stat.S_ISLNK(mode):
-                mode = os.stat(path).st_mode
-                leaves = leaves or not self._has(os.path.realpath(path))
-        except OSError as error:
-            if isinstance(error, FileNotFoundError | NotADirectoryError):
-                return f"are not in {self.folder}", ""
-            return f"cannot be reached ({error.strerror})", "; mend the link or the rights"
-        if leaves:
-            return (
-                f"are links that lead out of {self.folder}",
-                "; put the files themselves there, or name their own folder in the config",
-            )
-        if not stat.S_ISREG(mode):
-            return f"are {KINDS.get(stat.S_IFMT(mode), 'something else')}, not a file", "; remove them"
-        return None
-
-    def _is_inside(self, parent: str) -> bool:
+        parent = os.path.dirname(path)
         if parent not in self.inside:
-            self.inside[parent] = self._has(os.path.realpath(parent))
-        return self.inside[parent]
+            self.inside[parent] = self._has(parent)
+        return not self.inside[parent] or (os.path.islink(path) and not self._has(path))
 
-    def _has(self, real: str) -> bool:
-        return os.path.commonpath([self.root, real]) == self.root
+    def _has(self, path: str) -> bool:
+        return os.path.commonpath([self.root, os.path.realpath(path)]) == self.root

@@ -25,7 +25,7 @@ OTHERS = {
     rb".{4}ftyp(hei[cxms]|hev[cx]|mif1|msf1)": "HEIC",
     rb"\xff\x0a|\0\0\0\x0cJXL ": "JPEG XL",
     rb"8BPS": "a Photoshop file",
-    rb"\0\0[\x01\x02]\0": "an icon",
+    rb"\0\0[\x01\x02]\0[^\0]": "an icon",
     rb"%PDF": "PDF",
     rb"%!PS": "PostScript",
     rb"PK\x03\x04": "a zip archive",

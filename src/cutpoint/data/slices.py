@@ -27,7 +27,7 @@ def build_slices(*, dataset: str, slices: str, manifest: str, out: str) -> None:
         dataset: its name in the config.
         slices: CSV file with the columns ``slices_file.COLUMNS``; ``image`` is a file name as the data set
             has it, or an image id. All values are text.
-        manifest: manifest JSON of the data set. Images that its ``limit`` leaves out may be listed.
+        manifest: manifest JSON of the data set. Images that are left out or skipped may be listed.
         out: JSON file to write, see ``records.slices``; without slices that have no scored image.
 
     Raises:
@@ -58,10 +58,9 @@ class _Images:
     """The images of a data set by what a line may call them."""
 
     def __init__(self, listed: Manifest) -> None:
-        known = [(image.id, image.file_name) for image in listed.images]
-        known += zip(listed.left_out, listed.left_out_files, strict=True)
-        self.names = {name: identity for identity, name in known}
-        self._numbers = {str(identity): name for identity, name in known}
+        known = listed.file_names
+        self.names = {name: identity for identity, name in known.items()}
+        self._numbers = {str(identity): name for identity, name in known.items()}
         self._stems = {PurePosixPath(name).stem: name for name in self.names}
 
     def find(self, text: str) -> int | None:

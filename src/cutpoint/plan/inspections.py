@@ -9,7 +9,7 @@ from cutpoint.plan.variants import Dataset
 
 def dataset_settings(dataset: Dataset) -> dict[str, Any]:
     """Those of ``preflight.datasets.inspect_dataset``."""
-    keys = ("images", "annotations", "limit", "invalid_boxes", "slices")
+    keys = ("images", "annotations", "limit", "invalid_boxes", "on_bad_image", "slices")
     return {key: getattr(dataset, key) for key in keys}
 
 

@@ -162,6 +162,7 @@ def _resolve_dataset(name: str, entry: dict[str, Any]) -> Dataset:
         entry["shards"],
         **{key: entry[key] for key in CHOICES},
         slices=entry["slices"] and os.path.normpath(entry["slices"]),
+        on_bad_image=entry["on_bad_image"],
     )
 
 

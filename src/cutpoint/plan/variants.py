@@ -22,7 +22,7 @@ class Dataset:
     """A folder of images, with or without annotations. ``classes``: pairs of model class and category name.
 
     ``label_order``, ``categories_without_class``, ``invalid_boxes``: choices that some annotations need.
-    ``slices``: path of a CSV file.
+    ``slices``: path of a CSV file. ``on_bad_image``: ``fail`` or ``skip``.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Dataset:
     categories_without_class: str | None = None
     invalid_boxes: str | None = None
     slices: str | None = None
+    on_bad_image: str = "fail"
 
     @property
     def class_map(self) -> dict[str, str] | None:

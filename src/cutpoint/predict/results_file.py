@@ -33,7 +33,7 @@ def import_results(
         variant: its name in the config, for messages.
         results: JSON list of ``image_id, category_id, bbox`` (``[x, y, w, h]``, original-image pixels) and
             ``score``: COCO results, or Ultralytics' ``predictions.json``.
-        manifest: manifest JSON. Detections on images that its ``limit`` leaves out are dropped.
+        manifest: manifest JSON. Detections on images that are left out or skipped are dropped.
         labels: JSON with the category of each class of the model. Detections of classes that are dropped on
             the data set are dropped.
         out: JSON file to write, in COCO results format with the ids of the data set.

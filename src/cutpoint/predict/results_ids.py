@@ -32,7 +32,7 @@ def find_images(entries: Sequence[Any], manifest: Manifest, choice: str | None, 
 
     Args:
         entries: of the file, each with an ``image_id``, int or text, and maybe a ``file_name``.
-        manifest: of the data set; images that its ``limit`` leaves out are known too.
+        manifest: of the data set; images that are left out or skipped are known too.
         choice: the config's ``image_ids``. ``dataset``: the data set's ids; ``stem``: the file name without
             folder and ending, of which a number may have lost leading zeros; null: what fits.
         where: begins the messages.
@@ -40,8 +40,7 @@ def find_images(entries: Sequence[Any], manifest: Manifest, choice: str | None, 
     Raises:
         UserError: an id is unknown, or the stem of two images, or both readings fit and differ.
     """
-    files = {image.id: image.file_name for image in manifest.images}
-    files |= dict(zip(manifest.left_out, manifest.left_out_files, strict=True))
+    files = manifest.file_names
     stems = _by_stem(files)
     first: dict[ImageId, int] = {}
     for number, entry in enumerate(entries):

@@ -3,10 +3,10 @@
 import tempfile
 from pathlib import Path
 
-from cutpoint.data.manifest import build_manifest
+from cutpoint.data.manifest import list_dataset
 from cutpoint.data.slices import build_slices
 from cutpoint.errors import Gathered
-from cutpoint.records.manifest import read_manifest
+from cutpoint.records.manifest import write_manifest
 from cutpoint.records.preflight import DatasetFindings, write_findings
 
 
@@ -17,13 +17,14 @@ def inspect_dataset(
     annotations: str | None,
     limit: int | None,
     invalid_boxes: str | None,
+    on_bad_image: str,
     slices: str | None,
     out: str,
 ) -> None:
-    """Do what ``build_manifest`` and ``build_slices`` do, and keep their mistakes.
+    """Do what ``list_dataset`` and ``build_slices`` do, and keep their mistakes. No image is decoded.
 
     Args:
-        dataset, images, annotations, limit, invalid_boxes: as in ``build_manifest``.
+        dataset, images, annotations, limit, invalid_boxes, on_bad_image: as in ``list_dataset``.
         slices: CSV file, see ``build_slices``; null without slices.
         out: JSON file to write, see ``records.preflight.DatasetFindings``.
     """
@@ -32,15 +33,15 @@ def inspect_dataset(
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder, "manifest.json")
         with found.one():
-            build_manifest(
+            manifest = list_dataset(
                 dataset=dataset,
                 images=images,
                 annotations=annotations,
                 limit=limit,
                 invalid_boxes=invalid_boxes,
-                out=str(listed),
+                on_bad_image=on_bad_image,
             )
-            manifest = read_manifest(listed)
+            write_manifest(listed, manifest)
         if manifest and slices:
             with found.one():
                 made = str(Path(folder, "slices.json"))

@@ -36,6 +36,15 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """An image that cannot be read and is left out of everything. ``reason``: why, for people."""
+
+    id: int
+    file_name: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Category:
     """A category of the annotations."""
 
@@ -50,7 +59,8 @@ class Manifest:
     ``annotations``: path of the annotations; null without ground truth. ``content``: digest of the images'
     names and bytes. ``images``: in ascending order of their ids. ``left_out``: ids of the images that the
     data set's ``limit`` leaves out. ``categories``: in the annotations' order. ``left_out_files``: the file
-    names of ``left_out``. ``licences``: those that the annotations list.
+    names of ``left_out``. ``licences``: those that the annotations list. ``skipped``: images that cannot be
+    read, in ascending order of their ids; with ``on_bad_image: skip`` alone there are any.
     """
 
     dataset: str
@@ -61,11 +71,24 @@ class Manifest:
     categories: tuple[Category, ...]
     left_out_files: tuple[str, ...] = ()
     licences: tuple[Licence, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def ids(self) -> list[int]:
         """The ids of the images."""
         return [image.id for image in self.images]
+
+    @property
+    def images_skipped(self) -> int:
+        """The number of ``skipped``."""
+        return len(self.skipped)
+
+    @property
+    def file_names(self) -> dict[int, str]:
+        """The file name of each image by id, also of those that are left out or skipped."""
+        names = {image.id: image.file_name for image in self.images}
+        names |= dict(zip(self.left_out, self.left_out_files, strict=True))
+        return names | {image.id: image.file_name for image in self.skipped}
 
 
 def read_manifest(path: str | Path) -> Manifest:

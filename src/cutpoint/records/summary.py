@@ -23,7 +23,7 @@ from cutpoint.records.verification import Verification
 # Flags that make other columns doubtful: columns that come from detections, and columns with times.
 OF_DETECTIONS = (
     *("refused", "reference_refused", "weak_reference", "baseline_off", "suspicious", "doubtful"),
-    "export_failed",
+    *("images_skipped", "export_failed"),
 )
 OF_TIMES = (
     *("refused", "without_compiled_nms", "unsteady", "disturbed"),
@@ -116,6 +116,13 @@ class SummaryRow:
     input: str | None = column(source="planned.input", page="input")
     recipe: str | None = column(source="planned.recipe", page="recipe")
     images: int = column()
+    images_skipped: int | None = column(
+        source="manifest.images_skipped",
+        heading="images skipped",
+        style=".0f",
+        page_style="count",
+        only_where_some=True,
+    )
     images_without_detections: int | None = column(
         page="images without detections", style=".0f", page_style="count"
     )

@@ -49,6 +49,11 @@ def _disturbed(row: SummaryRow) -> list[str]:
     return disturbances(row.foreign_cores or 0.0, row.throttled) or [DISTURBED]
 
 
+def _images_skipped(row: SummaryRow) -> str | None:
+    count = row.images_skipped
+    return f"{count} image{'s' * (count > 1)} skipped" if count else None
+
+
 def _timed_batch(row: SummaryRow) -> str | None:
     return f"latency at batch {row.timed_batch}" if row.timed_batch not in (None, row.batch) else None
 
@@ -71,6 +76,7 @@ FLAGS = {
     "doubtful": Flag(
         _fixed("doubtful", DOUBTFUL), lambda row: [f"{DOUBTFUL}: {reason}" for reason in row.doubtful]
     ),
+    "images_skipped": Flag(_images_skipped, lambda row: [_images_skipped(row) or ""]),
     "export_failed": Flag(
         _fixed("export_failed", FAILED), lambda row: [f"{FAILED}: {text}" for text in row.export_failures]
     ),

@@ -1,9 +1,13 @@
 """The notes of a row: its flags in words, and facts without a column. They are for people only."""
 
+from cutpoint.records.manifest import Manifest
 from cutpoint.records.precision import PrecisionReport
 from cutpoint.records.summary import OF_DETECTIONS, OF_TIMES, SummaryRow, VariantRecords
 from cutpoint.records.truth import GroundTruth
 from cutpoint.summary.flags import said
+
+# so many skipped images are named
+NAMED = 3
 
 
 def notes_of(row: SummaryRow, records: VariantRecords) -> str | None:
@@ -19,6 +23,7 @@ def notes_of(row: SummaryRow, records: VariantRecords) -> str | None:
     notes += said(row, ["export_failed"])
     notes += records.planned.remarks
     # once per data set and model, in the row of the reference
+    notes += _skipped_notes(records.manifest) if row.is_reference else []
     notes += _truth_notes(records.truth) if row.is_reference and records.truth is not None else []
     notes += _precision_notes(records.precision) if records.precision else []
     notes += said(row, [flag for flag in OF_TIMES if flag != "refused"])
@@ -28,6 +33,12 @@ def notes_of(row: SummaryRow, records: VariantRecords) -> str | None:
 def images_note(images: int) -> str:
     """The number of images that an inconclusive variant needs, as a note."""
     return f"about {images} images would decide"
+
+
+def _skipped_notes(manifest: Manifest) -> list[str]:
+    """The images that cannot be read; of many only the first."""
+    named = [f"skipped: image {image.id} ({image.file_name}): {image.reason}" for image in manifest.skipped]
+    return named[:NAMED] + ([f"skipped: {len(named) - NAMED} more"] if len(named) > NAMED else [])
 
 
 def _truth_notes(truth: GroundTruth) -> list[str]:

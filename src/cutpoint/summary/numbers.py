@@ -148,6 +148,10 @@ NUMBERS = {
     "without-detections": Number(
         ("images without detections",), "Images on which the variant has no detection at all."
     ),
+    "skipped": Number(
+        ("images skipped",),
+        "Images that cannot be read. They are part of no number; on_bad_image: skip asks for it.",
+    ),
     "left-out": Number(
         ("categories left out", "boxes left out"),
         "Categories that the model has no class for, and their boxes. They are not scored.",
@@ -186,6 +190,9 @@ def obstacles(rows: Sequence[SummaryRow], dataset: Mapping[str, Any]) -> list[st
         found.append(f"limit {dataset['limit']}: not all images are scored")
     if dataset.get("invalid_boxes") == "drop":
         found.append("invalid_boxes drop: pycocotools counts them as missed")
+    skipped = max((row.images_skipped or 0 for row in rows), default=0)
+    if skipped:
+        found.append(f"{skipped} images cannot be read and are not scored")
     left_out = max((row.categories_left_out or 0 for row in rows), default=0)
     if left_out:
         boxes = max(row.boxes_left_out or 0 for row in rows)

@@ -35,9 +35,14 @@ def warnings(rows: Sequence[SummaryRow]) -> list[str]:
 
 
 def severe_warnings(rows: Sequence[SummaryRow]) -> list[str]:
-    """Which variants detect nothing; why nothing can be compared with the reference or the published AP."""
+    """Skipped images; variants that detect nothing; why the reference or the published AP compare nothing."""
     nothing = [row for row in rows if row.images and row.images_without_detections == row.images]
-    sentences = []
+    sentences = [
+        f"{row.images_skipped} of {row.images_skipped + row.images} images cannot be read and are left out "
+        "of every number here; results/manifests names them."
+        for row in rows
+        if row.is_reference and row.images_skipped
+    ]
     if nothing:
         names = join(row.variant for row in nothing)
         verb = "detects" if len(nothing) == 1 else "detect"

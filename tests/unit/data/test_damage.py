@@ -136,11 +136,8 @@ def test_a_failing_machine_is_no_bad_image(tmp_path, monkeypatch):
         look(tmp_path, {"photo.jpg": encode("JPEG")})
 
 
-def test_photographs_pass():
-    folder = os.environ.get("CUTPOINT_REAL", "../shared/real")
-    photos = sorted(glob.glob(f"{folder}/*/images/*.jpg"))
-    if not photos and not os.environ.get("CI"):
-        pytest.skip("no photographs: CUTPOINT_REAL names no folder")
+def test_photographs_pass(real):
+    photos = sorted(glob.glob(f"{real}/*/images/*.jpg"))
     assert len(photos) > 100
     assert find_damage(photos, 2, "photographs") == {}
 

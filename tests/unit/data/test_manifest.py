@@ -5,10 +5,13 @@ import os
 import cv2
 import numpy as np
 import pytest
+from image_files import encode
 
-from cutpoint.data.manifest import build_manifest
+from cutpoint.data.manifest import build_manifest, list_dataset
 from cutpoint.errors import UserError
+from cutpoint.records.manifest import Skipped
 
+ONE_PIXEL = encode("PNG", size=(1, 1))
 CATEGORIES = [{"id": 3, "name": "car"}, {"id": 1, "name": "person"}]
 
 
@@ -32,16 +35,15 @@ def images(tmp_path):
     return folder
 
 
-def build(tmp_path, images, content, limit=None):
+def build(tmp_path, images, content, limit=None, **settings):
     path = None
     if content is not None:
         path = tmp_path / "instances.json"
         path.write_text(content if isinstance(content, str) else json.dumps(content))
         path = str(path)
     out = tmp_path / "out" / "manifest.json"
-    build_manifest(
-        dataset="street", images=str(images), annotations=path, limit=limit, content="ab", out=str(out)
-    )
+    data = {"dataset": "street", "images": str(images), "annotations": path, "limit": limit, "content": "ab"}
+    build_manifest(**data, out=str(out), **settings)
     return json.loads(out.read_text())
 
 
@@ -57,6 +59,7 @@ def test_lists_images_by_id_and_categories(tmp_path, images):
         "content": "ab",
         "left_out": [],
         "left_out_files": [],
+        "skipped": [],
         "images": [
             {"id": 7, "file_name": "a.png", "path": f"{images}/a.png", "height": 5, "width": 9} | unknown,
             {"id": 20, "file_name": "b.png", "path": f"{images}/b.png", "height": 6, "width": 8}
@@ -87,7 +90,11 @@ def test_missing_folder_and_files_are_named(tmp_path, images):
             out=str(tmp_path / "m.json"),
         )
     (images / "b.png").unlink()
-    with pytest.raises(UserError, match=r"1 of 2 images listed in .* first: .*b\.png"):
+    with pytest.raises(
+        UserError,
+        match=r"1 of 2 images cannot be read; mend them, or leave them out of every number with "
+        r"datasets\.street\.on_bad_image: skip:\n  image id 20, .*b\.png: cannot be read \(No such file",
+    ):
         build(tmp_path, images, annotations())
 
 
@@ -122,7 +129,7 @@ def many(tmp_path, count):
     folder.mkdir(exist_ok=True)
     listed = []
     for number in range(1, count + 1):
-        (folder / f"{number}.jpg").touch()
+        (folder / f"{number}.jpg").write_bytes(ONE_PIXEL)
         listed.append({"id": number, "file_name": f"{number}.jpg", "height": 1, "width": 1})
     return folder, {"images": listed, "annotations": [], "categories": CATEGORIES}
 
@@ -147,3 +154,111 @@ def test_limit_does_not_ask_for_files_outside_it(tmp_path):
         if path.name not in kept:
             path.unlink()
     assert len(build(tmp_path, folder, content, limit=3)["images"]) == 3
+
+
+def spoil(images):
+    """Three more images: a JPEG that is cut short, a text and a folder; their entries of the annotations."""
+    jpeg = encode("JPEG", size=(240, 400))
+    (images / "cut.jpg").write_bytes(jpeg[: len(jpeg) // 2])
+    (images / "text.jpg").write_text("hello")
+    (images / "folder.jpg").mkdir()
+    size = {"height": 240, "width": 400}
+    return [
+        {"id": 5, "file_name": "text.jpg"} | size,
+        {"id": 30, "file_name": "cut.jpg"} | size,
+        {"id": 31, "file_name": "folder.jpg"} | size,
+    ]
+
+
+def test_all_bad_images_are_refused_in_one_message(tmp_path, images):
+    content = annotations()
+    content["images"] += spoil(images)
+    with pytest.raises(UserError, match=r"street\.images: 3 of 5 images cannot be read; mend them") as raised:
+        build(tmp_path, images, content)
+    lines = str(raised.value).splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == ["  image id 5", "  image id 30", "  image id 31"]
+    assert "text.jpg: not an image that OpenCV can decode" in lines[1]
+    assert "cut.jpg: the JPEG file is cut short" in lines[2]
+    assert "folder.jpg: it is a folder, not a file" in lines[3]
+    assert not (tmp_path / "out").exists()
+
+
+def test_skipped_images_are_named_and_everything_else_is_as_without_them(tmp_path, images, capsys):
+    sound = build(tmp_path, images, annotations())
+    content = annotations()
+    content["images"] += spoil(images)
+    found = build(tmp_path, images, content, on_bad_image="skip", threads=2)
+    assert found | {"skipped": []} == sound
+    assert [(image["id"], image["file_name"]) for image in found["skipped"]] == [
+        (5, "text.jpg"),
+        (30, "cut.jpg"),
+        (31, "folder.jpg"),
+    ]
+    assert found["skipped"][2]["reason"] == "it is a folder, not a file; put the image there, or leave it out"
+    assert (
+        "street.images: 3 of 5 images cannot be read and are skipped:\n  image id 5,"
+        in capsys.readouterr().out
+    )
+
+
+def test_without_annotations_skipped_images_keep_their_ids(tmp_path, images):
+    spoil(images)
+    found = build(tmp_path, images, None, on_bad_image="skip")
+    assert [(image["id"], image["file_name"]) for image in found["images"]] == [(1, "a.png"), (2, "b.png")]
+    assert [image["id"] for image in found["skipped"]] == [3, 4, 5]
+    assert [(image["height"], image["width"]) for image in found["images"]] == [(5, 9), (6, 8)]
+
+
+def test_a_data_set_of_which_nothing_is_left_is_refused(tmp_path, images):
+    for path in images.iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match=r"2 of 2 images cannot be read, so that none is left:\n  image id 7"):
+        build(tmp_path, images, annotations(), on_bad_image="skip")
+
+
+def test_of_many_bad_images_the_first_are_named(tmp_path):
+    folder, content = many(tmp_path, 30)
+    for path in folder.iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match="30 of 30 images") as raised:
+        build(tmp_path, folder, content)
+    lines = str(raised.value).splitlines()
+    assert len(lines) == 12
+    assert lines[-1] == "  and 20 more"
+
+
+def test_a_size_that_is_not_the_annotated_one_is_refused_with_all_others(tmp_path, images):
+    content = annotations()
+    content["images"][0]["height"] = 7
+    content["images"][1] |= {"height": 9, "width": 5}
+    with pytest.raises(UserError, match="2 of 2 images have another size") as raised:
+        build(tmp_path, images, content)
+    assert str(raised.value).splitlines()[1:] == [
+        f"  image id 7, {images}/a.png: 5x9 pixels, the annotations say 9x5: turned by a quarter, "
+        "maybe by its EXIF orientation",
+        f"  image id 20, {images}/b.png: 6x8 pixels, the annotations say 7x8",
+    ]
+
+
+def test_the_preflight_reads_only_headers(tmp_path, images):
+    content = annotations()
+    content["images"] += spoil(images)[1:2]
+    path = tmp_path / "instances.json"
+    path.write_text(json.dumps(content))
+    data = {"dataset": "street", "images": str(images), "annotations": str(path), "limit": None}
+    assert list_dataset(**data).ids == [7, 20, 30]
+    (images / "b.png").write_bytes(b"")
+    skipped = list_dataset(**data, on_bad_image="skip").skipped
+    assert skipped == (Skipped(20, "b.png", "it is empty; copy or download it again"),)
+
+
+def test_file_names_cover_what_is_left_out_or_skipped(tmp_path, images):
+    content = annotations()
+    content["images"] += spoil(images)
+    path = tmp_path / "instances.json"
+    path.write_text(json.dumps(content))
+    data = {"dataset": "street", "images": str(images), "annotations": str(path)}
+    found = list_dataset(**data, limit=4, on_bad_image="skip")
+    assert found.left_out
+    assert found.skipped
+    assert found.file_names == {image["id"]: image["file_name"] for image in content["images"]}

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from image_files import encode
 from tiny import atss_head, model_spec
 
 from cutpoint.data.manifest import build_manifest
@@ -24,7 +25,7 @@ def data(tmp_path):
     folder.mkdir()
     images = []
     for number in (1, 2, 3):
-        (folder / f"{number}.jpg").touch()
+        (folder / f"{number}.jpg").write_bytes(encode("JPEG", size=(100, 200)))
         images.append({"id": number, "file_name": f"{number}.jpg", "height": 100, "width": 200})
     boxes = [
         {"id": 50 + n, "image_id": image, "category_id": category, "bbox": [n, n, 20, 10]}

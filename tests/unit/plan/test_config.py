@@ -46,6 +46,7 @@ def test_defaults_fill_every_level():
         "invalid_boxes": None,
         "slices": None,
         "limit": None,
+        "on_bad_image": "fail",
         "shards": 1,
     }
     assert config["variants"]["v"] == {

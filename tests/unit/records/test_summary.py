@@ -204,8 +204,8 @@ def test_tables_for_people_have_their_own_order():
         "tf32",
     ]
     heads = [column.markdown for column in shown_columns("markdown")]
-    assert heads[:3] == ["variant", "categories left out", "boxes left out"]
-    assert heads[3:] == ["AP", "ΔAP", "95 % interval", "verdict", "agreement", "p50 [ms]"]
+    assert heads[:4] == ["variant", "images skipped", "categories left out", "boxes left out"]
+    assert heads[4:] == ["AP", "ΔAP", "95 % interval", "verdict", "agreement", "p50 [ms]"]
 
 
 def test_rows_of_an_evaluation_stand_together():

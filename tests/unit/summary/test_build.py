@@ -15,7 +15,7 @@ from cutpoint.records.verification import read_verification, write_verification
 from cutpoint.summary.build import summarize
 
 CONTRACT = (
-    "dataset, model, variant, runtime, cut, precision, provider, input, recipe, images, "
+    "dataset, model, variant, runtime, cut, precision, provider, input, recipe, images, images_skipped, "
     "images_without_detections, categories_left_out, boxes_left_out, AP, AP50, AP75, delta_AP, delta_AP_lo, "
     "delta_AP_hi, verdict, agreement, latency_p50_ms, latency_p99_ms, "
     "latency_samples, latency_delta_ms, latency_delta_ms_lo, latency_delta_ms_hi, images_per_s, model_mb, "

@@ -45,6 +45,7 @@ def test_ap_of_all_images_and_categories_is_comparable():
         ({"AP": 0.5}, FREE | {"limit": 100}, "limit 100"),
         ({"AP": 0.5}, FREE | {"invalid_boxes": "drop"}, "invalid_boxes"),
         ({"AP": 0.5, "categories_left_out": 2, "boxes_left_out": 31}, FREE, "2 categories with 31 boxes"),
+        ({"AP": 0.5, "images_skipped": 3}, FREE, "3 images cannot be read and are not scored"),
         ({}, FREE, "no AP"),
     ],
 )

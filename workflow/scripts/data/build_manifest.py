@@ -16,5 +16,6 @@ if __name__ == "__main__":
             dataset=snakemake.wildcards.dataset,
             **snakemake.params.settings,
             content=snakemake.params.content,
+            threads=snakemake.threads,
             out=snakemake.output[0],
         )
