@@ -29,6 +29,20 @@ HIDDEN = """() => [...document.querySelectorAll('main table, main figure')]
   .filter((e) => !e.checkVisibility({ visibilityProperty: true }))
   .map((e) => e.outerHTML.slice(0, 160))"""
 HEADINGS = "() => [...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map((e) => +e.tagName[1])"
+# Heads of columns, and words of the config, that are narrower than their longest word.
+BROKEN = """() => {
+  const pen = document.createElement('canvas').getContext('2d');
+  return [...document.querySelectorAll('.tabulator-col-title, .tabulator-cell, main thead th, main td')]
+    .filter((e) => e.checkVisibility({ visibilityProperty: true, contentVisibilityAuto: true }))
+    .filter((e) => e.matches('.tabulator-col-title, th') || /^(onnxruntime|inconclusive)$/.test(e.innerText))
+    .filter((e) => {
+      const style = getComputedStyle(e);
+      pen.font = style.font;
+      const inside = e.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+      return e.innerText.split(/[\\s-]+/).some((word) => pen.measureText(word).width > inside + 1.5);
+    })
+    .map((e) => `${e.clientWidth}: ${e.outerHTML.slice(0, 160)}`);
+}"""
 UNNAMED = """() => [...document.querySelectorAll('img:not([alt]), img[alt=""], svg:not([role=img])')]
   .filter((e) => !e.parentElement.closest('svg, [aria-hidden=true]') && e.ariaHidden !== 'true')
   .map((e) => e.outerHTML.slice(0, 160))"""
@@ -74,6 +88,7 @@ def looked_at(page: Page, audited: bool = True) -> dict[str, list[str]]:
         "pictures without words": page.evaluate(UNNAMED),
         "wider than 1280 px": too_wide(page, 1280),
         "cut off at 1280 px": page.evaluate(CUT),
+        "words broken at 1280 px": page.evaluate(BROKEN),
     }
     if audited:
         wrong["audit"] = audit(page)
@@ -82,6 +97,7 @@ def looked_at(page: Page, audited: bool = True) -> dict[str, list[str]]:
     page.set_viewport_size({"width": 400, "height": 800})
     page.wait_for_timeout(100)
     wrong["wider than 400 px"] = too_wide(page, 400)
+    wrong["words broken at 400 px"] = page.evaluate(BROKEN)
     wrong["not scrolled by keyboard"] = page.evaluate(STUCK)
     page.set_viewport_size({"width": PAPER_PX, "height": 1000})
     page.evaluate("document.querySelectorAll('details').forEach((part) => (part.open = false))")

@@ -66,3 +66,9 @@ def join(names: Iterable[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     names = list(names)
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def few(names: Iterable[str], most: int = 6) -> str:
+    """As ``join``; of more than ``most`` names the first ones, and how many follow."""
+    names = list(names)
+    return join(names) if len(names) <= most else join([*names[: most - 1], f"{len(names) - most + 1} more"])

@@ -90,7 +90,7 @@ def test_points_have_all_their_values_and_the_names_of_their_line(tmp_path):
     assert row["regains_at"] == 0.4
     assert row_of(figure, variant="int8", score_thr=0.3)["regains_at"] is None
     said = texts(figure.svg)
-    assert said.count("pytorch (reference), raw") == 1
+    assert said.count("pytorch (reference) and raw") == 1
     assert {"int8", "score threshold", "F1", "recall", "precision", "boxes per image"} <= set(said)
 
 

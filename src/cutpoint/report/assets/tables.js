@@ -103,13 +103,8 @@ cutpoint.tables = (() => {
       this.frame.classList.remove("dense");
       this.frame.append(frame);
       this.frame.classList.toggle("dense", table.offsetWidth > this.frame.clientWidth);
-      const found = [...table.tHead.rows[0].cells].map((head) => {
-        const { left, right } = head.getBoundingClientRect();
-        return Math.ceil(right - left);
-      });
-      // a column that loses a part of a pixel breaks its longest word; the widest one can give it
-      const widest = found.indexOf(Math.max(...found));
-      found[widest] -= found.reduce((sum, width) => sum + width, 0) - Math.floor(table.offsetWidth);
+      // Parts of a pixel stay: without its part a column breaks its longest word.
+      const found = [...table.tHead.rows[0].cells].map((head) => head.getBoundingClientRect().width);
       frame.remove();
       const shown = this.columns.filter((_, i) => visible[i]);
       return Object.fromEntries(shown.map(({ field }, i) => [field, found[i]]));

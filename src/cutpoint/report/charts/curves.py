@@ -1,4 +1,4 @@
-"""Variants as curves: those that look the same share one, with all their names."""
+"""Variants as curves: those that look the same share one, with their names."""
 
 import json
 import textwrap
@@ -13,6 +13,7 @@ import numpy as np
 from cutpoint.records.operating_points import OperatingPoints
 from cutpoint.report.charts.theme import COLOURS, DASHES, INK
 from cutpoint.report.group import Group
+from cutpoint.summary.words import few
 
 # curves that are closer than this everywhere, row by row, share a line: about a pixel of the picture
 SAME_POINTS, SAME_SCORES = (0.01, 0.01, 0.01, 0.01), (0.01, 0.01, 0.002)
@@ -57,7 +58,7 @@ class Curves:
         return {name: self._called(names) for names in self.lines for name in names}
 
     def _called(self, names: list[str]) -> str:
-        return ", ".join(f"{name} (reference)" if name == self.reference else name for name in names)
+        return few(f"{name} (reference)" if name == self.reference else name for name in names)
 
     @property
     def _labels(self) -> list[str]:

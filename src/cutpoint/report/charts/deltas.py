@@ -12,7 +12,7 @@ from cutpoint.report.charts.figure import Figure
 from cutpoint.report.charts.theme import GAIN, LOSS, SOFT, rows, spec_of
 from cutpoint.report.group import Group
 from cutpoint.summary.flags import doubts
-from cutpoint.summary.words import join, signed
+from cutpoint.summary.words import few, signed
 
 # The largest changes; all are in the tables.
 MOST_PARTS, MOST_VARIANTS = 20, 12
@@ -69,7 +69,7 @@ def draw(
     data = [_row(part, kind) for part in known if part.variant in drawn and part.name in shown]
     if not data:
         return None
-    left_out = f" 0.0000 everywhere, and not drawn: {join(same)}." if same else ""
+    left_out = f" 0.0000 everywhere, and not drawn: {few(same)}." if same else ""
     if len(order) > len(drawn):
         left_out += f" Of {len(order)} variants the {len(drawn)} that change most are drawn."
     if len(largest) > len(shown):
