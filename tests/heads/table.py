@@ -23,7 +23,7 @@ def cells(row: dict[str, Any]) -> list[str]:
     tensor = f"{row['tensor']:.1e}" if "tensor" in row else ""
     counts = [str(row[key]) for key in ("candidates", "detections", "matched")]
     differences = [f"{row['score']:.1e}", f"{row['box']:.1e}", tensor, f"{row['seconds']:.1f}"]
-    failed = f" + {len(row['unexplained'])} unexplained" if row["unexplained"] else ""
+    failed = f" + {len(row['unexplained'])} not traced" if row["unexplained"] else ""
     return [row["head"], row["cut"], *counts, f"{len(row['ties'])}{failed}", *differences]
 
 
