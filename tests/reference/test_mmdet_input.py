@@ -8,10 +8,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from image_files import KINDS, encode
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from PIL import Image
 
+from cutpoint.data.headers import read_header
 from cutpoint.data.image import clip_size, decode, prepare
 from cutpoint.data.inputs import resolve_input
 from cutpoint.detector import build
@@ -298,3 +300,32 @@ def test_settings_that_cannot_be_reproduced_are_refused():
         UserError, match="data_preprocessor BatchSyncRandomResize: only mmdet's DetDataPreprocessor"
     ):
         describe_input(config)
+
+
+# What people's folders hold besides JPEG photographs: mmdet's own loader reads them bit for bit the same.
+@pytest.mark.parametrize("orientation", [None, 6])
+@pytest.mark.parametrize(("form", "mode", "options"), KINDS)
+def test_every_kind_of_image_is_bit_equal(tmp_path, form, mode, options, orientation):
+    path = tmp_path / "photo.jpg"  # the content decides, not the name
+    path.write_bytes(encode(form, mode, (60, 84), orientation=orientation, **options))
+    assert_bit_equal(make_config("stretch"), [path])
+    header = read_header(path)
+    assert (header.height, header.width) == decode(path).shape[:2]
+
+
+@pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_of_several_frames_the_first_is_read(tmp_path, form):
+    path = tmp_path / "frames.png"
+    mode, options = ("P", {}) if form == "GIF" else ("RGB", {"lossless": True})
+    path.write_bytes(encode(form, mode, (60, 84), frames=3, **options))
+    assert_bit_equal(make_config("stretch"), [path])
+    alone = tmp_path / "alone.png"
+    alone.write_bytes(encode(form, mode, (60, 84), **options))
+    np.testing.assert_array_equal(decode(path), decode(alone))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 90), (90, 1)])
+def test_the_smallest_images_are_bit_equal(tmp_path, size):
+    path = tmp_path / "small.png"
+    path.write_bytes(encode("PNG", size=size))
+    assert_bit_equal(make_config("stretch"), [path])

@@ -93,15 +93,7 @@ def prepare(
     if recipe.pad is not None:
         image, top, left = _pad_pixels(image, recipe.pad, recipe.place)
     inner_height, inner_width = image.shape[:2]
-    target = tuple(math.ceil(side / recipe.divisor) * recipe.divisor for side in (inner_height, inner_width))
-    if shape is not None:
-        if target[0] > shape[0] or target[1] > shape[1]:
-            raise UserError(
-                f"an image of {height}x{width} becomes {target[0]}x{target[1]}, which does not fit the "
-                f"file's fixed shape {shape[0]}x{shape[1]}; take a file of a larger or free shape, or an "
-                "`input` that resizes to it, as stretch does"
-            )
-        target = shape
+    target = tensor_size(height, width, recipe, shape)
     tensor = empty((1, *target, 3) if form.channels_last else (1, 3, *target), dtype=form.dtype)
     planes = np.moveaxis(tensor[0], -1, 0) if form.channels_last else tensor[0]
     planes[:, inner_height:] = recipe.pad_value
@@ -121,6 +113,29 @@ def prepare(
         gain=gain,
     )
     return tensor, geometry
+
+
+def tensor_size(
+    height: int, width: int, recipe: InputRecipe, shape: tuple[int, int] | None = None
+) -> tuple[int, int]:
+    """Height and width of the tensor that ``prepare`` makes of an image of ``height`` x ``width``.
+
+    Raises:
+        UserError: as ``prepare`` does.
+    """
+    inner = resized_size(height, width, recipe)
+    if recipe.pad is not None:
+        inner = _pad_size(*inner, recipe.pad)
+    high, wide = (math.ceil(side / recipe.divisor) * recipe.divisor for side in inner)
+    if shape is None:
+        return high, wide
+    if high > shape[0] or wide > shape[1]:
+        raise UserError(
+            f"an image of {height}x{width} becomes {high}x{wide}, which does not fit the file's fixed "
+            f"shape {shape[0]}x{shape[1]}; take a file of a larger or free shape, or an `input` that resizes "
+            "to it, as stretch does"
+        )
+    return shape
 
 
 def resized_size(height: int, width: int, recipe: InputRecipe) -> tuple[int, int]:

@@ -6,7 +6,8 @@ from contextlib import closing
 
 from tqdm import tqdm
 
-from cutpoint.data.inputs import Definition
+from cutpoint.data.fit import check_fit
+from cutpoint.data.inputs import Definition, resolve_input
 from cutpoint.predict.pipeline import OnnxPipeline, Pipeline
 from cutpoint.predict.runtime import Session
 from cutpoint.predict.stream import share_threads, stream
@@ -92,10 +93,14 @@ def write_predictions(
     (``scores``, ``onnx_sha256``, ``shape``). Invalid outputs end the run: the files then have the images
     before them, and the reason (``predictions.find_refusal``). With ``refused``, a reason that is known
     already, they have no image.
+
+    Raises:
+        UserError: an image cannot be read, or does not fit the network's input (``fit.check_fit``).
     """
     data = read_manifest(manifest)
     images = shard_images(data.images, shard, shards, batch)
     spec = pipeline.spec
+    check_fit(data, resolve_input(input, spec.input, shape), shape)
     metadata = RunMetadata(
         pipeline.cut, pipeline.provider, spec.head.floor, spec.digest, input, scores, onnx_sha256, shape
     )
