@@ -121,9 +121,9 @@ def _describe(error: jsonschema.ValidationError) -> str:
             allowed = (TYPES.get(kind, f"a{'n' if kind[0] in 'aio' else ''} {kind}") for kind in kinds)
             return f"{prefix}{shown} must be {' or '.join(allowed)}"
         case "pattern" if "[.]" in rule:
-            return f"{prefix}{shown} is not a dotted module name"
+            return f"{prefix}{shown:.120} is not a dotted module name"
         case "pattern" if re.match(r"\^\[A-Z", rule):
-            return f"{prefix}the name {value!r} may have letters, digits, _ and - only"
+            return f"{prefix}the name {value!r:.120} may have letters, digits, _ and - only, at most 100"
         case "not":
             return f"{prefix}{shown} is a name of Cutpoint's own and cannot be redefined; choose another name"
         case "anyOf":
