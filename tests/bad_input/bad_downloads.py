@@ -1,5 +1,86 @@
-"""Bad inputs: downloads."""
+"""Bad inputs: the list of downloads. What a server may send is in tests/unit/data/test_fetch.py."""
 
-from bad_input import BadInput
+from pathlib import Path
 
-ROWS: list[BadInput] = []
+from bad_input import BadInput, Change
+
+HEAD = "name\turl\tpath\tmember\tsha256\tbytes\tlicence\n"
+GOOD = {
+    "name": "weights",
+    "url": "https://example.org/w.zip",
+    "path": "data/w.pth",
+    "member": "",
+    "sha256": "0123456789abcdef",
+    "bytes": "10",
+    "licence": "MIT",
+}
+
+
+def listed(head: str = HEAD, **cells: str) -> Change:
+    """``data/sources.tsv`` with one row."""
+
+    def change(folder: Path) -> None:
+        (folder / "data").mkdir()
+        row = "\t".join({**GOOD, **cells}.values())
+        (folder / "data/sources.tsv").write_text(f"{head}{row}\n")
+
+    return change
+
+
+ROWS = [
+    BadInput(
+        "download of a local file",
+        "downloads: an address `file:///etc/passwd`",
+        listed(url="file:///etc/passwd"),
+        "",
+    ),
+    BadInput(
+        "download without an address",
+        "downloads: an address that is none",
+        listed(url="example.org/w.zip"),
+        "",
+    ),
+    BadInput(
+        "download above",
+        "downloads: a path above the working directory",
+        listed(path="../w.pth"),
+        "data/sources.tsv, line 2: the path '../w.pth' must be a relative one below the working directory",
+    ),
+    BadInput(
+        "download anywhere",
+        "downloads: an absolute path",
+        listed(path="/tmp/w.pth"),
+        "data/sources.tsv, line 2: the path '/tmp/w.pth' must be a relative one below the working directory",
+    ),
+    BadInput(
+        "download without a hash",
+        "downloads: no hash",
+        listed(sha256=""),
+        "data/sources.tsv, line 2: sha256 needs 8 to 64 lower-case hexadecimal digits, not ''",
+    ),
+    BadInput(
+        "download with a short hash",
+        "downloads: a hash of 7 digits",
+        listed(sha256="0123456"),
+        "data/sources.tsv, line 2: sha256 needs 8 to 64 lower-case hexadecimal digits, not '0123456'",
+    ),
+    BadInput(
+        "download of many bytes",
+        "downloads: text for a number of bytes",
+        listed(bytes="many"),
+        "data/sources.tsv, line 2: bytes must be a number or empty, not 'many'",
+    ),
+    BadInput(
+        "member above",
+        "downloads: a member above its archive",
+        listed(member="../w.pth"),
+        "data/sources.tsv, line 2: the member '../w.pth' must be a path inside the archive, without ..",
+    ),
+    BadInput(
+        "other columns",
+        "downloads: other columns",
+        listed(head="name\turl\n"),
+        "data/sources.tsv: the columns must be name, url, path, member, sha256, bytes, licence, "
+        "separated by tabs",
+    ),
+]

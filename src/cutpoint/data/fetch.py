@@ -2,16 +2,14 @@
 
 import hashlib
 import os
-import shutil
-import tempfile
-import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import requests
 from tqdm import tqdm
 
+from cutpoint.data.unpack import unpack
 from cutpoint.errors import UserError
-from cutpoint.files import replacing
+from cutpoint.faults import describe_fault
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_S = 60
@@ -41,7 +39,7 @@ def fetch(*, url: str, member: str, sha256: str, size: int | None, out: str) -> 
     if not member:
         os.replace(part, target)
         return
-    _extract(url, part, member, target)
+    unpack(url=url, archive=part, member=member, target=target)
     part.unlink()
 
 
@@ -50,9 +48,9 @@ def _download(url: str, part: Path, size: int | None) -> None:
     if size is not None and have == size:
         return
     try:
-        with requests.get(
-            url, stream=True, timeout=TIMEOUT_S, headers={"Range": f"bytes={have}-"} if have else {}
-        ) as response:
+        # packed by the server, a small answer could become any number of bytes
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+        with requests.get(url, stream=True, timeout=TIMEOUT_S, headers=headers) as response:
             if response.status_code == requests.codes.requested_range_not_satisfiable:
                 return  # the file was already complete; the check decides
             response.raise_for_status()
@@ -71,6 +69,8 @@ def _download(url: str, part: Path, size: int | None) -> None:
                 for chunk in response.iter_content(CHUNK_BYTES):
                     file.write(chunk)
                     progress.update(len(chunk))
+                    if size is not None and file.tell() > size:
+                        return  # the check refuses it; a server may send without end
     except requests.HTTPError as error:
         answer = (
             str(error) if error.response is None else f"{error.response.status_code} {error.response.reason}"
@@ -80,6 +80,8 @@ def _download(url: str, part: Path, size: int | None) -> None:
             "by hand"
         ) from error
     except (requests.RequestException, OSError) as error:
+        if describe_fault(error):
+            raise
         raise UserError(
             f"{url}: the download broke off ({type(error).__name__}); check the network and run again, what "
             "has arrived is kept"
@@ -99,39 +101,3 @@ def _check(url: str, part: Path, sha256: str, size: int | None) -> None:
             f"{size or 'any number of'} bytes with sha256 {sha256}; the file there has changed, or the row "
             "of data/sources.tsv is wrong"
         )
-
-
-def _extract(url: str, archive: Path, member: str, target: Path) -> None:
-    wanted = PurePosixPath(member)
-    try:
-        content = zipfile.ZipFile(archive)
-    except zipfile.BadZipFile as error:
-        raise UserError(f"{url}: is not a zip archive; leave member empty to take the file itself") from error
-    with content:
-        names = {PurePosixPath(name): name for name in content.namelist() if not name.endswith("/")}
-        if wanted in names:
-            with replacing(target) as temporary:
-                _copy(content, names[wanted], temporary)
-            return
-        inside = {path.relative_to(wanted): name for path, name in names.items() if wanted in path.parents}
-        if not inside:
-            raise UserError(
-                f"{url}: the archive has no {member}; its first entry is {next(iter(names.values()), 'none')}"
-            )
-        if any(".." in path.parts for path in inside):
-            raise UserError(
-                f"{url}: the archive has entries that lead outside of {member}; it is not unpacked"
-            )
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as folder:
-            unpacked = Path(folder) / target.name
-            for path, name in tqdm(inside.items(), desc=f"unpacking {member}", unit="file"):
-                (unpacked / path).parent.mkdir(parents=True, exist_ok=True)
-                _copy(content, name, unpacked / path)
-            if target.is_dir():
-                shutil.rmtree(target)
-            os.replace(unpacked, target)
-
-
-def _copy(content: zipfile.ZipFile, name: str, target: Path) -> None:
-    with content.open(name) as source, target.open("wb") as file:
-        shutil.copyfileobj(source, file)

@@ -1,6 +1,7 @@
 """Build a detector in eval mode from mmdet's config and checkpoint."""
 
 import copy
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def load_config(name: str) -> Config:
         try:
             config = Config.fromfile(name)
         except Exception as error:  # the file is Python: anything can go wrong in it
-            raise UserError(f"model config {name!r}: {type(error).__name__}: {error}") from error
+            raise UserError(f"model config {name!r}: {_one_line(error)}") from error
     if "model" not in config or "test_dataloader" not in config:
         raise UserError(f"model config {name!r}: it needs `model` and `test_dataloader`")
     return config
@@ -70,8 +71,7 @@ def build_detector(config: Config, checkpoint: str | None) -> Detector:
     try:
         model = MODELS.build(in_one_process(without_downloads(only_student(model_config(config)))))
     except Exception as error:  # the config is the user's: anything can go wrong in it
-        name, reason = type_name(config.model.get("type")), f"{type(error).__name__}: {error}"
-        raise UserError(f"model {name}: mmdet cannot build it ({reason})") from error
+        raise UserError(f"model {type_name(config.model.get('type'))}: {_reason(error)}") from error
     patches.apply(model)
     if checkpoint is None:
         model.init_weights()
@@ -81,6 +81,22 @@ def build_detector(config: Config, checkpoint: str | None) -> Detector:
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     return model
+
+
+def _reason(error: Exception) -> str:
+    unknown = re.search(r"'(\S+) is not in the \S+ registry", str(error))
+    if unknown:
+        return (
+            f"mmdet has no class {unknown[1]!r} (a class of your own is known when `imports` names its "
+            f"module){did_you_mean(unknown[1], MODELS.module_dict)}"
+        )
+    return f"mmdet cannot build it ({_one_line(error)})"
+
+
+def _one_line(error: Exception) -> str:
+    """The kind and the first line of an error, without the search path that mmengine lists."""
+    text = str(error).partition(", the current sys.path")[0]
+    return f"{type(error).__name__}: {next(iter(text.splitlines()), '')}"
 
 
 def model_config(config: Config) -> ConfigDict:

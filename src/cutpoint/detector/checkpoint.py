@@ -29,9 +29,8 @@ def load_weights(model: nn.Module, checkpoint: str) -> None:
     try:
         result = model.load_state_dict(state, strict=False)
     except RuntimeError as error:  # tensors of another size
-        first = str(error).splitlines()[1].strip()
         raise UserError(
-            f"checkpoint {checkpoint}: its weights do not fit the config: {first} {mend}"
+            f"checkpoint {checkpoint}: its weights do not fit the config: {_first_mismatch(error)}; {mend}"
         ) from error
     missing = [key for key in result.missing_keys if not key.endswith("num_batches_tracked")]
     unexpected = [key for key in result.unexpected_keys if not key.startswith("ema_")]
@@ -48,6 +47,14 @@ def load_weights(model: nn.Module, checkpoint: str) -> None:
             f"checkpoint {checkpoint}: its weights do not fit the config: {', '.join(what)}; {mend}"
         )
     _say_infinite(model, checkpoint)
+
+
+def _first_mismatch(error: RuntimeError) -> str:
+    first = str(error).splitlines()[1].strip()
+    sizes = re.fullmatch(r"size mismatch for (\S+): .*?Size\((.*?)\) .*Size\((.*?)\)\.", first)
+    return (
+        f"{sizes[1]} has the shape {sizes[2]}, and the config's is {sizes[3]}" if sizes else first.rstrip(".")
+    )
 
 
 def _prefixes(missing: list[str], unexpected: list[str]) -> str:

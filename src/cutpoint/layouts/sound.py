@@ -56,7 +56,7 @@ def check_memory(path: str, model: onnx.ModelProto) -> None:
         if size is not None and size > memory:
             raise UserError(
                 f"{path}: its nodes make {_shown(value.name)} of shape {sides}, {size / GIB:.0f} GiB, "
-                f"and this machine has {memory / GIB:.0f} GiB of memory; export it again"
+                "which is more than this machine's memory; export it again"
             )
 
 
@@ -71,7 +71,7 @@ def _problems(path: Path, model: onnx.ModelProto) -> Iterator[str]:
         total += size
     memory = psutil.virtual_memory().total
     if total > memory:
-        yield f"its tensors have {total / GIB:.0f} GiB, and this machine has {memory / GIB:.0f} GiB of memory"
+        yield f"its tensors have {total / GIB:.0f} GiB, which is more than this machine's memory"
 
 
 def _tensor(path: Path, tensor: onnx.TensorProto) -> tuple[str | None, int]:
@@ -83,7 +83,7 @@ def _tensor(path: Path, tensor: onnx.TensorProto) -> tuple[str | None, int]:
         return None, 0
     size = _bytes(tensor.data_type, count)
     if size is None:
-        return f"has the type {tensor.data_type}, which ONNX {onnx.__version__} does not have", 0
+        return f"has the type {tensor.data_type}, which ONNX does not have", 0
     needs = f"has the shape {list(tensor.dims)}, which needs {size} bytes"
     if tensor.data_location == onnx.TensorProto.EXTERNAL:
         return _external(path, tensor, size, needs), size

@@ -162,6 +162,8 @@ def _read(path: str, is_config: bool) -> Reach:
 
 @cache
 def _read_once(path: str, is_config: bool, _time: int, _size: int) -> Reach:
+    if is_config and not path.endswith((".py", ".json", ".yaml", ".yml")):
+        raise UserError(f"model config {path}: mmengine reads .py, .json, .yaml and .yml files")
     try:
         text = Path(path).read_text(encoding="utf-8")
         if is_config and not path.endswith(".py"):
@@ -198,8 +200,6 @@ def _fill_in(path: str, text: str) -> str:
 
 
 def _read_data(path: str, text: str) -> Reach:
-    if not path.endswith((".json", ".yaml", ".yml")):
-        raise UserError(f"model config {path}: mmengine reads .py, .json, .yaml and .yml files")
     content = json.loads(text) if path.endswith(".json") else yaml.safe_load(text)
     if not isinstance(content, dict):
         raise UserError(f"model config {path}: it is not a mapping of keys to values")

@@ -69,6 +69,10 @@ def _read_row(row: dict[str, str], where: str) -> Source:
         raise UserError(
             f"{where}: the path {row['path']!r} must be a relative one below the working directory"
         )
+    if row["member"].startswith("/") or ".." in PurePosixPath(row["member"]).parts:
+        raise UserError(
+            f"{where}: the member {row['member']!r} must be a path inside the archive, without .."
+        )
     if not re.fullmatch(r"[0-9a-f]{8,64}", row["sha256"]):
         raise UserError(f"{where}: sha256 needs 8 to 64 lower-case hexadecimal digits, not {row['sha256']!r}")
     if not re.fullmatch(r"\d*", row["bytes"]):

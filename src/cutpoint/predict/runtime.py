@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import json
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import onnxruntime
 
 from cutpoint.errors import UserError
 from cutpoint.predict.binding import Binding
+from cutpoint.predict.load_errors import first_line, load_error
 from cutpoint.predict.pinned import cuda_pool
 from cutpoint.providers import PROVIDERS, Provider, get_provider
 from cutpoint.records.json_file import as_record
@@ -25,7 +25,6 @@ HOST = PROVIDERS["cpu"].runtime_name
 # What runs after these, or on which shapes, depends on values that the host waits for. That cannot be a CUDA
 # graph (NVIDIA, TensorRT issue 4194; ONNX Runtime, pull request 9978).
 UNKNOWN_SHAPES = {"Compress", "If", "Loop", "NonMaxSuppression", "NonZero", "Scan", "Unique"}
-LACKING = re.compile(r"Could not find an implementation for (\w+)\((\d+)\)")
 
 
 class Session:
@@ -129,7 +128,7 @@ class Session:
         try:
             return self._binding.run(uploaded) if self._binding else self._session.run(None, uploaded)
         except Exception as error:  # onnxruntime's own exception types share no base but this
-            raise UserError(f"{self._path}: ONNX Runtime cannot run it ({_first_line(error)})") from error
+            raise UserError(f"{self._path}: ONNX Runtime cannot run it ({first_line(error)})") from error
 
     def download(self, computed: Any) -> dict[str, np.ndarray]:
         """Copy the result of ``compute`` to the host: output name to array."""
@@ -205,17 +204,21 @@ def _create(
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=wanted)
     except Exception as error:  # onnxruntime's own exception types share no base but this
-        lacking = LACKING.search(str(error))
-        if lacking:
-            raise UserError(
-                f"{path}: the provider {row.name} lacks the operator {lacking[1]} (opset {lacking[2]}) "
-                f"in ONNX Runtime {onnxruntime.__version__}; use another provider, or a newer onnxruntime"
-            ) from error
-        raise UserError(f"{path}: ONNX Runtime cannot load it ({_first_line(error)})") from error
+        raise load_error(path, row, error) from error
 
 
-def _first_line(error: Exception) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def check_loads(path: str | Path, source: str) -> None:
+    """Load a file on the CPU without optimising it, which is quick. ``source`` names it in the message.
+
+    Raises:
+        UserError: ONNX Runtime cannot load it.
+    """
+    options = session_options(1)
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        onnxruntime.InferenceSession(str(path), options, providers=[HOST])
+    except Exception as error:  # onnxruntime's own exception types share no base but this
+        raise load_error(source, get_provider("cpu"), error) from error
 
 
 def _allocator(row: Provider) -> tuple[Callable[..., np.ndarray], bool]:

@@ -8,6 +8,7 @@ from typing import Any
 from cutpoint.errors import Gathered
 from cutpoint.export.import_external import import_external
 from cutpoint.layouts.naming import name_classes
+from cutpoint.predict.runtime import check_loads
 from cutpoint.records.classes import Classes, read_classes
 from cutpoint.records.manifest import write_manifest
 from cutpoint.records.preflight import ModelFindings, read_dataset_findings, write_findings
@@ -22,7 +23,7 @@ def inspect_external(
     imports: Sequence[dict[str, Any]],
     out: str,
 ) -> None:
-    """Do what ``name_classes`` and ``import_external`` do, and keep their mistakes.
+    """Do what ``name_classes`` and ``import_external`` do, load the files, and keep the mistakes.
 
     Args:
         model, classes, files: as in ``name_classes``.
@@ -35,13 +36,15 @@ def inspect_external(
         named = _name(found, Path(folder), model, classes, files, datasets)
         for entry in imports if named else ():
             with found.one():
+                imported = Path(folder, "model.onnx")
                 import_external(
                     model=model,
                     classes=str(Path(folder, "classes.json")),
                     **entry,
-                    out=str(Path(folder, "model.onnx")),
+                    out=str(imported),
                     out_spec=str(Path(folder, "spec.json")),
                 )
+                check_loads(imported, entry["onnx"])
     write_findings(out, ModelFindings(tuple(found.messages), (), named))
 
 

@@ -5,6 +5,7 @@ import io
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -30,6 +31,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         content = self.server.files.get(self.path)
+        if isinstance(content, str):
+            self.send_response(302)
+            self.send_header("Location", content)
+            self.end_headers()
+            return
         if content is None:
             self.send_error(404)
             return
@@ -37,7 +43,8 @@ class Handler(BaseHTTPRequestHandler):
         self.server.ranges.append(begin)
         first = int(begin.removeprefix("bytes=").rstrip("-")) if begin else 0
         self.send_response(206 if begin else 200)
-        self.send_header("Content-Length", str(len(content) - first))
+        if self.path != "/endless.bin":
+            self.send_header("Content-Length", str(len(content) - first))
         self.end_headers()
         cut, self.server.cut = self.server.cut, None
         self.wfile.write(content[first:cut])
@@ -171,3 +178,98 @@ def test_entries_that_lead_outside_are_refused(get, server, tmp_path):
     with pytest.raises(UserError, match="lead outside"):
         get("/bad.zip", "top/val")
     assert not (tmp_path / "evil").exists()
+
+
+def link(name, target):
+    entry = zipfile.ZipInfo(name)
+    entry.external_attr = 0o120777 << 16
+    return entry, target
+
+
+def spoilt(*entries, spoil=None, compression=zipfile.ZIP_STORED):
+    """A zip archive with odd entries; ``spoil`` changes its list of them."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+        if spoil:
+            spoil(archive.filelist)
+    return buffer.getvalue()
+
+
+def encrypted(entries):
+    entries[0].flag_bits |= 1
+
+
+def wrong_sum(entries):
+    entries[0].CRC ^= 1
+
+
+def huge(entries):
+    entries[0].file_size = 2**40
+
+
+def unknown_packing(entries):
+    entries[0].compress_type = 97
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(
+    ("archive", "message"),
+    [
+        (
+            spoilt(link("top/val/a", "/etc/passwd")),
+            "'top/val/a' in the archive is a link; it is not unpacked",
+        ),
+        (spoilt(("top/val/a", b"1"), ("top/val/a", b"2")), "two entries of one name in top/val"),
+        (spoilt(("top/val/a", b"1"), ("top/val/./a", b"2")), "two entries of one name in top/val"),
+        (spoilt(("top/val/a", b"1"), ("top/val/a/b", b"2")), "a file and a folder of one name"),
+        (spoilt(("top/val/a", b"1"), spoil=encrypted), "the archive is encrypted"),
+        (spoilt(("top/val/a", b"1"), spoil=huge), "say that they unpack to 1024.0 GiB, as no pictures"),
+        (spoilt(("top/val/a", b"1"), spoil=wrong_sum), "is damaged, or packed in a way"),
+        (spoilt(("top/val/a", b"1"), spoil=unknown_packing), "is damaged, or packed in a way"),
+        (spoilt(("/top/val/a", b"1")), "has no top/val; its first entry is /top/val/a"),
+        (spoilt(("top\\val\\a", b"1")), "has no top/val"),
+        (ARCHIVE[:-30], "is not a zip archive"),
+    ],
+)
+def test_hostile_archives_leave_nothing(get, server, tmp_path, archive, message):
+    server.files["/bad.zip"] = archive
+    with pytest.raises(UserError, match=message) as error:
+        get("/bad.zip", "top/val")
+    assert "\n" not in str(error.value)
+    assert left_over(tmp_path) in ([], [".out.part"])
+
+
+def test_an_entry_never_becomes_more_bytes_than_it_says(get, server, tmp_path):
+    def shrink(entries):
+        entries[0].file_size = 10
+
+    server.files["/bad.zip"] = spoilt(
+        ("top/val/a", bytes(10**6)), spoil=shrink, compression=zipfile.ZIP_DEFLATED
+    )
+    with pytest.raises(UserError, match="is damaged"):
+        get("/bad.zip", "top/val")
+    assert not (tmp_path / "data/out").exists()
+
+
+def test_more_than_the_disk_has_is_not_unpacked(get, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1))
+    with pytest.raises(UserError, match=r"unpacked it has 0\.0 GiB, and 0\.0 GiB are free; make room"):
+        get("/x.zip", "top/val")
+
+
+def test_a_server_that_sends_without_end_is_left(get, server, tmp_path, monkeypatch):
+    monkeypatch.setattr("cutpoint.data.fetch.CHUNK_BYTES", 1000)
+    server.files["/endless.bin"] = CONTENT * 100
+    with pytest.raises(UserError, match="not the expected content: 6000 bytes"):
+        get("/endless.bin", size=5000)
+    assert left_over(tmp_path) == []
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://x"])
+def test_a_server_cannot_lead_to_another_kind_of_address(get, server, tmp_path, target):
+    server.files["/moved.bin"] = target
+    with pytest.raises(UserError, match="the download broke off"):
+        get("/moved.bin", content=b"x")
+    assert left_over(tmp_path) == []

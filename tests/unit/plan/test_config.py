@@ -274,3 +274,28 @@ def test_zoo_has_every_head_that_is_supported():
     rois = "faster_rcnn cascade_rcnn mask_rcnn sparse_rcnn"
     queries = "detr conditional_detr dab_detr deformable_detr dino"
     assert folders == {*dense.split(), *rois.split(), *queries.split()}
+
+
+@pytest.mark.parametrize("kind", ["models", "datasets", "variants"])
+@pytest.mark.parametrize(
+    "name", ["../x", "a/b", "a\n", ".", "..", "", "a b", "a\x00", "é", "x" * 101, "a\u202eb"]
+)
+def test_no_name_leaves_the_results_folder(kind, name):
+    config = copy.deepcopy(LEAST)
+    config[kind] = {name: next(iter(config[kind].values()))}
+    with pytest.raises(UserError, match="may have letters, digits, _ and - only, at most 100") as error:
+        complete_config(config, SCHEMA)
+    assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize("name", ["x" * 100, "-", "_", "A-9_z"])
+def test_names_of_letters_digits_and_dashes_are_taken(name):
+    config = copy.deepcopy(LEAST)
+    config["datasets"][name] = config["datasets"].pop("d")
+    assert name in complete_config(config, SCHEMA)["datasets"]
+
+
+@pytest.mark.parametrize("name", ["os\n", "os;x", "..os", "a-b", ""])
+def test_an_import_is_a_dotted_name(name):
+    with pytest.raises(UserError, match="is not a dotted module name"):
+        complete_config(LEAST | {"imports": [name]}, SCHEMA)
