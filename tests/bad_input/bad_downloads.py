@@ -32,13 +32,13 @@ ROWS = [
         "download of a local file",
         "downloads: an address `file:///etc/passwd`",
         listed(url="file:///etc/passwd"),
-        "",
+        "data/sources.tsv, line 2: the url 'file:///etc/passwd' must begin with https:// or http://",
     ),
     BadInput(
         "download without an address",
         "downloads: an address that is none",
         listed(url="example.org/w.zip"),
-        "",
+        "data/sources.tsv, line 2: the url 'example.org/w.zip' must begin with https:// or http://",
     ),
     BadInput(
         "download above",

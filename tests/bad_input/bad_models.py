@@ -262,8 +262,8 @@ ROWS = [
         "config of an unknown class",
         "mmdet config: a class that mmdet does not have",
         edit("detector/atss_small.py", 'type="ATSSHead"', 'type="ATSHead"'),
-        "model ATSS: mmdet has no class 'ATSHead' (a class of your own is known when the "
-        "config's `imports` name its module); did you mean 'ATSSHead'?",
+        "model ATSS: mmdet has no class 'ATSHead' (a class of your own is known when "
+        "`imports` names its module); did you mean 'ATSSHead'?",
     ),
     BadInput(
         "config without its base",
