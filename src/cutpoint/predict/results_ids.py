@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from cutpoint.errors import UserError
+from cutpoint.data.annotation_ids import whole_number
+from cutpoint.errors import UserError, show
 from cutpoint.records.labels import Labels
 from cutpoint.records.manifest import Manifest
 
@@ -45,12 +46,14 @@ def find_images(entries: Sequence[Any], manifest: Manifest, choice: str | None, 
     first: dict[ImageId, int] = {}
     for number, entry in enumerate(entries):
         first.setdefault(entry["image_id"], number)
+    # text may be an id too: some tools write every id in quotes
+    numbers = {value: value if isinstance(value, int) else whole_number(value) for value in first}
     as_ids: dict[ImageId, set[int]] = {
-        value: {value} for value in first if isinstance(value, int) and value in files
+        value: {number} for value, number in numbers.items() if number is not None and number in files
     }
     as_stems = {value: stems[value] for value in first if value in stems}
     readings: dict[str, Mapping[ImageId, set[int]]] = {"dataset": as_ids, "stem": as_stems}
-    if choice or any(isinstance(value, str) for value in first):
+    if choice or None in numbers.values():
         name = choice or "stem"
         readings = {name: readings[name]}
     named = any("file_name" in entry for entry in entries)
@@ -71,7 +74,8 @@ def find_images(entries: Sequence[Any], manifest: Manifest, choice: str | None, 
             f"{manifest.dataset} and also the file name of {files[other[differing]]}; say which with "
             "image_ids: dataset or stem"
         )
-    return Images(chosen, "dataset" in fitting and not named)
+    quoted = any(isinstance(value, str) for value in first)
+    return Images(chosen, "dataset" in fitting and not named and not quoted)
 
 
 def _by_stem(files: Mapping[int, str]) -> dict[ImageId, set[int]]:
@@ -107,7 +111,7 @@ def _why_no_image(
     """Why no reading fits, by the reading that knows most of the ids."""
     found = max(readings.values(), key=len)
     for value, number in first.items():
-        entry = f"entry {number} (counted from 0) has image_id {value!r}"
+        entry = f"entry {number} (counted from 0) has image_id {show(value)}"
         if value not in found:
             texts = {"dataset": "an id", "stem": "the stem of a file name"}
             kinds = " or ".join(texts[name] for name in readings)
@@ -122,9 +126,9 @@ def _why_no_image(
     entry = entries[number]
     own = files[next(iter(found[entry["image_id"]]))]
     return (
-        f"entry {number} (counted from 0) has image_id {entry['image_id']!r} and file_name "
-        f"{entry['file_name']!r}, but that image of data set {dataset} is {own}; use the file that was made "
-        "on these images"
+        f"entry {number} (counted from 0) has image_id {show(entry['image_id'])} and file_name "
+        f"{show(entry['file_name'])}, but that image of data set {dataset} is {own}; use the file that was "
+        "made on these images"
     )
 
 
@@ -164,7 +168,8 @@ def find_categories(
         )
     else:
         value = entries[unknown or 0]["category_id"]
-        why = f"entry {unknown} (counted from 0) has category_id {value!r}, which {known.owner} does not have"
+        entry = f"entry {unknown} (counted from 0) has category_id {show(value)}"
+        why = f"{entry}, which {known.owner} does not have"
         if choice is None or choice == "dataset":
             why += _shift_hint(count, known.ids)
     raise UserError(
@@ -219,7 +224,8 @@ def _offers(numberings: Mapping[str, _Numbering], count: Counter[int]) -> str:
         fitting = sum(times for value, times in count.items() if value in numbering.ids)
         said = "nothing" if text is None else repr(text)
         offers.append(
-            f"{name} ({numbering.text}; {fitting} of {count.total()} entries fit, {example} would be {said})"
+            f"{name} ({numbering.text}; {fitting} of {count.total()} entries fit, {show(example)} would be "
+            f"{said})"
         )
     return ", ".join(offers)
 

@@ -47,6 +47,8 @@ def read_given(path: str | Path, where: str) -> Any:
         cut = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
         if cut:
             why = f"ends in the middle ({error.msg}); it is not complete: write, copy or download it again"
+        elif error.msg == "Extra data":
+            why = f"more than one JSON value, as in JSON lines ({error}); write one list or object"
         else:
             why = f"not JSON ({error})"
         raise UserError(f"{where}: {why}") from error

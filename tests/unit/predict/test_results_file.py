@@ -5,7 +5,7 @@ import json
 import pytest
 from datasets import make_image, save_labels, save_manifest
 
-from cutpoint.errors import UserError
+from cutpoint.errors import UserError, UserErrors
 from cutpoint.predict.results_file import import_results
 from cutpoint.records.manifest import Category
 
@@ -53,7 +53,9 @@ def test_without_annotations_categories_are_label_plus_one(tmp_path):
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ("{", "not JSON"),
+        ("{", "ends in the middle"),
+        ("{x", "not JSON"),
+        ("{}\n{}", "more than one JSON value"),
         ({"annotations": []}, "not a list"),
         ([GOOD, {"image_id": 1}], r"entry 1 \(counted from 0\) needs the keys image_id, category_id"),
         ([GOOD | {"image_id": 9}], r"entry 0 .* has image_id 9, which data set street does not have"),
@@ -61,8 +63,11 @@ def test_without_annotations_categories_are_label_plus_one(tmp_path):
             [GOOD | {"image_id": "b"}],
             "has image_id 'b', which data set street does not have as the stem of a file name",
         ),
-        ([GOOD | {"image_id": 1.0}], "has image_id 1.0; a whole number, or the stem"),
-        ([GOOD | {"category_id": "7"}], "has category_id '7'; a whole number"),
+        ([GOOD | {"image_id": 1.5}], "has image_id 1.5; a whole number, or the stem"),
+        ([GOOD, GOOD | {"image_id": 1.0}], "has image_id 1.0; a whole number, or the stem"),
+        ([GOOD | {"category_id": "07"}], "has category_id '07'; a whole number"),
+        ([GOOD, GOOD | {"category_id": "7"}], "has category_id '7'; a whole number"),
+        ([GOOD | {"bbox": [1, 2, 3, 1e300]}], r"has bbox \[1, 2, 3, 1e\+300\]; no image has 1e\+15 pixels"),
         ([GOOD | {"image_id": True}], "has image_id True"),
         ([GOOD | {"category_id": 8}], "has category_id 8"),
         ([GOOD | {"bbox": [1, 2, 3]}], r"has bbox \[1, 2, 3\]; four finite numbers"),
@@ -98,6 +103,57 @@ def test_what_is_likely_a_slip_is_said_at_once_and_kept(tmp_path, capsys, entrie
     assert said in printed
     take(tmp_path, [GOOD])
     assert capsys.readouterr().err == ""
+
+
+def test_all_kinds_of_faults_are_told_at_once(tmp_path):
+    entries = [
+        7,
+        GOOD | {"image_id": None},
+        {},
+        GOOD | {"bbox": None, "score": "1"},
+        GOOD,
+        GOOD | {"score": []},
+    ]
+    with pytest.raises(UserErrors) as caught:
+        take(tmp_path, entries)
+    start = f"variants.theirs.results {tmp_path / 'theirs.json'}: "
+    assert [message.removeprefix(start) for message in caught.value.messages] == [
+        "entry 0 (counted from 0) needs the keys image_id, category_id, bbox, score (2 of 6 entries are so)",
+        "entry 1 (counted from 0) has image_id None; a whole number, or the stem of a file name, is needed",
+        "entry 3 (counted from 0) has bbox None; four finite numbers x, y, width, height are needed",
+        "entry 3 (counted from 0) has score '1'; a finite number is needed (2 of 6 entries are so)",
+    ]
+    with pytest.raises(UserErrors) as caught:
+        take(tmp_path, [GOOD | {"image_id": 9, "category_id": 8}])
+    assert ["has image_id 9" in caught.value.messages[0], "category_id 8" in caught.value.messages[1]] == [
+        True
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        ({"image_id": 1.0}, "image_id written as fractions, first 1.0: read as whole numbers"),
+        ({"category_id": 7.0}, "category_id written as fractions, first 7.0: read as whole numbers"),
+        ({"category_id": "7"}, "category_id written in quotes, first '7': read as whole numbers"),
+    ],
+)
+def test_ids_in_another_writing_mean_the_same_and_are_said(tmp_path, capsys, change, note):
+    entries = [GOOD, GOOD | {"score": 0.5}]
+    assert take(tmp_path, [entry | change for entry in entries]) == entries
+    assert note in capsys.readouterr().err
+
+
+DEEP = json.loads("[" * 800 + "]" * 800)
+
+
+@pytest.mark.parametrize("value", [DEEP, {"a": DEEP}, 10**4000, "x\n" * 10**6, [0] * 10**5, {}])
+@pytest.mark.parametrize("key", ["image_id", "category_id", "bbox", "score"])
+def test_odd_values_give_short_messages(tmp_path, key, value):
+    with pytest.raises(UserError) as caught:
+        take(tmp_path, [GOOD, GOOD | {key: value}])
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 900
 
 
 def test_ids_that_are_one_off_are_said_to_be(tmp_path):

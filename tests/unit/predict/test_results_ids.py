@@ -58,6 +58,18 @@ def test_two_readings_that_differ_are_refused_until_one_is_chosen():
     assert images_of([(0, "1.png")], manifest).ids == {0: 0}
 
 
+def test_numbers_in_quotes_may_be_ids_and_may_be_stems():
+    """A tool that writes every id in quotes must not get the image whose file has that number."""
+    manifest = files((1, "2.jpg"), (2, "1.jpg"), (3, "x.jpg"))
+    with pytest.raises(UserError, match=r"image_id 1 is the id of 2.jpg .* also the file name of 1.jpg; say"):
+        images_of(["1"], manifest)
+    assert images_of(["1"], manifest, "dataset").ids == {"1": 1}
+    assert images_of(["1"], manifest, "stem").ids == {"1": 2}
+    assert images_of(["1", "3"], manifest).ids == {"1": 1, "3": 3}
+    # who writes text is no COCO results file, and may number categories otherwise
+    assert not images_of(["3"], manifest).plain
+
+
 @pytest.mark.parametrize(
     ("entries", "pairs", "message"),
     [
