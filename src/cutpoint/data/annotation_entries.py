@@ -191,7 +191,7 @@ def _numbering_hint(used: set[int], categories: list[dict[str, Any]]) -> str:
     if len(listed) != COCO_CLASSES:
         return ""
     with_gaps, mend = "COCO's own ids (1 to 90 with gaps)", "give all of them one numbering; "
-    for start in (0, 1):
+    for start in (1, 0):
         row = set(range(start, start + COCO_CLASSES))
         counted = f"80 classes counted from {start}"
         if max(listed) == COCO_LAST and used <= row:

@@ -71,6 +71,8 @@ def _check_file(path: str, where: str) -> None:
             start = file.read(START_BYTES)
     except OSError as error:
         raise UserError(f"{where}: cannot be read ({error.strerror})") from error
+    if start.startswith(b"PK"):
+        raise UserError(f"{where}: it is a spreadsheet file or a zip archive; save it as CSV UTF-8")
     packed = name_packed(start)
     if packed:
         raise UserError(f"{where}: {packed}")

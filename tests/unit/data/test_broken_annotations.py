@@ -187,7 +187,7 @@ def test_text_ids_that_become_one_are_there_twice():
 @pytest.mark.parametrize(
     ("listed", "used", "said"),
     [
-        ("gaps", 12, "they look like 80 classes counted from 0, and the file lists COCO's own ids"),
+        ("gaps", 12, "they look like 80 classes counted from 1, and the file lists COCO's own ids"),
         ("gaps", 0, "they look like 80 classes counted from 0, and the file lists COCO's own ids"),
         (
             "row",

@@ -147,7 +147,7 @@ def message(folder, text):
             HEAD + "a.jpg,time," + "x" * 200_000, "line 2: has 100000 characters or more", id="long-line"
         ),
         pytest.param(HEAD.encode("utf-16"), "not UTF-8 text", id="utf-16"),
-        pytest.param(b"PK\x03\x04xl/workbook.xml", "it is a zip archive", id="xlsx"),
+        pytest.param(b"PK\x03\x04xl/workbook.xml", "it is a spreadsheet file or a zip", id="xlsx"),
         pytest.param(b"\x1f\x8b\x08", "it is a gzip file", id="gzip"),
         pytest.param('[{"image": "a.jpg"}]', "the columns 'image', 'name', 'value' are missing", id="json"),
         pytest.param(
