@@ -5,7 +5,7 @@ SMK := Snakefile workflow
 ARGS ?=
 
 .PHONY: help setup setup-external demo test test-parts test-whole conventions heads heads-first heads-second \
-    bodies bodies-first bodies-second zoo benchmark lint format environment regenerate-demo clean
+    bodies bodies-first bodies-second zoo faults benchmark lint format environment regenerate-demo clean
 
 help:
 	@echo "make setup-external   make .venv-external, without torch and mmdet, for models without mmdet"
@@ -15,6 +15,7 @@ help:
 	@echo "make heads            prove every head at every cut; writes docs/heads.md"
 	@echo "make bodies           prove backbones and necks under a dense head; writes docs/bodies.md"
 	@echo "make zoo              heads, the same with the zoo's own backbones; writes docs/zoo.md"
+	@echo "make faults           kill runs at random moments, fill the disk; writes docs/faults.md"
 	@echo "make benchmark        measure side by side, each beside its floor; writes benchmarks/results"
 	@echo "make lint             check style and types of Python, style of workflow files"
 	@echo "make format           rewrite them in that style"
@@ -67,6 +68,10 @@ heads-first heads-second bodies-first bodies-second:
 
 zoo:
 	$(MAKE) heads BACKBONE=zoo
+
+# It goes on where the last call ended: ARGS='--minutes 20'.
+faults: setup
+	OMP_NUM_THREADS=1 $(VENV)/python tests/faults/campaign.py $(ARGS)
 
 # For an idle machine; gpu.py says that it is skipped where there is none.
 benchmark: setup

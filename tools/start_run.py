@@ -1,6 +1,7 @@
 """Start Snakemake, also after a fault: python tools/start_run.py --cores 4 [any option of Snakemake].
 
-It clears the locks of a dead run of this machine and refuses to start beside a living one. `make` uses it.
+It clears the locks of a dead run of this machine, and refuses to start beside a living one. Results from the
+future get today's time. `make` uses it.
 """
 
 import argparse
@@ -8,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+from cutpoint.clock import bring_back
 from cutpoint.errors import UserError
 from cutpoint.runlock import clear
 
@@ -16,11 +18,17 @@ def main(arguments: list[str]) -> None:
     """Become Snakemake; its process keeps the lock."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--directory", "-d", type=Path, default=Path())
-    folder = parser.parse_known_args(arguments)[0].directory / ".snakemake"
+    folder = parser.parse_known_args(arguments)[0].directory
     try:
-        handle = clear(folder)
+        handle = clear(folder / ".snakemake")
+        moved = bring_back(folder / "results")
     except UserError as error:
         sys.exit(f"cutpoint: {error}")
+    if moved:
+        print(
+            f"cutpoint: {moved} results are from the future, for the clock was wrong; they get today's time"
+        )
+        sys.stdout.flush()
     os.set_inheritable(handle, True)
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", *arguments])
 

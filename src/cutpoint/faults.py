@@ -5,6 +5,9 @@ The same command goes on afterwards, so each message says what to mend first.
 
 import errno
 import os
+from collections.abc import Iterable
+
+from cutpoint.errors import UserError
 
 AGAIN = "then start the same command again: what is done is kept"
 FULL = f"free space there, {AGAIN}"
@@ -57,6 +60,18 @@ def describe_fault(error: BaseException) -> str | None:
         chain.append(current)
         current = current.__cause__ or current.__context__
     return next((message for link in chain if (message := _describe(link))), None)
+
+
+def check_writable(folders: Iterable[str]) -> None:
+    """Refuse folders that are there and cannot be written.
+
+    Raises:
+        UserError: the first one.
+    """
+    for folder in folders:
+        if os.path.isdir(folder) and not os.access(folder, os.W_OK):
+            read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+            raise UserError(_name_place(errno.EROFS if read_only else errno.EACCES, folder, ""))
 
 
 def _describe(error: BaseException) -> str | None:

@@ -14,7 +14,7 @@ from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from snakemake_logger_plugin_cutpoint.failures import describe_failure
+from snakemake_logger_plugin_cutpoint.failures import Deaths, describe_failure, name_fault
 from snakemake_logger_plugin_cutpoint.jobs import Job, Jobs, format_seconds
 from snakemake_logger_plugin_cutpoint.views import LineView, LiveView
 
@@ -49,6 +49,7 @@ class LogHandler(LogHandlerBase):
         settings = self.common_settings
         self._quiet = set(settings.quiet or ())
         self._jobs = Jobs()
+        self._deaths = Deaths()
         console = Console(stderr=not settings.stdout, no_color=settings.nocolor or None, highlight=False)
         live = console.is_terminal and not console.is_dumb_terminal and Quietness.PROGRESS not in self._quiet
         self._view = (LiveView if live else LineView)(console, self._jobs)
@@ -80,7 +81,8 @@ class LogHandler(LogHandlerBase):
             self._finish(values["job_id"])
         elif event == LogEvent.JOB_ERROR:
             job = self._jobs.fail(values["jobid"]) or Job.from_record(values)
-            self._view.print(describe_failure(job, self.common_settings.show_failed_logs), "red")
+            killed = self._deaths.pop(job.rule)
+            self._view.print(describe_failure(job, self.common_settings.show_failed_logs, killed), "red")
         elif event in SPOKEN:
             self._say(record)
 
@@ -93,7 +95,8 @@ class LogHandler(LogHandlerBase):
             self._view.print(f"{self._jobs.counted} in {format_seconds(self._jobs.seconds)}", "green")
 
     def _say(self, record: LogRecord) -> None:
-        text = self.format(record)
+        text = name_fault(self.format(record))
+        self._deaths.read(text)
         if text.startswith(STOPPED):
             self._view.close()
             text = self._jobs.counted

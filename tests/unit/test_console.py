@@ -177,3 +177,48 @@ def test_seconds():
         "3 min 20 s",
         "2 h 5 min",
     ]
+
+
+KILLED = (
+    'RuleException:\nCalledProcessError in file "workflow/rules/evaluate.smk", line 3:\n'
+    "Command 'set -euo pipefail;  /venv/bin/python /home/me/.snakemake/scripts/tmpx1_y2z.evaluate.py' {}"
+)
+
+
+@pytest.mark.parametrize("how", ["died with <Signals.SIGKILL: 9>.", "returned non-zero exit status 137."])
+def test_a_killed_job_says_so(capsys, tmp_path, how):
+    handler = handler_of()
+    send(handler, event=LogEvent.RUN_INFO, stats={"total": 2})
+    for number in (3, 4):
+        send(handler, event=LogEvent.JOB_INFO, **job_values(tmp_path / "none", number))
+    send(handler, KILLED.format(how), logging.ERROR, event=LogEvent.ERROR)
+    for number in (3, 4):
+        # only the first one was killed
+        send(
+            handler, "Error", logging.ERROR, event=LogEvent.JOB_ERROR, **job_values(tmp_path / "none", number)
+        )
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith(
+        "  ended by SIGKILL: the machine has run out of memory, or somebody ended it; "
+    )
+    assert len([line for line in lines if "SIGKILL" in line]) == 1
+
+
+def test_a_job_that_fails_by_itself_is_not_called_killed(capsys, tmp_path):
+    handler = handler_of()
+    send(handler, event=LogEvent.JOB_INFO, **job_values(tmp_path / "none"))
+    send(handler, KILLED.format("returned non-zero exit status 1."), logging.ERROR, event=LogEvent.ERROR)
+    send(handler, "Error", logging.ERROR, event=LogEvent.JOB_ERROR, **job_values(tmp_path / "none"))
+    assert "ended by" not in capsys.readouterr().out
+
+
+def test_a_fault_in_snakemakes_own_work_is_one_message(capsys, tmp_path):
+    handler = handler_of()
+    trace = 'Traceback (most recent call last):\n\n  File "dag.py", line 351, in cleanup_workdir\n\n'
+    full = f"{trace}OSError: [Errno 28] No space left on device: '{tmp_path}/a.json'\n"
+    send(handler, full, logging.ERROR, event=LogEvent.ERROR)
+    send(handler, f"{trace}KeyError: 'x'\n", logging.ERROR, event=LogEvent.ERROR)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"cutpoint: {tmp_path}/a.json: the disk is full; free space there")
+    # another error is shown as it is
+    assert lines[1] == "Traceback (most recent call last):"

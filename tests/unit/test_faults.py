@@ -2,7 +2,8 @@ import errno
 
 import pytest
 
-from cutpoint.faults import AGAIN, MEMORY, describe_fault
+from cutpoint.errors import UserError
+from cutpoint.faults import AGAIN, MEMORY, check_writable, describe_fault
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,11 @@ def test_libraries_that_write_by_themselves():
 @pytest.mark.parametrize("error", [ValueError("a bug"), FileNotFoundError(2, "No file", "x"), KeyError(1)])
 def test_other_errors_are_no_faults(error):
     assert describe_fault(error) is None
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    check_writable([str(tmp_path), str(tmp_path / "none")])
+    # the superuser of a test may write everything
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(UserError, match=f"^{tmp_path}: you have no permission; give yourself"):
+        check_writable([str(tmp_path)])

@@ -4,6 +4,7 @@ import signal
 import sys
 
 from cutpoint.errors import UserError
+from cutpoint.faults import check_writable
 from cutpoint.lifeline import STARTED_BY, name_self
 from cutpoint.runlock import enter
 
@@ -11,6 +12,7 @@ os.environ[STARTED_BY] = name_self()
 if workflow.is_main_process and not workflow.output_settings.dryrun:
     try:
         enter(".snakemake")
+        check_writable(["results", "logs"])
     except UserError as error:
         sys.exit(f"cutpoint: {error}")
     # A terminal that closes ends the run as Ctrl-C does. nohup ignores it.

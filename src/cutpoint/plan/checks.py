@@ -4,6 +4,8 @@ import hashlib
 import importlib.util
 import json
 import os
+import shlex
+import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from cutpoint.records.annotations import read_category_names
 
 # names of lists of classes, which are not paths
 CLASS_LISTS = ("coco80", "coco91")
+# A network file system has a clock of its own.
+CLOCK_TOLERANCE_S = 5
 # annotations/instances_val2017.json of COCO
 VAL2017_BYTES = 19_987_840
 VAL2017_SHA256 = "e8c7f7908f1d7278341fae127d0da654f102f11bd7b21d8aeefa635b8c810b6f"
@@ -140,13 +144,22 @@ def _is_val2017(path: Path) -> bool:
 
 
 def check_path(where: str, path: str, kind: str, sources: Collection[str]) -> None:
-    """Refuse a path that is not there and is not fetched. ``kind``: ``file`` or ``folder``.
+    """Refuse a path that is not there and is not fetched, or that is from the future.
+
+    Args:
+        where: the key in the config.
+        path: as it stands there.
+        kind: ``file`` or ``folder``.
+        sources: paths that are fetched when they are missing.
 
     Raises:
         UserError: begins with ``where``, and names a similar path that exists.
     """
     place = Path(path)
-    if (place.is_dir() if kind == "folder" else place.is_file()) or (path in sources and not place.exists()):
+    if path in sources and not place.exists():
+        return
+    if place.is_dir() if kind == "folder" else place.is_file():
+        _check_time(where, place)
         return
     if place.exists():
         raise UserError(f"{where}: {path} is not a {kind}")
@@ -156,3 +169,14 @@ def check_path(where: str, path: str, kind: str, sources: Collection[str]) -> No
         f"{where}: no {kind} {path} (looked from {Path.cwd()}, beside the Snakefile, and among the paths "
         f"of data/sources.tsv){did_you_mean(path, [*beside, *sources])}"
     )
+
+
+def _check_time(where: str, place: Path) -> None:
+    """Snakemake refuses results that are older than what they are made from."""
+    stamp = place.stat().st_mtime
+    if stamp > time.time() + CLOCK_TOLERANCE_S:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(stamp))
+        raise UserError(
+            f"{where}: {place} is from the future ({when} by this machine's clock), so every result would be "
+            f"older than it; if the clock is right, give it today's time: touch {shlex.quote(str(place))}"
+        )

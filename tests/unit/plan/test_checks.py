@@ -2,13 +2,14 @@
 
 import json
 import os
+import time
 
 import pytest
 
 from cutpoint.errors import UserError
 from cutpoint.plan import checks
 from cutpoint.plan import digests as digests_module
-from cutpoint.plan.checks import check_files
+from cutpoint.plan.checks import check_files, check_path
 from cutpoint.plan.choices import RecipeChoice
 from cutpoint.plan.digests import Digests
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
@@ -125,3 +126,13 @@ def test_external_files_must_be_there(files):
     (files / "theirs.onnx").write_bytes(b"\x08\x09")
     (files / "dets.json").touch()
     check(variants=[onnx, results])
+
+
+def test_a_file_from_the_future_is_refused(tmp_path):
+    path = tmp_path / "my model.pth"
+    path.touch()
+    check_path("models.m.checkpoint", str(path), "file", ())
+    later = time.time() + 3600
+    os.utime(path, (later, later))
+    with pytest.raises(UserError, match=r"^models\.m\.checkpoint: .* is from the future .*: touch '/"):
+        check_path("models.m.checkpoint", str(path), "file", ())
