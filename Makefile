@@ -5,12 +5,13 @@ SMK := Snakefile workflow
 ARGS ?=
 
 .PHONY: help setup setup-external demo test test-parts test-whole conventions heads heads-first heads-second \
-    bodies bodies-first bodies-second zoo faults benchmark lint format environment regenerate-demo clean
+    bodies bodies-first bodies-second zoo faults fuzz benchmark lint format environment regenerate-demo clean
 
 help:
 	@echo "make setup-external   make .venv-external, without torch and mmdet, for models without mmdet"
 	@echo "make demo             run the embedded demo; ends with results/report.html"
 	@echo "make test             run the tests (ARGS='-k name' selects)"
+	@echo "make fuzz             spoil inputs and read them (MINUTES=20 TARGET=config); writes docs/fuzzing.md"
 	@echo "make conventions      prove every convention of external files on photographs, against a judge by hand"
 	@echo "make heads            prove every head at every cut; writes docs/heads.md"
 	@echo "make bodies           prove backbones and necks under a dense head; writes docs/bodies.md"
@@ -42,10 +43,16 @@ else
 endif
 
 test-parts:
-	$(VENV)/pytest -m "not conventions" tests/unit tests/reference tests/heads
+	$(VENV)/pytest -m "not conventions" tests/unit tests/bad_input tests/fuzz tests/reference tests/heads
 
 test-whole:
 	$(VENV)/pytest tests/workflow tests/gpu tests/browser
+
+# Counts go on over several calls.
+MINUTES ?= 1
+TARGET ?= all
+fuzz: setup
+	$(VENV)/python tests/fuzz/fuzz.py --minutes $(MINUTES) --target $(TARGET) $(ARGS)
 
 conventions: setup
 	$(VENV)/pytest -m conventions tests/reference/external $(ARGS)

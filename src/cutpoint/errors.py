@@ -1,19 +1,26 @@
 """The exceptions that a user's mistakes raise."""
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 # characters of a value that a message shows
 SHOWN = 60
+# control characters but the newline, ends of line and writing directions of Unicode, halves of characters
+COMMANDS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class UserError(Exception):
     """Something the user can mend: what is wrong, where, and how to mend it, in one message.
 
-    Scripts and command lines print the message without a traceback and exit with 1.
+    Scripts and command lines print the message without a traceback and exit with 1. Names from files may have
+    characters that command a terminal, or that no text file holds; they are written as Python writes them.
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(COMMANDS.sub(lambda found: ascii(found[0])[1:-1], message))
 
 
 class UserErrors(UserError):

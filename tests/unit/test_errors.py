@@ -48,3 +48,17 @@ def test_the_place_is_said_before_each_message():
     with pytest.raises(UserErrors) as stopped, located("a.json"):
         raise UserErrors(["first", "second"])
     assert stopped.value.messages == ("a.json: first", "a.json: second")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("\x1b[31mred\x1b[0m", r"\x1b[31mred\x1b[0m"),
+        ("a\0b\tc\rd\x9b2J", r"a\x00b\tc\rd\x9b2J"),
+        ("\u202egnp.exe \u2028 \ud800", r"\u202egnp.exe \u2028 \ud800"),
+        ("two\nlines, näme, 図, 'quoted' and \\x00", "two\nlines, näme, 図, 'quoted' and \\x00"),
+    ],
+)
+def test_names_in_messages_cannot_command_a_terminal(text, said):
+    assert str(UserError(text)) == said
+    assert str(UserErrors([text, "other"])) == f"2 problems:\n  1. {said}\n  2. other"

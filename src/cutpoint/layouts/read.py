@@ -9,6 +9,7 @@ from onnx.shape_inference import InferenceError, infer_shapes
 
 from cutpoint.errors import UserError
 from cutpoint.layouts.sound import check_memory, check_sound
+from cutpoint.layouts.texts import check_texts
 from cutpoint.onnx_file import check_onnx_file
 
 
@@ -26,6 +27,7 @@ def read_onnx(path: str, *, weights: bool = True) -> ir.Model:
     try:
         proto = onnx.load(path, load_external_data=False)
         check_sound(path, proto)
+        check_texts(path, proto)
         _open_sides(proto)
         model = _with_shapes(path, proto)
         if weights:

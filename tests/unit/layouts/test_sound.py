@@ -233,3 +233,20 @@ def test_deep_nesting_is_one_message(tmp_path):
     (tmp_path / "a.onnx").write_bytes(b"\x08\x08" + wrap(7, inner))
     with pytest.raises(UserError, match=r"not an ONNX file that can be read \(.*MaxDepth"):
         read_facts(str(tmp_path / "a.onnx"))
+
+
+@pytest.mark.parametrize("field", ["op_type", "name", "domain", "input", "output"])
+def test_a_text_of_a_node_that_is_none_is_refused(tmp_path, field):
+    def change(graph):
+        node = graph.node[0]
+        node.name, node.domain = "name", ""
+        value = getattr(node, field)
+        if isinstance(value, str):
+            setattr(node, field, "yyyy")
+        else:
+            value[0] = "yyyy"
+
+    raw = changed(change).SerializeToString()
+    (tmp_path / "a.onnx").write_bytes(raw.replace(b"yyyy", b"y\xff\xfey"))
+    with pytest.raises(UserError, match="not UTF-8"):
+        read_facts(str(tmp_path / "a.onnx"))
