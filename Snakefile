@@ -39,6 +39,7 @@ onerror:
 rule all:
     """The report, the tables and everything that they are made of."""
     input:
+        "results/preflight/passed.json",
         "results/report.html",
         "results/tables/summary.csv",
         "results/capsule.zip",
@@ -52,6 +53,7 @@ rule golden:
 
 
 include: "workflow/rules/data.smk"
+include: "workflow/rules/preflight.smk"
 include: "workflow/rules/layouts.smk"
 include: "workflow/rules/detector.smk"
 include: "workflow/rules/export.smk"

@@ -62,6 +62,7 @@ class Provider:
     ``tf32_option``: the option that lets it round the factors of fp32 products to 10 bits. ``tf32_variable``:
     if there is no option, the environment variable for it, which is read once per process. If both are null,
     it has no tf32.
+    ``most_ranked``: the most rows that a TopK on it can give; null without a limit.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Provider:
     graph_option: str | None = None
     tf32_option: str | None = None
     tf32_variable: str | None = None
+    most_ranked: int | None = None
 
     @property
     def has_tf32(self) -> bool:
@@ -110,6 +112,7 @@ PROVIDERS = {
             package="onnxruntime-gpu",
             graph_option="trt_cuda_graph_enable",
             tf32_variable="NVIDIA_TF32_OVERRIDE",
+            most_ranked=3840,
         ),
     )
 }

@@ -19,16 +19,17 @@ from cutpoint.errors import UserError, UserErrors
 from cutpoint.plan.digests import Digests
 from cutpoint.plan.inspections import (
     dataset_settings,
-    evaluation_settings,
     external_settings,
+    gather_settings,
     mmdet_settings,
-    naming_datasets,
+    naming_findings,
 )
 from cutpoint.plan.make import Project, make_project
+from cutpoint.plan.paths import FINDINGS_FILE, dataset_findings, model_findings
 from cutpoint.preflight.datasets import inspect_dataset
-from cutpoint.preflight.evaluations import inspect_evaluation
+from cutpoint.preflight.gather import gather_findings
 from cutpoint.preflight.models import inspect_external
-from cutpoint.records.preflight import read_findings
+from cutpoint.preflight.passed import check_passed
 
 ROOT = Path(__file__).resolve().parents[2]
 # stands for the project's folder in messages
@@ -115,44 +116,32 @@ def find_problems(folder: Path) -> list[str]:
     with chdir(folder):
         try:
             config = yaml.safe_load(Path(CONFIG_FILE).read_text())
-            project = make_project(config, [CONFIG_FILE], clone=ROOT, digests=Digests("digests.json"))
+            _inspect(make_project(config, [CONFIG_FILE], clone=ROOT, digests=Digests("digests.json")))
         except UserErrors as errors:
             found = list(errors.messages)
         except UserError as error:
             found = [str(error)]
         else:
-            found = _inspect(project)
+            found = []
     return [message.replace(str(folder), FOLDER) for message in found]
 
 
-def _inspect(project: Project) -> list[str]:
-    """Run every inspection of a plan."""
-    plan, imports = project.plan, project.config["imports"]
-    datasets = {dataset.name: f"found/datasets/{dataset.name}.json" for dataset in plan.datasets}
-    models = {model.name: f"found/models/{model.name}.json" for model in plan.models}
-    pairs = {
-        (e.dataset.name, e.model.name): f"found/{e.dataset.name}/{e.model.name}.json"
-        for e in plan.evaluations
-    }
+def _inspect(project: Project) -> None:
+    """Do what the rules of the preflight do."""
+    plan, config = project.plan, project.config
     for dataset in plan.datasets:
-        inspect_dataset(dataset=dataset.name, **dataset_settings(dataset), out=datasets[dataset.name])
+        settings = dataset_settings(dataset, config)
+        inspect_dataset(dataset=dataset.name, **settings, out=dataset_findings(dataset))
     for model in plan.models:
-        out = models[model.name]
+        out = model_findings(model)
         if model.is_external:
-            naming = [datasets[dataset.name] for dataset in naming_datasets(plan, model)]
-            inspect_external(model=model.name, **external_settings(plan, model), datasets=naming, out=out)
+            settings = external_settings(plan, model)
+            inspect_external(model=model.name, **settings, datasets=naming_findings(plan, model), out=out)
         else:
+            imports = config["imports"]
             inspect_model(model=model.name, **mmdet_settings(model), imports=imports, out=out)
-    for evaluation in plan.evaluations:
-        dataset, model = evaluation.dataset.name, evaluation.model.name
-        inspect_evaluation(
-            dataset=datasets[dataset],
-            model=models[model],
-            **evaluation_settings(evaluation),
-            out=pairs[dataset, model],
-        )
-    found = [*datasets.values(), *models.values(), *pairs.values()]
-    return list(dict.fromkeys(message for path in found for message in read_findings(path).problems))
+    gather_findings(**gather_settings(plan, config, remote=False), out=FINDINGS_FILE)
+    check_passed(FINDINGS_FILE)
 
 
 def write_project(folder: Path) -> None:

@@ -58,7 +58,7 @@ class Result:
     def outputs(self) -> list[str]:
         """Files that planned jobs would write."""
         lines = re.findall(r"^    output: (.*)$", self.text, re.M)
-        return [path for line in lines for path in line.split(", ")]
+        return [path.removesuffix(" (update)") for line in lines for path in line.split(", ")]
 
     @property
     def triggered(self) -> set[str]:

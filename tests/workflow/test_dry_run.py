@@ -20,6 +20,10 @@ def demo(tmp_path_factory):
 def test_demo_plans_the_whole_line(demo):
     assert demo.code == 0, demo.text
     assert demo.jobs == {
+        "inspect_dataset": 3,
+        "inspect_model": 2,
+        "gather_findings": 1,
+        "check_inputs": 1,
         "build_manifest": 3,
         "build_slices": 3,
         "map_labels": 3,
@@ -109,6 +113,10 @@ def test_coco_plans_every_job_on_a_clone_without_the_data(tmp_path):
     assert result.jobs == {
         "fetch": 2,
         "fetch_folder": 1,
+        "inspect_dataset": 1,
+        "inspect_model": 1,
+        "gather_findings": 1,
+        "check_inputs": 1,
         "build_manifest": 1,
         "map_labels": 1,
         "build_truth": 1,

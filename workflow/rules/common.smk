@@ -156,7 +156,9 @@ def get_digests(paths):
     return {path: DIGESTS.last_known(path, fetched=path in SOURCES) for path in paths}
 
 
+include: "../functions/ancient.smk"
 include: "../functions/data.smk"
+include: "../functions/preflight.smk"
 include: "../functions/layouts.smk"
 include: "../functions/detector.smk"
 include: "../functions/export.smk"

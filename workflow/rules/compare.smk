@@ -98,6 +98,7 @@ rule fingerprint:
         accepted=get_accepted,
         labels="results/labels/{dataset}/{model}.json",
         manifest="results/manifests/{dataset}.json",
+        preflight=ancient("results/preflight/findings.json"),
     output:
         "results/fingerprints/{dataset}/{model}.json",
     log:
@@ -124,6 +125,7 @@ rule diagnose:
         variant="results/detections/{dataset}/{model}/{variant}.json",
         labels="results/labels/{dataset}/{model}.json",
         manifest="results/manifests/{dataset}.json",
+        preflight=ancient("results/preflight/findings.json"),
     output:
         "results/diagnoses/{dataset}/{model}/{variant}.json",
     log:

@@ -36,6 +36,7 @@ rule build_manifest:
     """The checked list of a data set's images and categories. Every image is decoded once."""
     input:
         unpack(get_dataset_files),
+        preflight=ancient("results/preflight/findings.json"),
     output:
         "results/manifests/{dataset}.json",
     log:
@@ -59,6 +60,7 @@ rule map_labels:
     input:
         manifest="results/manifests/{dataset}.json",
         spec=get_classes,
+        preflight=ancient("results/preflight/findings.json"),
     output:
         "results/labels/{dataset}/{model}.json",
     log:
@@ -80,6 +82,7 @@ rule build_truth:
         get_annotations,
         manifest="results/manifests/{dataset}.json",
         labels="results/labels/{dataset}/{model}.json",
+        preflight=ancient("results/preflight/findings.json"),
     output:
         "results/truth/{dataset}/{model}.json",
     log:
@@ -102,6 +105,7 @@ rule build_slices:
     input:
         get_slices,
         manifest="results/manifests/{dataset}.json",
+        preflight=ancient("results/preflight/findings.json"),
     output:
         "results/slices/{dataset}.json",
     log:

@@ -2,6 +2,7 @@ rule describe_model:
     """What post-processing needs to know about a model: classes, head, input recipe."""
     input:
         get_model_files,
+        preflight=ancient("results/preflight/findings.json"),
     output:
         "results/models/{model}/spec.json",
     log:
@@ -24,6 +25,7 @@ rule trace_model:
     input:
         files=get_model_files,
         spec="results/models/{model}/spec.json",
+        preflight=ancient("results/preflight/findings.json"),
     output:
         "results/models/{model}/{trace}.onnx",
     log:
@@ -49,6 +51,7 @@ rule verify_export:
         files=get_model_files,
         spec="results/models/{model}/spec.json",
         manifest=get_verify_manifest,
+        preflight=ancient("results/preflight/findings.json"),
     output:
         "results/models/{model}/{export}.verify.json",
     log:
@@ -72,6 +75,7 @@ rule predict_pytorch:
         files=get_model_files,
         spec="results/models/{model}/spec.json",
         manifest="results/manifests/{dataset}.json",
+        preflight=ancient("results/preflight/findings.json"),
     output:
         predictions="results/predictions/{dataset}/{model}/{run}/{shard}.parquet",
         images="results/predictions/{dataset}/{model}/{run}/{shard}.images.parquet",

@@ -4,6 +4,7 @@ rule to_fp16:
         trace=get_fp32_trace,
         spec="results/models/{model}/spec.json",
         manifest=get_verify_manifest,
+        preflight=ancient("results/preflight/findings.json"),
     output:
         trace="results/models/{model}/{trace}.onnx",
         report="results/models/{model}/{trace}.precision.json",
@@ -26,6 +27,7 @@ rule to_int8:
         trace=get_fp32_trace,
         spec="results/models/{model}/spec.json",
         manifest=get_calibration_manifest,
+        preflight=ancient("results/preflight/findings.json"),
     output:
         trace="results/models/{model}/{trace}.onnx",
         report="results/models/{model}/{trace}.precision.json",
@@ -48,6 +50,7 @@ rule export_onnx:
     input:
         trace=get_trace,
         spec="results/models/{model}/spec.json",
+        preflight=ancient("results/preflight/findings.json"),
     output:
         "results/models/{model}/{export}.onnx",
     log:
@@ -69,6 +72,7 @@ rule import_onnx:
     input:
         onnx=get_external_file,
         spec="results/models/{model}/spec.json",
+        preflight=ancient("results/preflight/findings.json"),
     output:
         "results/models/{model}/{export}.onnx",
     log:
@@ -91,6 +95,7 @@ rule import_external:
     input:
         onnx=get_external_file,
         classes="results/models/{model}/classes.json",
+        preflight=ancient("results/preflight/findings.json"),
     output:
         onnx="results/models/{model}/{export}.onnx",
         spec="results/models/{model}/{export}.spec.json",
@@ -115,6 +120,7 @@ rule to_fp16_external:
         trace=get_imported_file,
         spec=get_export_spec,
         manifest=get_verify_manifest,
+        preflight=ancient("results/preflight/findings.json"),
     output:
         trace="results/models/{model}/{export}.onnx",
         report="results/models/{model}/{export}.precision.json",
@@ -138,6 +144,7 @@ rule to_int8_external:
         trace=get_imported_file,
         spec=get_export_spec,
         manifest=get_export_calibration_manifest,
+        preflight=ancient("results/preflight/findings.json"),
     output:
         trace="results/models/{model}/{export}.onnx",
         report="results/models/{model}/{export}.precision.json",

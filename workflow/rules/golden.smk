@@ -6,6 +6,7 @@ rule golden_pack:
         manifest="results/manifests/{dataset}.json",
         labels="results/labels/{dataset}/{model}.json",
         detections="results/detections/{dataset}/{model}/{variant}.json",
+        preflight=ancient("results/preflight/findings.json"),
     output:
         directory("results/golden/{dataset}/{model}/{variant}"),
     log:

@@ -6,6 +6,7 @@ rule time_variants:
         accepted=get_accepted,
         spec=get_specs,
         manifest="results/manifests/{dataset}.json",
+        preflight=ancient("results/preflight/findings.json"),
     output:
         "results/latency/{dataset}/{model}/samples.parquet",
     log:

@@ -2,6 +2,7 @@ rule name_classes:
     """The class names of a model without mmdet: from the config, its ONNX files, or its data sets."""
     input:
         unpack(get_class_files),
+        preflight=ancient("results/preflight/findings.json"),
     output:
         "results/models/{model}/classes.json",
     log:

@@ -4,6 +4,7 @@ rule check_external:
         export="results/models/{model}/{export}.onnx",
         spec=get_export_spec,
         manifest=get_verify_manifest,
+        preflight=ancient("results/preflight/findings.json"),
     output:
         "results/models/{model}/{export}.verify.json",
     log:
@@ -27,6 +28,7 @@ rule predict:
         spec=get_specs,
         classes=get_classes,
         manifest="results/manifests/{dataset}.json",
+        preflight=ancient("results/preflight/findings.json"),
     output:
         predictions="results/predictions/{dataset}/{model}/{run}/{shard}.parquet",
         images="results/predictions/{dataset}/{model}/{run}/{shard}.images.parquet",
@@ -53,6 +55,7 @@ rule import_results:
         results=get_results_file,
         manifest="results/manifests/{dataset}.json",
         labels="results/labels/{dataset}/{model}.json",
+        preflight=ancient("results/preflight/findings.json"),
     output:
         "results/detections/{dataset}/{model}/{variant}.json",
     log:
@@ -77,6 +80,7 @@ rule postprocess:
     input:
         unpack(get_predictions),
         labels="results/labels/{dataset}/{model}.json",
+        preflight=ancient("results/preflight/findings.json"),
     output:
         "results/detections/{dataset}/{model}/{variant}.json",
     log:

@@ -29,15 +29,12 @@ from cutpoint.detector.trace_check import (
     recording,
 )
 from cutpoint.errors import UserError
+from cutpoint.export.exporters import check_exporter
 from cutpoint.files import replacing
-from cutpoint.records.head import DenseHead, HeadSpec, RoiHead
+from cutpoint.records.head import DenseHead, HeadSpec
 from cutpoint.records.model import read_spec
 
-# The recipe steps in the graph are written for these opsets, and the exporters write them.
-OPSETS = {"dynamo": range(18, 23), "torchscript": range(18, 21)}
 DEFORMABLE_OPSET = 19
-# ONNX Runtime 1.31 implements RoiAlign of opset 16, not the one of opset 22 (onnxruntime issue 27731).
-ROI_ALIGN_LAST = 21
 # The stride of the coarsest level of RPNs and of deformable transformers.
 COARSEST = 64
 
@@ -70,20 +67,9 @@ def trace_model(
             opset or an operator, ONNX Runtime does not implement it, or the graph does not serve every input
             that was asked for.
     """
-    if opset not in OPSETS[exporter]:
-        first, last = OPSETS[exporter][0], OPSETS[exporter][-1]
-        raise UserError(f"opset {opset}: the exporter {exporter} writes {first} to {last} here")
     model_spec = read_spec(spec)
     head, kind = model_spec.head, find_kind(model_spec, "the trace")
-    if isinstance(head, RoiHead) and opset > ROI_ALIGN_LAST:
-        raise UserError(
-            f"opset {opset}: ONNX Runtime has no RoiAlign of it, which {head.head} needs; use opset "
-            f"{ROI_ALIGN_LAST} or older"
-        )
-    if isinstance(head, RoiHead) and exporter == "torchscript":
-        raise UserError(
-            f"exporter torchscript: it writes neither the RoIAlign nor the NMS inside {head.head}; use dynamo"
-        )
+    check_exporter(head, opset, exporter)
     detector = build_detector(load_config(config), checkpoint)
     cuts = kind.cuts(detector, head).eval()
     dynamic = isinstance(shape, str)

@@ -11,7 +11,7 @@ from cutpoint.export.graph_rows import Sizes, sizes_from_input, sizes_from_tenso
 from cutpoint.export.ingraph import append_recipe, check_in_graph, row_limit
 from cutpoint.recipes.recipe import Recipe, limit_top_k, resolve_recipe
 from cutpoint.records.head import HeadSpec
-from cutpoint.records.model import built_head, read_spec
+from cutpoint.records.model import ModelSpec, built_head, read_spec
 
 ONE = ir.tensor([1.0])
 OUTPUTS = ("boxes", "scores", "labels", "count")
@@ -48,10 +48,19 @@ def write_e2e(
         UserError: the recipe does not fit the head, or cannot be built in a graph.
     """
     model_spec = read_spec(spec)
-    head = built_head(model_spec, "an export of the cut e2e")
-    if clip == "image" and model_spec.input.place != "corner":
+    resolved = check_e2e(model_spec, clip=clip, recipe=recipe, topk_limit=topk_limit)
+    model = ir.load(trace)
+    chosen = _append(model.graph, outputs_of(model), model_spec.head, clip, resolved, count == "fixed")
+    metadata = {"clip": clip, "recipe": recipe, "count": count, "topk_limit": topk_limit}
+    save_cut(model, chosen, model_spec, out, cut="e2e", **metadata)
+
+
+def check_e2e(spec: ModelSpec, *, clip: str, recipe: str | dict[str, Any], topk_limit: int | None) -> Recipe:
+    """The recipe that is built into a file; arguments and errors as in ``write_e2e``."""
+    head = built_head(spec, "an export of the cut e2e")
+    if clip == "image" and spec.input.place != "corner":
         raise UserError(
-            f"model {model_spec.model}: its input lies inside its padding, and an e2e file with clip: image "
+            f"model {spec.model}: its input lies inside its padding, and an e2e file with clip: image "
             "scales boxes back itself and knows no padding before the image; use clip: tensor, or cut decoded"
         )
     resolved = resolve_recipe(recipe, head)
@@ -60,10 +69,7 @@ def write_e2e(
         check_in_graph(resolved.steps)
     except UserError as error:
         raise UserError(f"recipe {recipe!r}: {error}") from error
-    model = ir.load(trace)
-    chosen = _append(model.graph, outputs_of(model), head, clip, resolved, count == "fixed")
-    metadata = {"clip": clip, "recipe": recipe, "count": count, "topk_limit": topk_limit}
-    save_cut(model, chosen, model_spec, out, cut="e2e", **metadata)
+    return resolved
 
 
 def _append(

@@ -4,60 +4,127 @@ import json
 from typing import Any
 
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
-from cutpoint.plan.variants import Dataset
+from cutpoint.plan.paths import dataset_findings, model_findings, spec_file
+from cutpoint.plan.variants import Dataset, Export, RunVariant
 
 
-def dataset_settings(dataset: Dataset) -> dict[str, Any]:
-    """Those of ``preflight.datasets.inspect_dataset``."""
+def dataset_settings(dataset: Dataset, config: dict[str, Any]) -> dict[str, Any]:
+    """Those of ``preflight.datasets.inspect_dataset``; ``config``: completed."""
     keys = ("images", "annotations", "limit", "invalid_boxes", "on_bad_image", "slices")
-    return {key: getattr(dataset, key) for key in keys}
+    return {**{key: getattr(dataset, key) for key in keys}, "public": config["report"]["public"]}
 
 
 def mmdet_settings(model: Model) -> dict[str, Any]:
     """Those of ``detector.inspection.inspect_model``."""
-    return {key: getattr(model, key) for key in ("config", "checkpoint", "candidate_floor", "class_names")}
+    keys = ("config", "checkpoint", "candidate_floor", "class_names")
+    return {**{key: getattr(model, key) for key in keys}, "spec": spec_file(model.name)}
 
 
 def external_settings(plan: Plan, model: Model) -> dict[str, Any]:
     """Those of ``preflight.models.inspect_external``."""
-    files = plan.files(model.name)
-    paths = list(dict.fromkeys(export.external.path for export in files if export.external))
     imports = {
-        export.imported.name: {
+        spec_file(model.name, export): {
             "onnx": export.external.path,
             "layout": export.external.layout,
             "written": json.loads(export.external.written),
             "candidate_floor": model.candidate_floor,
         }
-        for export in files
+        for export in plan.files(model.name)
         if export.external
     }
     given = json.loads(model.classes) is not None
-    return {"classes": model.classes, "files": [] if given else paths, "imports": list(imports.values())}
+    files = [] if given else list(dict.fromkeys(entry["onnx"] for entry in imports.values()))
+    return {
+        "classes": model.classes,
+        "files": files,
+        "imports": [{"spec": spec, **entry} for spec, entry in imports.items()],
+    }
 
 
-def naming_datasets(plan: Plan, model: Model) -> list[Dataset]:
-    """The data sets that name the classes of a model without mmdet; none if the config or its files do."""
+def naming_findings(plan: Plan, model: Model) -> list[str]:
+    """Findings on the data sets that name a model's classes; none if the config or its files do."""
     named = json.loads(model.classes) is not None or plan.files(model.name)
-    return [] if named or not model.is_external else plan.datasets_of(model.name)
+    datasets = [] if named else plan.datasets_of(model.name)
+    return [dataset_findings(dataset) for dataset in datasets]
 
 
-def evaluation_settings(evaluation: Evaluation) -> dict[str, Any]:
-    """Those of ``preflight.evaluations.inspect_evaluation``."""
+def gather_settings(plan: Plan, config: dict[str, Any], *, remote: bool) -> dict[str, Any]:
+    """Those of ``preflight.gather.gather_findings``.
+
+    Args:
+        plan: the plan.
+        config: completed.
+        remote: jobs run on other machines.
+    """
+    return {
+        "datasets": {dataset.name: dataset_findings(dataset) for dataset in plan.datasets},
+        "models": {model.name: model_findings(model) for model in plan.models},
+        "evaluations": [
+            {"dataset": e.dataset.name, "model": e.model.name, "settings": _evaluation(e)}
+            for e in plan.evaluations
+        ],
+        "machine": {**_room(plan, config), "remote": remote},
+    }
+
+
+def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
     dataset = evaluation.dataset
-    results = [
-        {
-            "variant": variant.name,
-            "results": variant.results,
-            "category_ids": variant.category_ids,
-            "image_ids": variant.image_ids,
-        }
-        for variant in evaluation.results_variants
-    ]
+    ids = ("results", "category_ids", "image_ids")
     return {
         "classes": dataset.class_map,
         "order": dataset.label_order,
         "invalid_boxes": dataset.invalid_boxes,
         "categories_without_class": dataset.categories_without_class,
-        "results": results,
+        "results": [
+            {"variant": variant.name, **{key: getattr(variant, key) for key in ids}}
+            for variant in evaluation.results_variants
+        ],
+        "variants": [_variant(evaluation, variant) for variant in evaluation.run_variants],
+    }
+
+
+def _variant(evaluation: Evaluation, variant: RunVariant) -> dict[str, Any]:
+    export = variant.run.export
+    return {
+        "variant": variant.name,
+        "spec": spec_file(evaluation.model.name, export),
+        "cut": variant.run.cut,
+        "provider": variant.run.provider,
+        "recipe": variant.known_recipe and variant.known_recipe.definition,
+        "scores": variant.export.scores,
+        "export": _made(export) if export and not export.external else None,
+    }
+
+
+def _made(export: Export) -> dict[str, Any]:
+    """What decides whether Cutpoint can make a file."""
+    trace = export.trace
+    return {
+        "opset": trace.opset,
+        "exporter": trace.exporter,
+        "clip": export.clip,
+        "topk_limit": export.topk_limit,
+    }
+
+
+def _room(plan: Plan, config: dict[str, Any]) -> dict[str, Any]:
+    """What takes disk and memory; see ``preflight.machine.inspect_machine``."""
+    exports: dict[str, int] = {}
+    for model in plan.models:
+        for export in plan.files(model.name):
+            source = export.external.path if export.external else model.checkpoint
+            if source:
+                exports[source] = exports.get(source, 0) + 1
+    stores: dict[str, int] = {}
+    for evaluation in plan.evaluations:
+        kept = sum(run.keeps_candidates for run in evaluation.runs)
+        stores[evaluation.dataset.name] = stores.get(evaluation.dataset.name, 0) + kept
+    pictures = config["samples"]["megabytes"] * 1e6 * len(plan.evaluations)
+    weights = [model.checkpoint for model in plan.models if model.checkpoint]
+    return {
+        "weights": list(dict.fromkeys([*weights, *exports])),
+        "exports": exports,
+        "stores": stores,
+        "pictures": round(pictures),
+        "providers": plan.wanted_providers,
     }

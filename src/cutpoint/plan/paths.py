@@ -4,6 +4,7 @@ from cutpoint.errors import UserError
 from cutpoint.plan.evaluations import Evaluation, Model
 from cutpoint.plan.variants import Dataset, Export, ResultsVariant, Run, RunVariant, Trace, Variant
 
+FINDINGS_FILE = "results/preflight/findings.json"
 GATE_FILE = "results/gate.json"
 RECOMMENDATIONS_FILE = "results/tables/recommendations.json"
 REPORT_FILE = "results/report.html"
@@ -20,6 +21,16 @@ def figures_folder(evaluation: Evaluation) -> str:
 def manifest_file(dataset: Dataset) -> str:
     """The images and categories of a data set."""
     return f"results/manifests/{dataset.name}.json"
+
+
+def dataset_findings(dataset: Dataset) -> str:
+    """What the preflight finds in a data set."""
+    return f"results/preflight/datasets/{dataset.name}.json"
+
+
+def model_findings(model: Model) -> str:
+    """What the preflight finds in a model."""
+    return f"results/preflight/models/{model.name}.json"
 
 
 def spec_file(model: str, export: Export | None = None) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 import onnxruntime
 
 from cutpoint.errors import UserError
@@ -256,6 +257,24 @@ def check_provider(provider: str) -> None:
             f"provider {provider}: this ONNX Runtime {onnxruntime.__version__} has only "
             f"{', '.join(available)}; install {row.package}, or set `device: cpu`"
         )
+
+
+def check_session(provider: str) -> None:
+    """Open a session of one operator with a provider that this ONNX Runtime may lack.
+
+    Raises:
+        UserError: ONNX Runtime does not have the provider, or falls back to another one.
+    """
+    check_provider(provider)
+    row = get_provider(provider)
+    value = ir.Value(name="x", shape=ir.Shape([1]), type=ir.TensorType(ir.DataType.FLOAT))
+    node = ir.node("Identity", [value])
+    node.outputs[0].name = "y"
+    graph = ir.Graph([value], node.outputs, nodes=[node], opset_imports={"": 18})
+    model = ir.serde.serialize_model(ir.Model(graph, ir_version=8)).SerializeToString()
+    got = onnxruntime.InferenceSession(model, providers=[row.runtime_name]).get_providers()[0]
+    if got != row.runtime_name:
+        raise UserError(f"ONNX Runtime falls back from {row.runtime_name} to {got}: {_missing_library(row)}")
 
 
 def read_metadata(session: onnxruntime.InferenceSession, path: str | Path) -> Metadata:

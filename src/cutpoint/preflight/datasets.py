@@ -1,12 +1,14 @@
 """Inspect a data set: its images, annotations and slices."""
 
 import tempfile
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from cutpoint.data.manifest import list_dataset
 from cutpoint.data.slices import build_slices
-from cutpoint.errors import Gathered
-from cutpoint.records.manifest import write_manifest
+from cutpoint.preflight.collect import Collected
+from cutpoint.records.manifest import Manifest, write_manifest
 from cutpoint.records.preflight import DatasetFindings, write_findings
 
 
@@ -19,6 +21,7 @@ def inspect_dataset(
     invalid_boxes: str | None,
     on_bad_image: str,
     slices: str | None,
+    public: Sequence[int] | None,
     out: str,
 ) -> None:
     """Do what ``list_dataset`` and ``build_slices`` do, and keep their mistakes. No image is decoded.
@@ -26,12 +29,12 @@ def inspect_dataset(
     Args:
         dataset, images, annotations, limit, invalid_boxes, on_bad_image: as in ``list_dataset``.
         slices: CSV file, see ``build_slices``; null without slices.
+        public: ids of the licences whose images the page may show; null for all images.
         out: JSON file to write, see ``records.preflight.DatasetFindings``.
     """
-    found = Gathered()
-    manifest = None
+    found, manifest = Collected(), None
     with tempfile.TemporaryDirectory() as folder:
-        listed = Path(folder, "manifest.json")
+        listed = str(Path(folder, "manifest.json"))
         with found.one():
             manifest = list_dataset(
                 dataset=dataset,
@@ -45,5 +48,22 @@ def inspect_dataset(
         if manifest and slices:
             with found.one():
                 made = str(Path(folder, "slices.json"))
-                build_slices(dataset=dataset, slices=slices, manifest=str(listed), out=made)
-    write_findings(out, DatasetFindings(tuple(found.messages), (), manifest))
+                build_slices(dataset=dataset, slices=slices, manifest=listed, out=made)
+    if manifest and public is not None:
+        found.remark(*_hidden(manifest, public))
+    write_findings(out, DatasetFindings(found.problems, found.remarks, manifest))
+
+
+def _hidden(manifest: Manifest, public: Sequence[int]) -> list[str]:
+    """Which images the page does not show."""
+    kept_out = [image.licence for image in manifest.images if image.licence not in public]
+    if not kept_out:
+        return []
+    reasons = [
+        f"{count} have the licence {licence}" if licence is not None else f"{count} have no known licence"
+        for licence, count in sorted(Counter(kept_out).items(), key=lambda pair: str(pair[0]))
+    ]
+    return [
+        f"report.public: the page does not show {len(kept_out)} of {len(manifest.images)} images of "
+        f"{manifest.dataset}: {', '.join(reasons)}"
+    ]

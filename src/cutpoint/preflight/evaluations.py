@@ -1,4 +1,4 @@
-"""Inspect a model on a data set: the label map, the ground truth, and results files."""
+"""Inspect a model on a data set: the label map, the ground truth, results files, and the recipes."""
 
 import tempfile
 from collections.abc import Sequence
@@ -6,68 +6,78 @@ from pathlib import Path
 from typing import Any
 
 from cutpoint.data.truth import build_truth, map_labels
-from cutpoint.errors import Gathered
+from cutpoint.errors import located
+from cutpoint.files import write_json
 from cutpoint.predict.results_file import import_results
-from cutpoint.records.classes import write_classes
-from cutpoint.records.manifest import write_manifest
-from cutpoint.records.preflight import (
-    Findings,
-    read_dataset_findings,
-    read_model_findings,
-    write_findings,
-)
-from cutpoint.records.truth import read_truth
+from cutpoint.preflight.collect import Collected
+from cutpoint.preflight.variants import check_variant, remark_on
+from cutpoint.records.manifest import Manifest, write_manifest
+from cutpoint.records.model import as_spec
+from cutpoint.records.preflight import DatasetFindings, Findings, ModelFindings
 
 
 def inspect_evaluation(
+    dataset: DatasetFindings,
+    model: ModelFindings,
     *,
-    dataset: str,
-    model: str,
     classes: dict[str, str] | None,
     order: str | None,
     invalid_boxes: str | None,
     categories_without_class: str | None,
     results: Sequence[dict[str, Any]],
-    out: str,
-) -> None:
+    variants: Sequence[dict[str, Any]],
+) -> Findings:
     """Do what ``map_labels``, ``build_truth`` and ``import_results`` do, and keep their mistakes.
+
+    What cannot be looked at, because of a problem with the data set or the model, is left out.
 
     Args:
         dataset, model: findings on the data set and on the model.
         classes, order, invalid_boxes, categories_without_class: the data set's, see ``data.truth``.
         results: ``variant, results, category_ids, image_ids`` of each results file.
-        out: JSON file to write, see ``records.preflight.Findings``.
+        variants: those with a run, see ``variants.check_variant``.
     """
-    found, remarks = Gathered(), list[str]()
-    manifest, names = read_dataset_findings(dataset).manifest, read_model_findings(model).classes
-    if manifest is None or names is None:  # their own inspection says why
-        write_findings(out, Findings((), ()))
-        return
+    found = Collected()
+    if dataset.manifest is not None and model.classes is not None:
+        scoring = (invalid_boxes, categories_without_class)
+        _inspect_labels(found, dataset.manifest, model.classes, classes, order, scoring, results)
+    for variant in variants:
+        if variant["spec"] in model.specs:
+            spec = as_spec(model.specs[variant["spec"]], variant["spec"])
+            with found.one(), located(f"variants.{variant['variant']}"):
+                check_variant(spec, variant)
+                found.remark(*remark_on(spec, variant))
+    return Findings(found.problems, found.remarks)
+
+
+def _inspect_labels(
+    found: Collected,
+    manifest: Manifest,
+    names: dict[str, Any],
+    classes: dict[str, str] | None,
+    order: str | None,
+    scoring: tuple[str | None, str | None],
+    results: Sequence[dict[str, Any]],
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        files = {name: str(Path(folder, f"{name}.json")) for name in ("manifest", "spec", "labels")}
-        write_manifest(files["manifest"], manifest)
-        write_classes(files["spec"], names)
-        made, labelled = str(Path(folder, "made.json")), False
+        listed, spec, labels, made = (
+            str(Path(folder, f"{name}.json")) for name in ("manifest", "spec", "labels", "made")
+        )
+        write_manifest(listed, manifest)
+        write_json(spec, names)
         with found.one():
-            map_labels(
-                manifest=files["manifest"],
-                spec=files["spec"],
-                classes=classes,
-                order=order,
-                out=files["labels"],
-            )
-            labelled = True
-        if labelled and manifest.annotations:
+            map_labels(manifest=listed, spec=spec, classes=classes, order=order, out=labels)
+        if not Path(labels).exists():
+            return
+        if manifest.annotations:
             with found.one():
                 build_truth(
-                    manifest=files["manifest"],
-                    labels=files["labels"],
-                    invalid_boxes=invalid_boxes,
-                    categories_without_class=categories_without_class,
+                    manifest=listed,
+                    labels=labels,
+                    invalid_boxes=scoring[0],
+                    categories_without_class=scoring[1],
                     out=made,
                 )
-                remarks += [f"{manifest.annotations}: {note}" for note in read_truth(made).notes]
-        for entry in results if labelled else ():
+        for entry in results:
             with found.one():
-                import_results(manifest=files["manifest"], labels=files["labels"], out=made, **entry)
-    write_findings(out, Findings(tuple(found.messages), tuple(remarks)))
+                import_results(manifest=listed, labels=labels, out=made, **entry)

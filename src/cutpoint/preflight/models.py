@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cutpoint.errors import Gathered
 from cutpoint.export.import_external import import_external
 from cutpoint.layouts.naming import name_classes
 from cutpoint.predict.runtime import check_loads
-from cutpoint.records.classes import Classes, read_classes
+from cutpoint.preflight.collect import Collected
+from cutpoint.records.json_file import read_content
 from cutpoint.records.manifest import write_manifest
 from cutpoint.records.preflight import ModelFindings, read_dataset_findings, write_findings
 
@@ -28,38 +28,42 @@ def inspect_external(
     Args:
         model, classes, files: as in ``name_classes``.
         datasets: findings on the data sets that name the classes of a model without ONNX files.
-        imports: ``onnx, layout, written, candidate_floor`` of each file, as in ``import_external``.
+        imports: ``spec``, the path of its specification, and ``onnx, layout, written, candidate_floor`` of
+            each file, as in ``import_external``.
         out: JSON file to write, see ``records.preflight.ModelFindings``.
     """
-    found = Gathered()
+    found, specs = Collected(), {}
     with tempfile.TemporaryDirectory() as folder:
-        named = _name(found, Path(folder), model, classes, files, datasets)
-        for entry in imports if named else ():
+        named = Path(folder, "classes.json")
+        with found.one():
+            manifests = _write_manifests(datasets, folder)
+            if manifests is not None:
+                name_classes(model=model, classes=classes, files=files, manifests=manifests, out=str(named))
+        content = read_content(named) if named.exists() else None
+        for entry in imports if content else ():
+            made = str(Path(folder, "spec.json"))
+            settings = {key: value for key, value in entry.items() if key != "spec"}
             with found.one():
                 imported = Path(folder, "model.onnx")
                 import_external(
                     model=model,
-                    classes=str(Path(folder, "classes.json")),
-                    **entry,
+                    classes=str(named),
+                    **settings,
                     out=str(imported),
-                    out_spec=str(Path(folder, "spec.json")),
+                    out_spec=made,
                 )
                 check_loads(imported, entry["onnx"])
-    write_findings(out, ModelFindings(tuple(found.messages), (), named))
+                specs[entry["spec"]] = read_content(made)
+    write_findings(out, ModelFindings(found.problems, found.remarks, content, specs))
 
 
-def _name(
-    found: Gathered, folder: Path, model: str, classes: str, files: Sequence[str], datasets: Sequence[str]
-) -> Classes | None:
+def _write_manifests(datasets: Sequence[str], folder: str) -> list[str] | None:
+    """The manifests of data sets; null if one cannot be made, which its own inspection says."""
     manifests = []
     for number, path in enumerate(datasets):
         manifest = read_dataset_findings(path).manifest
         if manifest is None:
-            return None  # its own inspection says why
-        manifests.append(str(folder / f"{number}.json"))
+            return None
+        manifests.append(str(Path(folder, f"{number}.json")))
         write_manifest(manifests[-1], manifest)
-    out = folder / "classes.json"
-    with found.one():
-        name_classes(model=model, classes=classes, files=files, manifests=manifests, out=str(out))
-        return read_classes(out)
-    return None
+    return manifests

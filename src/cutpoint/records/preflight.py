@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from cutpoint.records.classes import Classes
 from cutpoint.records.json_file import read_record, write_record
 from cutpoint.records.manifest import Manifest
 
 
 @dataclass(frozen=True)
 class Findings:
-    """``results/preflight/**.json``: messages for people.
+    """``results/preflight/findings.json``, and ``passed.json`` if there is no problem: messages for people.
 
     Attributes:
         problems: what stops the run: what is wrong, where, and how to mend it.
@@ -23,20 +23,30 @@ class Findings:
 
 @dataclass(frozen=True)
 class DatasetFindings(Findings):
-    """Those of a data set. ``manifest``: its images and categories; null if they cannot be listed."""
+    """``results/preflight/datasets/{dataset}.json``.
+
+    ``manifest``: the images and categories of the data set; null if they cannot be listed.
+    """
 
     manifest: Manifest | None
 
 
 @dataclass(frozen=True)
 class ModelFindings(Findings):
-    """Those of a model. ``classes``: its class names; null if they are not known."""
+    """``results/preflight/models/{model}.json``.
 
-    classes: Classes | None
+    Attributes:
+        classes: the content of the file with the class names; null if they are not known.
+        specs: the content of each specification, by the path that it will have; without those of files that
+            are refused.
+    """
+
+    classes: dict[str, Any] | None
+    specs: dict[str, dict[str, Any]]
 
 
 def read_findings(path: str | Path) -> Findings:
-    """Read the findings on anything.
+    """Read the findings on all inputs, or on one.
 
     Raises:
         UserError: the file is missing, or not one.
@@ -45,12 +55,12 @@ def read_findings(path: str | Path) -> Findings:
 
 
 def read_dataset_findings(path: str | Path) -> DatasetFindings:
-    """Read those of a data set; errors as in ``read_findings``."""
+    """Read those on a data set; errors as in ``read_findings``."""
     return read_record(path, DatasetFindings)
 
 
 def read_model_findings(path: str | Path) -> ModelFindings:
-    """Read those of a model; errors as in ``read_findings``."""
+    """Read those on a model; errors as in ``read_findings``."""
     return read_record(path, ModelFindings)
 
 

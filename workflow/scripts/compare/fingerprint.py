@@ -11,7 +11,9 @@ if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
         from cutpoint.compare.fingerprints import fingerprint
+        from cutpoint.preflight.passed import check_passed
 
+        check_passed(snakemake.input.preflight)
         fingerprint(
             model=snakemake.input.model,
             manifest=snakemake.input.manifest,

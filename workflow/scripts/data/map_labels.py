@@ -11,7 +11,9 @@ if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
         from cutpoint.data.truth import map_labels
+        from cutpoint.preflight.passed import check_passed
 
+        check_passed(snakemake.input.preflight)
         map_labels(
             manifest=snakemake.input.manifest,
             spec=snakemake.input.spec,

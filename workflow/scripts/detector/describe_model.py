@@ -12,7 +12,9 @@ if __name__ == "__main__":
         # Imported after the redirect, so that a missing library shows up in this job's log.
         from cutpoint.detector.describe import describe_model
         from cutpoint.detector.imports import import_modules
+        from cutpoint.preflight.passed import check_passed
 
+        check_passed(snakemake.input.preflight)
         import_modules(snakemake.params.imports)
         describe_model(
             model=snakemake.wildcards.model,

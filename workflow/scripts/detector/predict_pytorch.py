@@ -13,7 +13,9 @@ if __name__ == "__main__":
         from cutpoint.data.truth import check_scoring
         from cutpoint.detector.imports import import_modules
         from cutpoint.detector.reference import predict_pytorch
+        from cutpoint.preflight.passed import check_passed
 
+        check_passed(snakemake.input.preflight)
         data = {key: snakemake.input[key] for key in ("spec", "manifest")}
         check_scoring(**data, **vars(snakemake.params.scoring))
         import_modules(snakemake.params.imports)

@@ -12,7 +12,9 @@ if __name__ == "__main__":
         # Imported after the redirect, so that a missing library shows up in this job's log.
         from cutpoint.detector.imports import import_modules
         from cutpoint.detector.trace import trace_model
+        from cutpoint.preflight.passed import check_passed
 
+        check_passed(snakemake.input.preflight)
         import_modules(snakemake.params.imports)
         trace_model(
             spec=snakemake.input.spec,

@@ -12,7 +12,9 @@ if __name__ == "__main__":
         # Imported after the redirect, so that a missing library shows up in this job's log.
         from cutpoint.detector.imports import import_modules
         from cutpoint.detector.verify import verify_export
+        from cutpoint.preflight.passed import check_passed
 
+        check_passed(snakemake.input.preflight)
         import_modules(snakemake.params.imports)
         verify_export(
             export=snakemake.input.export,

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
+        from cutpoint.preflight.passed import check_passed
+
+        check_passed(snakemake.input.preflight)
         if snakemake.wildcards.export.startswith("e2e-"):
             from cutpoint.export.e2e import write_e2e as write
         else:

@@ -11,7 +11,9 @@ if __name__ == "__main__":
     with log_to(snakemake.log[0]):
         # Imported after the redirect, so that a missing library shows up in this job's log.
         from cutpoint.golden.pack import write_pack
+        from cutpoint.preflight.passed import check_passed
 
+        check_passed(snakemake.input.preflight)
         files = ("onnx", "manifest", "labels", "detections")
         write_pack(
             **{name: snakemake.wildcards[name] for name in ("dataset", "model", "variant")},

@@ -12,7 +12,9 @@ if __name__ == "__main__":
         # Imported after the redirect, so that a missing library shows up in this job's log.
         from cutpoint.data.truth import check_scoring
         from cutpoint.predict.shard import predict_onnx
+        from cutpoint.preflight.passed import check_passed
 
+        check_passed(snakemake.input.preflight)
         data = {"spec": snakemake.input.classes, "manifest": snakemake.input.manifest}
         check_scoring(**data, **vars(snakemake.params.scoring))
         predict_onnx(

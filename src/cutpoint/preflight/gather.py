@@ -1,0 +1,41 @@
+"""Gather the findings on all inputs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cutpoint.preflight.evaluations import inspect_evaluation
+from cutpoint.preflight.machine import inspect_machine
+from cutpoint.records.preflight import (
+    Findings,
+    read_dataset_findings,
+    read_model_findings,
+    write_findings,
+)
+
+
+def gather_findings(
+    *,
+    datasets: Mapping[str, str],
+    models: Mapping[str, str],
+    evaluations: Sequence[Mapping[str, Any]],
+    machine: Mapping[str, Any],
+    out: str,
+) -> None:
+    """Inspect what needs data sets and models together, and write down all that was found.
+
+    Args:
+        datasets, models: findings on each, by name.
+        evaluations: ``dataset, model`` and ``settings``, see ``evaluations.inspect_evaluation``.
+        machine: see ``machine.inspect_machine``.
+        out: JSON file to write, see ``records.preflight.Findings``.
+    """
+    data = {name: read_dataset_findings(path) for name, path in datasets.items()}
+    known = {name: read_model_findings(path) for name, path in models.items()}
+    found: list[Findings] = [*data.values(), *known.values()]
+    for entry in evaluations:
+        pair = data[entry["dataset"]], known[entry["model"]]
+        found.append(inspect_evaluation(*pair, **entry["settings"]))
+    found.append(inspect_machine(data, **machine))
+    problems = dict.fromkeys(problem for findings in found for problem in findings.problems)
+    remarks = dict.fromkeys(remark for findings in found for remark in findings.remarks)
+    write_findings(out, Findings(tuple(problems), tuple(remarks)))
