@@ -237,9 +237,9 @@ def test_imported_modules_are_inputs_of_what_builds_the_model(project):
     result = run_snakemake(project, "--dry-run", "--printshellcmds")
     assert result.code == 0, result.text
     lines = [line for line in result.text.splitlines() if line.startswith("    input:")]
-    # describe, trace, verify, PyTorch's two runs and what their autopsies add, the timing of both data sets,
+    # inspect, describe, trace, verify, PyTorch's two runs and what their autopsies add, the timing of both data sets,
     # and the capsule
-    assert sum("heads/mine.py" in line for line in lines) == 10
+    assert sum("heads/mine.py" in line for line in lines) == 11
 
 
 def test_a_recipe_diff_is_made_on_demand(project):
