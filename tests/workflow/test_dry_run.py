@@ -237,8 +237,8 @@ def test_imported_modules_are_inputs_of_what_builds_the_model(project):
     result = run_snakemake(project, "--dry-run", "--printshellcmds")
     assert result.code == 0, result.text
     lines = [line for line in result.text.splitlines() if line.startswith("    input:")]
-    # inspect, describe, trace, verify, PyTorch's two runs and what their autopsies add, the timing of both data
-    # sets, and the capsule
+    # inspect, describe, trace, verify, PyTorch's two runs and what their autopsies add, the timing of both
+    # data sets, and the capsule
     assert sum("heads/mine.py" in line for line in lines) == 11
 
 
