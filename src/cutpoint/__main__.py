@@ -16,6 +16,7 @@ from cutpoint.layouts.names import LAYOUTS
 from cutpoint.layouts.recognise import recognise
 from cutpoint.layouts.table import TABLE
 from cutpoint.layouts.words import class_words, file_words, input_words, output_words, step_words
+from cutpoint.printable import printable
 from cutpoint.records.graph_facts import GraphFacts
 
 # What no file says. The fingerprints of a run test each of them.
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _describe(options)
     except UserError as error:
-        print(f"cutpoint: {error}", file=sys.stderr)
+        print(printable(f"cutpoint: {error}"), file=sys.stderr)
         return 1
     return 0
 
@@ -132,9 +133,9 @@ def _check_exists(data: Given) -> None:
 
 def _print(title: str, lines: Sequence[tuple[str, str]]) -> None:
     if title:
-        print(title)
+        print(printable(title))
     for heading, text in lines:
-        print(f"  {heading:<10} {text}")
+        print(f"  {heading:<10} {printable(text)}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 from cutpoint.errors import UserError
 from cutpoint.faults import describe_fault
 from cutpoint.lifeline import follow_starter
+from cutpoint.printable import printable
 
 # A progress bar writes into the log at most every so many seconds. tqdm reads this when it is imported.
 BAR_INTERVAL_S = 1
@@ -55,7 +56,7 @@ def log_to(path: str | Path) -> Iterator[None]:
             os.close(original)
     if message:
         if not logged:
-            print(message, file=sys.stderr)
+            print(printable(message), file=sys.stderr)
         sys.exit(code)
 
 
@@ -70,7 +71,7 @@ def _write(message: str) -> bool:
         sys.stdout.flush()
         sys.stderr.flush()
         if message:
-            os.write(2, f"{message}\n".encode())
+            os.write(2, f"{printable(message)}\n".encode())
     except OSError:
         return False
     return True

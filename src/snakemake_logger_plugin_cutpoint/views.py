@@ -6,6 +6,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from cutpoint.printable import printable
 from snakemake_logger_plugin_cutpoint.jobs import Job, Jobs, format_seconds
 
 REFRESH_PER_SECOND = 2
@@ -32,7 +33,7 @@ class LineView:
 
     def print(self, text: str, style: str = "") -> None:
         """Print lines that stay."""
-        self._console.print(Text(text, style), soft_wrap=True)
+        self._console.print(Text(printable(text), style), soft_wrap=True)
 
     def close(self) -> None:
         """The run is over."""
@@ -77,7 +78,7 @@ class LiveView(LineView):
         shown = [job for job in list(self._jobs.running.values()) if job.seconds >= SHOWN_AFTER_S]
         for job in shown[:SHOWN_JOBS]:
             cells = (f"  {job.name}", format_seconds(job.seconds), job.last_bar())
-            rows.add_row(*(Text(cell, "dim", overflow="ellipsis", no_wrap=True) for cell in cells))
+            rows.add_row(*(Text(printable(cell), "dim", overflow="ellipsis", no_wrap=True) for cell in cells))
         if len(shown) > SHOWN_JOBS:
             rows.add_row(Text(f"  and {len(shown) - SHOWN_JOBS} more", "dim"))
         return Group(head, rows)

@@ -15,6 +15,7 @@ from cutpoint.plan.digests import Digests
 from cutpoint.plan.make import make_project
 from cutpoint.plan.paths import accepted_file, classes_file, spec_file
 from cutpoint.plan.tables import report_entries, table_rows
+from cutpoint.printable import printable
 
 
 include: "../functions/start.smk"
@@ -28,7 +29,7 @@ get_code = CodeDigests(DIGESTS).get
 
 def say(message):
     names = ", ".join(map(str, CONFIG_FILES))
-    print(f"cutpoint: {message} (config: {names})", file=sys.stderr)
+    print(printable(f"cutpoint: {message} (config: {names})"), file=sys.stderr)
 
 
 def stop(error):

@@ -10,6 +10,7 @@ from tabulate import tabulate
 from cutpoint.files import replacing
 from cutpoint.gate.against import judge_against
 from cutpoint.gate.junit import as_junit
+from cutpoint.printable import printable
 from cutpoint.records.gate import (
     AGAINST_BASELINE,
     FAILED,
@@ -147,5 +148,5 @@ def show_gate(path: str | Path) -> int:
         for check in gate.checks
     ]
     table = tabulate(cells, headers="keys", tablefmt="simple", disable_numparse=True)
-    print(f"\n{table}\n\ncutpoint: {gate.verdict}\n")
+    print(printable(f"\n{table}\n\ncutpoint: {gate.verdict}\n"))
     return 0 if gate.passed else 1

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
+from cutpoint.printable import printable
 from cutpoint.records.gate import FAILED, PASSED, SKIPPED, VERIFIED, WORDS, JudgedCheck
 
 
@@ -20,10 +21,10 @@ def as_junit(
     for check in checks:
         name = f"{check.dataset}, {check.model}"
         if name not in suites:
-            suites[name] = ElementTree.SubElement(root, "testsuite", name=name)
+            suites[name] = ElementTree.SubElement(root, "testsuite", name=printable(name))
         case = _add_case(suites[name], f"{check.dataset}.{check.model}.{check.variant}", check.title)
         if check.status == SKIPPED:
-            ElementTree.SubElement(case, "skipped", message=check.reason or "")
+            ElementTree.SubElement(case, "skipped", message=printable(check.reason or ""))
         elif check.status != PASSED:
             _add_failure(case, check.status, _message(check), f"{check.variant} ({name}): ")
     if nothing is not None:
@@ -39,11 +40,13 @@ def as_junit(
 
 
 def _add_case(suite: ElementTree.Element, classname: str, name: str) -> ElementTree.Element:
+    classname, name = printable(classname), printable(name)
     return ElementTree.SubElement(suite, "testcase", classname=classname, name=name, time="0")
 
 
 def _add_failure(case: ElementTree.Element, kind: str, message: str, prefix: str = "") -> None:
-    ElementTree.SubElement(case, "failure", type=kind, message=message).text = prefix + message
+    message = printable(message)
+    ElementTree.SubElement(case, "failure", type=kind, message=message).text = printable(prefix) + message
 
 
 def _message(check: JudgedCheck) -> str:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from cutpoint.printable import markdown_text, printable
 from cutpoint.records.head import KINDS
 
 REFUSED = """# Golden pack: {model}, variant {variant}
@@ -107,14 +108,16 @@ def readme_of(pack: dict[str, Any], folder: Path) -> str:
         variant=pack["variant"],
         count=len(pack["images"]),
         size=f"{size / 1e6:.1f} MB together",
-        onnx=pack["onnx"]["name"],
+        onnx=printable(pack["onnx"]["name"].replace("`", "'"), keep=""),
         sha256=pack["onnx"]["sha256"],
         made_from=_made_from(pack),
         cut=pack["cut"],
         precision=pack["precision"],
         rows="".join(_key_rows(pack)),
         ids=", ".join(str(image["image_id"]) for image in pack["images"]),
-        classes=f"0 is {named[0]}, of {len(named)} classes" if named else "the classes have no names",
+        classes=f"0 is {markdown_text(named[0])}, of {len(named)} classes"
+        if named
+        else "the classes have no names",
         channels=recipe["channels"],
         dtype=recipe["dtype"],
         axes=recipe["axes"],

@@ -9,6 +9,7 @@ from typing import Any
 
 from cutpoint.errors import UserError
 from cutpoint.layouts.layout import Layout
+from cutpoint.printable import printable
 from cutpoint.records.annotations import read_category_names
 
 PLAIN = re.compile(r"[A-Za-z_./][\w./-]*")
@@ -58,7 +59,9 @@ def config_text(
     half = [f"  # fp16: {{onnx: {_yaml(given.onnx)}, layout: {name}, precision: fp16}}"]
     said = "the names in the file" if given.classes is None else "labels in this order, or by id"
     lines = [
-        f"# {Path(given.onnx).name} on {Path(given.images).name or given.images}. Run it with",
+        printable(
+            f"# {Path(given.onnx).name} on {Path(given.images).name or given.images}. Run it with", keep=""
+        ),
         "#   snakemake --configfile THIS_FILE --cores 4",
         "# config/README.md explains every key.",
         "models:",
@@ -75,7 +78,7 @@ def config_text(
         "variants:",
         f"  {precision}:",
         f"    onnx: {_yaml(given.onnx)}",
-        f"    layout: {name}  # {why}",
+        f"    layout: {name}  # {printable(why, keep='')}",
         *([f"    # {EXAMPLES[open_input]}"] if open_input else []),
         "  # Other rows for the same table; take the # away and name them in the evaluation:",
         "  # pt: {results: predictions.json}  # what the original gave; a good reference",
@@ -112,7 +115,7 @@ def _dataset_lines(given: Given, classes: Sequence[str]) -> list[str]:
         missing = [name for name in categories if name not in set(named)]
         lines.append(
             "    categories_without_class: leave_out  # or count, as AP 0; no class for "
-            f"{', '.join(missing[:3])}{' and more' if missing[3:] else ''}"
+            f"{printable(', '.join(missing[:3]), keep='')}{' and more' if missing[3:] else ''}"
         )
     return lines
 
@@ -127,4 +130,5 @@ def _yaml(value: Any) -> str:
         return value
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_yaml, value))}]"
-    return json.dumps(value, ensure_ascii=False)
+    # YAML takes some line ends of Unicode for its own
+    return json.dumps(value, ensure_ascii=not str(value).isprintable())

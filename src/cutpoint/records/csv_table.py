@@ -1,10 +1,12 @@
 """CSV files as dataclasses, one per line, with the fields as columns in their order.
 
 A field is text, a number, ``True`` or ``False``, and may be null (the empty cell). A list of texts is one
-cell, with ``"; "`` between its parts.
+cell, with ``"; "`` between its parts. A text that a spreadsheet would run as a formula gets an apostrophe in
+front, which spreadsheets do not show and which is taken away here when it is read. Numbers stay as they are.
 """
 
 import csv
+import re
 import typing
 from collections.abc import Callable, Iterable
 from dataclasses import fields
@@ -17,6 +19,9 @@ from cutpoint.errors import UserError
 from cutpoint.files import replacing
 
 SEPARATOR = "; "
+# Spreadsheets run a cell that begins so. A tab or a line end in front of the sign is skipped by some.
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 Row = TypeVar("Row")
 Cells = dict[str, str]
 UpgradeRow = Callable[[Cells], Cells]
@@ -93,9 +98,11 @@ def _value(where: str, kind: type, column: str, cells: Cells) -> Any:
     if text is None:
         raise UserError(f"{where}: column {column} is missing; remove the file to make it again")
     if wanted is tuple:
-        return tuple(text.split(SEPARATOR)) if text else ()
+        return tuple(_text(text).split(SEPARATOR)) if text else ()
     if not text and may_be_null(kind, column):
         return None
+    if wanted is str:
+        return _text(text)
     try:
         return {"True": True, "False": False}[text] if wanted is bool else wanted(text)
     except (KeyError, ValueError) as error:
@@ -104,9 +111,24 @@ def _value(where: str, kind: type, column: str, cells: Cells) -> Any:
         ) from error
 
 
+def harmless(value: Any) -> Any:
+    """A text that begins as a formula does (``=``, ``+``, ``-``, ``@``), with an apostrophe in front of it.
+
+    A text that begins with an apostrophe gets one too, so that none is lost. Other values, and texts that are
+    numbers, are returned as they are.
+    """
+    formula = isinstance(value, str) and value.startswith(FORMULA) and not NUMBER.fullmatch(value)
+    return f"'{value}" if formula else value
+
+
+def _text(cell: str) -> str:
+    """The text of ``harmless``."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
+
+
 def _cell(value: Any) -> Any:
     if not isinstance(value, tuple):
-        return value
+        return harmless(value)
     if any(SEPARATOR in part for part in value):
         raise ValueError(f"a part of {value} has {SEPARATOR!r} in it")
-    return SEPARATOR.join(value)
+    return harmless(SEPARATOR.join(value))

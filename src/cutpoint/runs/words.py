@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tabulate import tabulate
 
+from cutpoint.printable import printable
 from cutpoint.records.comparison import Interval
 from cutpoint.records.run_comparison import (
     Change,
@@ -22,7 +23,8 @@ SHOWN = 30
 
 def show_run_comparison(path: str, page: str) -> None:
     """Print a comparison of two runs in short, and where the page with all of it is."""
-    print("\n".join(["", *as_lines(read_run_comparison(path)), "", f"cutpoint: all of it: {page}", ""]))
+    lines = ["", *as_lines(read_run_comparison(path)), "", f"cutpoint: all of it: {page}", ""]
+    print(printable("\n".join(lines)))
 
 
 def as_lines(compared: RunComparison) -> list[str]:

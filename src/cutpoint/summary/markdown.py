@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from cutpoint.printable import markdown_text
 from cutpoint.records.recommendation import Recommendation
 from cutpoint.records.summary import (
     OF_DETECTIONS,
@@ -52,7 +53,7 @@ def _table(rows: Sequence[SummaryRow]) -> str:
     heads = [column.markdown for column in shown]
     sides = ["right" if is_number(column.style) else "left" for column in shown]
     if any(flags):
-        lines = [[*line, _escape(text)] for line, text in zip(lines, flags, strict=True)]
+        lines = [[*line, markdown_text(text)] for line, text in zip(lines, flags, strict=True)]
         heads, sides = [*heads, "doubtful"], [*sides, "left"]
     return tabulate(lines, headers=heads, tablefmt="pipe", disable_numparse=True, colalign=sides)
 
@@ -64,15 +65,10 @@ def _is_shown(column: Column, rows: Sequence[SummaryRow]) -> bool:
 
 
 def _cell(column: Column, row: SummaryRow) -> str:
-    text = _escape(cell_text(column, row, column.style))
+    text = markdown_text(cell_text(column, row, column.style))
     return f"{text} (reference)" if column.name == "variant" and row.is_reference else text
 
 
 def _wrap(text: str, indent: str = "") -> str:
     """The text in lines that a terminal shows whole; they are one paragraph in Markdown."""
-    return textwrap.fill(_escape(text), WIDTH, subsequent_indent=indent, break_long_words=False)
-
-
-def _escape(text: str) -> str:
-    """The text with ``|``, which would end a cell, and ``<``, which would begin an element, escaped."""
-    return text.replace("|", "\\|").replace("<", "\\<")
+    return textwrap.fill(markdown_text(text), WIDTH, subsequent_indent=indent, break_long_words=False)

@@ -46,7 +46,8 @@ cutpoint.figures = (() => {
   };
   const csv = (rows) => {
     const heads = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-    const cell = (value) => (/[",\n\r]/.test(value ?? "") ? `"${String(value).replaceAll('"', '""')}"` : (value ?? ""));
+    const quoted = (value) => (/[",\n\r]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : value);
+    const cell = (value) => quoted(cutpoint.harmless(value ?? ""));
     return [heads, ...rows.map((row) => heads.map((head) => row[head]))].map((row) => row.map(cell).join(",")).join("\n") + "\n";
   };
   const svg = (figure) =>

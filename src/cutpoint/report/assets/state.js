@@ -59,5 +59,9 @@ const cutpoint = (() => {
   });
   // The JSON of a script element.
   const data = (id) => JSON.parse(document.getElementById(id)?.textContent || "null");
-  return { get, set, reset, on, toggle, data };
+  // A cell of a CSV: an apostrophe before what a spreadsheet would run as a formula, as in records/csv_table.py.
+  const harmless = (value) =>
+    typeof value === "string" && /^[=+\-@\t\r\n']/.test(value) && Number.isNaN(Number(value)) ? `'${value}` : value;
+
+  return { harmless, get, set, reset, on, toggle, data };
 })();

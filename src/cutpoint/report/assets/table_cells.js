@@ -101,7 +101,7 @@ cutpoint.tableCells = (() => {
       const names = new Set(data.flatMap((row) => Object.keys(row[column.field].parts)));
       const parts = [...names].map((name, n) => {
         for (const row of data) row[`c${i}p${n}`] = row[column.field].parts[name] ?? "";
-        return { title: `${column.title}, ${name}`, field: `c${i}p${n}`, visible: false, download: true };
+        return { title: `${column.title}, ${name}`, field: `c${i}p${n}`, visible: false, download: true, accessorDownload: cutpoint.harmless };
       });
       return [
         {
@@ -129,7 +129,7 @@ cutpoint.tableCells = (() => {
           headerHozAlign: column.isNumber ? "right" : "left",
           visible: !column.isExtra,
           download: true,
-          accessorDownload: (value) => value.exact ?? value.text,
+          accessorDownload: (value) => value.exact ?? cutpoint.harmless(value.text),
         },
         ...parts,
       ];

@@ -8,6 +8,8 @@ from typing import Any
 
 import vl_convert
 
+from cutpoint.printable import printable
+from cutpoint.records.csv_table import harmless
 from cutpoint.report.charts.theme import CONFIG, PARAMS, ROWS, SHOWN
 
 
@@ -43,7 +45,7 @@ class Figure:
     @property
     def svg(self) -> str:
         """The picture, as the page's chart shows it with nothing hidden; text inherits its colour."""
-        return _number_again(str(vl_convert.vegalite_to_svg(self.description)))
+        return _number_again(str(vl_convert.vegalite_to_svg(_shown(self.description))))
 
     @property
     def csv(self) -> str:
@@ -52,8 +54,17 @@ class Figure:
         heads = dict.fromkeys(key for row in self.rows for key in row)
         writer = csv.DictWriter(text, list(heads), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.rows)
+        writer.writerows({key: harmless(value) for key, value in row.items()} for row in self.rows)
         return text.getvalue()
+
+
+def _shown(value: Any) -> Any:
+    """The description with texts that XML can hold; with others the library ends the process."""
+    if isinstance(value, dict):
+        return {_shown(key): _shown(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_shown(item) for item in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def _number_again(svg: str) -> str:
