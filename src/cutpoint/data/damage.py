@@ -84,6 +84,9 @@ def has_end(content: bytes) -> bool:
     A file that was cut short, or that a download has filled up with zeros, has none. Thumbnails have end
     markers of their own, so that it is not enough to search for one.
     """
+    # Compressed pixels never contain it, so that a file which is cut there does not end like this.
+    if content.endswith(bytes((0xFF, END))):
+        return True
     place = 2
     while (found := MARKER.search(content, place)) is not None:
         kind, place = found[1][0], found.end()
