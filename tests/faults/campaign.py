@@ -30,8 +30,8 @@ KINDS = {
     **dict.fromkeys(MACHINE, "machine"),
     **dict.fromkeys((DISK, FILE_LIMIT, READ_ONLY), "disk"),
 }
-# of the starts, in their order: a run from the first ones takes minutes
-WEIGHTS = (1, 1, 3, 3, 3, 3)
+# a run from the first two takes minutes
+WEIGHTS = dict.fromkeys(STARTS, 3) | {"data": 1, "detector": 1}
 # after Snakemake's end
 OUTLIVED_S = 3
 # faults on one run, one after the other
@@ -53,18 +53,18 @@ class Case:
 class Round:
     """Faults on one run, until it has finished."""
 
-    def __init__(self, seed: int, work: Path, kinds: list[str]) -> None:
+    def __init__(self, seed: int, work: Path, kinds: list[str], starts: list[str]) -> None:
         self.dice = random.Random(seed)
         self.cases: list[Case] = []
         self.notes: list[str] = []
-        self._kinds = kinds
+        self._kinds, self._starts = kinds, starts
         self._reference, self._folder = work / "reference", work / "run"
         self._output = work / f"output-{seed}.txt"
 
     def run(self) -> None:
         """Restore the project, let faults happen, finish, compare."""
         first = self.dice.choice(self._kinds)
-        (start,) = self.dice.choices(list(STARTS), WEIGHTS)
+        (start,) = self.dice.choices(self._starts, [WEIGHTS[name] for name in self._starts])
         start = "latency" if "worker" in first else start
         with mounted(self._folder):
             restore(self._reference, self._folder, start)
@@ -221,6 +221,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--only", default="", help="only kinds of faults with this text in their names")
+    parser.add_argument(
+        "--starts",
+        nargs="+",
+        choices=STARTS,
+        default=list(STARTS),
+        help="where runs start; late is short",
+    )
     parser.add_argument("--work", type=Path, default=WORK, help="folder of the project")
     arguments = parser.parse_args()
     kinds = [kind for kind in KINDS if arguments.only in kind]
@@ -235,7 +242,7 @@ def main() -> None:
     make_reference(arguments.work / "reference")
     while time.monotonic() < end:
         counts["rounds"] += 1
-        one = Round(counts["rounds"], arguments.work, kinds)
+        one = Round(counts["rounds"], arguments.work, kinds, arguments.starts)
         one.run()
         for note in one.notes:
             print(note)

@@ -74,9 +74,9 @@ def _with_parts(images: Sequence[Image], folder: str) -> list[Picture]:
     for number, (rows, columns) in enumerate(
         _part_sizes(*first.shape[:2])[: max(0, LEAST_SHAPES - len(sizes))]
     ):
-        path = str(Path(folder) / f"part{number}.png")
-        cv2.imwrite(path, first[:rows, :columns])
-        parts.append(Picture(path, f"a part of {pictures[0].name}"))
+        path = Path(folder) / f"part{number}.png"
+        path.write_bytes(cv2.imencode(".png", first[:rows, :columns])[1].tobytes())
+        parts.append(Picture(str(path), f"a part of {pictures[0].name}"))
     return pictures + parts
 
 

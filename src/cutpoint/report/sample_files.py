@@ -39,8 +39,10 @@ def encode_pictures(paths: Sequence[str], budget: int) -> list[bytes]:
 
 def save(path: Path, picture: np.ndarray) -> None:
     """Write a ``(H, W, 3)`` uint8 BGR picture as JPEG."""
+    # imwrite does not say why it could not write
+    data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
     with replacing(path) as temporary:
-        cv2.imwrite(str(temporary), picture, [cv2.IMWRITE_JPEG_QUALITY, 85])
+        temporary.write_bytes(data.tobytes())
 
 
 def read_picture(path: str) -> np.ndarray:

@@ -1,4 +1,7 @@
+import errno
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -240,3 +243,17 @@ def test_a_picture_names_its_slices(tmp_path):
         3: ("time=night", "cam=1"),
         4: (),
     }
+
+
+def test_a_picture_that_cannot_be_written_names_its_file(tmp_path):
+    """RLIMIT_FSIZE stands for a full disk."""
+    code = (
+        "import resource, sys\nfrom pathlib import Path\nimport numpy as np\n"
+        "from cutpoint.report.sample_files import save\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "try:\n    save(Path(sys.argv[1]), np.zeros((90, 90, 3), np.uint8))\n"
+        "except OSError as error:\n    print(error.errno, error.filename)"
+    )
+    command = [sys.executable, "-c", code, tmp_path / "picture.jpg"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(errno.EFBIG), str(tmp_path / "picture.jpg")]
