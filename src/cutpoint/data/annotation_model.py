@@ -55,7 +55,8 @@ def is_finite(value: Any) -> bool:
         return False
 
 
-def _is_name(value: Any) -> bool:
+def is_name(value: Any) -> bool:
+    """Whether a value is the name of a class or category: short text in one line."""
     return isinstance(value, str) and 0 < len(value.strip()) <= LONGEST_NAME and not has_control(value)
 
 
@@ -93,7 +94,7 @@ MODEL = {
     ),
     "categories": (
         _id("id"),
-        Field("name", _is_name, f"it is text of at most {LONGEST_NAME} characters in one line"),
+        Field("name", is_name, f"it is text of at most {LONGEST_NAME} characters in one line"),
     ),
     "annotations": (
         _id("id"),

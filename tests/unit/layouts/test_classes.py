@@ -88,3 +88,51 @@ def test_labels_are_ids_where_some_have_no_class():
     assert has_ids(COCO91)
     assert has_ids(("__background__", "car"))
     assert not has_ids(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "it is empty"),
+        (b"\n\n", "it is empty"),
+        (b"car\n\nbus\n\ntram\n", "line 2 is empty (and 1 more)"),
+        ("car\u2028bus".encode(), r"'car\u2028bus' is no name, a name is text"),
+        (b"car\n\x1b[2J\n\0\n", r"'\x1b[2J' is no name (and 1 more)"),
+        (b"x" * 501, "is no name"),
+        (b"x\n" * 32_769, "32769 names, and at most 32768"),
+        (b"x\n" * 600_000, "has more than 1000000 bytes"),
+        (b"PK\x03\x04" + bytes(40), "it is a zip archive"),
+        (b"\x1f\x8b\x08", "it is a gzip file"),
+        ("car".encode("utf-16"), "not UTF-8 text"),
+        (b"<html>", "it is a web page"),
+    ],
+)
+def test_a_hostile_text_file_has_one_short_message(tmp_path, content, said):
+    path = tmp_path / "names.txt"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        read_class_names(str(path), None, "k")
+    assert said in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({7: "car", "7": "bus"}, "id 7 is there twice"),
+        (["car", "\ud800"], r"'\ud800' is no name"),
+        (["car", "bus\n"], r"'bus\n' is no name"),
+        ({"9" * 5000: "car"}, "an id is a whole number"),
+    ],
+)
+def test_hostile_names_of_the_config_are_refused(given, said):
+    with pytest.raises(UserError) as caught:
+        read_class_names(given, FILE, "k")
+    assert said in str(caught.value)
+
+
+def test_a_carriage_return_ends_a_line(tmp_path):
+    path = tmp_path / "names.txt"
+    path.write_bytes(b"car\r\nbig bus\rtram\n")
+    assert read_class_names(str(path), None, "k") == ("car", "big bus", "tram")
