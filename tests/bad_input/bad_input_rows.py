@@ -1,6 +1,7 @@
 """The rows of all kinds, in the order of the table."""
 
 import bad_annotations
+import bad_classes
 import bad_config
 import bad_downloads
 import bad_images
@@ -18,6 +19,7 @@ KINDS: dict[str, list[BadInput]] = {
     "ONNX files": bad_onnx.ROWS,
     "Results files": bad_results.ROWS,
     "Slices": bad_slices.ROWS,
+    "Class names": bad_classes.ROWS,
     "Downloads": bad_downloads.ROWS,
 }
 ROWS = [row for rows in KINDS.values() for row in rows]
