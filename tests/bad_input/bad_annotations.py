@@ -668,12 +668,22 @@ ROWS = [
     BadInput(
         "bbox mostly outside",
         "annotations: a bbox mostly outside its image",
-        put("annotations", "bbox", [4, 5, 1e308, 7]),
+        put("annotations", "bbox", [4, 5, 300, 7]),
         (
             "datasets.street.annotations truth.json: bbox with less than half of itself inside its "
             "image: 1 of 6 annotations, first annotation 2; correct them, or set "
             "datasets.street.invalid_boxes: drop (left out) or count (missed objects, as in "
             "pycocotools)"
+        ),
+    ),
+    BadInput(
+        "bbox beyond",
+        "annotations: a bbox with 1e308",
+        put("annotations", "bbox", [4, 5, 1e308, 7]),
+        (
+            "datasets.street.annotations truth.json: bbox with a number beyond 1e+15: 1 of 6 "
+            "annotations, first annotation 2; correct them, or set datasets.street.invalid_boxes: drop "
+            "(left out)"
         ),
     ),
     BadInput(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cutpoint.data.annotation_entries import name_entry, refuse
-from cutpoint.data.annotation_model import is_finite
+from cutpoint.data.annotation_model import FURTHEST, is_finite
 from cutpoint.errors import SHOWN, Gathered
 
 # Another reading of the numbers is tried if this fraction of the boxes reaches out of the images by this
@@ -111,7 +111,7 @@ def choose_boxes(
         wrong = np.flatnonzero(found & kept & ~told)
         if not len(wrong):
             continue
-        countable = not np.isnan(boxes[wrong, 0]).any()
+        countable = bool((np.abs(boxes[wrong]) <= FURTHEST).all())  # false for NaN
         if choice != "drop" and not (countable and (choice == "count" or len(wrong) <= ORDINARY * total)):
             both = f"{key}: drop (left out) or count (missed objects, as in pycocotools)"
             ways = both if countable else f"{key}: drop (left out)"
@@ -136,6 +136,8 @@ def _faults(
     if unread.any():
         shown = _as_json(annotations[int(np.argmax(unread))].get("bbox"))
         yield f"bbox that is not four finite numbers ({shown})", "write x, y, width, height in pixels", unread
+    beyond = (np.abs(boxes) > FURTHEST).any(axis=1)
+    yield f"bbox with a number beyond {FURTHEST:g}", "correct them", beyond
     flat = (boxes[:, 2] <= 0) | (boxes[:, 3] <= 0)
     yield "width or height of the bbox is 0 or negative", "correct them", flat
     area = boxes[:, 2] * boxes[:, 3]

@@ -10,6 +10,8 @@ from cutpoint.data.file_names import has_control
 # ids are kept as int64
 ID_LIMIT = 2**63
 SIZE_LIMIT = 2**31
+# pixels that no image has; the areas of boxes up to it are far from the end of float64
+FURTHEST = 1e15
 # characters of a category's name
 LONGEST_NAME = 500
 

@@ -7,12 +7,10 @@ import numpy as np
 
 from cutpoint.data.annotation_boxes import read_boxes
 from cutpoint.data.annotation_ids import whole_number
-from cutpoint.data.annotation_model import is_finite
+from cutpoint.data.annotation_model import FURTHEST, is_finite
 from cutpoint.errors import Gathered, UserError, show
 
 KEYS = ("image_id", "category_id", "bbox", "score")
-# pixels that no image has; the areas of boxes up to it are far from the end of float64
-BEYOND = 1e15
 Entries = list[dict[str, Any]]
 
 
@@ -72,8 +70,8 @@ def _faults(entries: Entries) -> Iterator[tuple[str, list[int]]]:
     written = [entry["bbox"] for entry in entries]
     unread = np.flatnonzero(np.isnan(boxes[:, 0])).tolist()
     yield from _told("bbox", written, unread, "four finite numbers x, y, width, height are needed")
-    beyond = np.flatnonzero((np.abs(boxes) > BEYOND).any(axis=1)).tolist()
-    yield from _told("bbox", written, beyond, f"no image has {BEYOND:g} pixels")
+    beyond = np.flatnonzero((np.abs(boxes) > FURTHEST).any(axis=1)).tolist()
+    yield from _told("bbox", written, beyond, f"no image has {FURTHEST:g} pixels")
     scores = [entry["score"] for entry in entries]
     wrong = [number for number, score in enumerate(scores) if not is_finite(score)]
     yield from _told("score", scores, wrong, "a finite number is needed")

@@ -257,15 +257,20 @@ def test_odd_values_give_short_messages(value, name, key):
         assert len(text) < 400
 
 
-def test_numbers_near_the_end_of_float64_are_boxes_that_can_never_match():
+def test_numbers_beyond_any_image_are_refused_or_left_out():
+    """Counted as missed objects, their area would be infinite."""
     content = good()
     content["annotations"][0]["bbox"] = [1e308, 1, 1e308, 5]
     content["annotations"][1]["bbox"] = [1, 1, 1e308, 1e308]
     content["annotations"][2]["area"] = 1e308
-    assert [text.partition(", first")[0] for text in problems(content)] == [
-        "bbox outside its image: 1 of 4 annotations",
-        "bbox with less than half of itself inside its image: 1 of 4 annotations",
-    ]
+    (text,) = problems(content)
+    assert text == (
+        "bbox with a number beyond 1e+15: 2 of 4 annotations, first annotation 1; correct them, or set "
+        "datasets.street.invalid_boxes: drop (left out)"
+    )
+    with pytest.raises(UserError, match="a number beyond"):
+        clean_annotations("street", "instances.json", content, "count")
+    assert len(clean_annotations("street", "instances.json", content, "drop")) == 2
 
 
 # files
