@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cutpoint.errors import UserError
 from cutpoint.records.npz_file import read_arrays, write_arrays
 
 
@@ -32,7 +33,21 @@ def read_resamples(path: str | Path) -> Resamples:
     Raises:
         UserError: the file is not one.
     """
-    return read_arrays(path, Resamples)
+    read = read_arrays(path, Resamples)
+    classes = read.categories.shape[:1]
+    shapes = {
+        "images": (read.images, "iu", read.images.shape[:1]),
+        "categories": (read.categories, "iu", classes),
+        "ap": (read.ap, "f", (*read.ap.shape[:1], 4, *classes)),
+        "images_with": (read.images_with, "iu", (4, *(count + 1 for count in classes))),
+    }
+    for name, (array, kinds, shape) in shapes.items():
+        if array.dtype.kind not in kinds or array.shape != shape or not array.ndim:
+            raise UserError(
+                f"{path}: {name} has the shape {array.shape} and the type {array.dtype}, which do not fit; "
+                "remove the file, and it is made again"
+            )
+    return read
 
 
 def write_resamples(path: str | Path, resamples: Resamples) -> None:

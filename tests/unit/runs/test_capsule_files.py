@@ -181,6 +181,60 @@ def test_a_table_of_other_columns_is_no_list_of_detections(changed):
     assert text.startswith("detections/street/det/raw.parquet cannot be read (")
 
 
+class Payload:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.path}",)
+
+
+def arrays(**changes):
+    """The arrays of a resamples file of one class, some of them replaced."""
+    sound = {"images": np.arange(2), "categories": np.arange(1), "ap": np.zeros((1, 4, 1))}
+    file = io.BytesIO()
+    np.savez(file, **sound | {"images_with": np.zeros((4, 2), int)} | changes)
+    return file.getvalue()
+
+
+def claiming(shape):
+    """Arrays of which one says that it has this shape, and has no numbers."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    file = io.BytesIO(arrays())
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("ap.npy", header.getvalue())
+    return file.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_arrays_of_others_run_nothing_and_claim_nothing(changed, tmp_path):
+    member = "resamples/street/det/raw.npz"
+    touched = tmp_path / "touched"
+    spoilt = [
+        arrays(ap=np.array([Payload(touched)], dtype=object)),
+        claiming((10**12, 4, 1)),
+        claiming((2**62, 2**62)),
+        arrays(ap=np.zeros((1, 4, 7))),
+        arrays(ap=np.array(["a"])),
+        arrays(images=np.array(3)),
+        arrays(images_with=np.zeros((4, 2))),
+    ]
+    for content in spoilt:
+        assert message(changed({member: content})).startswith(f"{member} cannot be read (")
+    assert not touched.exists()
+
+
+def test_a_link_in_a_capsule_is_a_file(changed, run, tmp_path):
+    path = changed({})
+    with zipfile.ZipFile(path, "a") as archive:
+        entry = zipfile.ZipInfo("tables/link.csv")
+        entry.external_attr = 0o120777 << 16
+        archive.writestr(entry, "/etc/passwd")
+    with open_capsule(path) as capsule:
+        assert not (capsule.folder / "tables/link.csv").is_symlink()
+
+
 def test_sizes_are_bounded(changed, monkeypatch):
     path = changed({})
     with open_capsule(path):
