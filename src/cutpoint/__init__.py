@@ -6,4 +6,9 @@ order in which data flow: ``plan`` (what a config asks for), ``data``, ``detecto
 ``report``, ``gate``. ``demo`` draws the embedded data sets.
 """
 
+import os
+
+# ONNX Runtime tells Microsoft what it is used for unless this is set before it is imported (its Privacy.md).
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 __version__ = "0.1.0"
