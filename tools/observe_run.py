@@ -56,7 +56,7 @@ def read_trace(lines: Iterable[str], folder: str) -> Seen:
             continue
         process, call, arguments, code, opened = found.groups()
         if call == "connect":
-            _add_address(seen, arguments)
+            _add_address(seen, arguments, answered=int(code) == 0)
         elif int(code) < 0:
             continue
         elif call == "chdir":
@@ -86,10 +86,11 @@ def _paths(arguments: str, folder: str) -> list[str]:
     ]
 
 
-def _add_address(seen: Seen, arguments: str) -> None:
+def _add_address(seen: Seen, arguments: str, answered: bool) -> None:
+    """Another machine counts when it is asked for, a socket of this one when it answers."""
     if address := INTERNET.search(arguments):
         seen.contacted[f"{address[2]} port {address[1]}"] += 1
-    elif socket := SOCKET.search(arguments):
+    elif answered and (socket := SOCKET.search(arguments)):
         seen.contacted[f"socket {socket[1]}{socket[2]}"] += 1
 
 
