@@ -85,7 +85,7 @@ def show(value: Any) -> str:
     try:
         text = repr(value)
     except (RecursionError, ValueError):  # nested a thousand times, or a number of thousands of digits
-        return f"a {type(value).__name__} that is too long to show"
+        return f"{type(value).__name__} that is too long to show"
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cutpoint.errors import Gathered, UserError, UserErrors, did_you_mean, located, suggest
+from cutpoint.errors import Gathered, UserError, UserErrors, did_you_mean, located, show, suggest
 
 
 def test_the_nearest_name_is_shown_where_one_is_near():
@@ -62,3 +62,25 @@ def test_the_place_is_said_before_each_message():
 def test_names_in_messages_cannot_command_a_terminal(text, said):
     assert str(UserError(text)) == said
     assert str(UserErrors([text, "other"])) == f"2 problems:\n  1. {said}\n  2. other"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("a\nb\x1b[2J\ud800\u202e", r"'a\nb\x1b[2J\ud800\u202e'"),
+        ("x" * 100, f"'{'x' * 60}'..."),
+        ([1] * 100, f"{str([1] * 100)[:60]}..."),
+        (None, "None"),
+    ],
+)
+def test_a_value_is_shown_in_one_short_line(value, shown):
+    assert show(value) == shown
+    assert show(value).isprintable()
+
+
+def test_a_value_that_python_cannot_write_is_named():
+    value: list = []
+    for _ in range(100_000):
+        value = [value]
+    assert show(value) == "list that is too long to show"
+    assert show(10**5000) == "int that is too long to show"
