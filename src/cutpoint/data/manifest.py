@@ -12,7 +12,7 @@ from cutpoint.data.file_names import check_links, find_fault
 from cutpoint.data.headers import BadImage, read_header
 from cutpoint.data.licences import Origin, read_licences, read_origins
 from cutpoint.data.selection import IMAGE_SUFFIXES, list_images, select
-from cutpoint.errors import UserError
+from cutpoint.errors import Gathered, UserError
 from cutpoint.records.annotations import read_annotations
 from cutpoint.records.manifest import Category, Image, Licence, Manifest, Skipped, write_manifest
 from cutpoint.records.truth import TruthImage
@@ -45,7 +45,7 @@ def build_manifest(
     The other arguments and the errors are those of ``list_dataset``; images whose pixels cannot be decoded as
     a whole are treated as those whose header cannot be read.
     """
-    every, reasons = _list_all(dataset, images, annotations, limit, content, invalid_boxes)
+    every, reasons = _list_all(dataset, images, annotations, limit, content, invalid_boxes, on_bad_image)
     paths = [image.path for image in every.images if image.path not in reasons]
     reasons |= find_damage(paths, threads, f"{dataset}: decoding")
     write_manifest(out, _without(every, reasons, on_bad_image))
@@ -78,7 +78,7 @@ def list_dataset(
         UserError: a folder is missing, the annotations cannot be scored correctly or give an image another
             size than it has, an image cannot be read and is not skipped, or all of them are.
     """
-    every, reasons = _list_all(dataset, images, annotations, limit, content, invalid_boxes)
+    every, reasons = _list_all(dataset, images, annotations, limit, content, invalid_boxes, on_bad_image)
     return _without(every, reasons, on_bad_image)
 
 
@@ -89,8 +89,10 @@ def _list_all(
     limit: int | None,
     content: str | None,
     invalid_boxes: str | None,
+    on_bad_image: str,
 ) -> tuple[Manifest, dict[str, str]]:
     """All chosen images, and why the headers of some cannot be read, by path."""
+    gathered = Gathered()
     folder = Path(images)
     if not folder.is_dir():
         raise UserError(f"datasets.{dataset}.images: {images} is not a folder")
@@ -129,10 +131,15 @@ def _list_all(
             for height, width in [sizes.get(image.path, nothing)]
         ]
     else:
-        _check_sizes(f"datasets.{dataset}.annotations {annotations}", listed, sizes)
+        with gathered.one():
+            _check_sizes(f"datasets.{dataset}.annotations {annotations}", listed, sizes)
     left_out = sorted((image.id, image.file_name) for image in there if image.file_name not in chosen)
     ids, names = tuple(identity for identity, _ in left_out), tuple(name for _, name in left_out)
     every = Manifest(dataset, annotations, content, tuple(listed), ids, categories, names, licences)
+    if gathered.messages:  # told together with the images that cannot be read
+        with gathered.one():
+            _without(every, reasons, on_bad_image)
+        gathered.stop()
     return every, reasons
 
 

@@ -8,7 +8,7 @@ import pytest
 from image_files import encode
 
 from cutpoint.data.manifest import build_manifest, list_dataset
-from cutpoint.errors import UserError
+from cutpoint.errors import UserError, UserErrors
 from cutpoint.records.manifest import Skipped
 
 ONE_PIXEL = encode("PNG", size=(1, 1))
@@ -262,3 +262,15 @@ def test_file_names_cover_what_is_left_out_or_skipped(tmp_path, images):
     assert found.left_out
     assert found.skipped
     assert found.file_names == {image["id"]: image["file_name"] for image in content["images"]}
+
+
+def test_other_sizes_and_unreadable_images_are_told_at_once(tmp_path, images):
+    content = annotations()
+    content["images"][0]["height"] = 7
+    (images / "a.png").write_bytes(b"")
+    with pytest.raises(UserErrors) as caught:
+        build(tmp_path, images, content)
+    assert [message.partition(" (")[0].partition(";")[0] for message in caught.value.messages] == [
+        f"datasets.street.annotations {tmp_path}/instances.json: 1 of 2 images have another size",
+        "datasets.street.images: 1 of 2 images cannot be read",
+    ]
