@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from bad_input import ANNOTATIONS, BadInput, Change, edit_config, edit_json, write
+from bad_input import ANNOTATIONS, RESULTS, BadInput, Change, edit_config, edit_json, write
 from PIL import Image
 
 # the message of one bad image; its path has no text of the machine in it
@@ -79,6 +79,17 @@ def _turn(folder: Path) -> None:
     with Image.open(path) as image:
         image.load()
     image.save(path, exif=exif)
+
+
+def _thin(folder: Path) -> None:
+    Image.new("L", (9000, 1)).save(folder / "images/2.jpg")
+    edit_json(ANNOTATIONS, _thin_entry)(folder)
+    edit_json(RESULTS, lambda found: found.__delitem__(slice(2, 4)))(folder)
+
+
+def _thin_entry(content: dict) -> None:
+    content["images"][1] |= {"width": 9000, "height": 1}
+    content["annotations"] = [box for box in content["annotations"] if box["image_id"] != 2]
 
 
 def _spoil_all(folder: Path) -> None:
@@ -218,6 +229,14 @@ ROWS = [
         "images: another size than annotated",
         edit_json(ANNOTATIONS, lambda content: content["images"][0].update(height=49)),
         SIZES.format(1) + "image id 1, images/1.png: 48x64 pixels, the annotations say 49x64",
+    ),
+    BadInput(
+        "image thinner than a pixel",
+        "images: thinner than a pixel after the model's resize",
+        _thin,
+        "1 of 3 images of data set street do not fit the network's input:\n  image id 2 (images/2.jpg): an "
+        "image of 1x9000 pixels (height x width) becomes 0x320: it is too thin for the model's Resize; leave it "
+        "out of the data set",
     ),
     BadInput(
         "image turned by EXIF",

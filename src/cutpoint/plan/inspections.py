@@ -5,7 +5,7 @@ from typing import Any
 
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
 from cutpoint.plan.paths import dataset_findings, model_findings, spec_file
-from cutpoint.plan.variants import Dataset, Export, RunVariant
+from cutpoint.plan.variants import SHAPE, Dataset, Export, RunVariant, shape_value
 
 
 def dataset_settings(dataset: Dataset, config: dict[str, Any]) -> dict[str, Any]:
@@ -84,11 +84,14 @@ def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _variant(evaluation: Evaluation, variant: RunVariant) -> dict[str, Any]:
-    export = variant.run.export
+    export, shape = variant.run.export, variant.export.trace.shape
     return {
         "variant": variant.name,
         "spec": spec_file(evaluation.model.name, export),
         "cut": variant.run.cut,
+        # an external file may have a shape of its own, which its run knows
+        "input": None if export and export.external else variant.run.input.definition,
+        "shape": None if shape == SHAPE else shape_value(shape),
         "provider": variant.run.provider,
         "recipe": variant.known_recipe and variant.known_recipe.definition,
         "scores": variant.export.scores,

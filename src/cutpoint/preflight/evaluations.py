@@ -1,10 +1,12 @@
 """Inspect a model on a data set: the label map, the ground truth, results files, and the recipes."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cutpoint.data.fit import check_fit
+from cutpoint.data.inputs import resolve_input
 from cutpoint.data.truth import build_truth, map_labels
 from cutpoint.errors import located
 from cutpoint.files import write_json
@@ -12,7 +14,7 @@ from cutpoint.predict.results_file import import_results
 from cutpoint.preflight.collect import Collected
 from cutpoint.preflight.variants import check_variant, remark_on
 from cutpoint.records.manifest import Manifest, write_manifest
-from cutpoint.records.model import as_spec
+from cutpoint.records.model import ModelSpec, as_spec
 from cutpoint.records.preflight import DatasetFindings, Findings, ModelFindings
 
 
@@ -35,7 +37,8 @@ def inspect_evaluation(
         dataset, model: findings on the data set and on the model.
         classes, order, invalid_boxes, categories_without_class: the data set's, see ``data.truth``.
         results: ``variant, results, category_ids, image_ids`` of each results file.
-        variants: those with a run, see ``variants.check_variant``.
+        variants: those with a run, see ``variants.check_variant``; with ``input``, its definition (null: the
+            file decides), and ``shape``, height and width that the export must have, or null.
     """
     found = Collected()
     if dataset.manifest is not None and model.classes is not None:
@@ -47,7 +50,16 @@ def inspect_evaluation(
             with found.one(), located(f"variants.{variant['variant']}"):
                 check_variant(spec, variant)
                 found.remark(*remark_on(spec, variant))
+            if dataset.manifest is not None and variant["input"]:
+                _inspect_sizes(found, dataset.manifest, spec, variant)
     return Findings(found.problems, found.remarks)
+
+
+def _inspect_sizes(found: Collected, manifest: Manifest, spec: ModelSpec, variant: Mapping[str, Any]) -> None:
+    """Whether all images fit the input; what several variants share is told once."""
+    shape = tuple(variant["shape"]) if variant["shape"] else None
+    with found.one():
+        check_fit(manifest, resolve_input(variant["input"], spec.input, shape), shape)
 
 
 def _inspect_labels(
