@@ -235,8 +235,8 @@ ROWS = [
         "images: thinner than a pixel after the model's resize",
         _thin,
         "1 of 3 images of data set street do not fit the network's input:\n  image id 2 (images/2.jpg): an "
-        "image of 1x9000 pixels (height x width) becomes 0x320: it is too thin for the model's Resize; leave it "
-        "out of the data set",
+        "image of 1x9000 pixels (height x width) becomes 0x320: it is too thin for the model's Resize; "
+        "leave it out of the data set",
     ),
     BadInput(
         "image turned by EXIF",
