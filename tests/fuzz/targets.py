@@ -245,8 +245,13 @@ def images(folder: Path) -> list[bytes]:
     return files("images/1.png", "images/2.jpg")(folder) + made
 
 
+def configs(folder: Path) -> list[bytes]:
+    """The project's config, and one with most keys that a config may have."""
+    return [*files(CONFIG_FILE)(folder), Path(__file__).with_name("rich_config.yaml").read_bytes()]
+
+
 TARGETS = {
-    "config": Target("a config becomes a plan", files(CONFIG_FILE), mutate.spoil_yaml, read_config),
+    "config": Target("a config becomes a plan", configs, mutate.spoil_yaml, read_config),
     "annotations": Target(
         "COCO annotations are listed, mapped and scored", files(ANNOTATIONS), mutate.spoil_json, read_coco
     ),
