@@ -8,6 +8,7 @@ from report_fixtures import VARIANTS, write_detections, write_results
 from scoring import truth_of
 
 from cutpoint.errors import UserError
+from cutpoint.records.manifest import Skipped, read_manifest, write_manifest
 from cutpoint.records.per_class import read_per_class
 from cutpoint.records.summary import read_summary
 from cutpoint.records.truth import LeftOut, write_truth
@@ -88,6 +89,31 @@ def test_what_is_left_out_and_filled_in_stands_beside_ap_and_once_in_the_notes(m
     assert "annotations:" not in cells(changed, "street", "raw")["notes"]
     assert "boxes left out" in changed["out_md"].read_text()
     assert "boxes left out" not in out["out_md"].read_text()
+
+
+def test_skipped_images_are_said_beside_every_row_and_named_in_that_of_the_reference(made, out, tmp_path):
+    rows = [row for row in made["rows"] if row["dataset"] == "street"]
+    manifest = replace(
+        read_manifest(rows[0]["manifest"]),
+        skipped=tuple(Skipped(n, f"{n}.jpg", "it is empty; copy it again") for n in range(10, 15)),
+    )
+    path = tmp_path / "manifest.json"
+    write_manifest(path, manifest)
+    changed = run([{**row, "manifest": str(path)} for row in rows], tmp_path)
+    for variant in ("pytorch", "raw"):
+        row = cells(changed, "street", variant)
+        assert (row["images"], row["images_skipped"]) == ("4", "5")
+        assert "5 images skipped" in row["notes"]
+    assert (
+        "skipped: image 10 (10.jpg): it is empty, copy it again; "
+        in cells(changed, "street", "pytorch")["notes"]
+    )
+    assert "skipped: 2 more" in cells(changed, "street", "pytorch")["notes"]
+    assert "10.jpg" not in cells(changed, "street", "raw")["notes"]
+    text = changed["out_md"].read_text()
+    assert "5 of 9 images cannot be read and are left out of every number here" in " ".join(text.split())
+    assert "images skipped" not in out["out_md"].read_text()
+    assert cells(out, "street", "pytorch")["images_skipped"] == "0"
 
 
 def test_numbers_are_full_fractions_ms_and_megabytes(out):
