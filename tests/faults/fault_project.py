@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -79,8 +80,6 @@ def make_reference(folder: Path) -> None:
 
 def environment(folder: Path) -> dict[str, str]:
     """Of a run: its code is its own."""
-    import os
-
     return {**os.environ, "PYTHONPATH": str(folder / "src")}
 
 

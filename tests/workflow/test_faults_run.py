@@ -142,14 +142,14 @@ def test_nohup_keeps_a_run_alive(project):
 
 
 def test_a_full_disk_is_one_message_and_no_traceback(finished, project):
-    """RLIMIT_FSIZE stands for the disk: 100 kB are enough for small files, not for the page."""
+    """RLIMIT_FSIZE stands for the disk: 100 kB are enough for small files, not for detections."""
     import resource
 
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # noqa: E731
     run = Run(project, project / "output.txt", random.Random(0), limit)
     assert run.wait() == 1
-    assert "results/report.html: the file is larger than the limit for one file; raise the limit" in run.text
+    assert "fp32.json: the file is larger than the limit for one file; raise the limit" in run.text
     assert "Traceback" not in run.text
     done = start(project)
     assert done.code == 0, done.text
