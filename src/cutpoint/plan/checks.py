@@ -6,15 +6,15 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from cutpoint.errors import UserError, did_you_mean, suggest
+from cutpoint.errors import Gathered, UserError, did_you_mean, suggest
 from cutpoint.onnx_file import check_onnx_file
 from cutpoint.plan.closure import config_files
 from cutpoint.plan.digests import Digests
-from cutpoint.plan.evaluations import Evaluation, Model, Plan
+from cutpoint.plan.evaluations import Evaluation, Model
 from cutpoint.plan.variants import Dataset, ResultsVariant, Variant
 from cutpoint.records.annotations import read_category_names
 
@@ -27,7 +27,27 @@ VAL2017_BYTES = 19_987_840
 VAL2017_SHA256 = "e8c7f7908f1d7278341fae127d0da654f102f11bd7b21d8aeefa635b8c810b6f"
 
 
-def check_files(plan: Plan, sources: Collection[str], digests: Digests) -> None:
+class Checked(Protocol):
+    """What has files: a plan, or the parts of one that could be resolved."""
+
+    @property
+    def models(self) -> Sequence[Model]:
+        """The models that are evaluated."""
+
+    @property
+    def datasets(self) -> Sequence[Dataset]:
+        """The data sets that are used."""
+
+    @property
+    def variants(self) -> Sequence[Variant]:
+        """The variants that are evaluated."""
+
+    @property
+    def numbered(self) -> Sequence[tuple[int, Evaluation]]:
+        """The evaluations, each with its position in the config."""
+
+
+def check_files(plan: Checked, sources: Collection[str], digests: Digests) -> None:
     """Check every path of a plan, and the parts of the files that are quick to read.
 
     Args:
@@ -36,17 +56,23 @@ def check_files(plan: Plan, sources: Collection[str], digests: Digests) -> None:
         digests: remember what is read of large files.
 
     Raises:
-        UserError: the first problem.
+        UserError: all problems.
     """
+    found = Gathered()
     for model in plan.models:
-        _check_model(model, sources)
+        with found.one():
+            _check_model(model, sources)
     for dataset in plan.datasets:
-        _check_dataset(dataset, sources, digests)
-    for variant in dict.fromkeys(v for e in plan.evaluations for v in e.variants):
-        _check_variant(variant, sources)
-    for index, evaluation in enumerate(plan.evaluations):
-        if evaluation.published_ap is not None:
-            _check_published(f"evaluations[{index}].published_ap", evaluation, sources)
+        with found.one():
+            _check_dataset(dataset, sources, digests)
+    for variant in plan.variants:
+        with found.one():
+            _check_variant(variant, sources)
+    for index, evaluation in plan.numbered:
+        with found.one():
+            if evaluation.published_ap is not None:
+                _check_published(f"evaluations[{index}].published_ap", evaluation, sources)
+    found.stop()
 
 
 def _check_model(model: Model, sources: Collection[str]) -> None:
@@ -54,12 +80,16 @@ def _check_model(model: Model, sources: Collection[str]) -> None:
     if model.config is None or model.checkpoint is None:
         _check_classes(f"{where}.classes", json.loads(model.classes), sources)
         return
-    if "::" in model.config:
-        _check_shipped(f"{where}.config", model.config)
-    else:
-        check_path(f"{where}.config", model.config, "file", ())
-        config_files(model.config)
-    check_path(f"{where}.checkpoint", model.checkpoint, "file", sources)
+    found = Gathered()
+    with found.one():
+        if "::" in model.config:
+            _check_shipped(f"{where}.config", model.config)
+        else:
+            check_path(f"{where}.config", model.config, "file", ())
+            config_files(model.config)
+    with found.one():
+        check_path(f"{where}.checkpoint", model.checkpoint, "file", sources)
+    found.stop()
 
 
 def _check_classes(where: str, classes: Any, sources: Collection[str]) -> None:
@@ -87,28 +117,38 @@ def _check_shipped(where: str, config: str) -> None:
 
 
 def _check_dataset(dataset: Dataset, sources: Collection[str], digests: Digests) -> None:
-    where = f"datasets.{dataset.name}"
-    check_path(f"{where}.images", dataset.images, "folder", sources)
-    if dataset.annotations:
-        check_path(f"{where}.annotations", dataset.annotations, "file", sources)
-    if dataset.slices:
-        check_path(f"{where}.slices", dataset.slices, "file", sources)
-    if not dataset.classes:
-        return
-    if not dataset.annotations:
+    where, found = f"datasets.{dataset.name}", Gathered()
+    files = (("images", "folder"), ("annotations", "file"), ("slices", "file"))
+    for key, kind in files:
+        path = getattr(dataset, key)
+        with found.one():
+            if path:
+                check_path(f"{where}.{key}", path, kind, sources)
+    with found.one():
+        if dataset.classes:
+            _check_mapped(where, dataset.annotations, dataset.classes, digests)
+    found.stop()
+
+
+def _check_mapped(
+    where: str, annotations: str | None, classes: Sequence[tuple[str, str]], digests: Digests
+) -> None:
+    """Refuse a class map to categories that the annotations do not have."""
+    if not annotations:
         raise UserError(f"{where}.classes: only a data set with annotations has categories; set it to null")
-    if not Path(dataset.annotations).is_file():
+    if not Path(annotations).is_file():
         return
-    place = f"{where}.annotations {dataset.annotations}"
-    categories = digests.remember(
-        "categories", dataset.annotations, lambda path: read_category_names(path, place)
-    )
-    for name, category in dataset.classes:
-        if category not in categories:
-            raise UserError(
-                f"{where}.classes.{name}: {dataset.annotations} has no category {category!r}"
-                f"{suggest(category, categories)}"
-            )
+    place = f"{where}.annotations {annotations}"
+    categories = digests.remember("categories", annotations, lambda path: read_category_names(path, place))
+    found = Gathered()
+    for name, category in classes:
+        with found.one():
+            if category not in categories:
+                raise UserError(
+                    f"{where}.classes.{name}: {annotations} has no category {category!r}"
+                    f"{suggest(category, categories)}"
+                )
+    found.stop()
 
 
 def _check_variant(variant: Variant, sources: Collection[str]) -> None:

@@ -1,6 +1,7 @@
 """The config, checked against its schema and completed with the schema's defaults."""
 
 import copy
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from cutpoint.errors import UserError, suggest
+from cutpoint.errors import Gathered, UserError, suggest
 
 TYPES = {"null": "null", "object": "a mapping", "array": "a list", "string": "text"}
 # The only mapping whose keys are numbers: the ids of classes.
@@ -19,14 +20,25 @@ def complete_config(config: dict[str, Any], schema_path: str | Path) -> dict[str
     """Return a copy of ``config`` with the schema's defaults filled in.
 
     Raises:
-        UserError: the schema does not allow something in it; the message names the key.
+        UserError: the schema does not allow something in it; each message names the key.
     """
     schema = yaml.safe_load(Path(schema_path).read_text(encoding="utf-8"))
-    _check_keys(config, "")
+    found = Gathered()
+    _check_values(config, "", found)
+    found.stop()  # jsonschema compares keys as text
     validator = jsonschema.Draft202012Validator(schema)
-    errors = sorted(validator.iter_errors(config), key=_rank)
-    if errors:
-        raise UserError(_describe(_innermost(errors[0])))
+    explained: set[tuple[str | int, ...]] = set()
+    for error in sorted(validator.iter_errors(config), key=_rank):
+        inner = _innermost(error)
+        place = tuple(inner.absolute_path)
+        if inner.validator == "additionalProperties":
+            explained.add(place)
+        elif inner.validator in ("required", "dependentRequired") and place in explained:
+            continue  # the key is there, misspelt
+        for message in _describe(inner):
+            with found.one():
+                raise UserError(message)
+    found.stop()
     complete = copy.deepcopy(config)
     _fill(complete, schema, schema["$defs"])
     return complete
@@ -39,37 +51,46 @@ def check_unique_keys(path: str | Path) -> None:
         UserError: names the key and its line.
     """
     root = yaml.compose(Path(path).read_text(encoding="utf-8"), yaml.SafeLoader)
-    nodes = [root] if root else []
+    found, nodes = Gathered(), [root] if root else []
     while nodes:
-        node = nodes.pop()
+        node = nodes.pop(0)
         if isinstance(node, yaml.SequenceNode):
             nodes.extend(node.value)
         elif isinstance(node, yaml.MappingNode):
             seen = set()
             for key, value in node.value:
-                if key.value in seen:
-                    raise UserError(
-                        f"{path}, line {key.start_mark.line + 1}: the key {key.value!r} appears twice "
-                        "in one mapping; rename or remove one of them"
-                    )
+                with found.one():
+                    if key.value in seen:
+                        raise UserError(
+                            f"{path}, line {key.start_mark.line + 1}: the key {key.value!r} appears twice "
+                            "in one mapping; rename or remove one of them"
+                        )
                 seen.add(key.value)
                 nodes.append(value)
+    found.stop()
 
 
-def _check_keys(node: Any, where: str) -> None:
-    """Refuse keys that are not text: YAML reads ``1:`` as a number and ``on:`` as a truth value."""
+def _check_values(node: Any, where: str, found: Gathered) -> None:
+    """Refuse what the schema cannot tell: keys that are not text, and NaN, which is in every range.
+
+    YAML reads ``1:`` as a number and ``on:`` as a truth value.
+    """
     if isinstance(node, dict):
         for key, value in node.items():
             number = isinstance(key, int) and not isinstance(key, bool)
-            if not isinstance(key, str) and not (number and NUMBERED.fullmatch(where)):
-                why = " (YAML reads on, off, yes and no as truth values)" if isinstance(key, bool) else ""
-                raise UserError(
-                    f"{where or 'top level'}: the name {key!r} must be text; put it in quotes{why}"
-                )
-            _check_keys(value, f"{where}.{key}" if where else key)
+            with found.one():
+                if not isinstance(key, str) and not (number and NUMBERED.fullmatch(where)):
+                    why = " (YAML reads on, off, yes and no as truth values)" if isinstance(key, bool) else ""
+                    raise UserError(
+                        f"{where or 'top level'}: the name {key!r} must be text; put it in quotes{why}"
+                    )
+            _check_values(value, f"{where}.{key}" if where else str(key), found)
     elif isinstance(node, list):
         for index, value in enumerate(node):
-            _check_keys(value, f"{where}[{index}]")
+            _check_values(value, f"{where}[{index}]", found)
+    elif isinstance(node, float) and not math.isfinite(node):
+        with found.one():
+            raise UserError(f"{where}: {node} is not a finite number; write one")
 
 
 def _rank(error: jsonschema.ValidationError) -> tuple[bool, int, list[str]]:
@@ -91,7 +112,8 @@ def _innermost(error: jsonschema.ValidationError) -> jsonschema.ValidationError:
     return error
 
 
-def _describe(error: jsonschema.ValidationError) -> str:
+def _describe(error: jsonschema.ValidationError) -> list[str]:
+    """What is wrong; several messages for several keys of one mapping."""
     where = "".join(
         f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path
     ).lstrip(".")
@@ -103,37 +125,41 @@ def _describe(error: jsonschema.ValidationError) -> str:
     match error.validator:
         case "additionalProperties":
             known = schema["properties"]
-            unknown = next(key for key in value if key not in known)
-            return f"{prefix}unknown key {unknown!r}{suggest(unknown, known)}"
+            strange = [key for key in value if key not in known]
+            return [f"{prefix}unknown key {key!r}{suggest(key, known)}" for key in strange]
         case "required":
             missing = [key for key in rule if key not in value]
-            return f"{prefix}the key {missing[0]!r} is missing; add it"
+            return [f"{prefix}the key {key!r} is missing; add it" for key in missing]
         case "dependentRequired":
             key, others = next((k, v) for k, v in rule.items() if k in value and not set(v) <= set(value))
-            return f"{prefix}the key {others[0]!r} is missing, which {key} needs; add it"
+            return [f"{prefix}the key {others[0]!r} is missing, which {key} needs; add it"]
         case "enum" if "propertyNames" in error.absolute_schema_path:
-            return f"{prefix}{schema['description']}; remove {value!r}"
+            return [f"{prefix}{schema['description']}; remove {value!r}"]
         case "enum":
             words = ["null" if word is None else str(word) for word in rule]
-            return f"{prefix}{shown} is not allowed{suggest(str(value), words)}"
+            return [f"{prefix}{shown} is not allowed{suggest(str(value), words)}"]
         case "type":
             kinds = [rule] if isinstance(rule, str) else rule
             allowed = (TYPES.get(kind, f"a{'n' if kind[0] in 'aio' else ''} {kind}") for kind in kinds)
-            return f"{prefix}{shown} must be {' or '.join(allowed)}"
+            return [f"{prefix}{shown} must be {' or '.join(allowed)}"]
         case "pattern" if "[.]" in rule:
-            return f"{prefix}{shown:.120} is not a dotted module name"
+            return [f"{prefix}{shown:.120} is not a dotted module name"]
         case "pattern" if re.match(r"\^\[A-Z", rule):
-            return f"{prefix}the name {value!r:.120} may have letters, digits, _ and - only, at most 100"
+            return [f"{prefix}the name {value!r:.120} may have letters, digits, _ and - only, at most 100"]
         case "not":
-            return f"{prefix}{shown} is a name of Cutpoint's own and cannot be redefined; choose another name"
+            return [
+                f"{prefix}{shown} is a name of Cutpoint's own and cannot be redefined; choose another name"
+            ]
         case "anyOf":
-            return f"{prefix}{shown} is not allowed. {schema['description']}"
+            return [f"{prefix}{shown} is not allowed. {schema['description']}"]
+        case "minProperties" | "minItems":
+            return [f"{prefix}{shown} has too few entries; write at least {rule}"]
         case "maxProperties":
-            return f"{prefix}{schema['description']}; remove the other keys"
+            return [f"{prefix}{schema['description']}; remove the other keys"]
         case "uniqueItems":
-            return f"{prefix}a name appears twice in {value!r}"
+            return [f"{prefix}a name appears twice in {value!r}"]
         case _:
-            return f"{prefix}{error.message}"
+            return [f"{prefix}{error.message}"]
 
 
 def _fill(node: Any, schema: dict[str, Any], defs: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from cutpoint.errors import UserError
+from cutpoint.errors import Gathered, UserError
 from cutpoint.providers import AUTO, NVIDIA, PROVIDERS, Device, Provider, get_provider
 
 
@@ -36,14 +36,17 @@ def check_providers(wanted: Iterable[tuple[str, str]]) -> None:
         wanted: pairs of provider and the config key that asks for it.
 
     Raises:
-        UserError: the first provider that is missing.
+        UserError: providers that are missing.
     """
+    found = Gathered()
     for name, key in wanted:
-        lack = _lack(get_provider(name))
-        if lack is not None:
-            raise UserError(
-                f"{key}: {name} cannot be used here: {lack}; set it to cpu, or run where it is there"
-            )
+        with found.one():
+            lack = _lack(get_provider(name))
+            if lack is not None:
+                raise UserError(
+                    f"{key}: {name} cannot be used here: {lack}; set it to cpu, or run where it is there"
+                )
+    found.stop()
 
 
 def has_gpu() -> bool:

@@ -132,6 +132,16 @@ class Plan:
         return list(dict.fromkeys(e.model for e in self.evaluations))
 
     @property
+    def numbered(self) -> list[tuple[int, Evaluation]]:
+        """The evaluations, each with its position in the config."""
+        return list(enumerate(self.evaluations))
+
+    @property
+    def variants(self) -> list[Variant]:
+        """Each variant that is evaluated, once."""
+        return list(dict.fromkeys(v for e in self.evaluations for v in e.variants))
+
+    @property
     def datasets(self) -> list[Dataset]:
         """Each data set that is used, once, including those that are only used for calibration."""
         traces = [run.export.trace for e in self.evaluations for run in e.runs if run.export]

@@ -1,9 +1,10 @@
 """The config's gate: the bounds for each variant of each evaluation."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from cutpoint.errors import UserError, suggest
+from cutpoint.errors import Gathered, UserError, suggest
 from cutpoint.plan.evaluations import Evaluation
 from cutpoint.plan.variants import RunVariant, Variant
 from cutpoint.records.gate import AGAINST_BASELINE, CHECKED, VERIFIED
@@ -49,15 +50,8 @@ def resolve_gate(
             baseline.
     """
     evaluations, rules = list(evaluations), gate_rules(gate)
-    for index, rule in enumerate(rules):
-        where = f"gate.rules[{index}]" if isinstance(gate, dict) else f"gate[{index}]"
-        _check_rule(where, rule, evaluations)
-        against = [column for column, *_ in _bounds(rule) if column in AGAINST_BASELINE]
-        if against and baseline is None:
-            raise UserError(
-                f"{where}.{against[0]}: no run to compare with; write "
-                "gate: {baseline: PATH, rules: [...]} with the path of the other run's capsule.zip"
-            )
+    named = [Named(e.model.name, e.dataset.name, tuple(v.name for v in e.variants)) for e in evaluations]
+    check_gate(gate, named, baseline)
     checks = []
     for evaluation in evaluations:
         for variant in evaluation.variants:
@@ -73,6 +67,38 @@ def resolve_gate(
                 for column, bound, limit in dict.fromkeys(bounds)
             ]
     return checks
+
+
+@dataclass(frozen=True)
+class Named:
+    """The names of an evaluation, which also one has that cannot be resolved."""
+
+    model: str
+    dataset: str
+    variants: tuple[str, ...]
+
+
+def check_gate(
+    gate: list[dict[str, Any]] | dict[str, Any], evaluations: Sequence[Named], baseline: str | None = None
+) -> None:
+    """Refuse rules of a gate without a meaning; arguments as in ``resolve_gate``.
+
+    Raises:
+        UserError: as ``resolve_gate``; for all rules.
+    """
+    found = Gathered()
+    for index, rule in enumerate(gate_rules(gate)):
+        where = f"gate.rules[{index}]" if isinstance(gate, dict) else f"gate[{index}]"
+        with found.one():
+            _check_rule(where, rule, evaluations)
+        with found.one():
+            against = [column for column, *_ in _bounds(rule) if column in AGAINST_BASELINE]
+            if against and baseline is None:
+                raise UserError(
+                    f"{where}.{against[0]}: no run to compare with; write "
+                    "gate: {baseline: PATH, rules: [...]} with the path of the other run's capsule.zip"
+                )
+    found.stop()
 
 
 def _bounds(rule: dict[str, Any]) -> list[Bound]:
@@ -94,23 +120,23 @@ def _variants(rule: dict[str, Any], evaluation: Evaluation) -> list[Variant]:
     return [variant for variant in evaluation.variants if variant.name in rule["variants"]]
 
 
-def _check_rule(where: str, rule: dict[str, Any], evaluations: list[Evaluation]) -> None:
+def _check_rule(where: str, rule: dict[str, Any], evaluations: Sequence[Named]) -> None:
     for key in ("model", "dataset"):
-        known = {getattr(evaluation, key).name for evaluation in evaluations}
+        known = {getattr(evaluation, key) for evaluation in evaluations}
         if rule[key] not in (None, *known):
             raise UserError(f"{where}.{key}: {rule[key]!r} is in no evaluation{suggest(rule[key], known)}")
     if not _bounds(rule):
         raise UserError(f"{where}: the rule has no bound; add one, such as delta_AP_lo: {{min: -0.002}}")
+    inside = [
+        e for e in evaluations if rule["model"] in (None, e.model) and rule["dataset"] in (None, e.dataset)
+    ]
     if rule["variants"] == "all":
-        if not any(_variants(rule, evaluation) for evaluation in evaluations):
+        # one of each evaluation is the reference
+        if all(len(evaluation.variants) < 2 for evaluation in inside):
             raise UserError(f"{where}: no evaluation has a variant besides the reference; name what to check")
         return
     scope = "".join(f" of {key} {rule[key]}" for key in ("model", "dataset") if rule[key])
-    known = {v.name for e in evaluations for v in _variants({**rule, "variants": _names(e)}, e)}
+    known = {name for evaluation in inside for name in evaluation.variants}
     for name in rule["variants"]:
         if name not in known:
             raise UserError(f"{where}.variants: {name!r} is in no evaluation{scope}{suggest(name, known)}")
-
-
-def _names(evaluation: Evaluation) -> list[str]:
-    return [variant.name for variant in evaluation.variants]

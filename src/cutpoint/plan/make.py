@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cutpoint.errors import Gathered
 from cutpoint.plan.checks import check_files
 from cutpoint.plan.closure import config_files, module_files
 from cutpoint.plan.config import check_unique_keys, complete_config
 from cutpoint.plan.devices import check_providers, resolve_device
 from cutpoint.plan.digests import Digests
 from cutpoint.plan.evaluations import Plan
-from cutpoint.plan.gate_rules import gate_baseline, resolve_gate
+from cutpoint.plan.gate_rules import Named, check_gate, gate_baseline, resolve_gate
 from cutpoint.plan.locations import find_beside, locate_config
 from cutpoint.plan.old_keys import upgrade_config
 from cutpoint.plan.recognition import Recogniser
-from cutpoint.plan.resolve import build_plan
+from cutpoint.plan.resolve import draft_plan
 from cutpoint.plan.sources import Source, read_sources
 
 
@@ -64,19 +65,47 @@ def make_project(
         check_machine: whether this machine runs the jobs, so that it must have the providers.
 
     Raises:
-        UserError: what is wrong in the config or in a file that the plan reads.
+        UserError: all that is wrong in the config and in the files that the plan reads. If the config is not
+            as its schema says, nothing else is looked at.
     """
+    found = Gathered()
     for path in files:
-        check_unique_keys(path)
+        with found.one():
+            check_unique_keys(path)
     todays, notices = upgrade_config(config)
-    complete = locate_config(complete_config(todays, clone / "workflow/schemas/config.schema.yaml"), clone)
-    sources = read_sources(find_beside("data/sources.tsv", clone))
+    complete: dict[str, Any] = {}
+    with found.one():
+        complete = locate_config(
+            complete_config(todays, clone / "workflow/schemas/config.schema.yaml"), clone
+        )
+    found.stop()
+
+    sources: dict[str, Source] = {}
+    with found.one():
+        sources = read_sources(find_beside("data/sources.tsv", clone))
+    device = "cpu"
+    with found.one():
+        device = resolve_device(complete["device"], remote=remote)
     recogniser = Recogniser(sources, digests)
-    plan = build_plan(complete, resolve_device(complete["device"], remote=remote), recogniser)
-    gate = resolve_gate(complete["gate"], plan.evaluations, gate_baseline(complete))
-    check_files(plan, sources, digests)
-    modules = module_files(complete["imports"])
-    model_configs = {model.name: config_files(model.config) for model in plan.models if model.config}
+    draft = draft_plan(complete, device, recogniser, found)
+    with found.one():
+        check_gate(complete["gate"], _name_evaluations(complete), gate_baseline(complete))
+    with found.one():
+        check_files(draft, sources, digests)
+    modules: list[str] = []
+    with found.one():
+        modules = module_files(complete["imports"])
+    plan = draft.plan
     if check_machine:
-        check_providers(plan.wanted_providers)
+        with found.one():
+            check_providers(plan.wanted_providers)
+    found.stop()
+
+    gate = resolve_gate(complete["gate"], plan.evaluations, gate_baseline(complete))
+    model_configs = {model.name: config_files(model.config) for model in plan.models if model.config}
     return Project(complete, notices, sources, recogniser, plan, gate, modules, model_configs)
+
+
+def _name_evaluations(config: dict[str, Any]) -> list[Named]:
+    """The names of a completed config's evaluations."""
+    return [Named(e["model"], e["dataset"], tuple(e["variants"])) for e in config["evaluations"]]

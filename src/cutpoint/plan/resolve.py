@@ -2,27 +2,24 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from cutpoint.data.labels import check_order_key
-from cutpoint.errors import UserError, suggest
+from cutpoint.errors import Gathered, UserError
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
+from cutpoint.plan.resolve_evaluation import find_named, resolve_evaluation
 from cutpoint.plan.resolve_external import Recognise, recognise_none, resolve_external
 from cutpoint.plan.resolve_variant import resolve_variant
 from cutpoint.plan.variants import (
     SHAPE,
     Dataset,
     Export,
-    ResultsVariant,
     Run,
     RunVariant,
     Variant,
-    differences,
 )
-from cutpoint.recipes.changes import step_changes
-from cutpoint.recipes.schema import read_steps
 
 Thing = TypeVar("Thing")
 
@@ -30,57 +27,145 @@ Thing = TypeVar("Thing")
 CHOICES = ("label_order", "categories_without_class", "invalid_boxes")
 
 
+@dataclass(frozen=True)
+class Draft:
+    """What could be resolved of a config, also of evaluations that could not.
+
+    ``models``, ``datasets`` and ``variants`` are those that an evaluation names. ``numbered``: the
+    evaluations, each with its position in the config.
+    """
+
+    device: str
+    models: tuple[Model, ...]
+    datasets: tuple[Dataset, ...]
+    variants: tuple[Variant, ...]
+    numbered: tuple[tuple[int, Evaluation], ...]
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the evaluations that could be resolved."""
+        return Plan(self.device, tuple(evaluation for _, evaluation in self.numbered))
+
+
 def build_plan(config: dict[str, Any], device: str, recognise: Recognise = recognise_none) -> Plan:
-    """Resolve a completed config.
+    """Resolve a completed config; arguments as in ``draft_plan``.
+
+    Raises:
+        UserError: names that nothing defines, or combinations that have no meaning.
+    """
+    found = Gathered()
+    draft = draft_plan(config, device, recognise, found)
+    found.stop()
+    return draft.plan
+
+
+def draft_plan(config: dict[str, Any], device: str, recognise: Recognise, found: Gathered) -> Draft:
+    """Resolve as much of a completed config as can be resolved.
 
     Args:
         config: as ``cutpoint.plan.config.complete_config`` returns it.
         device: name of the default provider: the config's ``device``, ``auto`` resolved.
-        recognise: finds the layouts of the files of models without mmdet; by default it refuses all.
-
-    Raises:
-        UserError: a name that nothing defines, or a combination that has no meaning.
+        recognise: finds the layouts of the files of models without mmdet.
+        found: gathers the mistakes.
     """
-    models = {name: _resolve_model(name, entry) for name, entry in config["models"].items()}
-    datasets = {name: _resolve_dataset(name, entry) for name, entry in config["datasets"].items()}
+    models = _resolve_all(config["models"], _resolve_model, found)
+    datasets = _resolve_all(config["datasets"], _resolve_dataset, found)
     settings = config["recipes"], datasets, device
-    variants = {
-        name: resolve_variant(name, entry, *settings)
+    for_mmdet = {
+        name: entry
         for name, entry in config["variants"].items()
-        if _is_for_mmdet(name, entry, config["evaluations"], models)
+        if _is_for_mmdet(name, entry, config, models) and _can_calibrate(entry, config, datasets)
     }
+    variants = _resolve_all(for_mmdet, lambda name, entry: resolve_variant(name, entry, *settings), found)
     with_run = [variant for variant in variants.values() if isinstance(variant, RunVariant)]
-    check_names(with_run)
-    _check_latency_batch(config["latency"]["batch"], with_run)
-    evaluations: list[Evaluation] = []
+    with found.one():
+        check_names(with_run)
+    with found.one():
+        _check_latency_batch(config["latency"]["batch"], with_run)
+
+    def resolve_chosen(name: str, model: Model) -> Variant | None:
+        entry = config["variants"].get(name)
+        if not model.is_external or entry is None or not _can_calibrate(entry, config, datasets):
+            return variants.get(name)
+        with found.one():
+            return resolve_external(name, entry, model, *settings, recognise)
+        return None
+
+    numbered, used = [], list[Variant]()
+    pairs: set[tuple[str, str]] = set()
     for index, entry in enumerate(config["evaluations"]):
-        where = f"evaluations[{index}]"
-        model = _find(f"{where}.model", entry["model"], models, "models")
-        dataset = _find(f"{where}.dataset", entry["dataset"], datasets, "datasets")
-        written = {
-            n: _find(f"{where}.variants", n, config["variants"], "variants") for n in entry["variants"]
-        }
-        chosen = {
-            name: resolve_external(name, variant, model, *settings, recognise)
-            if model.is_external
-            else variants[name]
-            for name, variant in written.items()
-        }
-        evaluation = _resolve_evaluation(where, entry, model, dataset, chosen, device)
-        pair = (evaluation.model, evaluation.dataset)
-        if pair in [(e.model, e.dataset) for e in evaluations]:
-            raise UserError(
-                f"{where}: model {entry['model']!r} on dataset {entry['dataset']!r} appears twice; list all "
-                "its variants in one evaluation"
-            )
-        evaluations.append(evaluation)
+        where, names = f"evaluations[{index}]", len(found.messages)
+        _check_entry(where, entry, config, found)
+        with found.one():
+            if (entry["model"], entry["dataset"]) in pairs:
+                raise UserError(
+                    f"{where}: model {entry['model']!r} on dataset {entry['dataset']!r} appears twice; list "
+                    "all its variants in one evaluation"
+                )
+        pairs.add((entry["model"], entry["dataset"]))
+        model, dataset = models.get(entry["model"]), datasets.get(entry["dataset"])
+        resolved = {name: resolve_chosen(name, model) for name in entry["variants"]} if model else {}
+        chosen = {name: variant for name, variant in resolved.items() if variant is not None}
+        used += chosen.values()
+        whole = model and dataset and len(chosen) == len(entry["variants"])
+        if model and dataset and whole and len(found.messages) == names:
+            with found.one():
+                evaluation = resolve_evaluation(where, entry, model, dataset, chosen, device)
+                numbered.append((index, evaluation))
+    draft = Draft(
+        device,
+        tuple(m for name, m in models.items() if any(e["model"] == name for e in config["evaluations"])),
+        tuple(_used_datasets(config, datasets, used)),
+        tuple(dict.fromkeys(used)),
+        tuple(numbered),
+    )
+    evaluations = draft.plan.evaluations
     for model in models.values():
-        if model.is_external:
-            check_names(v for e in evaluations if e.model == model for v in e.run_variants)
-    plan = Plan(device, tuple(evaluations))
+        with found.one():
+            if model.is_external:
+                check_names(v for e in evaluations if e.model == model for v in e.run_variants)
     for evaluation in evaluations:
-        _check_numbering(evaluation, plan)
-    return plan
+        with found.one():
+            _check_numbering(evaluation, draft.plan)
+    return draft
+
+
+def _resolve_all(
+    entries: Mapping[str, Any], resolve: Callable[[str, Any], Thing], found: Gathered
+) -> dict[str, Thing]:
+    """The entries that can be resolved, by name."""
+    resolved = {}
+    for name, entry in entries.items():
+        with found.one():
+            resolved[name] = resolve(name, entry)
+    return resolved
+
+
+def _check_entry(where: str, entry: dict[str, Any], config: dict[str, Any], found: Gathered) -> None:
+    """Refuse names that nothing defines."""
+    for key in ("model", "dataset"):
+        with found.one():
+            find_named(f"{where}.{key}", entry[key], config[f"{key}s"], f"{key}s")
+    for name in entry["variants"]:
+        with found.one():
+            find_named(f"{where}.variants", name, config["variants"], "variants")
+
+
+def _can_calibrate(entry: dict[str, Any], config: dict[str, Any], datasets: Mapping[str, Dataset]) -> bool:
+    """Whether the data set of a variant's calibration is resolved; unknown is another mistake."""
+    chosen = (entry.get("calibration") or {}).get("dataset")
+    return chosen in datasets or chosen not in config["datasets"]
+
+
+def _used_datasets(
+    config: dict[str, Any], datasets: Mapping[str, Dataset], variants: Iterable[Variant]
+) -> Iterator[Dataset]:
+    """The data sets that are evaluated, and those that are only used for calibration."""
+    named = {entry["dataset"] for entry in config["evaluations"]}
+    yield from (dataset for name, dataset in datasets.items() if name in named)
+    runs = [variant for variant in variants if isinstance(variant, RunVariant)]
+    calibrations = [variant.export.trace.calibration for variant in runs]
+    yield from dict.fromkeys(c.dataset for c in calibrations if c and c.dataset.name not in named)
 
 
 def _check_numbering(evaluation: Evaluation, plan: Plan) -> None:
@@ -98,10 +183,13 @@ def _check_numbering(evaluation: Evaluation, plan: Plan) -> None:
 
 
 def _is_for_mmdet(
-    name: str, entry: dict[str, Any], evaluations: list[dict[str, Any]], models: Mapping[str, Model]
+    name: str, entry: dict[str, Any], config: dict[str, Any], models: Mapping[str, Model]
 ) -> bool:
     """Whether a variant is resolved for mmdet models: one of them has it, or none has it and it fits them."""
-    users = [models[e["model"]] for e in evaluations if name in e["variants"] and e["model"] in models]
+    naming = [e["model"] for e in config["evaluations"] if name in e["variants"]]
+    if any(model in config["models"] and model not in models for model in naming):
+        return False  # nothing is known of a model that cannot be resolved
+    users = [models[model] for model in naming if model in models]
     unused = not users and (entry.get("results") or entry.get("runtime") is not None)
     return bool(unused) or any(not model.is_external for model in users)
 
@@ -164,127 +252,3 @@ def _resolve_dataset(name: str, entry: dict[str, Any]) -> Dataset:
         slices=entry["slices"] and os.path.normpath(entry["slices"]),
         on_bad_image=entry["on_bad_image"],
     )
-
-
-def _resolve_evaluation(
-    where: str,
-    entry: dict[str, Any],
-    model: Model,
-    dataset: Dataset,
-    chosen: dict[str, Variant],
-    device: str,
-) -> Evaluation:
-    with_run = [variant for variant in chosen.values() if isinstance(variant, RunVariant)]
-    _check_floor(where, model, with_run)
-    _check_calibration(where, dataset, with_run)
-    reference = _choose_reference(f"{where}.reference", entry["reference"], model, chosen)
-    ladder = _resolve_ladder(f"{where}.ladder", [_own(f"{where}.ladder", n, chosen) for n in entry["ladder"]])
-    run: Run | None = Run("onnxruntime", "raw", device, Export("raw"))
-    if model.is_external:
-        files = [v.run for v in (reference, *with_run) if isinstance(v, RunVariant)]
-        run = next((run for run in files if run.precision == "fp32"), None)
-    excluded = None if model.is_external and isinstance(reference, ResultsVariant) else reference
-    diagnosed = _choose_diagnosed(f"{where}.diagnose", entry["diagnose"], excluded, chosen, run)
-    return Evaluation(
-        model,
-        dataset,
-        tuple(chosen.values()),
-        reference,
-        ladder,
-        entry["published_ap"],
-        diagnosed,
-        run if diagnosed else None,
-    )
-
-
-def _choose_diagnosed(
-    where: str,
-    names: list[str] | None,
-    excluded: Variant | None,
-    chosen: Mapping[str, Variant],
-    run: Run | None,
-) -> tuple[Variant, ...]:
-    """The variants of these names; with null the external ones. ``run``: what makes the mistakes, or null.
-
-    ``excluded``: the reference. Null if it is a results file of a model without mmdet, which may be made in
-    another way than the file says, and is diagnosed too.
-    """
-    if names is None:
-        elsewhere = (v for v in chosen.values() if isinstance(v, ResultsVariant) or v.export.external)
-        return tuple(variant for variant in elsewhere if variant != excluded) if run else ()
-    diagnosed = tuple(_own(where, name, chosen) for name in names)
-    if excluded in diagnosed:
-        raise UserError(f"{where}: {excluded.name} is the reference; leave it out")
-    if diagnosed and run is None:
-        raise UserError(f"{where}: no variant is an ONNX file in fp32, which mistakes are made with; use []")
-    return diagnosed
-
-
-def _find(where: str, name: str, known: Mapping[str, Thing], among: str) -> Thing:
-    if name not in known:
-        raise UserError(f"{where}: {name!r} is not among {among}{suggest(name, known)}")
-    return known[name]
-
-
-def _own(where: str, name: str, chosen: Mapping[str, Variant]) -> Variant:
-    return _find(where, name, chosen, "this evaluation's variants")
-
-
-def _choose_reference(where: str, name: str | None, model: Model, chosen: Mapping[str, Variant]) -> Variant:
-    """The variant of that name; without one mmdet's own, or of a model without mmdet the first."""
-    if name is not None:
-        return _own(where, name, chosen)
-    for variant in chosen.values():
-        own = isinstance(variant, RunVariant) and (variant.run.runtime, variant.run.cut) == ("pytorch", "e2e")
-        if own or model.is_external:
-            return variant
-    raise UserError(
-        f"{where}: no variant with runtime pytorch and cut e2e is listed; add one, or name "
-        "the variant that the others are compared with"
-    )
-
-
-def _resolve_ladder(where: str, variants: Iterable[Variant]) -> tuple[RunVariant, ...]:
-    ladder: list[RunVariant] = []
-    for variant in variants:
-        if isinstance(variant, ResultsVariant):
-            raise UserError(
-                f"{where}: {variant.name} is a results file, so it is not known how it differs from its "
-                "neighbours; leave it out"
-            )
-        ladder.append(variant)
-    for lower, upper in pairwise(ladder):
-        changes = differences(lower, upper)
-        before, after = lower.recipe.steps, upper.recipe.steps
-        if changes == ["recipe base"] and before and after:
-            changes = step_changes(*(read_steps(json.loads(steps)) for steps in (before, after)))
-        if len(changes) != 1:
-            raise UserError(
-                f"{where}: {lower.name} and {upper.name} must differ in one thing, but differ in "
-                f"{', '.join(changes) or 'nothing'}; put variants between them, or leave one out"
-            )
-    return tuple(ladder)
-
-
-def _check_floor(where: str, model: Model, variants: Iterable[RunVariant]) -> None:
-    floor = model.candidate_floor
-    if floor is None or floor >= 1:  # a number of pairs, of a head that ranks
-        return
-    for variant in variants:
-        threshold = dict(variant.recipe.overrides).get("score_thr")
-        if isinstance(threshold, float | int) and threshold < floor:
-            raise UserError(
-                f"{where}: variant {variant.name} thresholds at {threshold:g}, below the floor of the "
-                f"candidates; raise its score_thr, or lower models.{model.name}.candidate_floor ({floor:g})"
-            )
-
-
-def _check_calibration(where: str, dataset: Dataset, variants: Iterable[RunVariant]) -> None:
-    """Ranges taken from the scored images would make int8 look better than it is."""
-    for variant in variants:
-        calibration = variant.export.trace.calibration
-        if calibration and calibration.dataset.images == dataset.images:
-            raise UserError(
-                f"{where}: variant {variant.name} is calibrated on {calibration.dataset.name}, whose images "
-                f"{dataset.images} are those that are scored; calibrate it on other images"
-            )

@@ -177,7 +177,10 @@ def test_traffic_block_of_coco_is_valid_when_uncommented():
             changed(["variants", "v", "input"], {"place": "left"}),
             "v.input.place: 'left' is not allowed",
         ),
-        (changed(["variants", "v", "input"], {"mean": [1, 2]}), "variants.v.input.mean: [1, 2] is too short"),
+        (
+            changed(["variants", "v", "input"], {"mean": [1, 2]}),
+            "variants.v.input.mean: [1, 2] has too few entries; write at least 3",
+        ),
         (changed(["variants", "v", "constants"], {"x": "wh"}), "variants.v.constants.x: 'wh' is not allowed"),
         (
             changed(["variants", "v"], {"results": "x.json", "cut": "raw"}),
