@@ -19,6 +19,8 @@ settings.register_profile(
 )
 settings.load_profile("cutpoint")
 
+# As cutpoint/__init__.py does; a test may import ONNX Runtime first.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 ROOT = Path(__file__).resolve().parents[1]
 
 

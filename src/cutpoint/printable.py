@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from typing import Any
 
 # Control characters move the cursor or colour the terminal; format characters turn the direction of text
 # round or hide it; surrogates and characters without a meaning cannot be written as UTF-8 or XML.
@@ -20,6 +21,11 @@ def printable(text: str, keep: str = "\n\t") -> str:
     if text.isprintable():
         return text
     return "".join(one if one in keep or _is_shown(one) else _escaped(one) for one in text)
+
+
+def shown(value: Any) -> Any:
+    """A plain text of a page with its control characters visible; anything else, also markup, as it is."""
+    return printable(value) if type(value) is str else value
 
 
 def markdown_text(text: str) -> str:

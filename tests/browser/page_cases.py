@@ -11,10 +11,11 @@ from page_fixtures import GATE_CHECKS, disturbed, page_arguments, with_flags
 from report_fixtures import VARIANTS
 
 STREET = {"street": True}
-# what a name must not do: end an element, run, leave an attribute, start a formula, break a line, be wide
+# what a name must not do: end an element, run, leave an attribute, start a formula, break a line, move the
+# cursor, turn the text round, be wide
 HOSTILE = "</script></style><img src=x onerror=alert(1)>"
 QUOTES = """'"><svg onload=alert(2)>&amp;`${alert(3)}"""
-LONG = "=cmd()|' /C calc'!A0\n" + "averylongnamewithoutanyspace" * 8
+LONG = "=cmd()|' /C calc'!A0\n\x1b[2J\x00\u202e" + "averylongnamewithoutanyspace" * 8
 CHINESE = ("行人", "汽车", "交通信号灯（红色）")
 
 

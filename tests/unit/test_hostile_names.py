@@ -5,17 +5,19 @@ import io
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
+import jinja2
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import Markup
 from rich.console import Console
 
 from cutpoint.gate.junit import as_junit
 from cutpoint.layouts.config_file import Given, config_text
 from cutpoint.layouts.table import TABLE
 from cutpoint.logs import log_to
-from cutpoint.printable import markdown_text, printable
+from cutpoint.printable import markdown_text, printable, shown
 from cutpoint.records.csv_table import FORMULA, harmless, read_rows, write_rows
 from cutpoint.records.gate import JudgedCheck
 from cutpoint.report.charts.figure import Figure
@@ -178,3 +180,13 @@ def test_the_console_and_logs_show_names(tmp_path, name):
     with pytest.raises(SystemExit), log_to(tmp_path / "a.log"):
         raise UserError(name)
     assert not (CONTROLS - {"\n", "\t"}) & set((tmp_path / "a.log").read_text())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_shows_names_as_text(name):
+    environment = jinja2.Environment(autoescape=True, finalize=shown)
+    page = environment.from_string("<p title='{{ name }}'>{{ name }}</p>{{ markup }}")
+    text = page.render(name=name, markup=Markup("<b>ours</b>"))
+    assert text.count("<") == 4
+    assert not (CONTROLS - {"\n", "\t"}) & set(text)
+    text.encode()

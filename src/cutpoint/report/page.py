@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cutpoint.files import write_text
+from cutpoint.printable import shown
 from cutpoint.records.figures import read_figures
 from cutpoint.records.gate import Gate, read_gate
 from cutpoint.records.latency import Latency
@@ -66,6 +67,7 @@ def render_report(
         loader=PackageLoader("cutpoint.report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )

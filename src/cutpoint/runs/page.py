@@ -3,6 +3,7 @@
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cutpoint.files import write_text
+from cutpoint.printable import shown
 from cutpoint.records.run_comparison import read_run_comparison
 from cutpoint.report.assets import styles
 from cutpoint.runs import words
@@ -24,6 +25,7 @@ def render_comparison(*, comparison: str, out: str) -> None:
         loader=PackageLoader("cutpoint.report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
