@@ -120,8 +120,8 @@ ROWS = [
         "annotations: text that is not JSON",
         write(ANNOTATIONS, "{x"),
         (
-            "datasets.street.annotations truth.json: ends in the middle (Expecting property name "
-            "enclosed in double quotes); it is not complete: write, copy or download it again"
+            "datasets.street.annotations truth.json: not JSON (Expecting property name enclosed in "
+            "double quotes: line 1 column 2 (char 1))"
         ),
     ),
     BadInput(
