@@ -22,6 +22,6 @@ def test_a_skipped_image_is_no_problem(tmp_path, spoil):
     assert "2.jpg" in (tmp_path / SLICES).read_text()
     assert 2 in {entry["image_id"] for entry in json.loads((tmp_path / RESULTS).read_text())}
     assert find_problems(tmp_path) == []
-    manifest = read_dataset_findings(tmp_path / "found/datasets/street.json").manifest
+    manifest = read_dataset_findings(tmp_path / "results/preflight/datasets/street.json").manifest
     assert manifest.ids == [1, 3]
     assert [image.file_name for image in manifest.skipped] == ["2.jpg"]
