@@ -61,11 +61,17 @@ def find_damage(paths: Sequence[str], threads: int, title: str) -> dict[str, str
 
 def _why_unreadable(path: str) -> str | None:
     try:
-        if read_header(path).format == "JPEG" and not has_end(Path(path).read_bytes()):
+        header = read_header(path)
+        if header.format == "JPEG" and not has_end(Path(path).read_bytes()):
             return "the JPEG file is cut short: it has no end marker; copy or download it again"
-        decode(path)
+        height, width = decode(path).shape[:2]
     except BadImage as error:
         return error.reason
+    if (height, width) != (header.height, header.width):
+        return (
+            f"its header says {header.height}x{header.width} pixels, and OpenCV decodes {height}x{width}; "
+            "its EXIF orientation may be damaged: save it again"
+        )
     return None
 
 

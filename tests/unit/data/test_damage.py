@@ -127,6 +127,18 @@ def test_standard_error_is_given_back(tmp_path, capfd):
     assert "Corrupt" not in said
 
 
+def test_a_header_that_readers_understand_differently_is_found(tmp_path):
+    """The EXIF orientation as a number of 4 bytes: Pillow turns the image by it, OpenCV does not."""
+    content = encode("JPEG", orientation=6)
+    short, long = b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0", b"\x01\x12\0\x04\0\0\0\x01\0\0\0\x06"
+    assert content.count(short) == 1
+    found = look(tmp_path, {"photo.jpg": content.replace(short, long), "sound.jpg": content})
+    assert found == {
+        "photo.jpg": "its header says 40x24 pixels, and OpenCV decodes 24x40; its EXIF orientation may be "
+        "damaged: save it again"
+    }
+
+
 def test_a_failing_machine_is_no_bad_image(tmp_path, monkeypatch):
     def fail(path):
         raise UserError(f"image {path}: memory is too small for its pixels")
