@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> None:
     folder = parser.parse_known_args(arguments)[0].directory
     try:
         handle = clear(folder / ".snakemake")
-        moved = bring_back(folder / "results")
+        moved = bring_back([folder / "results", folder / "logs"])
     except UserError as error:
         sys.exit(f"cutpoint: {error}")
     if moved:

@@ -2,26 +2,28 @@
 
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 # Between the new times, if there is room; most file systems keep much less.
 STEP_NS = 1_000_000
 
 
-def bring_back(folder: str | Path) -> int:
+def bring_back(folders: Iterable[str | Path]) -> int:
     """Give files that were modified in the future a time just before now; their order stays.
 
     The order tells what is out of date, so each file keeps its place: later than all files of the past, and
     among the others as before. Files of the same time get the same time again.
 
     Args:
-        folder: results; nothing happens without it.
+        folders: all of one run; Snakemake counts benchmarks among a job's results. A missing one has no files.
 
     Returns:
         The number of files.
     """
     now = time.time_ns()
-    paths = [path for path in Path(folder).rglob("*") if path.is_file() and not path.is_symlink()]
+    everything = (path for folder in folders for path in Path(folder).rglob("*"))
+    paths = [path for path in everything if path.is_file() and not path.is_symlink()]
     times = {path: path.stat().st_mtime_ns for path in paths}
     future = {path: stamp for path, stamp in times.items() if stamp > now}
     ranks = {stamp: rank for rank, stamp in enumerate(sorted(set(future.values()), reverse=True))}

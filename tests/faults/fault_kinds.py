@@ -181,7 +181,7 @@ def set_clock_back(run: Run) -> str:
     stage = signal_main(signal.SIGKILL)(run)
     run.wait()
     tomorrow = 24 * 3600
-    for path in sorted((run.folder / "results").rglob("*")):
+    for path in [p for name in ("results", "logs") for p in (run.folder / name).rglob("*")]:
         if path.is_file():
             state = path.stat()
             os.utime(path, (state.st_atime + tomorrow, state.st_mtime + tomorrow))
