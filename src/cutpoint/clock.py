@@ -16,7 +16,7 @@ def bring_back(folders: Iterable[str | Path]) -> int:
     among the others as before. Files of the same time get the same time again.
 
     Args:
-        folders: all of one run; Snakemake counts benchmarks among a job's results. A missing one has no files.
+        folders: all of one run; Snakemake counts benchmarks among results. A missing one has no files.
 
     Returns:
         The number of files.
