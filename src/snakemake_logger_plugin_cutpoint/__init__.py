@@ -4,7 +4,9 @@ Snakemake finds the package by its name. In a terminal the jobs that run stand b
 finished job is one line. Snakemake's own log in ``.snakemake/log`` has everything.
 """
 
+import logging
 import sys
+import traceback
 from logging import ERROR, WARNING, Handler, LogRecord
 from typing import Any
 
@@ -47,6 +49,8 @@ class LogHandler(LogHandlerBase):
 
     def __post_init__(self) -> None:
         settings = self.common_settings
+        # Snakemake's log file may lie on a full disk: a traceback for each record would hide what to mend
+        logging.raiseExceptions = False
         self._quiet = set(settings.quiet or ())
         self._jobs = Jobs()
         self._deaths = Deaths()
@@ -63,7 +67,7 @@ class LogHandler(LogHandlerBase):
             try:
                 self._show(record, record.__dict__)
             except Exception:
-                self.handleError(record)
+                traceback.print_exc()
 
     def close(self) -> None:
         self._view.close()

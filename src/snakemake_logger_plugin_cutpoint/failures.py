@@ -18,10 +18,10 @@ DEATH = re.compile(
 # of a shell whose command was killed by SIGKILL
 SHELL_KILLED = "137"
 CAUSES = {"SIGKILL": "the machine has run out of memory, or somebody ended it"}
-# the last line of a traceback of Snakemake itself
-OWN_FAULT = re.compile(
-    r"^(?:\w*Error): \[Errno (?P<number>\d+)\] (?P<text>[^:\n]*)(?:: '(?P<path>[^\n]*)')?$", re.M
-)
+# A fault in Snakemake's own work: the last line of a traceback, and what it says of a job that did not start.
+ERRNO = r"\[Errno (\d+)\] ([^:\n]*)(?:: '([^\n]*)')?$"
+OWN_FAULT = re.compile(rf"^\w*Error: {ERRNO}", re.M)
+OWN_RULE_FAULT = re.compile(rf"^RuleException:\n\w*Error in file .*\n{ERRNO}", re.M)
 
 
 class Deaths:
@@ -47,9 +47,7 @@ class Deaths:
 
 def name_fault(text: str) -> str:
     """A fault of the machine in Snakemake's own work as one message; another text as it is."""
-    if not text.startswith("Traceback"):
-        return text
-    found = OWN_FAULT.findall(text)
+    found = OWN_FAULT.findall(text) if text.startswith("Traceback") else OWN_RULE_FAULT.findall(text)
     if not found:
         return text
     number, words, path = found[-1]

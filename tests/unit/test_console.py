@@ -222,3 +222,21 @@ def test_a_fault_in_snakemakes_own_work_is_one_message(capsys, tmp_path):
     assert lines[0].startswith(f"cutpoint: {tmp_path}/a.json: the disk is full; free space there")
     # another error is shown as it is
     assert lines[1] == "Traceback (most recent call last):"
+
+
+def test_a_job_that_a_full_disk_keeps_from_starting_is_one_message(capsys):
+    handler = handler_of()
+    text = 'RuleException:\nOSError in file "/p/runs.smk", line 20:\n[Errno 28] No space left on device'
+    send(handler, f'{text}\n  File "tempfile.py", line 483', logging.ERROR, event=LogEvent.ERROR)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("cutpoint: [Errno 28] No space left on device: the disk is full; free space there")
+
+
+def test_a_log_file_on_a_full_disk_does_not_hide_the_messages(capsys, monkeypatch):
+    monkeypatch.setattr(logging, "raiseExceptions", True)
+    handler_of()
+    file = logging.FileHandler("/dev/full")
+    send(file, "a record")
+    assert capsys.readouterr().err == ""
+    # what it could not write is still in its buffer
+    file.stream = None
