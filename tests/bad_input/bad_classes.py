@@ -128,7 +128,10 @@ ROWS = [
         "classes id twice",
         "class names: an id as a number and in quotes",
         written('{1: pedestrian, "1": other}'),
-        ("config.yaml, line 4: the key '1' appears twice in one mapping; rename or remove one of them"),
+        (
+            "config.yaml, line 4: the key '1' appears twice in one mapping; rename or remove one "
+            "of them\nmodels.theirs.classes: '1' must be an integer"
+        ),
     ),
     BadInput(
         "classes id word",
