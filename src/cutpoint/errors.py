@@ -1,15 +1,14 @@
 """The exceptions that a user's mistakes raise."""
 
 import difflib
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from cutpoint.printable import printable
+
 # characters of a value that a message shows
 SHOWN = 60
-# control characters but the newline, ends of line and writing directions of Unicode, halves of characters
-COMMANDS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class UserError(Exception):
@@ -20,7 +19,7 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(COMMANDS.sub(lambda found: ascii(found[0])[1:-1], message))
+        super().__init__(printable(message, keep="\n"))
 
 
 class UserErrors(UserError):
