@@ -116,8 +116,8 @@ def take(folder, entries, category_ids):
 @pytest.mark.parametrize(
     ("image", "category", "said"),
     [
-        (2, 7, "2 are on images that the limit of datasets.street leaves out, 0 of categories"),
-        (1, 1, "0 are on images that the limit of datasets.street leaves out, 2 of categories that no class"),
+        (2, 7, "2 are on images that datasets.street leaves out .*, 0 of categories"),
+        (1, 1, "0 are on images that datasets.street leaves out .*, 2 of categories that no class"),
     ],
 )
 def test_a_results_file_of_which_nothing_counts_is_an_error(tmp_path, image, category, said):

@@ -1,3 +1,4 @@
+from cutpoint.plan.inspections import mmdet_settings
 from cutpoint.plan.variants import shape_value
 
 # an export's tensors are compared with PyTorch's on so many images
@@ -18,6 +19,10 @@ def get_model_files(wildcards):
 
 def get_model_digests(wildcards):
     return get_digests(list_model_files(wildcards))
+
+
+def get_model_inspection(wildcards):
+    return mmdet_settings(PLAN.model(wildcards.model))
 
 
 def get_imports(wildcards):

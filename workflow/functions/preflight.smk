@@ -6,7 +6,6 @@ from cutpoint.plan.inspections import (
     dataset_settings,
     external_settings,
     gather_settings,
-    mmdet_settings,
     naming_findings,
 )
 
@@ -23,10 +22,6 @@ def get_dataset_digests(wildcards):
 
 def get_dataset_inspection(wildcards):
     return dataset_settings(PLAN.dataset(wildcards.dataset), CONFIG)
-
-
-def get_model_inspection(wildcards):
-    return mmdet_settings(PLAN.model(wildcards.model))
 
 
 def list_external_files(wildcards):

@@ -1,3 +1,25 @@
+rule inspect_model:
+    """What is wrong in an mmdet model: its config, its checkpoint, and what Cutpoint cannot reproduce."""
+    input:
+        get_model_files,
+    output:
+        "results/preflight/models/{model}.json",
+    log:
+        "logs/inspect_model/{model}.log",
+    benchmark:
+        "logs/benchmarks/inspect_model/{model}.tsv"
+    wildcard_constraints:
+        model=get_mmdet_models(),
+    priority: 2
+    params:
+        code=get_code("cutpoint.detector.inspection"),
+        sources=get_model_digests,
+        imports=get_imports,
+        settings=get_model_inspection,
+    script:
+        "../scripts/detector/inspect_model.py"
+
+
 rule describe_model:
     """What post-processing needs to know about a model: classes, head, input recipe."""
     input:

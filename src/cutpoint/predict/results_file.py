@@ -4,7 +4,7 @@ import json
 import sys
 
 from cutpoint.data.inspection import inspect
-from cutpoint.errors import Gathered
+from cutpoint.errors import Gathered, UserError
 from cutpoint.files import write_text
 from cutpoint.predict.results_entries import KEYS, read_entries
 from cutpoint.predict.results_ids import find_categories, find_images
@@ -62,6 +62,14 @@ def import_results(
         if image in listed and category is not None:
             values = (image, category, entry["bbox"], entry["score"])
             kept.append(dict(zip(KEYS, values, strict=True)))
+    if entries and not kept:
+        beyond = sum(images.ids[entry["image_id"]] not in listed for entry in entries)
+        raise UserError(
+            f"{where}: none of its {len(entries)} detections counts: {beyond} are on images that "
+            f"datasets.{data.dataset} leaves out (its limit, or images that are skipped), "
+            f"{len(entries) - beyond} of categories that no class of the model is mapped to; raise the "
+            "limit, or mend the images or the data set's classes"
+        )
     for doubt in (*notes, *inspect(make_results(kept), listed).doubts):
         print(f"cutpoint: {where}: {doubt}", file=sys.stderr)
     write_text(out, "[" + ",\n".join(map(json.dumps, kept)) + "]\n")

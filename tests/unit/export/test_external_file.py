@@ -346,9 +346,7 @@ def test_what_onnx_runtime_cannot_run_is_one_message(tmp_path, external):
     session = external(
         {name: v.astype(np.float32) for name, v in ROWS.items()}, DESCRIBED, "raw", yolox_head()
     )
-    with pytest.raises(
-        UserError, match=r"^\S*ours\.onnx: ONNX Runtime cannot run it \(.*INVALID_ARGUMENT"
-    ) as error:
+    with pytest.raises(UserError, match=r"^\S*ours\.onnx: ONNX Runtime cannot run it \(.+\)") as error:
         session.run({"images": np.zeros((1, 3, HEIGHT, WIDTH + 1), np.float32)})
     assert "\n" not in str(error.value)
 

@@ -16,14 +16,14 @@ WHERE = "datasets.street.annotations given.json"
     [
         (b"", "it is empty"),
         (b" \n", "it is empty"),
-        (b"{", "not JSON"),
+        (b"{", "ends in the middle"),
         (b"<!DOCTYPE html>", "it is a web page"),
         (b"\xef\xbb\xbf\n<html>", "it is a web page"),
-        (b"[" * 100_000, "not JSON"),
+        (b"[" * 100_000, "nested too deeply"),
         (b"7", "not a COCO detection file"),
         (b'[{"image_id": 1, "bbox": [], "score": 1}]', "a list, as in a results file"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "it is a Git LFS pointer"),
-        (b"\x1f\x8b\x08\x00", "not UTF-8 text"),
+        (b"\x1f\x8b\x08\x00", "it is a gzip file"),
         ('{"images": []}'.encode("utf-16"), "not UTF-8 text"),
     ],
 )

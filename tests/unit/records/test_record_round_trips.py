@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import json
 import pkgutil
 import typing
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from cutpoint.errors import UserError
 from cutpoint.records import npz_file
 from cutpoint.records.classes import Classes
 from cutpoint.records.detections import Refused, Results, read_results, refusal, write_refusal
+from cutpoint.records.json_file import as_content
 from cutpoint.records.model import read_spec, read_trained_order, write_spec
 from cutpoint.records.packed import ImageHashes, pack_images, pack_results, unpack_images, unpack_results
 from cutpoint.records.preflight import (
@@ -106,13 +108,16 @@ def test_a_record_of_plain_values(name, path, data):
 @given(
     kind=st.sampled_from(["", "dataset", "model"]),
     texts=st.lists(JSON.texts, max_size=2).map(tuple),
-    classes=st.none() | records(Classes),
+    classes=st.none() | records(Classes).map(lambda found: json.loads(json.dumps(as_content(found)))),
 )
 def test_findings(path, kind, texts, classes):
     wanted, read = {
         "": (Findings(texts, texts[:1]), read_findings),
         "dataset": (DatasetFindings(texts, texts[:1], None), read_dataset_findings),
-        "model": (ModelFindings(texts, texts[:1], classes), read_model_findings),
+        "model": (
+            ModelFindings(texts, texts[:1], classes, {"spec.json": classes} if classes else {}),
+            read_model_findings,
+        ),
     }[kind]
     write_findings(path, wanted)
     assert read(path) == wanted
