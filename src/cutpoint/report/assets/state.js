@@ -59,9 +59,12 @@ const cutpoint = (() => {
   });
   // The JSON of a script element.
   const data = (id) => JSON.parse(document.getElementById(id)?.textContent || "null");
+  // A number, or an interval of two; neither is a formula.
+  const NUMBERS = /^[+-]?[\d.]+(e[+-]?\d+)?( to [+-]?[\d.]+(e[+-]?\d+)?)?$/i;
+
   // A cell of a CSV: an apostrophe before what a spreadsheet would run as a formula, as in records/csv_table.py.
   const harmless = (value) =>
-    typeof value === "string" && /^[=+\-@\t\r\n']/.test(value) && Number.isNaN(Number(value)) ? `'${value}` : value;
+    typeof value === "string" && /^[=+\-@\t\r\n']/.test(value) && !NUMBERS.test(value) ? `'${value}` : value;
 
   return { harmless, get, set, reset, on, toggle, data };
 })();
