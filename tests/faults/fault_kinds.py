@@ -39,8 +39,9 @@ class Run:
 
     def __post_init__(self) -> None:
         def prepare() -> None:
-            # a shell in the background hands on that Ctrl-C is ignored
+            # a shell in the background hands on that Ctrl-C is ignored, and nohup that the terminal closes
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
             if self.limit:
                 self.limit()
 

@@ -80,7 +80,6 @@ def test_the_same_command_goes_on_after_each_kind_of_fault(finished, project):
             continue
         run = let_happen(fault, project)
         assert run.process.returncode != 0 or "SIGTERM" in fault, run.text
-        assert "Traceback" not in run.text, run.text
         assert not is_left(project), fault
     done = start(project)
     assert done.code == 0, done.text
