@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _describe(options)
     except UserError as error:
-        print(printable(f"cutpoint: {error}"), file=sys.stderr)
+        print(f"cutpoint: {error}", file=sys.stderr)
         return 1
     return 0
 

@@ -5,11 +5,15 @@ import json
 import os
 import re
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+# what the zip reader raises on a file that is damaged, encrypted or packed in an unknown way
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 # So many bytes of a file tell what it is.
 START_BYTES = 512
 SUBSTITUTES = {

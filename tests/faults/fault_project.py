@@ -11,9 +11,10 @@ from pathlib import Path
 
 import psutil
 import pyarrow.parquet
+from clone import PARTS as CLONED
+from clone import ROOT, copy_clone
 
-ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "workflow", "src", "config", "profiles", "data/sources.tsv", "tools/start_run.py")
+PARTS = (*CLONED, "tools/start_run.py")
 CONFIG = """\
 device: cpu
 models:
@@ -49,14 +50,7 @@ STARTS = {
 
 def make_project(folder: Path) -> None:
     """A clone in an empty folder, without results."""
-    for part in PARTS:
-        target = folder / part
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / part).is_dir():
-            shutil.copytree(ROOT / part, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-        else:
-            shutil.copy2(ROOT / part, target)
-    (folder / "data/demo").symlink_to(ROOT / "data/demo")
+    copy_clone(folder, PARTS)
     (folder / "config/config.yaml").write_text(CONFIG)
 
 

@@ -2,14 +2,14 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from clone import copy_clone
+
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "workflow", "src", "config", "profiles", "data/sources.tsv")
 
 # One of each kind of variant, with and without annotations: a plan of few jobs.
 CONFIG = """\
@@ -91,14 +91,7 @@ def run_python(
 
 def copy_project(folder: Path) -> Path:
     """A clone without downloads and results."""
-    for part in PARTS:
-        target = folder / part
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / part).is_dir():
-            shutil.copytree(ROOT / part, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-        else:
-            shutil.copy2(ROOT / part, target)
-    (folder / "data/demo").symlink_to(ROOT / "data/demo")
+    copy_clone(folder)
     return folder
 
 

@@ -5,13 +5,12 @@ import shutil
 import stat
 import tempfile
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
 from cutpoint.errors import UserError
-from cutpoint.files import replacing
+from cutpoint.files import ZIP_ERRORS, replacing
 
 # COCO's largest archive has 0.3 million entries.
 MOST_ENTRIES = 5_000_000
@@ -53,7 +52,7 @@ def unpack(*, url: str, archive: Path, member: str, target: Path) -> None:
         raise UserError(
             f"{url}: the archive has a file and a folder of one name ({error.filename})"
         ) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except ZIP_ERRORS as error:
         if not zipfile.is_zipfile(archive):
             raise UserError(
                 f"{url}: is not a zip archive; leave member empty to take the file itself"

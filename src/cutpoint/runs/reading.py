@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cutpoint.errors import UserError
-from cutpoint.files import START_BYTES, name_substitute
+from cutpoint.files import START_BYTES, ZIP_ERRORS, name_substitute
 from cutpoint.records.capsule import Capsule, CapsuleVariant
 from cutpoint.records.detections import Results
 from cutpoint.records.json_file import as_record
@@ -130,7 +130,7 @@ def open_capsule(path: str) -> Iterator[OpenCapsule]:
                 content = _content(path, archive)
                 for member in members:
                     _unpack(archive, member, folder)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        except ZIP_ERRORS as error:
             raise UserError(f"{path}: {_what_it_is(path)} ({error}); {MEND}") from error
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror}); {MEND}") from error
