@@ -37,7 +37,7 @@ WEIGHTS = dict.fromkeys(STARTS, 3) | {"data": 1, "detector": 1}
 # after Snakemake's end
 OUTLIVED_S = 3
 # faults on one run, one after the other
-MOST_FAULTS = 4
+MOST_FAULTS = 12
 # a fault comes within so many seconds
 PAUSE_S = 20
 ROOM_KIB = 2**20
@@ -72,7 +72,7 @@ class Round:
             restore(self._reference, self._folder, start)
             print(f"from {start}:", flush=True)
             self._happen(first)
-            while len(self.cases) < MOST_FAULTS and self.dice.random() < 0.7:
+            while len(self.cases) < MOST_FAULTS and self.dice.random() < 0.9:
                 if not self._happen(self.dice.choice([kind for kind in self._kinds if "worker" not in kind])):
                     break
             code = self._start().wait()

@@ -35,13 +35,14 @@ class Run:
     output: Path
     dice: random.Random
     limit: Callable[[], None] | None = None
+    nohup: bool = False
     process: subprocess.Popen[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
         def prepare() -> None:
             # a shell in the background hands on that Ctrl-C is ignored, and nohup that the terminal closes
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN if self.nohup else signal.SIG_DFL)
             if self.limit:
                 self.limit()
 

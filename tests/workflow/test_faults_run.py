@@ -127,11 +127,7 @@ def test_with_snakemake_itself_unlock_is_the_one_step(project):
 
 def test_nohup_keeps_a_run_alive(project):
     """Whoever ignores SIGHUP goes on ignoring it."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        run = Run(project, project / "output.txt", random.Random(0))
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    run = Run(project, project / "output.txt", random.Random(0), nohup=True)
     run.until(run.jobs)
     os.killpg(run.process.pid, signal.SIGHUP)
     # its first job is over, and the next one works
