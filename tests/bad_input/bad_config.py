@@ -32,6 +32,11 @@ def _models_as_a_list(folder: Path) -> None:
     edit_config("  theirs: {}\n", "")(folder)
 
 
+def _link_to_itself(folder: Path) -> None:
+    (folder / "loop").symlink_to("loop")
+    edit_config("images: plain", "images: loop/plain")(folder)
+
+
 RAW = "  raw: {runtime: onnxruntime, cut: raw}"
 E2E = "  e2e: {runtime: onnxruntime, cut: e2e}"
 
@@ -412,6 +417,18 @@ ROWS = [
         "config: an import that does not exist",
         edit_config("device: cpu", "device: cpu\nimports: [my.hooks]"),
         "imports: no module 'my.hooks' below FOLDER or among the installed ones",
+    ),
+    BadInput(
+        "path of 400 characters",
+        "config: a path with a name of 400 characters",
+        edit_config("images: plain", f"images: {'x' * 400}"),
+        f"datasets.plain.images: {'x' * 100}... cannot be opened: File name too long",
+    ),
+    BadInput(
+        "path through a loop of links",
+        "config: a path through a link to itself",
+        _link_to_itself,
+        "datasets.plain.images: loop/plain cannot be opened: Too many levels of symbolic links",
     ),
     BadInput(
         "margin of 0",

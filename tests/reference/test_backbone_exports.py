@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cutpoint.detector.backbones import PatchMerging, ShiftWindowMSA, apply
+from cutpoint.detector.backbones import AdaptivePadding, PatchMerging, ShiftWindowMSA, apply
 
 
 class Stage(nn.Module):
@@ -55,3 +55,17 @@ def test_one_file_serves_every_size(both, shape):
     expected = stage(images).numpy()
     assert expected.std() > 0.1
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", [4, 7])
+def test_a_padded_side_is_a_short_expression(kernel):
+    """Each stage pads. An expression that a stage doubles took the exporter of a Swin minutes."""
+    padding = AdaptivePadding(kernel_size=kernel, stride=4)
+    detector = nn.Sequential(padding, nn.Conv2d(3, 3, kernel, 4)).eval()
+    apply(detector)
+    sides = {2: torch.export.Dim("height", min=8), 3: torch.export.Dim("width", min=8)}
+    program = torch.export.export(detector, (torch.zeros(1, 3, 45, 64),), dynamic_shapes=(sides,))
+    (output,) = (node for node in program.graph.nodes if node.op == "output")
+    height = output.args[0][0].meta["val"].shape[2]
+    assert "Max" not in str(height)
+    assert str(height).count("//") == 1

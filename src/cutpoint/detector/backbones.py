@@ -141,8 +141,10 @@ def _missing(features: Tensor, kernel: Any, stride: Any, dilation: Any) -> list[
     largest: Any = torch.sym_max
     missing = []
     for side, taps, step, gap in zip(features.shape[-2:], kernel, stride, dilation, strict=True):
-        outputs = (side + step - 1) // step
-        missing.append(largest((outputs - 1) * step + (taps - 1) * gap + 1 - side, 0))
+        outputs, reach = (side + step - 1) // step, (taps - 1) * gap + 1
+        padding = (outputs - 1) * step + reach - side
+        # never negative for a kernel without gaps between its places; the exporter would not see it
+        missing.append(padding if reach >= step else largest(padding, 0))
     return missing
 
 

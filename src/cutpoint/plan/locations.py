@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cutpoint.errors import Gathered, UserError
+
 # The keys of the config that hold paths, by what they belong to.
 PATH_KEYS = {
     "models": ("config", "checkpoint", "classes"),
     "datasets": ("images", "annotations", "slices"),
     "variants": ("onnx", "results"),
 }
+LONGEST_SHOWN = 100
 
 
 def find_beside(path: str, clone: str | Path) -> str:
@@ -29,14 +32,32 @@ def locate_config(config: dict[str, Any], clone: str | Path) -> dict[str, Any]:
     """A copy of a completed config, each path of it as ``find_beside`` finds it.
 
     So the config of the demo can be run from any working directory.
+
+    Raises:
+        UserErrors: the paths at which the system does not look: too long, or in a folder that is closed to
+            this user.
     """
-    located = copy.deepcopy(config)
-    for entry, key in _paths(located):
+    located, found = copy.deepcopy(config), Gathered()
+    for where, entry, key in _paths(located):
         entry[key] = find_beside(entry[key], clone)
+        with found.one():
+            _look(f"{where}.{key}", entry[key])
+    found.stop()
     return located
 
 
-def _paths(config: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+def _look(where: str, path: str) -> None:
+    """What is not there is told later, with paths that are like it."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        shown = path if len(path) <= LONGEST_SHOWN else f"{path[:LONGEST_SHOWN]}..."
+        raise UserError(f"{where}: {shown} cannot be opened: {error.strerror}") from error
+
+
+def _paths(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
     for part, keys in PATH_KEYS.items():
-        for entry in config[part].values():
-            yield from ((entry, key) for key in keys if isinstance(entry.get(key), str))
+        for name, entry in config[part].items():
+            yield from ((f"{part}.{name}", entry, key) for key in keys if isinstance(entry.get(key), str))
