@@ -11,7 +11,11 @@ from pathlib import Path
 
 from cutpoint.clock import bring_back
 from cutpoint.errors import UserError
+from cutpoint.faults import check_room
 from cutpoint.runlock import clear
+
+# Snakemake's own records of a run, with its log: it says a full disk as a traceback
+RECORDS = 2**20
 
 
 def main(arguments: list[str]) -> None:
@@ -20,6 +24,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--directory", "-d", type=Path, default=Path())
     folder = parser.parse_known_args(arguments)[0].directory
     try:
+        check_room(str(folder), RECORDS)
         handle = clear(folder / ".snakemake")
         moved = bring_back([folder / "results", folder / "logs"])
     except UserError as error:

@@ -5,6 +5,7 @@ The same command goes on afterwards, so each message says what to mend first.
 
 import errno
 import os
+import shutil
 from collections.abc import Iterable
 
 from cutpoint.errors import UserError
@@ -72,6 +73,20 @@ def check_writable(folders: Iterable[str]) -> None:
         if os.path.isdir(folder) and not os.access(folder, os.W_OK):
             read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
             raise UserError(_name_place(errno.EROFS if read_only else errno.EACCES, folder, ""))
+
+
+def check_room(folder: str, least: int) -> None:
+    """Refuse a folder whose disk is full.
+
+    Args:
+        folder: it is there.
+        least: free bytes that are enough.
+
+    Raises:
+        UserError: there are fewer.
+    """
+    if shutil.disk_usage(folder).free < least:
+        raise UserError(_name_place(errno.ENOSPC, folder, ""))
 
 
 def _describe(error: BaseException) -> str | None:

@@ -1,9 +1,10 @@
 import errno
+import shutil
 
 import pytest
 
 from cutpoint.errors import UserError
-from cutpoint.faults import AGAIN, MEMORY, check_writable, describe_fault
+from cutpoint.faults import AGAIN, MEMORY, check_room, check_writable, describe_fault
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,10 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: False)
     with pytest.raises(UserError, match=f"^{tmp_path}: you have no permission; give yourself"):
         check_writable([str(tmp_path)])
+
+
+def test_a_full_disk_is_known_before_a_run(tmp_path):
+    check_room(str(tmp_path), 1)
+    more = shutil.disk_usage(tmp_path).total + 1
+    with pytest.raises(UserError, match=f"^{tmp_path}: the disk is full; free space there, then start"):
+        check_room(str(tmp_path), more)
