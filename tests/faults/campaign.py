@@ -178,7 +178,8 @@ def disturbed(fault: str, folder: Path, dice: random.Random) -> Iterator[Any]:
         yield limit_files(dice)
     elif fault == DISK:
         used = shutil.disk_usage(folder).used // 1024
-        remount(folder, f"size={used + int(2 ** dice.uniform(3, 13))}k")
+        # with less than a MiB nothing starts
+        remount(folder, f"size={used + int(2 ** dice.uniform(10.2, 14))}k")
         yield None
         remount(folder, f"size={ROOM_KIB}k")
     elif fault == READ_ONLY:
