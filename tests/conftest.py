@@ -41,7 +41,7 @@ def real() -> Path:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes more than a few seconds; runs after all others")
-    config.addinivalue_line("markers", "conventions: external files on photographs; make conventions")
+    config.addinivalue_line("markers", "real: real weights, photographs, mmdet's whole zoo; make real")
     config.addinivalue_line("markers", "test_bed: about the zoo models themselves; only with make heads")
 
 

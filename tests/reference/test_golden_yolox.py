@@ -34,6 +34,8 @@ from cutpoint.recipes.recipe import Recipe
 from cutpoint.recipes.schema import read_steps
 from cutpoint.records.image import InputRecipe
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture(scope="module")
 def packs(real, tmp_path_factory):

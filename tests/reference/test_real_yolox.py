@@ -17,6 +17,8 @@ from cutpoint.files import read_json
 from cutpoint.predict.postprocess import postprocess
 from cutpoint.predict.shard import predict_onnx
 
+pytestmark = pytest.mark.real
+
 MEASURED = {"AP": 0.2864, "AP50": 0.4370, "AP75": 0.3170}  # ../shared/real/README.md
 
 
@@ -89,7 +91,6 @@ def detect(job, runtime, cut, trace=None, name=""):
     return onnx, detections
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("runtime", "cut"),
     [
@@ -126,7 +127,6 @@ def test_the_measured_ap_is_reached(job, runtime, cut):
         assert read_json(verified)["failures"] == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("precision", "most"), [("fp16", 0.001), ("int8", 0.02)])
 def test_a_lower_precision_loses_no_more_than_its_goal(job, precisions, precision, most):
     folder, model, files = job

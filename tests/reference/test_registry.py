@@ -52,6 +52,7 @@ def test_each_class_of_a_slot_is_served_or_refused_with_a_reason(what):
     assert all(len(reason) > 15 for reason in slot.refused.values())
 
 
+@pytest.mark.real
 def test_each_shipped_config_is_served_or_refused_by_the_name_of_a_part(zoo):
     reasons = {name: why_not(config) for name, config in zoo.items()}
     assert len(reasons) > 700
@@ -63,6 +64,7 @@ def test_each_shipped_config_is_served_or_refused_by_the_name_of_a_part(zoo):
     assert page.count("\n- ") == len({reason for reason in reasons.values() if reason})
 
 
+@pytest.mark.real
 def test_cutpoints_own_zoo_is_served(zoo):
     models = yaml.safe_load((ROOT / "config/zoo.yaml").read_text())["models"].values()
     names = [model["config"].removeprefix("mmdet::") for model in models]
@@ -70,6 +72,7 @@ def test_cutpoints_own_zoo_is_served(zoo):
     assert {name: why_not(zoo[name]) for name in names} == dict.fromkeys(names)
 
 
+@pytest.mark.real
 def test_what_the_tables_serve_can_be_described(zoo):
     """With the smallest backbone, as the tables' answer to its own part needs no building."""
     judged: dict[str, tuple[str, Config]] = {}

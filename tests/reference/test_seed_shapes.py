@@ -20,7 +20,7 @@ def spec(tmp_path_factory):
     return out
 
 
-@pytest.mark.slow
+@pytest.mark.real
 @pytest.mark.parametrize("side", SEED)
 def test_shapes_of_the_seed(spec, tmp_path, side):
     trace = str(tmp_path / "trace.onnx")

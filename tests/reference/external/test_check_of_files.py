@@ -53,7 +53,7 @@ def check(official, manifest, tmp_path):
     return run
 
 
-@pytest.mark.conventions
+@pytest.mark.real
 @pytest.mark.parametrize("name", ALL)
 def test_a_file_that_is_read_rightly_passes(check, name):
     assert check(name).failures == ()

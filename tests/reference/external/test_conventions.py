@@ -47,7 +47,7 @@ def twenty(real, truth, photographs, tmp_path_factory):
     return manifest, images, truth | parts
 
 
-@pytest.mark.conventions
+@pytest.mark.real
 @pytest.mark.parametrize("name", CASES | ONLY_COCO)
 def test_a_real_detector_in_each_convention(name, official, twenty, categories, tmp_path):
     case, (manifest, images, truth) = (CASES | ONLY_COCO)[name], twenty

@@ -66,7 +66,7 @@ def all_images(real, tmp_path_factory):
     return make_manifest(folder / "images", folder / "instances.json", out)
 
 
-@pytest.mark.conventions
+@pytest.mark.real
 @pytest.mark.parametrize("name", JUDGED_FILES)
 def test_a_judged_file(name, official, all_images, tmp_path):
     build, reading, (precision, count) = JUDGED_FILES[name]
@@ -77,7 +77,7 @@ def test_a_judged_file(name, official, all_images, tmp_path):
     assert abs(len(kept) - count) <= ((precision, count) == STRETCHED)
 
 
-@pytest.mark.conventions
+@pytest.mark.real
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_a_layout_by_itself(name, official, all_images, tmp_path):
     build, reading, (precision, count) = DEFAULTS[name]
@@ -90,7 +90,7 @@ def test_a_layout_by_itself(name, official, all_images, tmp_path):
 TRUNCATED = {"yolox": (0.286212, 6537), "at most 300": (0.286213, 6466)}
 
 
-@pytest.mark.conventions
+@pytest.mark.real
 @pytest.mark.parametrize("name", TRUNCATED)
 def test_the_published_yolox(name, official, all_images, tmp_path):
     recipe = "mmdet3" if name == "yolox" else ROWS
@@ -100,7 +100,7 @@ def test_the_published_yolox(name, official, all_images, tmp_path):
     assert len(result.detections) == count
 
 
-@pytest.mark.conventions
+@pytest.mark.real
 def test_the_published_yolox_as_mmdet_reads_it(official, real, all_images, tmp_path):
     """Sizes rounded and a gain an axis: each detection is that of the file with an mmdet side.
 

@@ -25,7 +25,7 @@ from cutpoint.layouts.facts import read_facts
 from cutpoint.layouts.recognise import recognise
 from cutpoint.records.manifest import read_manifest
 
-pytestmark = pytest.mark.conventions
+pytestmark = pytest.mark.real
 IMAGES, FEWER = 40, 16  # of each half
 PAIRS = 5000
 

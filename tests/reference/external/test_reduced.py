@@ -103,7 +103,7 @@ REAL = {
 }
 
 
-@pytest.mark.conventions
+@pytest.mark.real
 @pytest.mark.parametrize("name", REAL)
 def test_photographs_lose_little(official, photographs, truth, categories, calibration, tmp_path, name):
     build, reading, *most = REAL[name]
