@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from bad_input import BadInput, Change, small_model, write
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import AttributeProto, ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 FILE = "small.onnx"
 WHOLE = small_model().SerializeToString()
@@ -66,6 +66,15 @@ def behind(kind: str, value: np.ndarray) -> Change:
 def _link(folder: Path, weights: bytes) -> None:
     (folder.parent / "secret.bin").write_bytes(weights)
     (folder / "link.bin").symlink_to(folder.parent / "secret.bin")
+
+
+def _set_sides(value: ValueInfoProto, *sides: int) -> None:
+    for side, length in zip(value.type.tensor_type.shape.dim, sides, strict=True):
+        side.dim_value = length
+
+
+def _attribute(model: ModelProto) -> AttributeProto:
+    return next(attribute for node in model.graph.node for attribute in node.attribute)
 
 
 def _dims(*dims: int) -> Change:
@@ -240,6 +249,20 @@ ROWS = [
         "variants.small.onnx: small.onnx: not an ONNX file that can be read: tensor 'weight' has "
         "the shape [4611686018427387904, 4611686018427387904, 1, 1], which needs "
         "85070591730234615865843651857942052864 bytes; 48 are there; export it again",
+    ),
+    BadInput(
+        "huge input",
+        "ONNX file: an input of 2^31 rows",
+        spoil(lambda model: _set_sides(model.graph.input[0], 1, 3, 2**31, 64)),
+        "variants.small.onnx: small.onnx: its input 'images' has the shape [1, 3, 2147483648, 64], "
+        "1536 GiB, which is more than this machine's memory; export it again",
+    ),
+    BadInput(
+        "attribute without a type",
+        "ONNX file: an attribute without a type",
+        spoil(lambda model: setattr(_attribute(model), "type", 0)),
+        "variants.small.onnx: small.onnx: not an ONNX file that can be read: the attribute "
+        "'kernel_shape' of a node 'AveragePool' has no type; export it again",
     ),
     BadInput(
         "huge constant",

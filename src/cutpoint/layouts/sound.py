@@ -37,7 +37,7 @@ def check_sound(path: str, model: onnx.ModelProto) -> None:
 
 
 def check_memory(path: str, model: onnx.ModelProto) -> None:
-    """Check the values between the nodes whose shapes are known from the file.
+    """Check the inputs, and the values between the nodes whose shapes are known from the file.
 
     Args:
         path: of the file.
@@ -47,7 +47,9 @@ def check_memory(path: str, model: onnx.ModelProto) -> None:
         UserError: one of them does not fit into this machine's memory.
     """
     memory = psutil.virtual_memory().total
-    for value in model.graph.value_info:
+    inputs = [(value, f"its input {_shown(value.name)} has the") for value in model.graph.input]
+    made = [(value, f"its nodes make {_shown(value.name)} of") for value in model.graph.value_info]
+    for value, what in inputs + made:
         kind = value.type.tensor_type
         sides = [side.dim_value for side in kind.shape.dim]
         if not kind.HasField("shape") or not all(sides):
@@ -55,13 +57,14 @@ def check_memory(path: str, model: onnx.ModelProto) -> None:
         size = _bytes(kind.elem_type, math.prod(sides))
         if size is not None and size > memory:
             raise UserError(
-                f"{path}: its nodes make {_shown(value.name)} of shape {sides}, {size / GIB:.0f} GiB, "
+                f"{path}: {what} shape {sides}, {size / GIB:.0f} GiB, "
                 "which is more than this machine's memory; export it again"
             )
 
 
 def _problems(path: Path, model: onnx.ModelProto) -> Iterator[str]:
     yield from _names(model.graph)
+    yield from _attributes(model)
     yield from _functions(model)
     total = 0
     for tensor in tensors_of(model):
@@ -134,6 +137,14 @@ def _names(graph: onnx.GraphProto) -> Iterator[str]:
         twice = next((name for name, count in Counter(names).items() if count > 1), None)
         if twice is not None:
             yield f"two of its {what} are called {_shown(twice)}"
+
+
+def _attributes(model: onnx.ModelProto) -> Iterator[str]:
+    nodes = [*model.graph.node, *(node for function in model.functions for node in function.node)]
+    for node in nodes_of(nodes):
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.UNDEFINED and not attribute.ref_attr_name:
+                yield f"the attribute {_shown(attribute.name)} of a node {_shown(node.op_type)} has no type"
 
 
 def _functions(model: onnx.ModelProto) -> Iterator[str]:
