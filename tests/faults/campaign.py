@@ -39,7 +39,7 @@ OUTLIVED_S = 3
 # faults on one run, one after the other
 MOST_FAULTS = 12
 # a fault comes within so many seconds
-PAUSE_S = 20
+PAUSE_S = 10
 ROOM_KIB = 2**20
 
 
