@@ -32,7 +32,7 @@ from cutpoint.records.model import read_spec
 # The runs of one input shape are warm if one more run changes the median of the last few by at most this
 # fraction, or after the largest number of runs, or of seconds for all shapes: on a busy machine no median
 # becomes stable.
-STABLE, WINDOW, FEWEST, MOST, MOST_SECONDS = 0.03, 5, 3, 30, 60.0
+STABLE, WINDOW, FEWEST, MOST, MOST_SECONDS = 0.03, 5, 3, 30, 30.0
 # If a stream was too short, the next one is longer than it seems to need, by this factor.
 LONGER = 1.2
 # Imported only where it is timed. The name is written so that this module does not seem to import it:
