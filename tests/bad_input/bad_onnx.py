@@ -258,6 +258,14 @@ ROWS = [
         "1536 GiB, which is more than this machine's memory; export it again",
     ),
     BadInput(
+        "huge side",
+        "ONNX file: an input of any batch, and of 2^62 rows",
+        spoil(lambda model: _set_sides(model.graph.input[0], -1, 3, 2**62, 64)),
+        "variants.small.onnx: small.onnx: its input 'images' has the shape [?, 3, "
+        "4611686018427387904, 64], 3298534883328 GiB, which is more than this machine's memory; "
+        "export it again",
+    ),
+    BadInput(
         "attribute without a type",
         "ONNX file: an attribute without a type",
         spoil(lambda model: setattr(_attribute(model), "type", 0)),

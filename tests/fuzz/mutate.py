@@ -4,6 +4,7 @@ import json
 import random
 import struct
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from typing import Any
 
 import onnx
@@ -81,11 +82,12 @@ def spoil_tree(tree: Any, rng: random.Random) -> Any:
     for _ in range(rng.choice([1, 1, 1, 2, 4])):
         known = list(places(tree))
         if not known:
-            return rng.choice(OTHERS)
+            return deepcopy(rng.choice(OTHERS))
         node, key = rng.choice(known)
         kind = rng.randrange(8)
         if kind < 3:
-            node[key] = rng.choice([NUMBERS, TEXTS, OTHERS][kind])
+            # its own: what is spoiled next may be inside
+            node[key] = deepcopy(rng.choice([NUMBERS, TEXTS, OTHERS][kind]))
         elif kind == 3:
             del node[key]
         elif kind == 4 and isinstance(node, dict):

@@ -2,7 +2,9 @@
 
 import ctypes
 import json
+import random
 import time
+from copy import deepcopy
 
 import mutate
 import pytest
@@ -121,6 +123,13 @@ def test_spoilt_inputs_are_the_same_each_time_and_differ(project):
         assert made == [targets.choose(target, seeds, number, name) for number in range(20)]
         assert len(set(made)) > 10
     assert mutate.spoil_bytes(b"", targets.random.Random(0)) is not None
+
+
+def test_what_is_put_into_an_input_is_not_spoilt_itself():
+    before = deepcopy(mutate.OTHERS)
+    for number in range(3000):
+        mutate.spoil_tree({"a": [1, {"b": 2}]}, random.Random(number))
+    assert before == mutate.OTHERS
 
 
 def test_the_counts_add_up():

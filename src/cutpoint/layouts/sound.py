@@ -37,7 +37,7 @@ def check_sound(path: str, model: onnx.ModelProto) -> None:
 
 
 def check_memory(path: str, model: onnx.ModelProto) -> None:
-    """Check the inputs, and the values between the nodes whose shapes are known from the file.
+    """Check the inputs, and the values between the nodes, by the sides that are known from the file.
 
     Args:
         path: of the file.
@@ -52,12 +52,11 @@ def check_memory(path: str, model: onnx.ModelProto) -> None:
     for value, what in inputs + made:
         kind = value.type.tensor_type
         sides = [side.dim_value for side in kind.shape.dim]
-        if not kind.HasField("shape") or not all(sides):
-            continue
-        size = _bytes(kind.elem_type, math.prod(sides))
+        size = _bytes(kind.elem_type, math.prod(side or 1 for side in sides))
         if size is not None and size > memory:
+            shown = ", ".join(str(side or "?") for side in sides)
             raise UserError(
-                f"{path}: {what} shape {sides}, {size / GIB:.0f} GiB, "
+                f"{path}: {what} shape [{shown}], {size / GIB:.0f} GiB, "
                 "which is more than this machine's memory; export it again"
             )
 
