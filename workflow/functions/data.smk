@@ -2,6 +2,7 @@ import re
 from types import SimpleNamespace
 
 from cutpoint.plan.paths import slices_file, truth_file
+from cutpoint.plan.sources import KEPT
 
 
 def get_source_pattern(is_folder):
@@ -15,13 +16,24 @@ def get_source_pattern(is_folder):
 
 
 def get_source_settings(wildcards):
+    """What a download is."""
     source = SOURCES[wildcards.source]
     return {
-        "url": source.url,
         "member": source.member,
         "sha256": source.sha256,
         "size": source.size_bytes,
     }
+
+
+def get_source_places(wildcards):
+    """Where a download comes from. Snakemake does not compare a namespace: another place repeats no download."""
+    source = SOURCES[wildcards.source]
+    return SimpleNamespace(
+        urls=source.urls,
+        unpacked=source.unpacked_bytes,
+        folder=CONFIG["downloads"]["folder"],
+        kept=KEPT,
+    )
 
 
 def get_dataset_files(wildcards):
