@@ -61,7 +61,7 @@ ROWS = [
         "config: a misspelt key of a data set",
         edit_config("slices: slices.csv", "slice: slices.csv"),
         "datasets.street: unknown key 'slice'; did you mean 'slices'? known: annotations, "
-        "categories_without_class, classes, images, invalid_boxes, label_order, limit, "
+        "categories_without_class, classes, format, images, invalid_boxes, label_order, limit, "
         "on_bad_image, shards, slices",
     ),
     BadInput(

@@ -23,12 +23,13 @@ def refuse(where: str, content: dict[str, Any], key: str, wrong: list[int], what
 
 
 def name_entry(content: dict[str, Any], key: str, position: int) -> str:
-    """``annotation 7``, or its place in the list if it has no id."""
+    """``annotation 7``, or its place in the list if it has no id; of a converted file also the user's own."""
     entry = content[key][position]
     identity = entry.get("id") if isinstance(entry, dict) else None
     if identity is None:
         return f"entry {position} (counted from 0)"
-    return f"{NOUNS[key]} {show(identity)}"
+    own = entry.get("place") if "converted" in content else None
+    return f"{NOUNS[key]} {show(identity)}" + (f" ({own})" if isinstance(own, str) else "")
 
 
 def check_structure(where: str, content: dict[str, Any]) -> None:

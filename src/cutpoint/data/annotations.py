@@ -101,7 +101,13 @@ def clean_annotations(
         notes=(),
     )
     notes = _category_notes(content, categories) + box_notes + _field_notes(content, positions, clean)
-    return replace(clean, notes=tuple(id_notes + notes))
+    return replace(clean, notes=tuple(_conversion_notes(content) + id_notes + notes))
+
+
+def _conversion_notes(content: dict[str, Any]) -> list[str]:
+    """What a conversion of ours lost; see ``formats.convert.convert_annotations``."""
+    told = content.get("converted")
+    return [text for text in told if isinstance(text, str)] if isinstance(told, list) else []
 
 
 def _sizes_of_boxes(content: dict[str, Any], faulty: set[tuple[str, str]]) -> np.ndarray:

@@ -40,6 +40,7 @@ def test_defaults_fill_every_level():
     assert config["datasets"]["d"] == {
         "images": "d",
         "annotations": None,
+        "format": "coco",
         "classes": None,
         "label_order": None,
         "categories_without_class": None,
