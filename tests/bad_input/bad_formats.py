@@ -1,5 +1,6 @@
 """Bad inputs: annotations in other formats than COCO JSON."""
 
+import json
 import os
 from pathlib import Path
 
@@ -37,6 +38,42 @@ def without_labels(folder: Path) -> None:
     os.rename(folder / "theirs", folder / "elsewhere")
     (folder / "theirs").mkdir()
     (folder / "theirs/data.yaml").write_text(DATA)
+
+
+def voc_object(name: str, box: str = "4 5 24 27", more: str = "") -> str:
+    """An object of Pascal VOC."""
+    sides = zip(("xmin", "ymin", "xmax", "ymax"), box.split(), strict=False)
+    corners = "".join(f"<{side}>{value}</{side}>" for side, value in sides)
+    return f"<object><name>{name}</name>{more}<bndbox>{corners}</bndbox></object>"
+
+
+def voc(first: str, before: str = "") -> Change:
+    """A sound set of Pascal VOC, with the objects of the first image."""
+    objects = {"1": first, "2": voc_object("motor-vehicle"), "3": voc_object("other", "1 1 20 20")}
+    named = {f"{n}.xml": f"{before}<annotation>{text}</annotation>" for n, text in objects.items()}
+    return given("voc", named)
+
+
+def kitti(line: str) -> Change:
+    """A sound set of KITTI, with one line of the second image."""
+    rest = "1.65 1.67 3.64 -0.65 1.71 46.70 -1.59"
+    sound = f"pedestrian 0.00 0 -1.58 4.01 5.05 24.12 27.90 {rest}\n"
+    return given("kitti", {"1.txt": sound, "2.txt": line, "3.txt": sound.replace("pedestrian", "other")})
+
+
+def bdd(name: str = "1.png", **box: float | str) -> Change:
+    """Labels of BDD100K, with changes to a box."""
+    sides = {"x1": 4, "y1": 5, "x2": 24, "y2": 27, **box}
+    label = {"category": "pedestrian", "box2d": sides}
+    frames = [{"name": name, "labels": [label]}, {"name": "2.jpg"}, {"name": "3.png"}]
+    return given("bdd100k", {"det.json": json.dumps(frames)})
+
+
+def cvat(shape: str, start: str = "<annotations>") -> Change:
+    """CVAT's file, with a shape of the first image."""
+    label = "<meta><task><labels><label><name>pedestrian</name></label></labels></task></meta>"
+    image = f'<image name="1.png" width="64" height="48">{shape}</image>'
+    return given("cvat", {"annotations.xml": f"{start}{label}{image}</annotations>"})
 
 
 ROWS = [
@@ -109,6 +146,88 @@ ROWS = [
         without_labels,
         f"{HEAD}: no label file of the 3 images below images: looked in theirs, theirs/labels, labels, "
         "images for files with an image's name and .txt; name the folder that has them",
+    ),
+    BadInput(
+        "voc numbers",
+        "Pascal VOC: NaN, and a corner that is missing",
+        voc(voc_object("pedestrian", "nan 5 24 27") + voc_object("other", "4 5 24")),
+        f"{HEAD}: bndbox that is not four finite numbers: 2, first theirs/1.xml, object 1 ('nan 5 24 27'); "
+        "write xmin, ymin, xmax, ymax",
+    ),
+    BadInput(
+        "voc difficult",
+        "Pascal VOC: difficult that is not 0 or 1",
+        voc(voc_object("pedestrian", more="<difficult>maybe</difficult>")),
+        f"{HEAD}: difficult that is not 0 or 1: 1, first theirs/1.xml, object 1 ('maybe'); correct it",
+    ),
+    BadInput(
+        "voc bomb",
+        "Pascal VOC: a document type with entities",
+        voc(voc_object("&a;"), '<!DOCTYPE a [<!ENTITY a "b">]>'),
+        f"{HEAD}: file that has a document type or entities, which annotations do not need: 3, first "
+        "theirs/1.xml; write or copy it again",
+    ),
+    BadInput(
+        "voc outside",
+        "Pascal VOC: a box outside its image",
+        voc(voc_object("pedestrian", "70 5 90 27")),
+        "datasets.street.annotations results/annotations/street.json: bbox outside its image: 1 of 3 "
+        "annotations, first annotation 1 (theirs/1.xml, object 1); correct them, or set "
+        "datasets.street.invalid_boxes: drop (left out) or count (missed objects, as in pycocotools)",
+    ),
+    BadInput(
+        "voc no files",
+        "Pascal VOC: a folder without XML files",
+        given("voc", {"1.txt": ""}),
+        f"{HEAD}: no .xml file below this folder; name the folder Annotations",
+    ),
+    BadInput(
+        "kitti fields",
+        "KITTI: a line with a score",
+        kitti("other 0 0 0 4 5 24 27 1 1 1 1 1 1 1 0.9\n"),
+        f"{HEAD}: line with another number of fields than a label has: 1, first theirs/2.txt, line 1 "
+        "('16 fields'); a line has 15 fields, without a score: these may be detections",
+    ),
+    BadInput(
+        "kitti numbers",
+        "KITTI: text in place of a corner",
+        kitti("other 0 0 0 4 5 wide 27 1 1 1 1 1 1 1\n"),
+        f"{HEAD}: box that is not four finite numbers: 1, first theirs/2.txt, line 1 ('4 5 wide 27'); fields "
+        "5 to 8 are left, top, right and bottom in pixels",
+    ),
+    BadInput(
+        "bdd100k numbers",
+        "BDD100K: a corner in quotes",
+        bdd(x1="4"),
+        f"{HEAD}: box2d that is not four finite numbers: 1, first theirs/det.json, 1.png, label 0 (counted "
+        "from 0); write x1, y1, x2, y2 in pixels",
+    ),
+    BadInput(
+        "bdd100k name",
+        "BDD100K: a name that leads out of the images folder",
+        bdd("../truth.json"),
+        f"{HEAD}: name that leads out of the images folder: 1, first theirs/det.json, frame 0 (counted from "
+        "0) ('../truth.json'); write it without '..', relative to the images folder",
+    ),
+    BadInput(
+        "cvat label",
+        "CVAT: a label that the file does not list",
+        cvat('<box label="dog" xtl="4" ytl="5" xbr="24" ybr="27"/>'),
+        f"{HEAD}: label that meta does not list: 1, first theirs/annotations.xml, 1.png, box at 1 ('dog'); "
+        "add it to the labels of meta, or correct it",
+    ),
+    BadInput(
+        "cvat numbers",
+        "CVAT: a side that is missing",
+        cvat('<box label="pedestrian" xtl="4" ytl="5" xbr="24"/>'),
+        f"{HEAD}: shape with numbers that are missing, or not finite: 1, first theirs/annotations.xml, "
+        "1.png, box at 1; correct them",
+    ),
+    BadInput(
+        "cvat video",
+        "CVAT: a file of CVAT for video",
+        cvat("", "<annotations><track/>"),
+        f"{HEAD}: theirs/annotations.xml is CVAT for video (it has tracks); export it as CVAT for images",
     ),
     BadInput(
         "format without annotations",

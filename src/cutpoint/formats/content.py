@@ -14,14 +14,14 @@ class Box:
 
     Attributes:
         image: the image's file name, from the images folder.
-        category: its position among the categories.
+        category: its category's name.
         corners: ``x1, y1, x2, y2``; pixels of the image, or fractions of its width and height.
         place: where the user's files have it.
         is_crowd: detections on it do not count, neither as found nor as mistakes.
     """
 
     image: str
-    category: int
+    category: str
     corners: tuple[float, float, float, float]
     place: str
     is_crowd: bool = False

@@ -12,7 +12,7 @@ from cutpoint.data.file_names import find_fault
 from cutpoint.data.headers import BadImage, read_header
 from cutpoint.errors import Gathered, UserError, located
 from cutpoint.files import write_json
-from cutpoint.formats import yolo
+from cutpoint.formats import bdd100k, cvat, kitti, voc, yolo
 from cutpoint.formats.content import Content, Source, Tally
 from cutpoint.printable import printable
 from cutpoint.records.conversion import Conversion, write_conversion
@@ -28,7 +28,13 @@ class Reader:
     read: Callable[[Source, Tally], Content]
 
 
-READERS = {"yolo": Reader(yolo.list_files, yolo.read)}
+READERS = {
+    "yolo": Reader(yolo.list_files, yolo.read),
+    "voc": Reader(voc.list_files, voc.read),
+    "kitti": Reader(kitti.list_files, kitti.read),
+    "bdd100k": Reader(bdd100k.list_files, bdd100k.read),
+    "cvat": Reader(cvat.list_files, cvat.read),
+}
 
 
 def convert_annotations(
@@ -86,7 +92,7 @@ def read_content(annotation_format: str, annotations: str, images: str, tally: T
     if not source.images.is_dir():
         raise UserError(f"{images} is not a folder")
     content = READERS[annotation_format].read(source, tally)
-    if not content.images:
+    if not content.images and not tally.has_problems:
         raise UserError(f"no images: {images} holds none, or the file lists none")
     return content
 
@@ -106,6 +112,7 @@ def _to_coco(content: Content, folder: Path, tally: Tally) -> dict[str, Any]:
         name: content.sizes.get(name) or _read_size(folder / name)
         for name in tqdm(names, "image sizes", unit="image")
     }
+    category_ids = {name: number for number, name in enumerate(content.categories, start=1)}
     image_ids = {name: number for number, name in enumerate(names, start=1)}
     annotations: list[dict[str, Any]] = []
     # the sort is stable: boxes of an image stay in the order of its file
@@ -119,7 +126,7 @@ def _to_coco(content: Content, folder: Path, tally: Tally) -> dict[str, Any]:
             {
                 "id": len(annotations) + 1,
                 "image_id": image_ids[box.image],
-                "category_id": box.category + 1,
+                "category_id": category_ids[box.category],
                 "bbox": bbox,
                 "area": bbox[2] * bbox[3],
                 "iscrowd": int(box.is_crowd),
@@ -135,7 +142,7 @@ def _to_coco(content: Content, folder: Path, tally: Tally) -> dict[str, Any]:
             for width, height in [sizes[name] or (1, 1)]
         ],
         "annotations": annotations,
-        "categories": [{"id": n, "name": name} for n, name in enumerate(content.categories, start=1)],
+        "categories": [{"id": number, "name": name} for name, number in category_ids.items()],
     }
 
 

@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path, PurePath
 
 from cutpoint.data.selection import IMAGE_SUFFIXES
@@ -36,26 +36,40 @@ def find_images(folder: Path) -> list[str]:
     return find_files(folder, IMAGE_SUFFIXES)
 
 
-def read_text(path: Path, largest: int = LARGEST) -> str:
-    """The text of a file; a byte order mark is left out.
+def check_regular(path: Path, largest: int) -> None:
+    """Refuse what is no regular file that can be opened, or has more than ``largest`` bytes.
+
+    Raises:
+        UserError: the message does not name the file.
+    """
+    try:
+        state = path.stat()  # before it is opened: a pipe would wait for someone who writes
+        if stat.S_ISREG(state.st_mode):
+            path.open("rb").close()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"cannot be read ({reason})") from error
+    if not stat.S_ISREG(state.st_mode):
+        raise UserError("is no regular file")
+    if state.st_size > largest:
+        raise UserError(f"has {state.st_size} bytes, more than {largest}")
+
+
+def read_bytes(path: Path, largest: int = LARGEST) -> bytes:
+    """The content of a file.
 
     Raises:
         UserError: it cannot be read; the message does not name the file.
     """
-    try:
-        state = path.stat()
-        if not stat.S_ISREG(state.st_mode):
-            raise UserError("is no regular file")
-        if state.st_size > largest:
-            raise UserError(f"has {state.st_size} bytes, more than {largest}")
-        raw = path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UserError(f"cannot be read ({reason})") from error
-    # an empty file is right where an image has no objects, and XML is no web page here
-    packed = (
-        name_packed(raw) if raw.strip() and not raw.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") else None
-    )
+    check_regular(path, largest)
+    return path.read_bytes()
+
+
+def read_text(path: Path, largest: int = LARGEST) -> str:
+    """The text of a file; a byte order mark is left out. Errors as in ``read_bytes``."""
+    raw = read_bytes(path, largest)
+    # an empty file is right where an image has no objects
+    packed = name_packed(raw) if raw.strip() else None
     if packed:
         raise UserError(packed)
     try:
@@ -70,3 +84,11 @@ def as_number(text: str) -> float | None:
         return None
     number = float(text)
     return number if abs(number) <= FURTHEST else None
+
+
+def by_stem(images: Iterable[str]) -> dict[str, list[str]]:
+    """Images by their path without the ending."""
+    found: dict[str, list[str]] = {}
+    for name in images:
+        found.setdefault(PurePath(name).with_suffix("").as_posix(), []).append(name)
+    return found

@@ -8,6 +8,7 @@ box. Source: docs.ultralytics.com/datasets/detect; ``ultralytics/data/utils.py``
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def read(source: Source, tally: Tally) -> Content:
             tally.problem(f"label file that {error}", str(path), "write or copy it again")
             continue
         for number, line in enumerate(lines, start=1):
-            box = _read_line(line.split(), image, f"{path}, line {number}", len(names), keypoints, tally)
+            box = _read_line(line.split(), image, f"{path}, line {number}", names, keypoints, tally)
             boxes += [box] if box else []
     for name in find_files(found.labels, {".txt"}):
         if found.labels / name not in used and Path(name).name not in LISTS:
@@ -172,7 +173,12 @@ def _read_yaml(path: Path, text: str) -> tuple[list[object], tuple[int, int] | N
 
 
 def _read_line(
-    fields: list[str], image: str, place: str, classes: int, keypoints: tuple[int, int] | None, tally: Tally
+    fields: list[str],
+    image: str,
+    place: str,
+    names: Sequence[str],
+    keypoints: tuple[int, int] | None,
+    tally: Tally,
 ) -> Box | None:
     """A line's box; null if it has none, or none that can be read."""
     if not fields:
@@ -185,8 +191,8 @@ def _read_line(
         tally.problem("line with another number of fields than a box has", place, mend, f"{count} fields")
         return None
     number = CLASS.fullmatch(fields[0])
-    if number is None or int(number[1]) >= classes:
-        mend = f"the classes are numbered 0 to {classes - 1}"
+    if number is None or int(number[1]) >= len(names):
+        mend = f"the classes are numbered 0 to {len(names) - 1}"
         tally.problem("class number that the list of classes does not have", place, mend, fields[0])
         return None
     used = fields[1:5] if is_pose else fields[1:]
@@ -210,4 +216,4 @@ def _read_line(
     else:
         x, y, width, height = numbers
         corners = x - width / 2, y - height / 2, x + width / 2, y + height / 2
-    return Box(image, int(number[1]), corners, place)
+    return Box(image, names[int(number[1])], corners, place)
