@@ -9,6 +9,9 @@ from cutpoint.plan.inspections import (
     naming_findings,
 )
 
+# what is inspected alone, before all of it together
+FOUND = ("datasets", "models")
+
 
 def get_slices_source(wildcards):
     slices = PLAN.dataset(wildcards.dataset).slices
@@ -58,12 +61,13 @@ def get_external_inspection(wildcards):
 
 
 def get_gathered(wildcards):
-    return gather_settings(PLAN, CONFIG, remote=not workflow.local_exec)
+    settings = gather_settings(PLAN, CONFIG, remote=not workflow.local_exec)
+    return {**settings, **{kind: place(settings[kind]) for kind in FOUND}}
 
 
 def get_findings(wildcards):
     settings = get_gathered(wildcards)
-    return {kind: list(settings[kind].values()) for kind in ("datasets", "models")}
+    return {kind: list(settings[kind].values()) for kind in FOUND}
 
 
 def list_scored_files(wildcards):

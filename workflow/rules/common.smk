@@ -169,6 +169,7 @@ def get_digests(paths):
     }
 
 
+include: "../functions/place.smk"
 include: "../functions/ancient.smk"
 include: "../functions/data.smk"
 include: "../functions/formats.smk"

@@ -5,6 +5,8 @@ from cutpoint.plan.dataset import Dataset
 from cutpoint.plan.evaluations import Evaluation, Model
 from cutpoint.plan.variants import Export, ResultsVariant, Run, RunVariant, Trace, Variant
 
+# The folders that the workflow writes to.
+WRITTEN = ("results/", "logs/")
 FINDINGS_FILE = "results/preflight/findings.json"
 GATE_FILE = "results/gate.json"
 RECOMMENDATIONS_FILE = "results/tables/recommendations.json"
