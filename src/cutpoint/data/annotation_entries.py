@@ -202,6 +202,29 @@ def _numbering_hint(used: set[int], categories: list[dict[str, Any]]) -> str:
     return ""
 
 
+def without_repeats(content: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Leave out categories that are there once more with the same id and name, and say so.
+
+    Supervisely's older exports list the category of each label anew.
+    """
+    seen: set[tuple[int, str]] = set()
+    kept, left_out = [], []
+    for category in content["categories"]:
+        identity, name = category.get("id"), category.get("name")
+        if type(identity) is int and isinstance(name, str):
+            if (identity, name) in seen:
+                left_out.append(identity)
+                continue
+            seen.add((identity, name))
+        kept.append(category)
+    if not left_out:
+        return content, []
+    what = "category that is there twice, with one id and name"
+    return {**content, "categories": kept}, [
+        f"{what}: {len(left_out)}, first category {left_out[0]}: one is used"
+    ]
+
+
 def without_empty_twins(content: dict[str, Any]) -> list[dict[str, Any]]:
     """The categories, except those without a box that share their name with a category with boxes.
 
