@@ -1,13 +1,16 @@
 """The workflow run from another folder than the clone: with ``--directory``, and as a module of another."""
 
+import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
+from everything import write_project
 from external_project import CONFIG as EXTERNAL
 from external_project import write_external_project
-from snake import CONFIG, ROOT, Result, copy_project, run_snakemake
+from snake import CONFIG, ROOT, Result, copy_project, make_outputs, run_snakemake
 
 SMALL = (
     EXTERNAL.replace("limit: 12", "limit: 3").replace("pt, fp32, corner,", "fp32,").replace("corner, ", "")
@@ -129,6 +132,29 @@ def test_a_module_with_a_prefix_plans_the_same_jobs_below_it(clone, tmp_path):
     assert (jobs.pop("mine"), jobs) == (1, {f"cutpoint_{rule}": count for rule, count in alone.jobs.items()})
     moved = {f"study/one/{path}" if path.startswith("results/") else path for path in alone.outputs}
     assert set(module.outputs) == moved | {"mine.txt"}
+
+
+def test_with_a_prefix_no_job_gets_a_path_without_it(tmp_path, tmp_path_factory):
+    """Snakemake does not change the paths in params; every kind of variant has some."""
+    clone = write_project(tmp_path_factory.mktemp("clone"))
+    (clone / "other/labels").mkdir()
+    (clone / "other/data.yaml").write_text("names: [car]\n")
+    config = (clone / "config/config.yaml").read_text()
+    yolo = "{images: other/images, annotations: other/data.yaml, format: yolo}"
+    config = config.replace("{images: other/images, annotations: null}", yolo)
+    shutil.copytree(clone / "mine", tmp_path / "mine")
+    write_module(tmp_path, clone, config, prefix="study/one")
+    planned = run_module(tmp_path, clone, "--dry-run")
+    assert planned.code == 0, planned.text
+    assert planned.jobs["cutpoint_convert_annotations"] == 1
+    make_outputs(tmp_path, planned.outputs)
+    touched = run_module(tmp_path, clone, "--touch", "--forceall", "--cores", "1")
+    assert touched.code == 0, touched.text
+    records = list((tmp_path / ".snakemake/metadata").rglob("*"))
+    texts = [path.read_text() for path in records if path.is_file()]
+    params = {str(value) for text in texts for value in json.loads(text)["params"]}
+    assert sum("study/one/results/" in value for value in params) > 20
+    assert [value for value in params if re.search(r"'(results|logs)/", value)] == []
 
 
 @pytest.mark.slow

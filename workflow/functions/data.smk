@@ -81,7 +81,7 @@ def get_images_digest(wildcards):
 def get_manifest_settings(wildcards):
     dataset = PLAN.dataset(wildcards.dataset)
     keys = ("images", "annotations", "limit", "invalid_boxes", "on_bad_image")
-    return {key: getattr(dataset, key) for key in keys}
+    return place({key: getattr(dataset, key) for key in keys})
 
 
 def get_label_settings(wildcards):

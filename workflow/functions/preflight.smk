@@ -9,9 +9,6 @@ from cutpoint.plan.inspections import (
     naming_findings,
 )
 
-# what is inspected alone, before all of it together
-FOUND = ("datasets", "models")
-
 
 def get_slices_source(wildcards):
     slices = PLAN.dataset(wildcards.dataset).slices
@@ -24,7 +21,7 @@ def get_dataset_digests(wildcards):
 
 
 def get_dataset_inspection(wildcards):
-    return dataset_settings(PLAN.dataset(wildcards.dataset), CONFIG)
+    return place(dataset_settings(PLAN.dataset(wildcards.dataset), CONFIG))
 
 
 def list_external_files(wildcards):
@@ -57,17 +54,16 @@ def get_external_model_digests(wildcards):
 
 
 def get_external_inspection(wildcards):
-    return external_settings(PLAN, PLAN.model(wildcards.model))
+    return place(external_settings(PLAN, PLAN.model(wildcards.model)))
 
 
 def get_gathered(wildcards):
-    settings = gather_settings(PLAN, CONFIG, remote=not workflow.local_exec)
-    return {**settings, **{kind: place(settings[kind]) for kind in FOUND}}
+    return place(gather_settings(PLAN, CONFIG, remote=not workflow.local_exec))
 
 
 def get_findings(wildcards):
     settings = get_gathered(wildcards)
-    return {kind: list(settings[kind].values()) for kind in FOUND}
+    return {kind: list(settings[kind].values()) for kind in ("datasets", "models")}
 
 
 def list_scored_files(wildcards):

@@ -24,7 +24,7 @@ def get_capsule_files(wildcards):
 
 def get_capsule_settings(wildcards):
     content = capsule_content(PLAN, CONFIG)
-    roles = {**get_capsule_sources(), **place(export_roles(PLAN))}
+    roles = place({**get_capsule_sources(), **export_roles(PLAN)})
     return {
         **place(content),
         "config": content["config"],

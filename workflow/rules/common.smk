@@ -160,7 +160,7 @@ def get_digests(paths):
     Annotations that are converted count by the user's files.
     """
     return {
-        path: (
+        place(path): (
             source_digest(DIGESTS, CONVERTED[path])
             if path in CONVERTED
             else DIGESTS.last_known(path, fetched=path in SOURCES)
