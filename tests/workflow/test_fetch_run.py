@@ -82,7 +82,6 @@ def test_everything_is_fetched_once_and_kept(far, server):
 def test_from_a_folder_without_the_server(far, server):
     folder = far / "mine"
     folder.mkdir()
-    (folder / "gone.zip").write_bytes(server.files["/set.zip"])
     (folder / "set.zip").write_bytes(server.files["/set.zip"])
     (folder / "model.pth").write_bytes(server.files["/model.pth"])
     result = fetch(far, "--config", "downloads={folder: mine}")

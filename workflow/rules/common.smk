@@ -4,7 +4,8 @@
 # - A path that varies only with the wildcards of its rule is written in the rule.
 # - What the plan or the config decides (other files, settings, digests, resources) comes from a function
 #   get_* in functions/<stage>.smk, or from here if several stages use it.
-# - These functions take paths from cutpoint.plan.paths. They do not write paths.
+# - These functions take paths from cutpoint.plan.paths. They do not write paths. Params with such paths go through
+#   `place`, for a workflow that has this one as a module with a prefix.
 import atexit
 import sys
 

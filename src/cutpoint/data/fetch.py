@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from cutpoint.data.download import download
 from cutpoint.data.expected import Expected, length
-from cutpoint.data.room import check_room
+from cutpoint.data.room import NoRoomError, check_room
 from cutpoint.data.unpack import unpack
 from cutpoint.errors import UserError
 from cutpoint.files import replacing
@@ -55,14 +55,15 @@ def fetch(
     Raises:
         UserError: no address gives the file and why, there is no room, or the member is missing.
     """
-    target, expected, name = Path(out), Expected(sha256, size), _name_file(urls[0])
-    digits = sha256[:NAMED_DIGITS]
+    target, expected = Path(out), Expected(sha256, size)
+    names, digits = list(dict.fromkeys(map(_name_file, urls))), sha256[:NAMED_DIGITS]
+    name = names[0]
     for parent in (target.parent, Path(kept)):
         parent.mkdir(parents=True, exist_ok=True)
     with _alone(Path(kept, f".{digits}.lock"), name):
         # another row may have its addresses in another order, and so another name
         stored = next(Path(kept).glob(f"{digits}-*"), Path(kept, f"{digits}-{name}"))
-        given, refusals = _find_given(folder, [name, stored.name], expected)
+        given, refusals = _find_given(folder, [*names, stored.name], expected)
         room = {target: unpacked or 0 if member else size or 0 if given else 0}
         if given is None:
             remedy = _describe_remedy(name, folder, refusals)
@@ -93,6 +94,8 @@ def _keep(urls: Sequence[str], stored: Path, expected: Expected, room: dict[Path
     check_room(urls[0], {part: max(missing, 0), **room})
     try:
         download(urls, part, expected)
+    except NoRoomError:
+        raise
     except UserError as error:
         raise UserError(f"{error}{remedy}") from error
     os.replace(part, stored)

@@ -12,6 +12,10 @@ from cutpoint.faults import AGAIN
 SPARE_BYTES = 64 << 20
 
 
+class NoRoomError(UserError):
+    """The disk has no room."""
+
+
 def has_room(place: Path) -> bool:
     """Whether more than the spare bytes are free on the disk of ``place``, whose folder is there."""
     return shutil.disk_usage(place.parent).free > SPARE_BYTES
@@ -25,7 +29,7 @@ def check_room(what: str, needed: Mapping[Path, int]) -> None:
         needed: bytes by where they are written; the folders are there. Places on one disk are added.
 
     Raises:
-        UserError: a disk has fewer free bytes.
+        NoRoomError: a disk has fewer free bytes.
     """
     by_disk: dict[int, int] = defaultdict(int)
     folders = {}
@@ -36,7 +40,7 @@ def check_room(what: str, needed: Mapping[Path, int]) -> None:
     for disk, count in by_disk.items():
         free = shutil.disk_usage(folders[disk]).free
         if count and count + SPARE_BYTES > free:
-            raise UserError(
+            raise NoRoomError(
                 f"{what}: needs {_gib(count)} and {_gib(SPARE_BYTES)} to spare in {folders[disk]}, and "
                 f"{_gib(free)} are free; free space there, {AGAIN}"
             )

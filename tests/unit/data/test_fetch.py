@@ -290,6 +290,11 @@ def test_from_a_folder_nothing_is_downloaded(get, server, folder, tmp_path):
     os.chmod(folder, 0o755)
 
 
+def test_the_folder_may_have_the_name_of_any_address(get, server, folder):
+    assert get("/first.bin", "/x.bin", content=CONTENT, folder=folder).read_bytes() == CONTENT
+    assert server.paths == []
+
+
 def test_the_kept_files_of_another_run_are_such_a_folder(get, server, tmp_path):
     get("/x.bin")
     (tmp_path / "kept").rename(tmp_path / "theirs")
@@ -324,6 +329,15 @@ def test_room_is_looked_at_before_the_server(get, server, monkeypatch):
     with pytest.raises(UserError, match=r"x\.bin: needs 0\.20 GiB"):
         get("/x.bin", size=200 << 20)
     assert server.paths == []
+
+
+def test_a_file_system_without_locks_is_said(get, monkeypatch, capsys):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    assert get("/x.bin").read_bytes() == CONTENT
+    assert "this file system has no locks; do not start two runs at once" in capsys.readouterr().err
 
 
 def test_processes_that_want_one_file_make_one_download(server, tmp_path):
