@@ -53,6 +53,7 @@ rule golden:
 
 
 include: "workflow/rules/data.smk"
+include: "workflow/rules/formats.smk"
 include: "workflow/rules/preflight.smk"
 include: "workflow/rules/layouts.smk"
 include: "workflow/rules/detector.smk"

@@ -46,7 +46,7 @@ ROWS = [
         "config: an unknown key at the top",
         edit_config("device: cpu", "devices: cpu"),
         "unknown key 'devices'; did you mean 'device'? known: baseline, comparison, datasets, "
-        "device, evaluations, fingerprints, gate, golden, imports, latency, models, recipes, "
+        "device, downloads, evaluations, fingerprints, gate, golden, imports, latency, models, recipes, "
         "report, samples, variants, verify",
     ),
     BadInput(
@@ -61,7 +61,7 @@ ROWS = [
         "config: a misspelt key of a data set",
         edit_config("slices: slices.csv", "slice: slices.csv"),
         "datasets.street: unknown key 'slice'; did you mean 'slices'? known: annotations, "
-        "categories_without_class, classes, images, invalid_boxes, label_order, limit, "
+        "categories_without_class, classes, format, images, invalid_boxes, label_order, limit, "
         "on_bad_image, shards, slices",
     ),
     BadInput(
@@ -108,9 +108,9 @@ ROWS = [
         "config: two unknown keys in one mapping",
         edit_config("device: cpu", "devise: cpu\nsamlpes: {}"),
         "unknown key 'devise'; did you mean 'device'? known: baseline, comparison, datasets, "
-        "device, evaluations, fingerprints, gate, golden, imports, latency, models, recipes, "
+        "device, downloads, evaluations, fingerprints, gate, golden, imports, latency, models, recipes, "
         "report, samples, variants, verify\nunknown key 'samlpes'; did you mean 'samples'? "
-        "known: baseline, comparison, datasets, device, evaluations, fingerprints, gate, "
+        "known: baseline, comparison, datasets, device, downloads, evaluations, fingerprints, gate, "
         "golden, imports, latency, models, recipes, report, samples, variants, verify",
     ),
     BadInput(

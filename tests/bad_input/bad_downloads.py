@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bad_input import BadInput, Change
+from bad_input import BadInput, Change, edit_config
 
 HEAD = "name\turl\tpath\tmember\tsha256\tbytes\tlicence\n"
 GOOD = {
@@ -39,6 +39,12 @@ ROWS = [
         "downloads: an address that is none",
         listed(url="example.org/w.zip"),
         "data/sources.tsv, line 2: the url 'example.org/w.zip' must begin with https:// or http://",
+    ),
+    BadInput(
+        "download with a mirror that is none",
+        "downloads: two addresses, the second is none",
+        listed(url="https://example.org/w.zip example.com/w.zip"),
+        "data/sources.tsv, line 2: the url 'example.com/w.zip' must begin with https:// or http://",
     ),
     BadInput(
         "download above",
@@ -81,6 +87,13 @@ ROWS = [
         "downloads: other columns",
         listed(head="name\turl\n"),
         "data/sources.tsv: the columns must be name, url, path, member, sha256, bytes, licence, "
-        "separated by tabs",
+        "separated by tabs; unpacked may follow",
+    ),
+    BadInput(
+        "no folder of files",
+        "downloads: `downloads.folder` is not there",
+        edit_config("device: cpu", "device: cpu\ndownloads: {folder: plane}"),
+        "downloads.folder: no folder plane (looked from FOLDER, beside the Snakefile, and among the paths of "
+        "data/sources.tsv); did you mean 'plain'?",
     ),
 ]

@@ -16,8 +16,10 @@ from PIL import Image
 
 from cutpoint.detector.inspection import inspect_model
 from cutpoint.errors import UserError, UserErrors
+from cutpoint.formats.convert import convert_annotations
 from cutpoint.plan.digests import Digests
 from cutpoint.plan.inspections import (
+    conversion_settings,
     dataset_settings,
     external_settings,
     gather_settings,
@@ -25,7 +27,7 @@ from cutpoint.plan.inspections import (
     naming_findings,
 )
 from cutpoint.plan.make import Project, make_project
-from cutpoint.plan.paths import FINDINGS_FILE, dataset_findings, model_findings
+from cutpoint.plan.paths import FINDINGS_FILE, conversion_file, dataset_findings, model_findings
 from cutpoint.preflight.datasets import inspect_dataset
 from cutpoint.preflight.gather import gather_findings
 from cutpoint.preflight.models import inspect_external
@@ -130,6 +132,10 @@ def _inspect(project: Project) -> None:
     """Do what the rules of the preflight do."""
     plan, config = project.plan, project.config
     for dataset in plan.datasets:
+        record = conversion_file(dataset)
+        if record:
+            made = {"out": dataset.annotations, "record": record}
+            convert_annotations(dataset=dataset.name, **conversion_settings(dataset), **made)
         settings = dataset_settings(dataset, config)
         inspect_dataset(dataset=dataset.name, **settings, out=dataset_findings(dataset))
     for model in plan.models:

@@ -4,6 +4,7 @@ import bad_annotations
 import bad_classes
 import bad_config
 import bad_downloads
+import bad_formats
 import bad_images
 import bad_models
 import bad_onnx
@@ -14,6 +15,7 @@ from bad_input import BadInput
 KINDS: dict[str, list[BadInput]] = {
     "Config": bad_config.ROWS,
     "Annotations": bad_annotations.ROWS,
+    "Other formats of annotations": bad_formats.ROWS,
     "Images": bad_images.ROWS,
     "mmdet models": bad_models.ROWS,
     "ONNX files": bad_onnx.ROWS,

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,18 +96,23 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
-def finish(folder: Path) -> Path:
-    """Have every output there, and recorded as up to date.
-
-    No job runs: the outputs are empty, and ``--touch`` records what each of them depended on.
-    """
-    for path in run_snakemake(folder, "--dry-run").outputs:
+def make_outputs(folder: Path, outputs: Iterable[str]) -> None:
+    """Have every output there, empty."""
+    for path in outputs:
         target = folder / path
         if not target.suffix:  # a folder
             target.mkdir(parents=True)
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.touch()
+
+
+def finish(folder: Path) -> Path:
+    """Have every output there, and recorded as up to date.
+
+    No job runs: the outputs are empty, and ``--touch`` records what each of them depended on.
+    """
+    make_outputs(folder, run_snakemake(folder, "--dry-run").outputs)
     touched = run_snakemake(folder, "--touch", "--forceall", "--cores", "1")
     assert touched.code == 0, touched.text
     return folder

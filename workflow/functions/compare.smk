@@ -81,10 +81,10 @@ def get_ladder_settings(wildcards):
     evaluation = get_evaluation(wildcards)
     reference = evaluation.reference
     return {
-        "rungs": rungs(evaluation),
+        "rungs": place(rungs(evaluation)),
         "reference": {
             "variant": reference.name,
-            "samples": samples_file(evaluation, reference),
+            "samples": place(samples_file(evaluation, reference)),
         },
         "published_ap": evaluation.published_ap,
     }

@@ -2,6 +2,7 @@ import re
 from types import SimpleNamespace
 
 from cutpoint.plan.paths import slices_file, truth_file
+from cutpoint.plan.sources import KEPT
 
 
 def get_source_pattern(is_folder):
@@ -15,19 +16,35 @@ def get_source_pattern(is_folder):
 
 
 def get_source_settings(wildcards):
+    """What a download is."""
     source = SOURCES[wildcards.source]
     return {
-        "url": source.url,
         "member": source.member,
         "sha256": source.sha256,
         "size": source.size_bytes,
     }
 
 
+def get_source_places(wildcards):
+    """Where a download comes from. Snakemake does not compare a namespace: another place repeats no download."""
+    source = SOURCES[wildcards.source]
+    return SimpleNamespace(
+        urls=source.urls,
+        unpacked=source.unpacked_bytes,
+        folder=CONFIG["downloads"]["folder"],
+        kept=KEPT,
+    )
+
+
 def get_dataset_files(wildcards):
     dataset = PLAN.dataset(wildcards.dataset)
-    files = {"images": dataset.images, "annotations": dataset.annotations}
-    return {name: as_source(path) for name, path in files.items() if path}
+    files = {"images": as_source(dataset.images)}
+    if dataset.converted_from:
+        # images and boxes count by digests, so a file that is made again repeats nothing by itself
+        files["annotations"] = ancient(dataset.annotations)
+    elif dataset.annotations:
+        files["annotations"] = as_source(dataset.annotations)
+    return files
 
 
 def get_annotations(wildcards):
@@ -40,12 +57,21 @@ def get_annotations_digest(wildcards):
 
 def get_listing_digest(wildcards):
     """Digest of the annotations' images and categories; null for a file that is still to be fetched."""
-    path = PLAN.dataset(wildcards.dataset).annotations
+    dataset = PLAN.dataset(wildcards.dataset)
+    if dataset.converted_from:
+        listing = get_converted_listing(dataset)
+        return listing and listing.digest
+    path = dataset.annotations
     return DIGESTS.of_listing(path).digest if path and Path(path).is_file() else None
 
 
 def get_images_digest(wildcards):
     dataset = PLAN.dataset(wildcards.dataset)
+    if dataset.converted_from:
+        listing = get_converted_listing(dataset)
+        return listing and DIGESTS.of_named(
+            dataset.images, listing.file_names, dataset.limit
+        )
     paths = [dataset.images, *([dataset.annotations] if dataset.annotations else [])]
     if not all(Path(path).exists() for path in paths):
         return None
@@ -55,7 +81,7 @@ def get_images_digest(wildcards):
 def get_manifest_settings(wildcards):
     dataset = PLAN.dataset(wildcards.dataset)
     keys = ("images", "annotations", "limit", "invalid_boxes", "on_bad_image")
-    return {key: getattr(dataset, key) for key in keys}
+    return place({key: getattr(dataset, key) for key in keys})
 
 
 def get_label_settings(wildcards):

@@ -22,7 +22,7 @@ def get_model_digests(wildcards):
 
 
 def get_model_inspection(wildcards):
-    return mmdet_settings(PLAN.model(wildcards.model))
+    return place(mmdet_settings(PLAN.model(wildcards.model)))
 
 
 def get_imports(wildcards):

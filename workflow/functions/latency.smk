@@ -9,7 +9,7 @@ from cutpoint.plan.tables import (
 
 
 def get_timed(wildcards):
-    return latency_jobs(get_evaluation(wildcards), CONFIG["imports"])
+    return place(latency_jobs(get_evaluation(wildcards), CONFIG["imports"]))
 
 
 def get_timed_exports(wildcards):

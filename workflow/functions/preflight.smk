@@ -21,7 +21,7 @@ def get_dataset_digests(wildcards):
 
 
 def get_dataset_inspection(wildcards):
-    return dataset_settings(PLAN.dataset(wildcards.dataset), CONFIG)
+    return place(dataset_settings(PLAN.dataset(wildcards.dataset), CONFIG))
 
 
 def list_external_files(wildcards):
@@ -54,11 +54,11 @@ def get_external_model_digests(wildcards):
 
 
 def get_external_inspection(wildcards):
-    return external_settings(PLAN, PLAN.model(wildcards.model))
+    return place(external_settings(PLAN, PLAN.model(wildcards.model)))
 
 
 def get_gathered(wildcards):
-    return gather_settings(PLAN, CONFIG, remote=not workflow.local_exec)
+    return place(gather_settings(PLAN, CONFIG, remote=not workflow.local_exec))
 
 
 def get_findings(wildcards):

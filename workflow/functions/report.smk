@@ -34,7 +34,7 @@ def get_plot_settings(wildcards):
     return {
         "dataset": wildcards.dataset,
         "model": wildcards.model,
-        "entries": get_plotted(wildcards),
+        "entries": place(get_plotted(wildcards)),
     }
 
 
@@ -46,7 +46,7 @@ def get_sample_files(wildcards):
 
 def get_sample_settings(wildcards):
     return {
-        **sample_files(get_evaluation(wildcards)),
+        **place(sample_files(get_evaluation(wildcards))),
         "reference": get_reference_name(wildcards),
         "public": CONFIG["report"]["public"],
         **CONFIG["samples"],
@@ -63,8 +63,8 @@ def get_page_files(wildcards):
 
 def get_page_settings(wildcards):
     return {
-        "entries": ENTRIES,
-        "gate": GATE_FILE if GATE else None,
+        "entries": place(ENTRIES),
+        "gate": place(GATE_FILE) if GATE else None,
         "config": {**CONFIG, "device": PLAN.device},
     }
 

@@ -23,9 +23,11 @@ def get_capsule_files(wildcards):
 
 
 def get_capsule_settings(wildcards):
-    roles = {**get_capsule_sources(), **export_roles(PLAN)}
+    content = capsule_content(PLAN, CONFIG)
+    roles = place({**get_capsule_sources(), **export_roles(PLAN)})
     return {
-        **capsule_content(PLAN, CONFIG),
+        **place(content),
+        "config": content["config"],
         "files": [[role, path] for role, path in roles.items()],
     }
 

@@ -18,4 +18,4 @@ def get_summarized_files(wildcards):
 
 
 def get_table_settings(wildcards):
-    return {"rows": ROWS}
+    return {"rows": place(ROWS)}

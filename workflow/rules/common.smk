@@ -4,12 +4,14 @@
 # - A path that varies only with the wildcards of its rule is written in the rule.
 # - What the plan or the config decides (other files, settings, digests, resources) comes from a function
 #   get_* in functions/<stage>.smk, or from here if several stages use it.
-# - These functions take paths from cutpoint.plan.paths. They do not write paths.
+# - These functions take paths from cutpoint.plan.paths. They do not write paths. Params with such paths go through
+#   `place`, for a workflow that has this one as a module with a prefix.
 import atexit
 import sys
 
 from cutpoint.errors import UserError
 from cutpoint.plan.code_digests import CodeDigests
+from cutpoint.plan.converted import source_digest
 from cutpoint.plan.devices import check_providers, resolve_device
 from cutpoint.plan.digests import Digests
 from cutpoint.plan.make import make_project
@@ -57,6 +59,7 @@ if workflow.is_main_process:
         say(notice)
 ROWS = table_rows(PLAN)
 ENTRIES = report_entries(PLAN)
+CONVERTED = {d.annotations: d for d in PLAN.datasets if d.converted_from}
 
 
 wildcard_constraints:
@@ -149,16 +152,28 @@ def get_accepted(wildcards):
 
 def as_source(path):
     """An input that no rule makes. Its digest among the rule's params decides if it changed, not its time."""
-    return path if path in SOURCES else ancient(path)
+    return path if path in SOURCES or path in CONVERTED else ancient(path)
 
 
 def get_digests(paths):
-    """Digests of files that a rule's result depends on; the last known one for files still to be fetched."""
-    return {path: DIGESTS.last_known(path, fetched=path in SOURCES) for path in paths}
+    """Digests of files that a rule's result depends on; the last known one for files still to be fetched.
+
+    Annotations that are converted count by the user's files.
+    """
+    return {
+        place(path): (
+            source_digest(DIGESTS, CONVERTED[path])
+            if path in CONVERTED
+            else DIGESTS.last_known(path, fetched=path in SOURCES)
+        )
+        for path in paths
+    }
 
 
+include: "../functions/place.smk"
 include: "../functions/ancient.smk"
 include: "../functions/data.smk"
+include: "../functions/formats.smk"
 include: "../functions/preflight.smk"
 include: "../functions/layouts.smk"
 include: "../functions/detector.smk"

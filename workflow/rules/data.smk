@@ -10,6 +10,7 @@ rule fetch:
         source=get_source_pattern(is_folder=False),
     localrule: True
     params:
+        places=get_source_places,
         settings=get_source_settings,
     script:
         "../scripts/data/fetch.py"
@@ -27,6 +28,7 @@ rule fetch_folder:
         source=get_source_pattern(is_folder=True),
     localrule: True
     params:
+        places=get_source_places,
         settings=get_source_settings,
     script:
         "../scripts/data/fetch.py"

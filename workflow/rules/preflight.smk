@@ -7,6 +7,7 @@ rule inspect_dataset:
     """What is wrong in a data set, by the headers of its images, its annotations and its slices."""
     input:
         unpack(get_dataset_files),
+        unpack(get_conversion),
         unpack(get_slices_source),
     output:
         "results/preflight/datasets/{dataset}.json",

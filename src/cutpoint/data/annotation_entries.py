@@ -23,12 +23,13 @@ def refuse(where: str, content: dict[str, Any], key: str, wrong: list[int], what
 
 
 def name_entry(content: dict[str, Any], key: str, position: int) -> str:
-    """``annotation 7``, or its place in the list if it has no id."""
+    """``annotation 7``, or its place in the list if it has no id; of a converted file also the user's own."""
     entry = content[key][position]
     identity = entry.get("id") if isinstance(entry, dict) else None
     if identity is None:
         return f"entry {position} (counted from 0)"
-    return f"{NOUNS[key]} {show(identity)}"
+    own = entry.get("place") if "converted" in content else None
+    return f"{NOUNS[key]} {show(identity)}" + (f" ({own})" if isinstance(own, str) else "")
 
 
 def check_structure(where: str, content: dict[str, Any]) -> None:
@@ -199,6 +200,29 @@ def _numbering_hint(used: set[int], categories: list[dict[str, Any]]) -> str:
         if listed == row and max(used) <= COCO_LAST:
             return f"they look like {with_gaps}, and the file lists {counted}: {mend}"
     return ""
+
+
+def without_repeats(content: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Leave out categories that are there once more with the same id and name, and say so.
+
+    Supervisely's older exports list the category of each label anew.
+    """
+    seen: set[tuple[int, str]] = set()
+    kept, left_out = [], []
+    for category in content["categories"]:
+        identity, name = category.get("id"), category.get("name")
+        if type(identity) is int and isinstance(name, str):
+            if (identity, name) in seen:
+                left_out.append(identity)
+                continue
+            seen.add((identity, name))
+        kept.append(category)
+    if not left_out:
+        return content, []
+    what = "category that is there twice, with one id and name"
+    return {**content, "categories": kept}, [
+        f"{what}: {len(left_out)}, first category {left_out[0]}: one is used"
+    ]
 
 
 def without_empty_twins(content: dict[str, Any]) -> list[dict[str, Any]]:

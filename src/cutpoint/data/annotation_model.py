@@ -104,7 +104,8 @@ MODEL = {
         _id("category_id"),
         Field(
             "area",
-            lambda value: is_finite(value) and value >= 0,
+            # VIA writes [] for points
+            lambda value: value == [] or (is_finite(value) and value >= 0),
             "it is a number of square pixels; or leave it out",
             required=False,
             plain=_are_areas,

@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 
 from cutpoint.data.annotation_boxes import check_reading, choose_boxes, read_boxes
-from cutpoint.data.annotation_entries import check_entries, check_structure, name_entry, without_empty_twins
+from cutpoint.data.annotation_entries import (
+    check_entries,
+    check_structure,
+    name_entry,
+    without_empty_twins,
+    without_repeats,
+)
 from cutpoint.data.annotation_ids import with_whole_ids
 from cutpoint.data.annotation_model import is_size
 from cutpoint.errors import Gathered
@@ -69,6 +75,7 @@ def clean_annotations(
     where = f"datasets.{dataset}.annotations {path}"
     check_structure(where, content)
     content, id_notes = with_whole_ids(content)
+    content, repeat_notes = without_repeats(content)
     gathered = Gathered()
     faulty = check_entries(where, content, gathered)
     annotations = content["annotations"]
@@ -101,7 +108,13 @@ def clean_annotations(
         notes=(),
     )
     notes = _category_notes(content, categories) + box_notes + _field_notes(content, positions, clean)
-    return replace(clean, notes=tuple(id_notes + notes))
+    return replace(clean, notes=tuple(_conversion_notes(content) + id_notes + repeat_notes + notes))
+
+
+def _conversion_notes(content: dict[str, Any]) -> list[str]:
+    """What a conversion of ours lost; see ``formats.convert.convert_annotations``."""
+    told = content.get("converted")
+    return [text for text in told if isinstance(text, str)] if isinstance(told, list) else []
 
 
 def _sizes_of_boxes(content: dict[str, Any], faulty: set[tuple[str, str]]) -> np.ndarray:
@@ -146,6 +159,7 @@ def _field_notes(content: dict[str, Any], kept: list[int], clean: CleanAnnotatio
         ("area that does not fit the bbox", "AP by size goes by it", _odd_areas(clean).tolist()),
         ("iscrowd missing or null", "0 is used", [a.get("iscrowd") is None for a in written]),
         ("crowd without an RLE mask", "its bbox is used", [_is_odd_crowd(a) for a in written]),
+        ("attributes.rotation that is not 0", "its bbox is used as written, not turned", _turned(written)),
         ("ignore set", "scored all the same, as pycocotools does", [bool(a.get("ignore")) for a in written]),
     ):
         if any(odd):
@@ -159,6 +173,12 @@ def _field_notes(content: dict[str, Any], kept: list[int], clean: CleanAnnotatio
 def _is_odd_crowd(annotation: dict[str, Any]) -> bool:
     """A crowd whose mask is a polygon. A file without masks has nothing to be odd."""
     return bool(annotation.get("iscrowd") and isinstance(annotation.get("segmentation"), list))
+
+
+def _turned(annotations: list[dict[str, Any]]) -> list[bool]:
+    """Boxes that CVAT turns: its COCO JSON has them upright, with the angle beside."""
+    attributes = (annotation.get("attributes") for annotation in annotations)
+    return [isinstance(given, dict) and bool(given.get("rotation")) for given in attributes]
 
 
 def _odd_areas(clean: CleanAnnotations) -> np.ndarray:

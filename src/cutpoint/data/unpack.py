@@ -1,14 +1,17 @@
 """Take a file or a folder out of a zip archive that a server sent: completely or not at all."""
 
+import errno
 import os
 import shutil
 import stat
-import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
+from cutpoint.data.room import check_room
 from cutpoint.errors import UserError
 from cutpoint.files import ZIP_ERRORS, replacing
 
@@ -26,7 +29,8 @@ def unpack(*, url: str, archive: Path, member: str, target: Path) -> None:
         url: where the archive comes from, for messages.
         archive: the file.
         member: the file or folder inside.
-        target: file, or folder for a folder member; a folder that is there is replaced.
+        target: file, or folder for a folder member; a folder that is there is replaced. No other process
+            unpacks to it.
 
     Raises:
         UserError: the archive is none, is damaged or encrypted, lacks the member, has links or entries that
@@ -35,13 +39,12 @@ def unpack(*, url: str, archive: Path, member: str, target: Path) -> None:
     try:
         with zipfile.ZipFile(archive) as content:
             wanted = _find(url, content, PurePosixPath(member))
-            _check(url, list(wanted.values()), target.parent)
+            _check(url, list(wanted.values()), archive, target)
             if list(wanted) == [PurePosixPath()]:
                 with replacing(target) as temporary:
                     _copy(content, wanted[PurePosixPath()], temporary)
                 return
-            with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as folder:
-                unpacked = Path(folder) / target.name
+            with _folder_beside(target) as unpacked:
                 for path, entry in tqdm(wanted.items(), desc=f"unpacking {member}", unit="file"):
                     (unpacked / path).parent.mkdir(parents=True, exist_ok=True)
                     _copy(content, entry, unpacked / path)
@@ -52,6 +55,12 @@ def unpack(*, url: str, archive: Path, member: str, target: Path) -> None:
         raise UserError(
             f"{url}: the archive has a file and a folder of one name ({error.filename})"
         ) from error
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise UserError(
+            f"{url}: the archive has a name that is too long for this file system: {error.filename!s:.200}"
+        ) from error
     except ZIP_ERRORS as error:
         if not zipfile.is_zipfile(archive):
             raise UserError(
@@ -60,6 +69,19 @@ def unpack(*, url: str, archive: Path, member: str, target: Path) -> None:
         raise UserError(
             f"{url}: the archive is damaged, or packed in a way that Python does not read ({error})"
         ) from error
+
+
+@contextmanager
+def _folder_beside(target: Path) -> Iterator[Path]:
+    """A new folder, removed if it is still there at the end. What a killed process left there is removed."""
+    folder = target.with_name(f".{target.name}.unpacking")
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _find(url: str, content: zipfile.ZipFile, member: PurePosixPath) -> dict[PurePosixPath, zipfile.ZipInfo]:
@@ -82,7 +104,7 @@ def _find(url: str, content: zipfile.ZipFile, member: PurePosixPath) -> dict[Pur
     return found
 
 
-def _check(url: str, entries: list[zipfile.ZipInfo], folder: Path) -> None:
+def _check(url: str, entries: list[zipfile.ZipInfo], archive: Path, target: Path) -> None:
     linked = next((entry for entry in entries if stat.S_ISLNK(entry.external_attr >> 16)), None)
     if linked:
         raise UserError(f"{url}: {linked.filename!r:.200} in the archive is a link; it is not unpacked")
@@ -91,17 +113,15 @@ def _check(url: str, entries: list[zipfile.ZipInfo], folder: Path) -> None:
     unpacked, packed = (
         sum(getattr(entry, key) for entry in entries) for key in ("file_size", "compress_size")
     )
+    # an entry may claim to be large while packed
+    packed = min(packed, archive.stat().st_size)
     gib = f"{unpacked / 2**30:.1f} GiB"
     if unpacked > max(LARGEST_UNPACKED, MOST_SHRUNK * packed):
         raise UserError(
             f"{url}: {packed / 2**20:.1f} MiB in the archive say that they unpack to {gib}, as no pictures, "
             "annotations or weights do; it is not unpacked"
         )
-    free = shutil.disk_usage(folder).free
-    if unpacked > free:
-        raise UserError(
-            f"{url}: unpacked it has {gib}, and {free / 2**30:.1f} GiB are free; make room, run again"
-        )
+    check_room(f"{url}, unpacked", {target: unpacked})
 
 
 def _copy(content: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:

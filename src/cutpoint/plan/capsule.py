@@ -19,8 +19,8 @@ from cutpoint.plan.paths import (
 )
 from cutpoint.plan.variants import ResultsVariant, Variant
 
-# Keys of the config that judge or show numbers, and change none.
-NOT_INPUTS = ("baseline", "gate", "samples", "report")
+# Keys of the config that judge or show numbers, or say where files come from, and change none.
+NOT_INPUTS = ("baseline", "downloads", "gate", "samples", "report")
 # where a folder has its capsule: a results folder, or the folder of a run
 PLACES = ("capsule.zip", CAPSULE_FILE)
 

@@ -13,9 +13,10 @@ from typing import Any, Protocol
 from cutpoint.errors import Gathered, UserError, did_you_mean, suggest
 from cutpoint.onnx_file import check_onnx_file
 from cutpoint.plan.closure import config_files
+from cutpoint.plan.dataset import Dataset
 from cutpoint.plan.digests import Digests
 from cutpoint.plan.evaluations import Evaluation, Model
-from cutpoint.plan.variants import Dataset, ResultsVariant, Variant
+from cutpoint.plan.variants import ResultsVariant, Variant
 from cutpoint.records.annotations import read_category_names
 
 # names of lists of classes, which are not paths
@@ -121,11 +122,16 @@ def _check_dataset(dataset: Dataset, sources: Collection[str], digests: Digests)
     files = (("images", "folder"), ("annotations", "file"), ("slices", "file"))
     for key, kind in files:
         path = getattr(dataset, key)
+        if key == "annotations" and dataset.converted_from:
+            # a file or a folder: the reader of the format says which
+            path = dataset.converted_from
+            kind = "folder" if Path(path).is_dir() else kind
         with found.one():
             if path:
                 check_path(f"{where}.{key}", path, kind, sources)
     with found.one():
-        if dataset.classes:
+        # the categories of a file that is converted are known later
+        if dataset.classes and not dataset.converted_from:
             _check_mapped(where, dataset.annotations, dataset.classes, digests)
     found.stop()
 
@@ -167,10 +173,10 @@ def _check_published(where: str, evaluation: Evaluation, sources: Collection[str
         raise UserError(
             f"{where}: it holds for all images, but datasets.{dataset.name}.limit is set; remove one of them"
         )
-    path = dataset.annotations
+    path = dataset.converted_from or dataset.annotations
     if path and not Path(path).is_file() and path in sources:
         return
-    if not path or not _is_val2017(Path(path)):
+    if not path or dataset.converted_from or not _is_val2017(Path(path)):
         raise UserError(
             f"{where}: it is allowed only with COCO val2017's own annotations, and {path or 'null'} is not "
             "instances_val2017.json (sha256 differs); set it to null"

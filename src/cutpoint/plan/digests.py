@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from tqdm import tqdm
 
@@ -103,10 +103,14 @@ class Digests:
             FileNotFoundError: no such folder or annotations.
         """
         names = self.of_listing(annotations).file_names if annotations else list_images(folder)
+        return self.of_named(folder, names, limit)
+
+    def of_named(self, folder: str, names: Iterable[str], limit: int | None) -> str:
+        """As ``of_images``, of the images with these file names."""
         os.stat(folder)
         paths = {name: os.path.join(folder, name) for name in sorted(select(names, limit))}
         there = self.of_files(path for path in paths.values() if os.path.isfile(path))
-        return _combine([name, there.get(path)] for name, path in paths.items())
+        return combine([name, there.get(path)] for name, path in paths.items())
 
     def of_listing(self, annotations: str) -> Listing:
         """Images and categories of a COCO JSON, without its boxes.
@@ -135,6 +139,16 @@ class Digests:
         value = make(path)
         self._store(kind, path, signature, value)
         return value
+
+    def remember_for(self, kind: str, path: str, signature: str, make: Callable[[], Value]) -> Value:
+        """As ``remember``, for what depends on more than one file: ``signature`` is a digest of all of it."""
+        key = f"{kind} {path}"
+        known, _, value = self._known.get(key, (None, None, None))
+        if known != signature:
+            value = make()
+            self._known[key] = signature, True, value
+            self._made_here.add(key)
+        return cast(Value, value)
 
     def save(self) -> None:
         """Write new digests to the JSON file."""
@@ -186,10 +200,11 @@ def _list(path: str) -> tuple[str, list[str]]:
         named = [[entry.get(key) for key in ("id", "name")] for entry in categories]
         if not all(isinstance(name, str) and find_fault(name) is None for name in names):
             raise TypeError("file names that are no text, or lead out of the folder")
-        return _combine([entries, named]), names
+        return combine([entries, named]), names
     except (UserError, TypeError, KeyError, AttributeError):
         return _hash(path), []
 
 
-def _combine(values: Iterable[Any]) -> str:
+def combine(values: Iterable[Any]) -> str:
+    """One digest of values that JSON can hold."""
     return hashlib.sha256(json.dumps(list(values)).encode()).hexdigest()

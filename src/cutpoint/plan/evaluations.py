@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from cutpoint.errors import UserError
-from cutpoint.plan.variants import Dataset, Export, ResultsVariant, Run, RunVariant, Trace, Variant
+from cutpoint.plan.dataset import Dataset
+from cutpoint.plan.variants import Export, ResultsVariant, Run, RunVariant, Trace, Variant
 
 Thing = TypeVar("Thing")
 Key = TypeVar("Key", bound=Hashable)

@@ -3,15 +3,29 @@
 import json
 from typing import Any
 
+from cutpoint.plan.dataset import Dataset
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
-from cutpoint.plan.paths import dataset_findings, model_findings, spec_file
-from cutpoint.plan.variants import SHAPE, Dataset, Export, RunVariant, shape_value
+from cutpoint.plan.paths import conversion_file, dataset_findings, model_findings, spec_file
+from cutpoint.plan.variants import SHAPE, Export, RunVariant, shape_value
 
 
 def dataset_settings(dataset: Dataset, config: dict[str, Any]) -> dict[str, Any]:
     """Those of ``preflight.datasets.inspect_dataset``; ``config``: completed."""
     keys = ("images", "annotations", "limit", "invalid_boxes", "on_bad_image", "slices")
-    return {**{key: getattr(dataset, key) for key in keys}, "public": config["report"]["public"]}
+    return {
+        **{key: getattr(dataset, key) for key in keys},
+        "conversion": conversion_file(dataset),
+        "public": config["report"]["public"],
+    }
+
+
+def conversion_settings(dataset: Dataset) -> dict[str, Any]:
+    """Those of ``formats.convert.convert_annotations`` of a data set that is converted."""
+    return {
+        "annotation_format": dataset.annotation_format,
+        "annotations": dataset.converted_from,
+        "images": dataset.images,
+    }
 
 
 def mmdet_settings(model: Model) -> dict[str, Any]:

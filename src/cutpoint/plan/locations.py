@@ -61,3 +61,5 @@ def _paths(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
     for part, keys in PATH_KEYS.items():
         for name, entry in config[part].items():
             yield from ((f"{part}.{name}", entry, key) for key in keys if isinstance(entry.get(key), str))
+    if config["downloads"]["folder"] is not None:
+        yield "downloads", config["downloads"], "folder"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cutpoint.errors import Gathered
-from cutpoint.plan.checks import check_files
+from cutpoint.plan.checks import check_files, check_path
 from cutpoint.plan.closure import config_files, module_files
 from cutpoint.plan.config import check_unique_keys, complete_config
 from cutpoint.plan.devices import check_providers, resolve_device
@@ -83,6 +83,9 @@ def make_project(
     sources: dict[str, Source] = {}
     with found.one():
         sources = read_sources(find_beside("data/sources.tsv", clone))
+    if (folder := complete["downloads"]["folder"]) is not None:
+        with found.one():
+            check_path("downloads.folder", folder, "folder", ())
     device = "cpu"
     with found.one():
         device = resolve_device(complete["device"], remote=remote)

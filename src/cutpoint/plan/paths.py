@@ -1,9 +1,12 @@
 """The paths of a plan's files: the only module that writes a path with parts that the plan knows."""
 
 from cutpoint.errors import UserError
+from cutpoint.plan.dataset import Dataset
 from cutpoint.plan.evaluations import Evaluation, Model
-from cutpoint.plan.variants import Dataset, Export, ResultsVariant, Run, RunVariant, Trace, Variant
+from cutpoint.plan.variants import Export, ResultsVariant, Run, RunVariant, Trace, Variant
 
+# The folders that the workflow writes to.
+WRITTEN = ("results/", "logs/")
 FINDINGS_FILE = "results/preflight/findings.json"
 GATE_FILE = "results/gate.json"
 RECOMMENDATIONS_FILE = "results/tables/recommendations.json"
@@ -21,6 +24,16 @@ def figures_folder(evaluation: Evaluation) -> str:
 def manifest_file(dataset: Dataset) -> str:
     """The images and categories of a data set."""
     return f"results/manifests/{dataset.name}.json"
+
+
+def converted_file(dataset: str) -> str:
+    """The annotations of a data set as COCO JSON, converted from another format."""
+    return f"results/annotations/{dataset}.json"
+
+
+def conversion_file(dataset: Dataset) -> str | None:
+    """What was converted, and what was lost; null if the annotations are used as they are."""
+    return f"results/annotations/{dataset.name}.conversion.json" if dataset.converted_from else None
 
 
 def dataset_findings(dataset: Dataset) -> str:

@@ -8,18 +8,13 @@ from typing import Any, TypeVar
 
 from cutpoint.data.labels import check_order_key
 from cutpoint.errors import Gathered, UserError
+from cutpoint.plan.dataset import COCO, Dataset
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
+from cutpoint.plan.paths import converted_file
 from cutpoint.plan.resolve_evaluation import find_named, resolve_evaluation
 from cutpoint.plan.resolve_external import Recognise, recognise_none, resolve_external
 from cutpoint.plan.resolve_variant import resolve_variant
-from cutpoint.plan.variants import (
-    SHAPE,
-    Dataset,
-    Export,
-    Run,
-    RunVariant,
-    Variant,
-)
+from cutpoint.plan.variants import SHAPE, Export, Run, RunVariant, Variant
 
 Thing = TypeVar("Thing")
 
@@ -241,14 +236,22 @@ def _resolve_dataset(name: str, entry: dict[str, Any]) -> Dataset:
     for key in CHOICES:
         if annotations is None and entry[key] is not None:
             raise UserError(f"datasets.{name}.{key}: only for a data set with annotations; use null")
+    kind, given = entry["format"], annotations and os.path.normpath(annotations)
+    if given is None and kind != COCO:
+        raise UserError(
+            f"datasets.{name}.format: {kind}, and there are no annotations; use {COCO}, or name them"
+        )
+    converted = kind != COCO
     return Dataset(
         name,
         os.path.normpath(entry["images"]),
-        annotations and os.path.normpath(annotations),
+        converted_file(name) if converted else given,
         tuple(classes.items()) if classes else None,
         entry["limit"],
         entry["shards"],
         **{key: entry[key] for key in CHOICES},
         slices=entry["slices"] and os.path.normpath(entry["slices"]),
         on_bad_image=entry["on_bad_image"],
+        annotation_format=kind,
+        converted_from=given if converted else None,
     )

@@ -6,8 +6,9 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 from cutpoint.errors import Gathered, UserError, suggest
+from cutpoint.plan.dataset import Dataset
 from cutpoint.plan.evaluations import Evaluation, Model
-from cutpoint.plan.variants import Dataset, Export, ResultsVariant, Run, RunVariant, Variant, differences
+from cutpoint.plan.variants import Export, ResultsVariant, Run, RunVariant, Variant, differences
 from cutpoint.recipes.changes import step_changes
 from cutpoint.recipes.schema import read_steps
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from cutpoint.errors import UserError
 from cutpoint.plan.choices import InputChoice, RecipeChoice
+from cutpoint.plan.dataset import Dataset
 from cutpoint.plan.evaluations import Model
 from cutpoint.plan.resolve_variant import (
     MAKING,
@@ -19,14 +20,7 @@ from cutpoint.plan.resolve_variant import (
     resolve_results,
     resolve_run,
 )
-from cutpoint.plan.variants import (
-    Dataset,
-    Export,
-    External,
-    RunVariant,
-    Trace,
-    Variant,
-)
+from cutpoint.plan.variants import Export, External, RunVariant, Trace, Variant
 from cutpoint.recipes.names import OVERRIDES
 
 RUNTIME, FLOAT = "onnxruntime", Trace().precision

@@ -8,6 +8,7 @@ from typing import Any
 from cutpoint.data.inputs import keeps_size
 from cutpoint.errors import UserError, located, suggest
 from cutpoint.plan.choices import InputChoice, RecipeChoice
+from cutpoint.plan.dataset import Dataset
 from cutpoint.plan.variants import (
     CLIP,
     COUNT,
@@ -16,7 +17,6 @@ from cutpoint.plan.variants import (
     SCORES,
     SHAPE,
     Calibration,
-    Dataset,
     Export,
     External,
     ResultsVariant,

@@ -9,23 +9,29 @@ from pathlib import Path, PurePosixPath
 from cutpoint.errors import UserError
 
 COLUMNS = ["name", "url", "path", "member", "sha256", "bytes", "licence"]
+# a table may have it or not
+UNPACKED = "unpacked"
+# Where downloads are kept, below the working directory.
+KEPT = "data/downloads/kept"
 
 
 @dataclass(frozen=True)
 class Source:
-    """One row: the file at ``url``, or a ``member`` of that archive, ends at ``path``.
+    """One row: the file at ``urls``, or a ``member`` of that archive, ends at ``path``.
 
-    ``sha256`` (hexadecimal, at least the first 8 digits) and ``size_bytes`` (null if unknown) are of the
-    file at ``url``.
+    ``urls`` are addresses of one file, tried in this order. ``sha256`` (hexadecimal, at least the first 8
+    digits) and ``size_bytes`` (null if unknown) are of this file. ``unpacked_bytes`` is about what the member
+    takes; null if unknown.
     """
 
     name: str
-    url: str
+    urls: tuple[str, ...]
     path: str
     member: str
     sha256: str
     size_bytes: int | None
     licence: str
+    unpacked_bytes: int | None = None
 
     @property
     def is_folder(self) -> bool:
@@ -48,22 +54,27 @@ def read_sources(path: str | Path) -> dict[str, Source]:
     sources: dict[str, Source] = {}
     with path.open(encoding="utf-8", newline="") as lines:
         reader = csv.DictReader(lines, delimiter="\t")
-        if reader.fieldnames != COLUMNS:
-            raise UserError(f"{path}: the columns must be {', '.join(COLUMNS)}, separated by tabs")
+        columns = list(reader.fieldnames or ())
+        if columns not in (COLUMNS, [*COLUMNS, UNPACKED]):
+            raise UserError(
+                f"{path}: the columns must be {', '.join(COLUMNS)}, separated by tabs; {UNPACKED} may follow"
+            )
         for row in reader:
-            source = _read_row(row, f"{path}, line {reader.line_num}")
+            source = _read_row(row, f"{path}, line {reader.line_num}", len(columns))
             if source.path in sources:
                 raise UserError(f"{path}, line {reader.line_num}: the path {source.path} appears twice")
             sources[source.path] = source
     return sources
 
 
-def _read_row(row: dict[str, str], where: str) -> Source:
+def _read_row(row: dict[str, str], where: str, columns: int) -> Source:
     if None in row or None in row.values():
-        raise UserError(f"{where}: {len(COLUMNS)} columns are needed; separate them by single tabs")
+        raise UserError(f"{where}: {columns} columns are needed; separate them by single tabs")
     row = {key: value.strip() for key, value in row.items()}
-    if not re.fullmatch(r"https?://\S+", row["url"]):
-        raise UserError(f"{where}: the url {row['url']!r} must begin with https:// or http://")
+    urls = tuple(row["url"].split()) or ("",)
+    for url in urls:
+        if not re.fullmatch(r"https?://\S+", url):
+            raise UserError(f"{where}: the url {url!r} must begin with https:// or http://")
     ends = os.path.normpath(row["path"])
     if not row["path"] or os.path.isabs(ends) or ends.startswith(".."):
         raise UserError(
@@ -75,7 +86,11 @@ def _read_row(row: dict[str, str], where: str) -> Source:
         )
     if not re.fullmatch(r"[0-9a-f]{8,64}", row["sha256"]):
         raise UserError(f"{where}: sha256 needs 8 to 64 lower-case hexadecimal digits, not {row['sha256']!r}")
-    if not re.fullmatch(r"\d*", row["bytes"]):
-        raise UserError(f"{where}: bytes must be a number or empty, not {row['bytes']!r}")
-    size = int(row["bytes"]) if row["bytes"] else None
-    return Source(row["name"], row["url"], ends, row["member"], row["sha256"], size, row["licence"])
+    size, unpacked = (_read_bytes(where, column, row.get(column, "")) for column in ("bytes", UNPACKED))
+    return Source(row["name"], urls, ends, row["member"], row["sha256"], size, row["licence"], unpacked)
+
+
+def _read_bytes(where: str, column: str, text: str) -> int | None:
+    if not re.fullmatch(r"[0-9]{0,18}", text):
+        raise UserError(f"{where}: {column} must be a number or empty, not {text!r}")
+    return int(text) if text else None

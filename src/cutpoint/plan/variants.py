@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from cutpoint.plan.choices import OWN_INPUT, InputChoice, RecipeChoice
+from cutpoint.plan.dataset import Dataset
 from cutpoint.providers import PROVIDERS
 from cutpoint.recipes.names import OVERRIDES
 
@@ -15,32 +16,6 @@ SHAPE, OPSET, EXPORTER = "dynamic", 20, "dynamo"
 SCORES, CLIP, COUNT, CALIBRATION_IMAGES = "class", "image", "fixed", 32
 # ``External.written`` of a file that is read as its layout says
 NOTHING = "{}"
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A folder of images, with or without annotations. ``classes``: pairs of model class and category name.
-
-    ``label_order``, ``categories_without_class``, ``invalid_boxes``: choices that some annotations need.
-    ``slices``: path of a CSV file. ``on_bad_image``: ``fail`` or ``skip``.
-    """
-
-    name: str
-    images: str
-    annotations: str | None
-    classes: tuple[tuple[str, str], ...] | None
-    limit: int | None
-    shards: int
-    label_order: str | None = None
-    categories_without_class: str | None = None
-    invalid_boxes: str | None = None
-    slices: str | None = None
-    on_bad_image: str = "fail"
-
-    @property
-    def class_map(self) -> dict[str, str] | None:
-        """``classes`` as the config writes it."""
-        return dict(self.classes) if self.classes else None
 
 
 @dataclass(frozen=True)

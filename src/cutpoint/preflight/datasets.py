@@ -8,6 +8,7 @@ from pathlib import Path
 from cutpoint.data.manifest import list_dataset
 from cutpoint.data.slices import build_slices
 from cutpoint.preflight.collect import Collected
+from cutpoint.records.conversion import read_conversion
 from cutpoint.records.manifest import Manifest, write_manifest
 from cutpoint.records.preflight import DatasetFindings, write_findings
 
@@ -22,6 +23,7 @@ def inspect_dataset(
     on_bad_image: str,
     slices: str | None,
     public: Sequence[int] | None,
+    conversion: str | None = None,
     out: str,
 ) -> None:
     """Do what ``list_dataset`` and ``build_slices`` do, and keep their mistakes. No image is decoded.
@@ -30,9 +32,15 @@ def inspect_dataset(
         dataset, images, annotations, limit, invalid_boxes, on_bad_image: as in ``list_dataset``.
         slices: CSV file, see ``build_slices``; null without slices.
         public: ids of the licences whose images the page may show; null for all images.
+        conversion: path of the record of a conversion that made ``annotations``; its problems stand in place
+            of those that the empty file would have.
         out: JSON file to write, see ``records.preflight.DatasetFindings``.
     """
     found, manifest = Collected(), None
+    converted = read_conversion(conversion) if conversion else None
+    if converted and converted.problems:
+        write_findings(out, DatasetFindings(converted.problems, (), None))
+        return
     with tempfile.TemporaryDirectory() as folder:
         listed = str(Path(folder, "manifest.json"))
         with found.one():

@@ -1,14 +1,20 @@
-"""Fetching from a server on the loopback: whole or not at all, one message when it goes wrong."""
+"""Fetching: whole or not at all, once, kept, from a folder. What servers do wrong is in test_download.py."""
 
+import errno
 import hashlib
 import io
-import threading
+import os
+import subprocess
+import sys
+import time
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pytest
+import urllib3
+from loopback import serving
 
+from cutpoint.data.expected import length
 from cutpoint.data.fetch import fetch
 from cutpoint.errors import UserError
 
@@ -26,62 +32,39 @@ def make_zip(entries):
 ARCHIVE = make_zip({"top/": b"", "top/val/a.jpg": b"a", "top/val/sub/b.jpg": b"b", "top/truth.json": b"{}"})
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Serves ``server.files``; honours ranges; breaks off once after ``server.cut`` bytes."""
-
-    def do_GET(self):
-        content = self.server.files.get(self.path)
-        if isinstance(content, str):
-            self.send_response(302)
-            self.send_header("Location", content)
-            self.end_headers()
-            return
-        if content is None:
-            self.send_error(404)
-            return
-        begin = self.headers.get("Range")
-        self.server.ranges.append(begin)
-        first = int(begin.removeprefix("bytes=").rstrip("-")) if begin else 0
-        self.send_response(206 if begin else 200)
-        if self.path != "/endless.bin":
-            self.send_header("Content-Length", str(len(content) - first))
-        self.end_headers()
-        cut, self.server.cut = self.server.cut, None
-        self.wfile.write(content[first:cut])
-
-    def log_message(self, *arguments):
-        pass
-
-
 @pytest.fixture
 def server():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.files = {"/x.bin": CONTENT, "/x.zip": ARCHIVE}
-    server.cut, server.ranges = None, []
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving() as server:
+        server.files = {"/x.bin": CONTENT, "/x.zip": ARCHIVE}
+        yield server
 
 
 @pytest.fixture
 def get(server, tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr("cutpoint.data.download.PATIENCE", urllib3.Retry(3, other=None))
 
-    def call(path, member="", content=None, out="out", **changes):
-        content = server.files.get(path, b"") if content is None else content
+    def call(*paths, member="", content=None, out="out", folder=None, unpacked=None, **changes):
+        content = server.files.get(paths[0], b"") if content is None else content
         arguments = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), **changes}
-        url = f"http://127.0.0.1:{server.server_port}{path}"
-        fetch(url=url, member=member, out=str(tmp_path / "data" / out), **arguments)
+        fetch(
+            urls=[path if "://" in path else server.url(path) for path in paths],
+            member=member,
+            out=str(tmp_path / "data" / out),
+            kept=str(tmp_path / "kept"),
+            folder=folder,
+            unpacked=unpacked,
+            **arguments,
+        )
         return tmp_path / "data" / out
 
     return call
 
 
-def left_over(tmp_path):
-    return sorted(path.name for path in (tmp_path / "data").iterdir())
+def left_over(tmp_path, folder="data"):
+    """What is there, without the locks, which stay."""
+    paths = (tmp_path / folder).iterdir()
+    return sorted(path.name for path in paths if path.suffix != ".lock")
 
 
 def test_file(get, tmp_path):
@@ -95,13 +78,13 @@ def test_prefix_of_the_hash_and_unknown_size(get):
 
 
 def test_file_member(get, tmp_path):
-    assert get("/x.zip", "top/truth.json", out="t.json").read_bytes() == b"{}"
+    assert get("/x.zip", member="top/truth.json", out="t.json").read_bytes() == b"{}"
     assert left_over(tmp_path) == ["t.json"]
 
 
 @pytest.mark.parametrize("member", ["top/val/", "top/val"])
 def test_folder_member(get, tmp_path, member):
-    folder = get("/x.zip", member, out="images")
+    folder = get("/x.zip", member=member, out="images")
     assert (folder / "a.jpg").read_bytes() == b"a"
     assert (folder / "sub/b.jpg").read_bytes() == b"b"
     assert left_over(tmp_path) == ["images"]
@@ -129,54 +112,21 @@ def test_wrong_content_keeps_what_was_there(get, tmp_path):
     assert (tmp_path / "data/out").read_text() == "old"
 
 
-def test_too_few_bytes(get):
-    with pytest.raises(UserError, match="16384 of 16385 bytes arrived"):
-        get("/x.bin", size=len(CONTENT) + 1)
-
-
-def test_missing_on_the_server(get, tmp_path):
-    with pytest.raises(UserError, match="the server answers 404 Not Found; check the row of"):
-        get("/nothing.bin", content=b"x")
-    assert left_over(tmp_path) == []
-
-
-def test_unreachable(tmp_path):
-    with pytest.raises(UserError, match="the download broke off"):
-        fetch(
-            url="http://127.0.0.1:9/x",
-            member="",
-            sha256="01234567",
-            size=None,
-            out=str(tmp_path / "data/out"),
-        )
-
-
-def test_broken_connection_is_resumed(get, server, tmp_path, monkeypatch):
-    monkeypatch.setattr("cutpoint.data.fetch.CHUNK_BYTES", 1000)
-    server.cut = 5000
-    with pytest.raises(UserError, match="broke off"):
-        get("/x.bin")
-    assert not (tmp_path / "data/out").exists()
-    assert get("/x.bin").read_bytes() == CONTENT
-    assert server.ranges == [None, "bytes=5000-"]
-    assert left_over(tmp_path) == ["out"]
-
-
 def test_no_such_member(get, tmp_path):
     with pytest.raises(UserError, match=r"the archive has no top/test; its first entry is top/val/a\.jpg"):
-        get("/x.zip", "top/test")
+        get("/x.zip", member="top/test")
     assert not (tmp_path / "data/out").exists()
 
 
 def test_not_an_archive(get):
     with pytest.raises(UserError, match="is not a zip archive"):
-        get("/x.bin", "top")
+        get("/x.bin", member="top")
 
 
 def test_entries_that_lead_outside_are_refused(get, server, tmp_path):
     server.files["/bad.zip"] = make_zip({"top/val/../../../evil": b"x"})
     with pytest.raises(UserError, match="lead outside"):
-        get("/bad.zip", "top/val")
+        get("/bad.zip", member="top/val")
     assert not (tmp_path / "evil").exists()
 
 
@@ -236,9 +186,9 @@ def unknown_packing(entries):
 def test_hostile_archives_leave_nothing(get, server, tmp_path, archive, message):
     server.files["/bad.zip"] = archive
     with pytest.raises(UserError, match=message) as error:
-        get("/bad.zip", "top/val")
+        get("/bad.zip", member="top/val")
     assert "\n" not in str(error.value)
-    assert left_over(tmp_path) in ([], [".out.part"])
+    assert left_over(tmp_path) == []
 
 
 def test_an_entry_never_becomes_more_bytes_than_it_says(get, server, tmp_path):
@@ -249,27 +199,177 @@ def test_an_entry_never_becomes_more_bytes_than_it_says(get, server, tmp_path):
         ("top/val/a", bytes(10**6)), spoil=shrink, compression=zipfile.ZIP_DEFLATED
     )
     with pytest.raises(UserError, match="is damaged"):
-        get("/bad.zip", "top/val")
+        get("/bad.zip", member="top/val")
     assert not (tmp_path / "data/out").exists()
 
 
 def test_more_than_the_disk_has_is_not_unpacked(get, monkeypatch):
+    get("/x.zip", member="top/truth.json", out="t.json")
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1))
-    with pytest.raises(UserError, match=r"unpacked it has 0\.0 GiB, and 0\.0 GiB are free; make room"):
-        get("/x.zip", "top/val")
+    with pytest.raises(
+        UserError, match=r"x\.zip, unpacked: needs 0\.00 GiB .* 0\.00 GiB are free; free space"
+    ):
+        get("/x.zip", member="top/val")
 
 
-def test_a_server_that_sends_without_end_is_left(get, server, tmp_path, monkeypatch):
-    monkeypatch.setattr("cutpoint.data.fetch.CHUNK_BYTES", 1000)
-    server.files["/endless.bin"] = CONTENT * 100
-    with pytest.raises(UserError, match="not the expected content: 6000 bytes"):
-        get("/endless.bin", size=5000)
+def test_a_name_that_is_too_long_is_one_message(get, server, tmp_path):
+    server.files["/bad.zip"] = make_zip({f"top/val/{'n' * 300}": b"1"})
+    with pytest.raises(UserError, match=r"has a name that is too long for this file system: .*/nnn"):
+        get("/bad.zip", member="top/val")
     assert left_over(tmp_path) == []
 
 
-@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://x"])
-def test_a_server_cannot_lead_to_another_kind_of_address(get, server, tmp_path, target):
-    server.files["/moved.bin"] = target
-    with pytest.raises(UserError, match="the download broke off"):
-        get("/moved.bin", content=b"x")
-    assert left_over(tmp_path) == []
+def test_an_entry_that_claims_to_be_large_packed_hides_no_bomb(get, server):
+    def claim(entries):
+        entries[0].file_size, entries[0].compress_size = 2**40, 2**39
+
+    server.files["/bad.zip"] = spoilt(("top/val/a", b"1"), spoil=claim)
+    with pytest.raises(UserError, match=r"say that they unpack to 1024\.0 GiB, as no pictures"):
+        get("/bad.zip", member="top/val")
+
+
+def test_two_members_of_one_archive_are_one_download(get, server, tmp_path):
+    assert (get("/x.zip", member="top/val", out="images") / "a.jpg").exists()
+    assert get("/x.zip", member="top/truth.json", out="t.json").read_bytes() == b"{}"
+    assert server.paths == ["/x.zip"]
+    assert left_over(tmp_path, "kept") == [f"{hashlib.sha256(ARCHIVE).hexdigest()[:8]}-x.zip"]
+
+
+@pytest.mark.parametrize("kept_is_far", [False, True])
+def test_a_file_that_is_made_again_is_not_downloaded_again(get, server, monkeypatch, kept_is_far):
+    if kept_is_far:
+
+        def no_link(*_):
+            raise OSError(errno.EXDEV, "between two disks")
+
+        monkeypatch.setattr("os.link", no_link)
+    get("/x.bin").unlink()
+    assert get("/x.bin").read_bytes() == CONTENT
+    assert get("/x.bin").read_bytes() == CONTENT
+    assert len(server.paths) == 1
+
+
+def test_a_kept_file_that_was_changed_is_downloaded_again(get, server, tmp_path, capsys):
+    with get("/x.bin").open("r+b") as file:
+        file.write(b"spoilt")
+    assert get("/x.bin").read_bytes() == CONTENT
+    assert len(server.paths) == 2
+    assert "not the expected content" in capsys.readouterr().err
+
+
+def test_what_a_killed_process_left_half_unpacked_is_removed(get, tmp_path):
+    left = tmp_path / "data/.images.unpacking"
+    (left / "old").mkdir(parents=True)
+    assert sorted(path.name for path in get("/x.zip", member="top/val", out="images").iterdir()) == [
+        "a.jpg",
+        "sub",
+    ]
+    assert left_over(tmp_path) == ["images"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The user's own files, which nobody may write."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "x.bin").write_bytes(CONTENT)
+    (folder / "x.zip").write_bytes(ARCHIVE)
+    os.utime(folder / "x.bin", (1, 1))
+    yield str(folder)
+    assert (folder / "x.bin").stat().st_mtime == 1
+    assert (folder / "x.bin").stat().st_nlink == 1
+
+
+def test_from_a_folder_nothing_is_downloaded(get, server, folder, tmp_path):
+    os.chmod(folder, 0o555)
+    assert get("/x.bin", folder=folder).read_bytes() == CONTENT
+    assert (get("/x.zip", member="top/val", out="images", folder=folder) / "a.jpg").read_bytes() == b"a"
+    assert server.paths == []
+    assert left_over(tmp_path) == ["images", "out"]
+    assert left_over(tmp_path, "kept") == []
+    os.chmod(folder, 0o755)
+
+
+def test_the_folder_may_have_the_name_of_any_address(get, server, folder):
+    assert get("/first.bin", "/x.bin", content=CONTENT, folder=folder).read_bytes() == CONTENT
+    assert server.paths == []
+
+
+def test_the_kept_files_of_another_run_are_such_a_folder(get, server, tmp_path):
+    get("/x.bin")
+    (tmp_path / "kept").rename(tmp_path / "theirs")
+    assert get("/x.bin", folder=str(tmp_path / "theirs")).read_bytes() == CONTENT
+    assert len(server.paths) == 1
+
+
+def test_what_a_folder_lacks_is_downloaded(get, server, folder):
+    server.files["/y.bin"] = CONTENT
+    assert get("/y.bin", folder=folder).read_bytes() == CONTENT
+    assert server.paths == ["/y.bin"]
+
+
+def test_another_file_of_the_name_in_the_folder_is_not_used_and_named(get, server, folder):
+    server.files["/x.bin"] = CONTENT[::-1]
+    assert get("/x.bin", folder=folder).read_bytes() == CONTENT[::-1]
+    with pytest.raises(UserError, match=r"404 .* downloads\.folder is not used: .*mine/x\.bin: not"):
+        get("/gone/x.bin", content=b"x", size=None, folder=folder)
+
+
+def test_a_download_that_fails_says_how_to_do_without(get, folder):
+    with pytest.raises(UserError, match=r"; or put y\.bin into a folder, named in downloads\.folder$"):
+        get("/y.bin", content=b"x")
+    with pytest.raises(UserError, match=r"; or put y\.bin into .*mine, the folder of downloads\.folder$"):
+        get("/y.bin", content=b"x", folder=folder)
+
+
+def test_room_is_looked_at_before_the_server(get, server, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=200 << 20))
+    with pytest.raises(UserError, match=r"x\.zip: needs 0\.20 GiB .* 0\.20 GiB are free; free"):
+        get("/x.zip", member="top/val", unpacked=200 << 20)
+    with pytest.raises(UserError, match=r"x\.bin: needs 0\.20 GiB"):
+        get("/x.bin", size=200 << 20)
+    assert server.paths == []
+
+
+def test_a_file_system_without_locks_is_said(get, monkeypatch, capsys):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    assert get("/x.bin").read_bytes() == CONTENT
+    assert "this file system has no locks; do not start two runs at once" in capsys.readouterr().err
+
+
+def test_processes_that_want_one_file_make_one_download(server, tmp_path):
+    """The second waits for the first; a third, whose process is killed, leaves no lock."""
+    server.files["/x.bin"] = content = CONTENT * 4
+    server.piece, server.pause_s = 10_000, 0.05
+    digest = hashlib.sha256(content).hexdigest()
+    code = (
+        "from cutpoint.data.fetch import fetch; import sys; "
+        f"fetch(urls=[{server.url('/x.bin')!r}], member='', sha256={digest!r}, size={len(content)}, "
+        f"out=sys.argv[1], kept={str(tmp_path / 'kept')!r})"
+    )
+
+    def start(number):
+        command = [sys.executable, "-c", code, str(tmp_path / f"data/{number}")]
+        return subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env={**os.environ, "NO_PROXY": "*"}
+        )
+
+    killed = start(0)
+    deadline = time.monotonic() + 20
+    while not any(length(part) for part in (tmp_path / "kept").glob(".*.part")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    killed.kill()
+    killed.communicate()
+    first, second = start(1), start(2)
+    told = first.communicate()[1], second.communicate()[1]
+    assert (first.returncode, second.returncode) == (0, 0), told
+    # the killed one asked for all, one of the others for the rest
+    assert len(server.ranges) == 2
+    assert server.ranges[1].startswith("bytes=")
+    assert sum("another process works on" in text for text in told) <= 1
+    for number in (1, 2):
+        assert (tmp_path / f"data/{number}").read_bytes() == content

@@ -11,9 +11,10 @@ from cutpoint.plan import checks
 from cutpoint.plan import digests as digests_module
 from cutpoint.plan.checks import check_files, check_path
 from cutpoint.plan.choices import RecipeChoice
+from cutpoint.plan.dataset import Dataset
 from cutpoint.plan.digests import Digests
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
-from cutpoint.plan.variants import Dataset, Export, External, ResultsVariant, Run, RunVariant
+from cutpoint.plan.variants import Export, External, ResultsVariant, Run, RunVariant
 from cutpoint.records.annotations import read_category_names
 
 VARIANT = RunVariant("pytorch", Run("pytorch", "e2e", "cpu"), RecipeChoice())

@@ -40,6 +40,7 @@ def test_defaults_fill_every_level():
     assert config["datasets"]["d"] == {
         "images": "d",
         "annotations": None,
+        "format": "coco",
         "classes": None,
         "label_order": None,
         "categories_without_class": None,
@@ -264,8 +265,8 @@ def test_zoo_quotes_mmdets_own_model_index():
         box_ap = entry["Results"][0]["Metrics"]["box AP"]
         assert published[name] == pytest.approx(box_ap / 100), name
         source = sources[model["checkpoint"]]
-        assert source.url == entry["Weights"], name
-        assert source.url.endswith(f"-{source.sha256}.pth"), name
+        assert source.urls == (entry["Weights"],), name
+        assert source.urls[0].endswith(f"-{source.sha256}.pth"), name
 
 
 def test_zoo_has_every_head_that_is_supported():

@@ -29,6 +29,7 @@ def test_every_path_of_the_config_is_located_and_nothing_else(clone):
     variant = {"runtime": "demo.txt", "onnx": "demo.txt"}
     config = {
         "device": "demo.txt",
+        "downloads": {"folder": "demo.txt"},
         "models": {"m": model},
         "datasets": {"d": {"images": "demo.txt", "annotations": None}},
         "variants": {"theirs": {"results": "demo.txt"}, "external": variant, "plain": {"onnx": None}},
@@ -37,6 +38,7 @@ def test_every_path_of_the_config_is_located_and_nothing_else(clone):
     there = str(clone / "demo.txt")
     assert located == {
         "device": "demo.txt",
+        "downloads": {"folder": there},
         "models": {"m": {"config": there, "checkpoint": "shared.txt", "class_names": "demo.txt"}},
         "datasets": {"d": {"images": there, "annotations": None}},
         "variants": {
@@ -50,5 +52,10 @@ def test_every_path_of_the_config_is_located_and_nothing_else(clone):
 
 def test_a_shipped_config_is_no_path(clone):
     name = "mmdet::yolox/yolox_nano_8xb8-300e_coco.py"
-    config = {"models": {"m": {"config": name}}, "datasets": {}, "variants": {}}
+    config = {
+        "models": {"m": {"config": name}},
+        "datasets": {},
+        "variants": {},
+        "downloads": {"folder": None},
+    }
     assert locate_config(config, clone)["models"]["m"]["config"] == name

@@ -22,11 +22,32 @@ def test_shipped_table():
     images = sources["data/downloads/coco/val2017"]
     assert images.is_folder
     assert images.size_bytes == 815585330
+    assert [url.rpartition("/")[2] for url in images.urls] == ["val2017.zip"] * 2
+    assert images.unpacked_bytes == 815000000
     annotations = sources["data/downloads/coco/instances_val2017.json"]
     assert not annotations.is_folder
     assert annotations.sha256.startswith("113a836d")
     weights = next(source for path, source in sources.items() if path.endswith(".pth"))
     assert (weights.sha256, weights.size_bytes, weights.member) == ("985f7bd0", None, "")
+
+
+def test_mirrors_are_separated_by_blanks(tmp_path):
+    row = [ROW[0], "https://a.org/x.zip  http://b.org/y.zip", *ROW[2:]]
+    assert read_sources(table(tmp_path, row))["data/x"].urls == ("https://a.org/x.zip", "http://b.org/y.zip")
+
+
+def test_a_table_without_unpacked_bytes_is_read_too(tmp_path):
+    assert read_sources(table(tmp_path, ROW))["data/x"].unpacked_bytes is None
+    with_column = table(tmp_path, [*ROW, "34"], header=[*COLUMNS, "unpacked"])
+    assert read_sources(with_column)["data/x"].unpacked_bytes == 34
+
+
+def test_the_cells_of_unpacked_are_checked(tmp_path):
+    header = [*COLUMNS, "unpacked"]
+    with pytest.raises(UserError, match="line 2: unpacked must be a number or empty, not 'many'"):
+        read_sources(table(tmp_path, [*ROW, "many"], header=header))
+    with pytest.raises(UserError, match="line 2: 8 columns are needed"):
+        read_sources(table(tmp_path, ROW, header=header))
 
 
 def test_no_table_is_no_sources(tmp_path):
@@ -37,6 +58,8 @@ def test_no_table_is_no_sources(tmp_path):
     ("column", "value", "message"),
     [
         ("url", "ftp://x", "line 2: the url"),
+        ("url", "https://x/a ftp://y/a", "line 2: the url 'ftp://y/a' must begin"),
+        ("url", "", "line 2: the url '' must begin"),
         ("path", "/abs", "line 2: the path '/abs' must be a relative one"),
         ("path", "data/../../x", "must be a relative one"),
         ("sha256", "0123abc", "8 to 64"),

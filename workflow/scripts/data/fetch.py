@@ -14,5 +14,6 @@ if __name__ == "__main__":
 
         fetch(
             **snakemake.params.settings,
+            **vars(snakemake.params.places),
             out=snakemake.output[0],
         )

@@ -1,0 +1,94 @@
+"""Find and read the user's files: only regular ones, of a size that annotations have, as UTF-8 text."""
+
+import os
+import re
+import stat
+from collections.abc import Collection, Iterable
+from pathlib import Path, PurePath
+
+from cutpoint.data.selection import IMAGE_SUFFIXES
+from cutpoint.errors import UserError
+from cutpoint.files import name_packed
+
+# bytes of a file for one image, and of one for a whole data set
+LARGEST, LARGEST_WHOLE = 64 << 20, 8 << 30
+# as people and programs write numbers; float() reads more, for example 1_0 and nan
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+LONGEST_NUMBER = 50
+# pixels that no image has
+FURTHEST = 1e15
+
+
+def find_files(folder: Path, suffixes: Collection[str]) -> list[str]:
+    """Paths of files below a folder, from the folder, sorted; links to folders are not followed."""
+    found = []
+    for place, _, names in os.walk(folder):
+        found += [
+            PurePath(os.path.relpath(os.path.join(place, name), folder)).as_posix()
+            for name in names
+            if PurePath(name).suffix.lower() in suffixes
+        ]
+    return sorted(found)
+
+
+def find_images(folder: Path) -> list[str]:
+    """Paths of the images below a folder, as ``find_files``."""
+    return find_files(folder, IMAGE_SUFFIXES)
+
+
+def check_regular(path: Path, largest: int) -> None:
+    """Refuse what is no regular file that can be opened, or has more than ``largest`` bytes.
+
+    Raises:
+        UserError: the message does not name the file.
+    """
+    try:
+        state = path.stat()  # before it is opened: a pipe would wait for someone who writes
+        if stat.S_ISREG(state.st_mode):
+            path.open("rb").close()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"cannot be read ({reason})") from error
+    if not stat.S_ISREG(state.st_mode):
+        raise UserError("is no regular file")
+    if state.st_size > largest:
+        raise UserError(f"has {state.st_size} bytes, more than {largest}")
+
+
+def read_bytes(path: Path, largest: int = LARGEST) -> bytes:
+    """The content of a file.
+
+    Raises:
+        UserError: it cannot be read; the message does not name the file.
+    """
+    check_regular(path, largest)
+    return path.read_bytes()
+
+
+def read_text(path: Path, largest: int = LARGEST) -> str:
+    """The text of a file; a byte order mark is left out. Errors as in ``read_bytes``."""
+    raw = read_bytes(path, largest)
+    # an empty file is right where an image has no objects
+    packed = name_packed(raw) if raw.strip() else None
+    if packed:
+        raise UserError(packed)
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError("is not UTF-8 text") from error
+
+
+def as_number(text: str) -> float | None:
+    """A finite number that can be pixels; null for all other text."""
+    if len(text) > LONGEST_NUMBER or not NUMBER.fullmatch(text):
+        return None
+    number = float(text)
+    return number if abs(number) <= FURTHEST else None
+
+
+def by_stem(images: Iterable[str]) -> dict[str, list[str]]:
+    """Images by their path without the ending."""
+    found: dict[str, list[str]] = {}
+    for name in images:
+        found.setdefault(PurePath(name).with_suffix("").as_posix(), []).append(name)
+    return found
