@@ -47,10 +47,10 @@ def locate_config(config: dict[str, Any], clone: str | Path) -> dict[str, Any]:
 
 
 def _look(where: str, path: str) -> None:
-    """What is not there is told later, with paths that are like it."""
+    """What is not there, or cannot be (a NUL in a name), is told later, with paths that are like it."""
     try:
         os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return
     except OSError as error:
         shown = path if len(path) <= LONGEST_SHOWN else f"{path[:LONGEST_SHOWN]}..."
