@@ -13,7 +13,6 @@ from tqdm import tqdm
 from cutpoint.data.expected import Expected, length
 from cutpoint.data.room import check_room, has_room
 from cutpoint.errors import UserError
-from cutpoint.faults import describe_fault
 
 CHUNK_BYTES = 1 << 20
 CONNECT_S = 30
@@ -147,8 +146,6 @@ def _receive(url: str, part: Path, size: int | None) -> None:
                 check_room(url, {part: total - begin})
             _write(url, response.raw, part, begin, total, size)
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        if describe_fault(error):
-            raise
         raise _name_failure(error) from error
 
 
@@ -207,9 +204,16 @@ def _name_failure(error: Exception) -> BrokeOffError | RefusedError:
         case requests.Timeout() | urllib3.exceptions.TimeoutError():
             return BrokeOffError(f"no answer for {STALL_S:.0f} s")
         case requests.ConnectionError():
-            return BrokeOffError("the server cannot be reached")
+            return BrokeOffError(f"the server cannot be reached: {_name_cause(error)}")
         case _:
-            return BrokeOffError(f"connection lost, {type(error).__name__}")
+            return BrokeOffError(f"connection lost: {_name_cause(error)}")
+
+
+def _name_cause(error: BaseException) -> str:
+    """The words of the system, or of the library that met the error first."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _say(text: str) -> None:

@@ -1,5 +1,6 @@
 """Convert annotations to COCO JSON, and say what is lost."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +12,13 @@ from tqdm import tqdm
 from cutpoint.data.file_names import find_fault
 from cutpoint.data.headers import BadImage, read_header
 from cutpoint.errors import Gathered, UserError, located
-from cutpoint.files import write_json
+from cutpoint.files import replacing
 from cutpoint.formats import bdd100k, cvat, kitti, voc, yolo
 from cutpoint.formats.content import Content, Source, Tally
 from cutpoint.printable import printable
 from cutpoint.records.conversion import Conversion, write_conversion
 
-EMPTY: dict[str, Any] = {"images": [], "annotations": [], "categories": []}
+EMPTY: dict[str, list[Any]] = {"images": [], "annotations": [], "categories": []}
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def convert_annotations(
     """
     where = f"datasets.{dataset}.annotations {annotations}"
     tally, gathered = Tally(), Gathered()
-    content: dict[str, Any] = EMPTY
+    content = EMPTY
     with gathered.one(), located(where):
         read = read_content(annotation_format, annotations, images, tally)
         content = _to_coco(read, Path(images), tally)
@@ -63,7 +64,8 @@ def convert_annotations(
     if problems:
         content = EMPTY
     losses = tally.losses
-    write_json(out, {**content, "converted": [f"from {annotation_format}: {loss.note}" for loss in losses]})
+    told = [f"from {annotation_format}: {loss.note}" for loss in losses]
+    _write(out, {**content, "converted": told})
     write_conversion(
         record,
         Conversion(
@@ -97,7 +99,18 @@ def read_content(annotation_format: str, annotations: str, images: str, tally: T
     return content
 
 
-def _to_coco(content: Content, folder: Path, tally: Tally) -> dict[str, Any]:
+def _write(path: str, content: dict[str, list[Any]]) -> None:
+    """Write lists as JSON, an entry a line; the text of a large set does not stand in memory."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for position, (key, entries) in enumerate(content.items()):
+            file.write(f"{',' if position else '{'}\n{json.dumps(key)}: [")
+            for number, entry in enumerate(entries):
+                file.write(f"{',' if number else ''}\n{json.dumps(entry, allow_nan=False)}")
+            file.write("]")
+        file.write("\n}\n")
+
+
+def _to_coco(content: Content, folder: Path, tally: Tally) -> dict[str, list[Any]]:
     for name in content.images:
         fault = find_fault(name)
         if fault:

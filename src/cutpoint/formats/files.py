@@ -20,13 +20,18 @@ FURTHEST = 1e15
 
 
 def find_files(folder: Path, suffixes: Collection[str]) -> list[str]:
-    """Paths of files below a folder, from the folder, sorted; links to folders are not followed."""
+    """Paths of files below a folder, from the folder, sorted.
+
+    Links to folders are not followed. What begins with a dot is left out: copies that systems and notebooks
+    keep (``._a.jpg``, ``.ipynb_checkpoints``).
+    """
     found = []
-    for place, _, names in os.walk(folder):
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
         found += [
             PurePath(os.path.relpath(os.path.join(place, name), folder)).as_posix()
             for name in names
-            if PurePath(name).suffix.lower() in suffixes
+            if PurePath(name).suffix.lower() in suffixes and not name.startswith(".")
         ]
     return sorted(found)
 

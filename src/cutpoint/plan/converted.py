@@ -18,12 +18,16 @@ def source_digest(digests: Digests, dataset: Dataset) -> str | None:
         digests: remembers the files'.
         dataset: one with annotations to convert.
     """
+    return digests.once(f"source {dataset.name}", lambda: _digest(digests, dataset))
+
+
+def _digest(digests: Digests, dataset: Dataset) -> str | None:
     given = dataset.converted_from
     if given is None or not os.path.exists(given) or not os.path.isdir(dataset.images):
         return None
     try:
         files = READERS[dataset.annotation_format].files(Source(Path(given), Path(dataset.images)))
-    except UserError as error:  # the conversion says it; it is made again when this changes
+    except (UserError, OSError) as error:  # the conversion says it; it is made again when this changes
         return combine([str(error)])
     there = digests.of_files(str(path) for path in files if path.is_file())
     return combine([[str(path), there.get(str(path))] for path in files])
@@ -36,6 +40,10 @@ def listing_of(digests: Digests, dataset: Dataset, code: str) -> Listing | None:
         digests, dataset: as in ``source_digest``.
         code: digest of the code that converts.
     """
+    return digests.once(f"listing {dataset.name}", lambda: _list(digests, dataset, code))
+
+
+def _list(digests: Digests, dataset: Dataset, code: str) -> Listing | None:
     source, given = source_digest(digests, dataset), dataset.converted_from
     if source is None or given is None:
         return None
@@ -43,7 +51,7 @@ def listing_of(digests: Digests, dataset: Dataset, code: str) -> Listing | None:
     def make() -> tuple[str, list[str]]:
         try:
             content = read_content(dataset.annotation_format, given, dataset.images, Tally())
-        except UserError:
+        except (UserError, OSError):
             return source, []
         names = sorted(content.images)
         sizes = [content.sizes.get(name) for name in names]

@@ -86,6 +86,15 @@ def test_folders_in_names(tmp_path):
     assert boxes_of(content) == [("south/1.jpg", "car", (4, 4, 2, 2), 0)]
 
 
+def test_copies_that_systems_and_notebooks_keep_are_no_images(folder):
+    write_files(folder, {"images/._a.jpg": b"\0\5\x16\7", "labels/._a.txt": b"\0\5\x16\7"})
+    write_images(folder / "images/.ipynb_checkpoints", {"a-checkpoint.jpg": (64, 48)})
+    content, record = convert(folder, "yolo", "data.yaml")
+    assert record.problems == ()
+    assert len(content["images"]) == 3
+    assert "label file without an image" not in losses_of(record)
+
+
 def test_polygons_and_keypoints_become_boxes(folder):
     polygon = "0 0.25 0.5 0.5 0.25 0.75 0.5 0.5 1\n"
     write_files(folder, {"labels/a.txt": polygon})
