@@ -168,7 +168,8 @@ def mounted(folder: Path) -> Iterator[None]:
             process.kill()
             process.wait()
         if may_mount():
-            subprocess.run(["umount", "--recursive", folder], check=True)
+            # lazily: what looks at all processes may look into the folder just now
+            subprocess.run(["umount", "--recursive", "--lazy", folder], check=True)
 
 
 @contextmanager
