@@ -1,7 +1,6 @@
 """Download one file over HTTP: resumed where it broke off, retried, from the first address that gives it."""
 
 import re
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from tqdm import tqdm
 from cutpoint.data.expected import Expected, length
 from cutpoint.data.room import check_room, has_room
 from cutpoint.errors import UserError
+from cutpoint.logs import say
 
 CHUNK_BYTES = 1 << 20
 CONNECT_S = 30
@@ -65,7 +65,7 @@ def download(urls: Sequence[str], part: Path, expected: Expected) -> None:
         except RefusedError as error:
             failures.append(f"{url}: {error}")
             if len(failures) < len(urls):
-                _say(f"{failures[-1]}; the next address is tried")
+                say(f"{failures[-1]}; the next address is tried")
     raise UserError("; ".join(failures))
 
 
@@ -84,7 +84,7 @@ def _download_from(url: str, part: Path, expected: Expected) -> None:
                 raise BrokeOffError(difference)
             if before and not restarted:
                 # what was there was of another file, or the server has sent another part than the rest
-                _say(f"{url}: {difference}; it is downloaded from its first byte")
+                say(f"{url}: {difference}; it is downloaded from its first byte")
                 part.unlink()
                 restarted = True
                 continue
@@ -117,7 +117,7 @@ def _wait(url: str, patience: urllib3.Retry, error: BrokeOffError) -> urllib3.Re
     asked = left.get_retry_after(error.response) if error.response else None
     seconds = left.get_backoff_time() if asked is None else asked
     number = len(left.history) + 1
-    _say(f"{url}: {error}; try {number} of {(PATIENCE.total or 0) + 1} in {seconds:.0f} s")
+    say(f"{url}: {error}; try {number} of {(PATIENCE.total or 0) + 1} in {seconds:.0f} s")
     time.sleep(seconds)
     return left
 
@@ -214,8 +214,3 @@ def _name_cause(error: BaseException) -> str:
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
-
-
-def _say(text: str) -> None:
-    """A line of the job's log."""
-    print(text, file=sys.stderr, flush=True)
