@@ -60,6 +60,11 @@ def log_to(path: str | Path) -> Iterator[None]:
         sys.exit(code)
 
 
+def say(text: str) -> None:
+    """Write a line into the job's log."""
+    print(printable(text), file=sys.stderr, flush=True)
+
+
 def _open(path: Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o666)

@@ -196,6 +196,20 @@ def test_what_a_format_changes_is_all_that_changes(kind, images, tmp_path):
         )
 
 
+@pytest.mark.parametrize(("kept", "ap"), [("crowd", 1.0), ("object", 1.0), ("left out", 0.5)])
+def test_a_detection_on_a_difficult_object_is_no_mistake_only_if_it_is_a_crowd(kept, ap):
+    """One ordinary object found below a detection on a difficult one."""
+    easy = Box("1.png", "car", (10, 10, 50, 50), 2500)
+    difficult = Box("1.png", "car", (200, 200, 60, 40), 2400, is_crowd=kept == "crowd")
+    boxes = (easy,) if kept == "left out" else (easy, difficult)
+    data = DataSet({"1.png": (640, 480)}, ("car",), boxes)
+    found = [("1.png", "car", difficult.bbox, 0.9), ("1.png", "car", easy.bbox, 0.8)]
+    assert pytest.approx(ap) == score_on(data, found).AP
+    # a difficult object that is not found is no miss, and as an object it would be one
+    without = score_on(data, found[1:]).AP
+    assert without == pytest.approx(0.5 if kept == "object" else 1.0, abs=0.01)
+
+
 def table() -> str:
     """The table of docs/formats.md."""
     data = made_up()

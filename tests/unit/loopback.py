@@ -19,6 +19,7 @@ class FileServer(ThreadingHTTPServer):
         shift: how far what a ranged answer begins with lies from what was asked for.
         announce: the announced number of bytes for the true one; null: it is not announced.
         piece, pause_s: it sends so many bytes and waits so long, in turn; 0 s: all at once.
+        raw: bytes that are sent in place of any answer; null: answers are sent.
         ranges: the range that each request asked for.
         paths: what each request asked for, a whole address if the server is used as a proxy.
     """
@@ -32,6 +33,7 @@ class FileServer(ThreadingHTTPServer):
         self.cuts: list[int | None] = []
         self.has_ranges, self.shift = True, 0
         self.piece, self.pause_s = 1, 0.0
+        self.raw: bytes | None = None
         self.announce = lambda count: count
         self.ranges: list[str | None] = []
         self.paths: list[str] = []
@@ -48,7 +50,9 @@ class Handler(BaseHTTPRequestHandler):
         server.ranges.append(self.headers.get("Range"))
         server.paths.append(self.path)
         content = server.files.get(self.path)
-        if server.answers:
+        if server.raw is not None:
+            self.wfile.write(server.raw)
+        elif server.answers:
             status, headers = server.answers.pop(0)
             self.begin(status, {"Content-Length": "0", **headers})
         elif isinstance(content, str):

@@ -156,6 +156,7 @@ KEYS: dict[str, list[Change]] = {
     "`latency`": [top("latency: {min_runs: 7}")],
     "`samples`": [top("samples: {images: 2}"), top("samples: {megabytes: 1}")],
     "`report`": [top("report: {public: [4]}")],
+    "`downloads`": [top("downloads: {folder: other}")],
     "`gate`": [config("min: 0.9", "min: 0.8")],
     "`ladder` of an evaluation": [config("[raw, decoded]", "[raw, decoded, e2e]")],
     "`variants` of an evaluation, by one more": [config("[pytorch, e2e]", "[pytorch, e2e, raw]")],

@@ -1,9 +1,9 @@
 """Download one file over HTTP: resumed where it broke off, retried, from the first address that gives it."""
 
 import re
-import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import requests
@@ -13,6 +13,7 @@ from tqdm import tqdm
 from cutpoint.data.expected import Expected, length
 from cutpoint.data.room import check_room, has_room
 from cutpoint.errors import UserError
+from cutpoint.logs import say
 
 CHUNK_BYTES = 1 << 20
 CONNECT_S = 30
@@ -25,6 +26,9 @@ PATIENCE = urllib3.Retry(
 )
 # An address that gave so much until it broke off is as good as new.
 GOOD_BYTES = 1 << 20
+LED_ASTRAY = "the server leads to another address, which is none of http or https"
+# characters; a server can put its own words into it
+LONGEST_CAUSE = 200
 OK, PARTIAL, BEYOND = 200, 206, 416
 TRY_LATER = (408, 425, 429)
 SERVER_ERRORS = 500
@@ -65,7 +69,7 @@ def download(urls: Sequence[str], part: Path, expected: Expected) -> None:
         except RefusedError as error:
             failures.append(f"{url}: {error}")
             if len(failures) < len(urls):
-                _say(f"{failures[-1]}; the next address is tried")
+                say(f"{failures[-1]}; the next address is tried")
     raise UserError("; ".join(failures))
 
 
@@ -84,7 +88,7 @@ def _download_from(url: str, part: Path, expected: Expected) -> None:
                 raise BrokeOffError(difference)
             if before and not restarted:
                 # what was there was of another file, or the server has sent another part than the rest
-                _say(f"{url}: {difference}; it is downloaded from its first byte")
+                say(f"{url}: {difference}; it is downloaded from its first byte")
                 part.unlink()
                 restarted = True
                 continue
@@ -114,10 +118,13 @@ def _wait(url: str, patience: urllib3.Retry, error: BrokeOffError) -> urllib3.Re
             f"the download broke off ({error}), {tries}; check the network and run again, what has arrived "
             "is kept"
         ) from error
-    asked = left.get_retry_after(error.response) if error.response else None
+    asked = None
+    if error.response is not None:
+        with suppress(urllib3.exceptions.InvalidHeader):
+            asked = left.get_retry_after(error.response)
     seconds = left.get_backoff_time() if asked is None else asked
     number = len(left.history) + 1
-    _say(f"{url}: {error}; try {number} of {(PATIENCE.total or 0) + 1} in {seconds:.0f} s")
+    say(f"{url}: {error}; try {number} of {(PATIENCE.total or 0) + 1} in {seconds:.0f} s")
     time.sleep(seconds)
     return left
 
@@ -135,7 +142,7 @@ def _receive(url: str, part: Path, size: int | None) -> None:
     # packed by the server, a small answer could become any number of bytes
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     try:
-        with requests.get(url, stream=True, timeout=(CONNECT_S, STALL_S), headers=headers) as response:
+        with _ask(url, headers) as response:
             if response.status_code == BEYOND and have:
                 return
             _check_answer(response, part)
@@ -149,9 +156,19 @@ def _receive(url: str, part: Path, size: int | None) -> None:
         raise _name_failure(error) from error
 
 
+def _ask(url: str, headers: dict[str, str]) -> requests.Response:
+    try:
+        return requests.get(url, stream=True, timeout=(CONNECT_S, STALL_S), headers=headers)
+    except requests.RequestException:
+        raise
+    except ValueError as error:
+        # requests takes some addresses that a server leads to apart without a guard
+        raise RefusedError(f"{LED_ASTRAY} ({_name_cause(error)})") from error
+
+
 def _check_answer(response: requests.Response, part: Path) -> None:
     status = response.status_code
-    answer = f"the server answers {status} {response.reason}"
+    answer = f"the server answers {status} {response.reason:.100}"
     if status in TRY_LATER or status >= SERVER_ERRORS:
         raise BrokeOffError(answer, response.raw)
     if status not in (OK, PARTIAL):
@@ -190,8 +207,12 @@ def _write(
 def _name_failure(error: Exception) -> BrokeOffError | RefusedError:
     """What an error of requests or urllib3 means."""
     match error:
-        case requests.exceptions.InvalidSchema() | requests.exceptions.InvalidURL():
-            return RefusedError("the server leads to another address, which is none of http or https")
+        case (
+            requests.exceptions.InvalidSchema()
+            | requests.exceptions.InvalidURL()
+            | urllib3.exceptions.LocationValueError()
+        ):
+            return RefusedError(LED_ASTRAY)
         case requests.TooManyRedirects():
             return RefusedError("the server leads from one address to another without end")
         case requests.exceptions.SSLError() if "certificate" in str(error).lower():
@@ -210,12 +231,8 @@ def _name_failure(error: Exception) -> BrokeOffError | RefusedError:
 
 
 def _name_cause(error: BaseException) -> str:
-    """The words of the system, or of the library that met the error first."""
+    """The words of the system, or of the library that met the error first, in one line."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
-
-
-def _say(text: str) -> None:
-    """A line of the job's log."""
-    print(text, file=sys.stderr, flush=True)
+    words = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return " ".join(words.split())[:LONGEST_CAUSE]

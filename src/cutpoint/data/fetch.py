@@ -5,7 +5,6 @@ import fcntl
 import os
 import re
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from cutpoint.data.room import NoRoomError, check_room
 from cutpoint.data.unpack import unpack
 from cutpoint.errors import UserError
 from cutpoint.files import replacing
+from cutpoint.logs import say
 
 # So many digits of the hash begin the name of a kept file: every row has as many.
 NAMED_DIGITS = 8
@@ -87,7 +87,7 @@ def _keep(urls: Sequence[str], stored: Path, expected: Expected, room: dict[Path
         if difference is None:
             check_room(stored.name, room)
             return
-        _say(f"{stored}: {difference}; it is downloaded again")
+        say(f"{stored}: {difference}; it is downloaded again")
         stored.unlink()
     part = stored.with_name(f".{stored.name[:NAMED_DIGITS]}.part")
     missing = 0 if expected.size is None else expected.size - length(part)
@@ -114,7 +114,7 @@ def _find_given(
         if difference is None:
             return path, refusals
         refusals.append(f"{path}: {difference}")
-        _say(f"{refusals[-1]}; it is not used")
+        say(f"{refusals[-1]}; it is not used")
     return None, refusals
 
 
@@ -155,14 +155,9 @@ def _alone(lock: Path, name: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _say(f"another process works on {name}; waiting for it")
+            say(f"another process works on {name}; waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError:
             # the check by the hash still holds; at worst one of two processes has to start again
-            _say(f"{lock.parent}: this file system has no locks; do not start two runs at once")
+            say(f"{lock.parent}: this file system has no locks; do not start two runs at once")
         yield
-
-
-def _say(text: str) -> None:
-    """A line of the job's log."""
-    print(text, file=sys.stderr, flush=True)

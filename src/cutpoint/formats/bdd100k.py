@@ -13,7 +13,7 @@ from typing import Any
 from cutpoint.data.annotation_model import FURTHEST, is_finite, is_name
 from cutpoint.data.file_names import find_fault
 from cutpoint.errors import UserError
-from cutpoint.formats.content import Box, Content, Source, Tally
+from cutpoint.formats.content import NO_LIST, Box, Content, Source, Tally
 from cutpoint.formats.files import LARGEST_WHOLE, by_stem, check_regular, find_files, find_images
 from cutpoint.records.annotations import read_given
 
@@ -68,7 +68,7 @@ def read(source: Source, tally: Tally) -> Content:
                 boxes += [box] if box else []
     found = {box.category for box in boxes}
     categories = [name for name in CLASSES if name in found] + sorted(found - set(CLASSES))
-    tally.lose("list of the classes, which the format has not", "classes are those of the boxes")
+    tally.lose(NO_LIST, "those of the boxes are used", count=len(categories))
     return Content(tuple(images), tuple(categories), tuple(boxes))
 
 

@@ -54,6 +54,10 @@ class Source:
     images: Path
 
 
+# a loss of formats without a list of their classes
+NO_LIST = "class of a format that does not list them"
+
+
 class Tally:
     """Counts problems and losses by kind, each with its first place."""
 

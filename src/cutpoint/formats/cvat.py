@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 from cutpoint.data.annotation_model import is_name, is_size
 from cutpoint.data.file_names import find_fault
 from cutpoint.errors import UserError
-from cutpoint.formats.content import Box, Content, Source, Tally
+from cutpoint.formats.content import NO_LIST, Box, Content, Source, Tally
 from cutpoint.formats.files import as_number
 from cutpoint.formats.xml_file import iterate_xml
 
@@ -64,14 +64,13 @@ def read(source: Source, tally: Tally) -> Content:
                 boxes += _read_shapes(element, name, path, tally) if name else []
     except UserError as error:
         raise UserError(f"{path} {error}") from error
-    if listed:
-        for box in boxes:
-            if box.category not in listed:
-                mend = "add it to the labels of meta, or correct it"
-                tally.problem("label that meta does not list", box.place, mend, box.category)
-    else:
-        tally.lose("list of the classes, which this file has not", "classes are those of the boxes")
+    for box in boxes:
+        if listed and box.category not in listed:
+            mend = "add it to the labels of meta, or correct it"
+            tally.problem("label that meta does not list", box.place, mend, box.category)
     categories = listed or sorted({box.category for box in boxes})
+    if not listed:
+        tally.lose(NO_LIST, "those of the boxes are used", count=len(categories))
     return Content(tuple(filter(None, images)), tuple(categories), tuple(boxes), sizes)
 
 

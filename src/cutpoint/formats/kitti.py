@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 
 from cutpoint.data.annotation_model import is_name
 from cutpoint.errors import UserError
-from cutpoint.formats.content import Box, Content, Source, Tally
+from cutpoint.formats.content import NO_LIST, Box, Content, Source, Tally
 from cutpoint.formats.files import as_number, by_stem, find_files, find_images, read_text
 
 REGION = "dontcare"
@@ -60,10 +60,10 @@ def read(source: Source, tally: Tally) -> Content:
     left_out = sorted(set(there) - set(images))
     if left_out:
         tally.lose("image without a label file", "left out", left_out[0], len(left_out))
-    tally.lose("list of the classes, which the format has not", "classes are those of the boxes")
     regions = [box for box in boxes if box.is_crowd]
     objects = [box for box in boxes if not box.is_crowd]
     categories = tuple(sorted({box.category for box in objects}))
+    tally.lose(NO_LIST, "those of the boxes are used", count=len(categories))
     if regions:
         fate = "a crowd of each class: detections on it do not count"
         tally.lose("DontCare region", fate, regions[0].place, len(regions))

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 
 from cutpoint.data.annotation_model import is_name, is_size
 from cutpoint.errors import UserError
-from cutpoint.formats.content import Box, Content, Source, Tally
+from cutpoint.formats.content import NO_LIST, Box, Content, Source, Tally
 from cutpoint.formats.files import as_number, by_stem, find_files, find_images, read_text
 from cutpoint.formats.xml_file import read_xml, text_of
 
@@ -95,8 +95,9 @@ def read(source: Source, tally: Tally) -> Content:
     left_out = sorted(set(there) - set(images))
     if left_out:
         tally.lose("image without an .xml file", "left out", left_out[0], len(left_out))
-    tally.lose("list of the classes, which the format has not", "classes are those of the boxes")
-    return Content(tuple(images), tuple(sorted({box.category for box in boxes})), tuple(boxes), sizes)
+    categories = tuple(sorted({box.category for box in boxes}))
+    tally.lose(NO_LIST, "those of the boxes are used", count=len(categories))
+    return Content(tuple(images), categories, tuple(boxes), sizes)
 
 
 def _find_image(root: Element, stem: str, stems: dict[str, list[str]]) -> str | None:

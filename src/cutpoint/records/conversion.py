@@ -25,7 +25,8 @@ class Loss:
     @property
     def note(self) -> str:
         """In one line."""
-        return f"{self.what}: {self.count}{f', first {self.first}' if self.first else ''}: {self.fate}"
+        first = f" (first: {self.first})" if self.first else ""
+        return f"{self.what}: {self.count}{first}, {self.fate}"
 
 
 @dataclass(frozen=True)

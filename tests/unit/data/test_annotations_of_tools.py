@@ -212,7 +212,42 @@ def sagemaker() -> dict[str, Any]:
     }
 
 
-TOOLS = (cvat, fiftyone, supervisely, labelme, via, via_text, sagemaker)
+def objects365() -> dict[str, Any]:
+    """Objects365's ``zhiyuan_objv2_val.json``: keys of its own, and categories in no order."""
+    image = {"license": 5, "url": "http://farm9.staticflickr.com/1_1.jpg", **SIZE}
+    box = {"iscrowd": 0, "isfake": 0, "isreflected": 0}
+    return {
+        "licenses": [
+            {"id": 5, "name": "Attribution-ShareAlike License", "url": "http://creativecommons.org"}
+        ],
+        "images": [
+            {"id": 900_001, "file_name": "north/a.jpg", **image},
+            {"id": 4, "file_name": "b.jpg", **image},
+        ],
+        "categories": [{"name": "person", "id": 1}, {"name": "Lamp", "id": 9}, {"name": "car", "id": 6}],
+        "annotations": [
+            {
+                "id": 11,
+                "image_id": 900_001,
+                "category_id": 6,
+                "area": 1200.0,
+                "bbox": [10, 20, 30, 40],
+                **box,
+            },
+            {
+                "id": 12,
+                "image_id": 900_001,
+                "category_id": 1,
+                "area": 1200.0,
+                "bbox": [50, 10, 20, 60],
+                **box,
+            },
+            {"id": 13, "image_id": 4, "category_id": 6, "area": 1800.0, "bbox": [5, 5, 60, 30], **box},
+        ],
+    }
+
+
+TOOLS = (cvat, fiftyone, supervisely, labelme, via, via_text, sagemaker, objects365)
 
 
 def notes_on(content: dict[str, Any]) -> list[str]:

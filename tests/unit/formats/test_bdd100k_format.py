@@ -60,7 +60,7 @@ def test_boxes_crowds_and_what_is_lost(folder):
         "truncated or occluded object": 1,
         "box with crowd or ignored": 1,
         "label without a box2d, as lanes and areas are": 1,
-        "list of the classes, which the format has not": 1,
+        "class of a format that does not list them": 4,
         "area of the box in place of the object's own": 4,
         "image without a box": 1,
     }

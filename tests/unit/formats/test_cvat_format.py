@@ -91,7 +91,7 @@ def test_without_labels_classes_are_those_of_the_boxes(folder):
     write_files(folder, {"annotations.xml": f"<annotations>{A}{END}"})
     content, record = convert(folder, "cvat", "annotations.xml")
     assert [category["name"] for category in content["categories"]] == ["car", "person"]
-    assert losses_of(record)["list of the classes, which this file has not"] == 1
+    assert losses_of(record)["class of a format that does not list them"] == 2
 
 
 def test_labels_of_a_project(folder):

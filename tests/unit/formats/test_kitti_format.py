@@ -32,7 +32,7 @@ def test_boxes_regions_and_what_is_lost(folder):
     assert losses_of(record) == {
         "truncated or occluded object": 1,
         "image without a label file": 1,
-        "list of the classes, which the format has not": 1,
+        "class of a format that does not list them": 2,
         "DontCare region": 1,
         "area of the box in place of the object's own": 4,
         "image without a box": 1,

@@ -57,7 +57,7 @@ def test_boxes_difficult_objects_and_what_is_lost(folder):
     assert losses_of(record) == {
         "difficult object": 1,
         "image without an .xml file": 1,
-        "list of the classes, which the format has not": 1,
+        "class of a format that does not list them": 2,
         "area of the box in place of the object's own": 3,
     }
     assert record.crowds == 1
