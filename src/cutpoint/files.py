@@ -12,8 +12,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+try:
+    from lzma import LZMAError
+except ImportError:  # Python can be built without it; zipfile then refuses what is packed so
+    LZMAError = zlib.error  # type: ignore[misc, assignment]
+
 # what the zip reader raises on a file that is damaged, encrypted or packed in an unknown way
-ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, NotImplementedError, RuntimeError)
 # So many bytes of a file tell what it is.
 START_BYTES = 512
 SUBSTITUTES = {

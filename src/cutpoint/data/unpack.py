@@ -20,6 +20,8 @@ MOST_ENTRIES = 5_000_000
 # Pictures and weights hardly shrink, annotations by a factor of 20. zlib shrinks by 1000 at most.
 LARGEST_UNPACKED, MOST_SHRUNK = 2**30, 200
 ENCRYPTED = 0x1
+# an odd place in the file, and what bz2 says of odd data
+NO_FAULT_OF_A_DISK = (errno.EINVAL, None)
 
 
 def unpack(*, url: str, archive: Path, member: str, target: Path) -> None:
@@ -56,19 +58,22 @@ def unpack(*, url: str, archive: Path, member: str, target: Path) -> None:
             f"{url}: the archive has a file and a folder of one name ({error.filename})"
         ) from error
     except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
-            raise
-        raise UserError(
-            f"{url}: the archive has a name that is too long for this file system: {error.filename!s:.200}"
-        ) from error
-    except ZIP_ERRORS as error:
-        if not zipfile.is_zipfile(archive):
+        if error.errno == errno.ENAMETOOLONG:
             raise UserError(
-                f"{url}: is not a zip archive; leave member empty to take the file itself"
+                f"{url}: the archive has a name that is too long for this file system: "
+                f"{error.filename!s:.200}"
             ) from error
-        raise UserError(
-            f"{url}: the archive is damaged, or packed in a way that Python does not read ({error})"
-        ) from error
+        if error.errno in NO_FAULT_OF_A_DISK:
+            raise _describe_damage(url, archive, error) from error
+        raise
+    except ZIP_ERRORS as error:
+        raise _describe_damage(url, archive, error) from error
+
+
+def _describe_damage(url: str, archive: Path, error: Exception) -> UserError:
+    if not zipfile.is_zipfile(archive):
+        return UserError(f"{url}: is not a zip archive; leave member empty to take the file itself")
+    return UserError(f"{url}: the archive is damaged, or packed in a way that Python does not read ({error})")
 
 
 @contextmanager
@@ -86,7 +91,8 @@ def _folder_beside(target: Path) -> Iterator[Path]:
 
 def _find(url: str, content: zipfile.ZipFile, member: PurePosixPath) -> dict[PurePosixPath, zipfile.ZipInfo]:
     """The entries of a member by their paths in it; the empty path for a file."""
-    entries = [entry for entry in content.infolist() if not entry.is_dir()]
+    # a name may be empty
+    entries = [entry for entry in content.infolist() if entry.filename and not entry.is_dir()]
     if len(entries) > MOST_ENTRIES:
         raise UserError(f"{url}: the archive has {len(entries)} entries, and {MOST_ENTRIES} are allowed")
     paths = [(PurePosixPath(entry.filename), entry) for entry in entries]

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import io
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,10 +13,13 @@ from types import SimpleNamespace
 
 import pytest
 import urllib3
+from hypothesis import example, given
+from hypothesis import strategies as st
 from loopback import serving
 
 from cutpoint.data.expected import length
 from cutpoint.data.fetch import fetch
+from cutpoint.data.unpack import unpack
 from cutpoint.errors import UserError
 
 CONTENT = bytes(range(256)) * 64
@@ -210,6 +214,40 @@ def test_more_than_the_disk_has_is_not_unpacked(get, monkeypatch):
         UserError, match=r"x\.zip, unpacked: needs 0\.00 GiB .* 0\.00 GiB are free; free space"
     ):
         get("/x.zip", member="top/val")
+
+
+PACKED = [
+    spoilt(("top/val/a", b"a" * 500), ("top/val/b", b"b" * 500), compression=compression)
+    for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+]
+SPOIL = st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255))
+
+
+@given(
+    archive=st.sampled_from(PACKED),
+    changes=st.lists(SPOIL, max_size=4),
+    end=st.none() | st.floats(0, 1),
+)
+@example(archive=PACKED[2], changes=[(0.2, 255)], end=None)
+@example(archive=PACKED[3], changes=[(0.15, 255)], end=None)
+def test_a_spoilt_archive_is_unpacked_right_or_one_message(tmp_path, archive, changes, end):
+    content = bytearray(archive)
+    for place, byte in changes:
+        content[int(place * len(content))] = byte
+    (tmp_path / "x.zip").write_bytes(content[: None if end is None else int(end * len(content))])
+    target = tmp_path / "out"
+    shutil.rmtree(target, ignore_errors=True)
+    try:
+        unpack(url="x.zip", archive=tmp_path / "x.zip", member="top/val", target=target)
+    except UserError as error:
+        message = str(error)
+        assert not target.exists()
+    else:
+        message = ""
+        # names are not guarded by a sum; contents are
+        assert {path.read_bytes() for path in target.rglob("*") if path.is_file()} <= {b"a" * 500, b"b" * 500}
+    assert "\n" not in message
+    assert not (tmp_path / ".out.unpacking").exists()
 
 
 def test_a_name_that_is_too_long_is_one_message(get, server, tmp_path):
