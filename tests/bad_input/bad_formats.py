@@ -134,6 +134,12 @@ ROWS = [
         f"{HEAD}: theirs/data.yaml, line 1: not YAML that can be read (ConstructorError); correct it",
     ),
     BadInput(
+        "yolo bomb",
+        "YOLO: data.yaml whose aliases would fill the memory",
+        yolo(data="a: &a {x: 1}\nnames: [car]\nb: {<<: [*a, *a, *a]}\n"),
+        f"{HEAD}: theirs/data.yaml: has aliases, line 3; write the names out",
+    ),
+    BadInput(
         "yolo name twice",
         "YOLO: a class name twice",
         yolo(data=DATA.replace("other", "pedestrian")),

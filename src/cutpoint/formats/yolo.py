@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -22,7 +23,7 @@ from cutpoint.formats.files import as_number, find_files, find_images, read_text
 YAML = (".yaml", ".yml")
 # how the list of classes is called
 LISTS = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names", "_darknet.labels")
-# aliases in YAML can make a small file large; a list of classes is small
+# a list of classes is small
 LARGEST_LIST = 1 << 20
 CLASS = re.compile(r"(\d{1,9})(\.0*)?", re.ASCII)
 # a box may reach so far out of its image by rounding, as a fraction; more is another unit
@@ -141,19 +142,23 @@ def _read_classes(path: Path, tally: Tally) -> tuple[tuple[str, ...], tuple[int,
             tally.problem("class name that is there twice", place, "give each class its own", name)
         else:
             seen.add(name)
-    # another value may be text of gigabytes: aliases in YAML repeat a list in itself
     return tuple(name if isinstance(name, str) else "" for name in names), keypoints
 
 
 def _read_yaml(path: Path, text: str) -> tuple[list[object], tuple[int, int] | None]:
     try:
-        content = yaml.safe_load(text)
+        # merged aliases multiply: 400 bytes may become gigabytes
+        alias = next((e for e in yaml.parse(text, yaml.SafeLoader) if isinstance(e, yaml.AliasEvent)), None)
+        content: Any = None if alias else yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise UserError(
             f"{path}{line}: not YAML that can be read ({type(error).__name__}); correct it"
         ) from error
+    if alias:
+        line = f", line {alias.start_mark.line + 1}" if alias.start_mark else ""
+        raise UserError(f"{path}: has aliases{line}; write the names out")
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, dict):
         if set(names) != set(range(len(names))) or not all(type(key) is int for key in names):

@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 from format_sets import boxes_of, convert, losses_of, problems_of, write_files, write_images
 
+from cutpoint.data.annotations import load_annotations
+from cutpoint.data.manifest import list_dataset
+from cutpoint.errors import UserError
+
 DATA = "train: images\nval: images\nnc: 2\nnames: [car, person]\n"
 CLASS = "class number that the list of classes does not have"
 FIELDS = "line with another number of fields than a box has"
@@ -156,6 +160,14 @@ def test_each_kind_is_told_once_with_its_number(folder):
     ]
 
 
+# each line holds the one above nine times: 9^9 entries
+MERGED = "\n".join(
+    ["a: &a {x: 1}", "names: [car, person]"]
+    + [
+        f"{b}: &{b} {{<<: [{', '.join([f'*{a}'] * 9)}]}}"
+        for a, b in zip("abcdefghi", "bcdefghij", strict=True)
+    ]
+)
 BOMB = "\n".join(
     ["a: &a [x, x, x, x, x, x, x, x, x]"]
     + [f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True)]
@@ -176,8 +188,9 @@ BOMB = "\n".join(
         ("names: [yes, no]", "class name that is no text: 2, first data.yaml, class 0"),
         ("names: !!python/object/apply:os.system [ls]", "not YAML that can be read (ConstructorError)"),
         ("names: [" + "9" * 5000 + "]", "not YAML that can be read (ValueError)"),
-        ("names: " + "[" * 5000, "not YAML that can be read (RecursionError)"),
-        (BOMB, "class name that is no text: 9, first data.yaml, class 0"),
+        ("names: " + "[" * 5000 + "]" * 5000, "not YAML that can be read (RecursionError)"),
+        (BOMB, "data.yaml: has aliases, line 2; write the names out"),
+        (MERGED, "data.yaml: has aliases, line 3; write the names out"),
         (b"\xff\xff", "data.yaml is not UTF-8 text"),
         ("x" * (1 << 21), "data.yaml has 2097152 bytes, more than 1048576"),
     ],
@@ -215,3 +228,23 @@ def test_a_name_that_is_no_text_is_told(folder):
     os.rename(os.fsencode(folder / "images/b.png"), os.fsencode(folder / "images") + b"/\xff.png")
     (problem,) = problems_of(folder, "yolo", "data.yaml")
     assert "image name that is not valid Unicode text" in problem
+
+
+def test_an_unreadable_image_is_skipped_as_with_coco(folder):
+    write_files(folder, {"images/a.jpg": b"no image", "labels/b.txt": A})
+    convert(folder, "yolo", "data.yaml")
+    made = {"dataset": "street", "images": str(folder / "images"), "annotations": str(folder / "out.json")}
+    manifest = list_dataset(**made, limit=None, on_bad_image="skip")
+    assert [image.file_name for image in manifest.images] == ["b.png", "c.jpg"]
+    assert [image.file_name for image in manifest.skipped] == ["a.jpg"]
+    with pytest.raises(UserError, match="1 of 3 images cannot be read"):
+        list_dataset(**made, limit=None)
+
+
+def test_a_box_that_can_never_match_is_told_with_its_place(folder):
+    write_files(folder, {"labels/a.txt": A + "0 0.5 0.5 0 0.1\n"})
+    convert(folder, "yolo", "data.yaml")
+    with pytest.raises(UserError) as error:
+        load_annotations("street", str(folder / "out.json"), None)
+    assert f"first annotation 3 ({folder}/labels/a.txt, line 3); correct them" in str(error.value)
+    assert len(load_annotations("street", str(folder / "out.json"), "drop")) == 2
