@@ -8,11 +8,11 @@ import math
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from cutpoint.data.annotation_model import is_name, is_size
+from cutpoint.data.annotation_model import is_name
 from cutpoint.data.file_names import find_fault
 from cutpoint.errors import UserError
 from cutpoint.formats.content import NO_LIST, Box, Content, Source, Tally
-from cutpoint.formats.files import as_number
+from cutpoint.formats.files import as_number, as_size
 from cutpoint.formats.xml_file import iterate_xml
 
 Corners = tuple[float, float, float, float]
@@ -90,15 +90,10 @@ def _read_image(element: Element, place: str, sizes: dict[str, tuple[int, int]],
     if fault:
         tally.problem(f"name {fault.what}", place, fault.mend, name)
         return None
-    said = [element.get(side) for side in ("width", "height")]
-    numbers = [as_number(text or "") for text in said]
-    if not all(is_size(number) for number in numbers):
-        tally.problem(
-            "size that is no whole number of pixels", place, "correct it", " x ".join(map(str, said))
-        )
+    size = as_size([element.get(side) for side in ("width", "height")], place, tally)
+    if size is None:
         return None
-    width, height = (int(number) for number in numbers if number is not None)
-    sizes[name] = width, height
+    sizes[name] = size
     return name
 
 

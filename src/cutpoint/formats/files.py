@@ -3,20 +3,20 @@
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePath
 
+from cutpoint.data.annotation_model import FURTHEST, is_size
 from cutpoint.data.selection import IMAGE_SUFFIXES
 from cutpoint.errors import UserError
 from cutpoint.files import name_packed
+from cutpoint.formats.content import Tally
 
 # bytes of a file for one image, and of one for a whole data set
 LARGEST, LARGEST_WHOLE = 64 << 20, 8 << 30
 # as people and programs write numbers; float() reads more, for example 1_0 and nan
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 LONGEST_NUMBER = 50
-# pixels that no image has
-FURTHEST = 1e15
 
 
 def find_files(folder: Path, suffixes: Collection[str]) -> list[str]:
@@ -83,12 +83,33 @@ def read_text(path: Path, largest: int = LARGEST) -> str:
         raise UserError("is not UTF-8 text") from error
 
 
+def read_label_lines(path: Path, tally: Tally) -> list[str] | None:
+    """The lines of an image's label file; null if it cannot be read, which is a problem of the tally."""
+    try:
+        return read_text(path).splitlines()
+    except UserError as error:
+        tally.problem(f"label file that {error}", str(path), "write or copy it again")
+        return None
+
+
 def as_number(text: str) -> float | None:
     """A finite number that can be pixels; null for all other text."""
     if len(text) > LONGEST_NUMBER or not NUMBER.fullmatch(text):
         return None
     number = float(text)
     return number if abs(number) <= FURTHEST else None
+
+
+def as_size(texts: Sequence[str | None], place: str, tally: Tally) -> tuple[int, int] | None:
+    """Width and height (px) as a file writes them; null if they are none, which is a problem of the tally."""
+    numbers = [as_number(text or "") for text in texts]
+    if not all(is_size(number) for number in numbers):
+        tally.problem(
+            "size that is no whole number of pixels", place, "correct it", " x ".join(map(str, texts))
+        )
+        return None
+    width, height = (int(number) for number in numbers if number is not None)
+    return width, height
 
 
 def by_stem(images: Iterable[str]) -> dict[str, list[str]]:

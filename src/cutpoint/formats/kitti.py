@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from cutpoint.data.annotation_model import is_name
 from cutpoint.errors import UserError
 from cutpoint.formats.content import NO_LIST, Box, Content, Source, Tally
-from cutpoint.formats.files import as_number, by_stem, find_files, find_images, read_text
+from cutpoint.formats.files import as_number, by_stem, find_files, find_images, read_label_lines
 
 REGION = "dontcare"
 FIELDS = 15
@@ -49,10 +49,8 @@ def read(source: Source, tally: Tally) -> Content:
             tally.problem(what, str(path), f"put one image with its name below {source.images}")
             continue
         images += fits
-        try:
-            lines = read_text(path).splitlines()
-        except UserError as error:
-            tally.problem(f"label file that {error}", str(path), "write or copy it again")
+        lines = read_label_lines(path, tally)
+        if lines is None:
             continue
         for number, line in enumerate(lines, start=1):
             if line.strip():

@@ -10,10 +10,10 @@ import re
 from pathlib import Path, PurePath
 from xml.etree.ElementTree import Element
 
-from cutpoint.data.annotation_model import is_name, is_size
+from cutpoint.data.annotation_model import is_name
 from cutpoint.errors import UserError
 from cutpoint.formats.content import NO_LIST, Box, Content, Source, Tally
-from cutpoint.formats.files import as_number, by_stem, find_files, find_images, read_text
+from cutpoint.formats.files import as_number, as_size, by_stem, find_files, find_images, read_text
 from cutpoint.formats.xml_file import read_xml, text_of
 
 SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -116,14 +116,7 @@ def _read_size(root: Element, place: str, tally: Tally) -> tuple[int, int] | Non
     if all(text in (None, "0") for text in texts):
         tally.lose("file without the image's size", "read from the image", place)
         return None
-    numbers = [as_number(text or "") for text in texts]
-    if not all(is_size(number) for number in numbers):
-        tally.problem(
-            "size that is no whole number of pixels", place, "correct it", " x ".join(map(str, texts))
-        )
-        return None
-    width, height = (int(number) for number in numbers if number is not None)
-    return width, height
+    return as_size(texts, place, tally)
 
 
 def _read_objects(root: Element, image: str, path: str, tally: Tally) -> list[Box]:

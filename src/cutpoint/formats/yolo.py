@@ -18,7 +18,7 @@ import yaml
 from cutpoint.data.annotation_model import is_name
 from cutpoint.errors import UserError
 from cutpoint.formats.content import Box, Content, Source, Tally
-from cutpoint.formats.files import as_number, find_files, find_images, read_text
+from cutpoint.formats.files import as_number, find_files, find_images, read_label_lines, read_text
 
 YAML = (".yaml", ".yml")
 # how the list of classes is called
@@ -66,10 +66,8 @@ def read(source: Source, tally: Tally) -> Content:
         if not path.is_file():
             tally.lose("image without a label file", "it has no boxes", image)
             continue
-        try:
-            lines = read_text(path).splitlines()
-        except UserError as error:
-            tally.problem(f"label file that {error}", str(path), "write or copy it again")
+        lines = read_label_lines(path, tally)
+        if lines is None:
             continue
         for number, line in enumerate(lines, start=1):
             box = _read_line(line.split(), image, f"{path}, line {number}", names, keypoints, tally)
