@@ -129,7 +129,7 @@ def test_a_second_call_has_nothing_to_do(demo):
 def test_the_console_is_calm_and_ends_with_the_answer(demo):
     lines = (demo / "console.txt").read_text().splitlines()
     assert len(lines) < 250
-    # on a busy machine the last line names more flags
+    # on a busy machine the last line names flags
     assert max(map(len, lines)) < 400
     assert not [line for line in lines if "\r" in line or "%|" in line]
     end = lines.index("report: results/report.html")

@@ -22,6 +22,7 @@ KINDS = {
     NOTHING: "no recommendation",
 }
 NAMED = 3
+FLAGS = 3
 
 
 def main_lines(*, summary: str, recommendations: str, gate: str | None = None) -> list[str]:
@@ -85,6 +86,8 @@ def _doubts(rows: Sequence[SummaryRow]) -> str:
         f"{word} ({'all variants' if len(names) == len(rows) > 1 else _shorten(names)})"
         for word, names in found.items()
     ]
+    more = [f"{len(texts) - FLAGS + 1} more flags in the report"]
+    texts = texts if len(texts) <= FLAGS else [*texts[: FLAGS - 1], *more]
     return f"doubtful: {'; '.join(texts)}." if texts else ""
 
 

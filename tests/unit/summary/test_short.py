@@ -55,6 +55,21 @@ def test_flags_are_named_with_their_variants(lines):
     assert lines(disturbed)[2] == "Doubtful: disturbed (all variants)."
 
 
+def test_of_many_flags_the_first_are_named(lines):
+    shapes = [("320x320", "608x608"), ("320x608",), ("608x320", "640x640"), ("640x640",)]
+    rows = [
+        replace(row, dataset=f"set_{number}", disturbed=True, unsteady=shapes[number % 4])
+        for number in range(20)
+        for row in STREET
+    ]
+    said = lines(rows)[2]
+    assert said.endswith("; 3 more flags in the report.")
+    assert said.startswith("Doubtful: warm-up not steady at 320x320, 608x608 (set_0/pt, set_0/raw and 8 more); ")
+    assert len(said) < 300
+    few = lines([replace(row, unsteady=("9x9",), disturbed=True, images_skipped=2) for row in STREET])[2]
+    assert "more flags" not in few and few.count(";") == 2
+
+
 def test_of_many_evaluations_the_first_are_named(lines):
     rows = [replace(row, dataset=f"set_{number}") for number in range(20) for row in STREET]
     said = lines(rows)
