@@ -8,8 +8,9 @@ from typing import Any
 
 from cutpoint.errors import UserError
 from cutpoint.files import write_text
+from cutpoint.formats.convert import READERS
 from cutpoint.layouts.classes import NAMED, read_class_names
-from cutpoint.layouts.config_file import EXAMPLES, Given, config_text
+from cutpoint.layouts.config_file import COCO, EXAMPLES, Given, config_text
 from cutpoint.layouts.describe import describe, open_input
 from cutpoint.layouts.facts import read_facts
 from cutpoint.layouts.names import LAYOUTS
@@ -49,7 +50,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("file", metavar="FILE", help="the ONNX file of a detector")
     command.add_argument("--images", metavar="DIR", help="the folder of images of a data set")
-    command.add_argument("--annotations", metavar="FILE", help="its ground truth, COCO JSON")
+    command.add_argument("--annotations", metavar="PATH", help="its ground truth: a file, or a folder")
+    command.add_argument(
+        "--format",
+        choices=(COCO, *READERS),
+        default=COCO,
+        help="what the ground truth is, as the config's `format`; default: coco",
+    )
     command.add_argument(
         "--classes",
         nargs="+",
@@ -62,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _describe(options: argparse.Namespace) -> None:
+    if options.format != COCO and not options.annotations:
+        raise UserError("--format: it is the format of --annotations; give them too")
     if not options.images and (options.annotations or options.out):
         raise UserError("--annotations and --out: a config is for a data set; give --images too")
     out = Path(options.out or f"{Path(options.file).stem}.yaml")
@@ -87,7 +96,7 @@ def _describe(options: argparse.Namespace) -> None:
         return
     if classes is None:
         raise UserError(f"no config is written; give --classes: {problem}")
-    data = Given(options.file, options.images, options.annotations, given)
+    data = Given(options.file, options.images, options.annotations, given, options.format)
     _check_exists(data)
     write_text(out, config_text(data, name, row, why, unknown, classes, facts.precision))
     left = "; write its input there first" if unknown else ""

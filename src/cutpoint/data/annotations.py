@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from cutpoint.data.annotation_entries import (
 )
 from cutpoint.data.annotation_ids import with_whole_ids
 from cutpoint.data.annotation_model import is_size
+from cutpoint.data.annotation_sizes import with_sizes
 from cutpoint.errors import Gathered
 from cutpoint.records.annotations import read_annotations
 from cutpoint.records.manifest import Category
@@ -49,14 +51,20 @@ class CleanAnnotations:
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
 
-def load_annotations(dataset: str, path: str, invalid_boxes: str | None) -> CleanAnnotations:
+def load_annotations(
+    dataset: str, path: str, invalid_boxes: str | None, images: Path | None = None
+) -> CleanAnnotations:
     """Read and clean a COCO annotation file; arguments and errors as in ``clean_annotations``."""
     content = read_annotations(path, f"datasets.{dataset}.annotations {path}")
-    return clean_annotations(dataset, path, content, invalid_boxes)
+    return clean_annotations(dataset, path, content, invalid_boxes, images)
 
 
 def clean_annotations(
-    dataset: str, path: str, content: dict[str, Any], invalid_boxes: str | None = None
+    dataset: str,
+    path: str,
+    content: dict[str, Any],
+    invalid_boxes: str | None = None,
+    images: Path | None = None,
 ) -> CleanAnnotations:
     """Check annotations and fill in what a data set with boxes may leave out.
 
@@ -67,6 +75,7 @@ def clean_annotations(
         path: the file, for messages.
         content: from ``records.annotations.read_annotations``; not changed.
         invalid_boxes: the config's; see ``annotation_boxes.choose_boxes``.
+        images: folder of the images, from which unknown sizes are read; null if there is none.
 
     Raises:
         UserError: a fault that would make numbers wrong, with the number of entries and the first one;
@@ -76,6 +85,7 @@ def clean_annotations(
     check_structure(where, content)
     content, id_notes = with_whole_ids(content)
     content, repeat_notes = without_repeats(content)
+    content, size_notes = with_sizes(content, images)
     gathered = Gathered()
     faulty = check_entries(where, content, gathered)
     annotations = content["annotations"]
@@ -108,7 +118,9 @@ def clean_annotations(
         notes=(),
     )
     notes = _category_notes(content, categories) + box_notes + _field_notes(content, positions, clean)
-    return replace(clean, notes=tuple(_conversion_notes(content) + id_notes + repeat_notes + notes))
+    return replace(
+        clean, notes=tuple(_conversion_notes(content) + id_notes + repeat_notes + size_notes + notes)
+    )
 
 
 def _conversion_notes(content: dict[str, Any]) -> list[str]:

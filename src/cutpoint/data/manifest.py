@@ -104,7 +104,7 @@ def _list_all(
         there = _list_folder(dataset, folder)
     else:
         given = read_annotations(annotations, f"datasets.{dataset}.annotations {annotations}")
-        clean = clean_annotations(dataset, annotations, given, invalid_boxes)
+        clean = clean_annotations(dataset, annotations, given, invalid_boxes, folder)
         there, categories = clean.images, clean.categories
         licences = read_licences(given)
         origins = dict(zip((image.id for image in there), read_origins(given), strict=True))

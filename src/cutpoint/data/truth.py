@@ -92,7 +92,7 @@ def _build_truth(
     dataset, source = manifest.dataset, manifest.annotations
     if source is None:
         raise ValueError(f"data set {dataset} has no annotations")
-    clean = load_annotations(dataset, source, invalid_boxes)
+    clean = load_annotations(dataset, source, invalid_boxes, manifest.folder)
     clean = clean.take(np.isin(clean.image_id, np.array(manifest.ids, dtype=np.int64)))
     scored, left_out = scored_categories(
         clean,

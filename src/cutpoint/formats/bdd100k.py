@@ -3,7 +3,8 @@
 A label has ``category`` and ``box2d`` (``x1, y1, x2, y2``, whose last pixel belongs to the box), and
 ``attributes`` of which ``crowd`` and ``ignored`` make it a crowd. So Scalabel's own converter writes it
 (``scalabel/label/to_coco.py``, ``transforms.box2d_to_bbox``: width = x2 - x1 + 1). The labels of 2018 have a
-file for each image, with ``frames`` and ``objects``.
+file for each image, with ``frames`` and ``objects``. BDD100K's own evaluation ignores the boxes of three more
+categories (``bdd100k/configs/det.toml``, ``ignore_mapping``).
 """
 
 from collections.abc import Iterator
@@ -24,6 +25,8 @@ CLASSES = (
 )  # fmt: skip
 SIDES = ("x1", "y1", "x2", "y2")
 CROWDS = ("crowd", "ignored")
+# detections of these classes on a box of these categories do not count
+IGNORED = {"other person": "pedestrian", "other vehicle": "car", "trailer": "truck"}
 
 
 def list_files(source: Source) -> list[Path]:
@@ -139,9 +142,13 @@ def _read_label(label: Any, image: str, place: str, tally: Tally) -> Box | None:
     is_crowd = any(attributes.get(key) is True for key in CROWDS)
     if is_crowd:
         tally.lose("box with crowd or ignored", "a crowd: detections on it do not count", place)
+    if name in IGNORED:
+        fate = "a crowd of pedestrian, car or truck, as in BDD100K's own evaluation"
+        tally.lose("box of other person, other vehicle or trailer", fate, place)
     if any(attributes.get(key) is True for key in ("occluded", "truncated")):
         tally.lose("truncated or occluded object", "an object as any other", place)
     x1, y1, x2, y2 = map(float, sides)
     # a box of no pixel stays one, and is told as such
     more = 1 if x2 >= x1 and y2 >= y1 else 0
-    return Box(image, name, (x1, y1, x2 + more, y2 + more), place, is_crowd)
+    corners = x1, y1, x2 + more, y2 + more
+    return Box(image, IGNORED.get(name, name), corners, place, is_crowd or name in IGNORED)

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from cutpoint.data.file_names import find_fault
 from cutpoint.data.headers import BadImage, read_header
-from cutpoint.errors import Gathered, UserError, located
+from cutpoint.errors import Gathered, UserError, UserErrors, located
 from cutpoint.files import replacing
 from cutpoint.formats import bdd100k, cvat, kitti, voc, yolo
 from cutpoint.formats.content import Content, Source, Tally
@@ -97,6 +97,21 @@ def read_content(annotation_format: str, annotations: str, images: str, tally: T
     if not content.images and not tally.has_problems:
         raise UserError(f"no images: {images} holds none, or the file lists none")
     return content
+
+
+def read_category_list(annotation_format: str, annotations: str, images: str) -> list[str]:
+    """The names of the categories; arguments as in ``convert_annotations``.
+
+    Raises:
+        UserError: the files cannot be read, or a part of them; ``UserErrors`` for several kinds of parts.
+    """
+    tally = Tally()
+    with located(annotations):
+        content = read_content(annotation_format, annotations, images, tally)
+    problems = tally.problems(annotations)
+    if problems:
+        raise UserErrors(problems) if len(problems) > 1 else UserError(problems[0])
+    return list(content.categories)
 
 
 def _write(path: str, content: dict[str, list[Any]]) -> None:

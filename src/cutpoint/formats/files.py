@@ -112,6 +112,20 @@ def as_size(texts: Sequence[str | None], place: str, tally: Tally) -> tuple[int,
     return width, height
 
 
+def lose_unlabelled(there: Iterable[str], labelled: Iterable[str], what: str, tally: Tally) -> None:
+    """Count the images that have no label file, in a format where these are not part of the set.
+
+    Args:
+        there: the images below the folder.
+        labelled: those that have a label file.
+        what: the loss, for people.
+        tally: counts it.
+    """
+    left_out = sorted(set(there) - set(labelled))
+    if left_out:
+        tally.lose(what, "left out", left_out[0], len(left_out))
+
+
 def by_stem(images: Iterable[str]) -> dict[str, list[str]]:
     """Images by their path without the ending."""
     found: dict[str, list[str]] = {}

@@ -1,9 +1,13 @@
 """KITTI's object labels: a text file for each image, 15 fields a line, the box in fields 5 to 8.
 
-``type truncated occluded alpha left top right bottom height width length x y z rotation_y``; pixels from 0.
-Source: the object development kit's ``readme.txt``. A ``DontCare`` region belongs to no class: detections on
-it count neither as found nor as mistakes (``evaluate_object.cpp``). pycocotools does that with a crowd of the
-detection's class, so each region becomes a crowd of each class.
+``type truncated occluded alpha left top right bottom height width length x y z rotation_y``; pixels from 0,
+and the box is ``right - left`` wide. Sources: the object development kit's ``readme.txt`` and
+``evaluate_object.cpp`` (``imageBoxOverlap``, ``cleanData``, ``computeStatistics``). A ``DontCare`` region has
+no class: a detection that lies in it by more than the class's overlap counts neither as found nor as a
+mistake. pycocotools does that with a crowd of the detection's class, so each region becomes a crowd of each.
+
+A 16th field is a score, which detections have. CVAT and datumaro write 1.0 there behind every label
+(``kitti_format/converter.py``).
 """
 
 from pathlib import Path, PurePath
@@ -11,10 +15,19 @@ from pathlib import Path, PurePath
 from cutpoint.data.annotation_model import is_name
 from cutpoint.errors import UserError
 from cutpoint.formats.content import NO_LIST, Box, Content, Source, Tally
-from cutpoint.formats.files import as_number, by_stem, find_files, find_images, read_label_lines
+from cutpoint.formats.files import (
+    as_number,
+    by_stem,
+    find_files,
+    find_images,
+    lose_unlabelled,
+    read_label_lines,
+)
 
 REGION = "dontcare"
 FIELDS = 15
+# the score that datumaro writes behind a label (KittiPath.DEFAULT_SCORE)
+LABEL_SCORE = 1.0
 SIDES = slice(4, 8)
 
 
@@ -55,9 +68,7 @@ def read(source: Source, tally: Tally) -> Content:
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 boxes += _read_line(line.split(), fits[0], f"{path}, line {number}", tally)
-    left_out = sorted(set(there) - set(images))
-    if left_out:
-        tally.lose("image without a label file", "left out", left_out[0], len(left_out))
+    lose_unlabelled(there, images, "image without a label file", tally)
     regions = [box for box in boxes if box.is_crowd]
     objects = [box for box in boxes if not box.is_crowd]
     categories = tuple(sorted({box.category for box in objects}))
@@ -73,6 +84,9 @@ def read(source: Source, tally: Tally) -> Content:
 
 def _read_line(fields: list[str], image: str, place: str, tally: Tally) -> list[Box]:
     """The box of a line; a region is a crowd. Empty if it cannot be read."""
+    if len(fields) == FIELDS + 1 and as_number(fields[FIELDS]) == LABEL_SCORE:
+        tally.lose("label with a score of 1, as CVAT writes it", "the score is not used", place)
+        fields = fields[:FIELDS]
     if len(fields) != FIELDS:
         scored = ", without a score: these may be detections" if len(fields) == FIELDS + 1 else ""
         mend = f"a line has {FIELDS} fields{scored}"
@@ -96,5 +110,5 @@ def _read_line(fields: list[str], image: str, place: str, tally: Tally) -> list[
 
 
 def _is_hidden(fields: list[str]) -> bool:
-    """By ``truncated``, 0 to 1, and ``occluded``, 0 to 3; unknown is -1."""
+    """By ``truncated``, 0 to 1, and ``occluded``: 1 partly, 2 largely, 3 unknown. Regions have -1."""
     return any((as_number(text) or 0) > 0 for text in fields)

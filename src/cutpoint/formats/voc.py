@@ -13,7 +13,15 @@ from xml.etree.ElementTree import Element
 from cutpoint.data.annotation_model import is_name
 from cutpoint.errors import UserError
 from cutpoint.formats.content import NO_LIST, Box, Content, Source, Tally
-from cutpoint.formats.files import as_number, as_size, by_stem, find_files, find_images, read_text
+from cutpoint.formats.files import (
+    as_number,
+    as_size,
+    by_stem,
+    find_files,
+    find_images,
+    lose_unlabelled,
+    read_text,
+)
 from cutpoint.formats.xml_file import read_xml, text_of
 
 SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -92,9 +100,7 @@ def read(source: Source, tally: Tally) -> Content:
         if size:
             sizes[image] = size
         boxes += _read_objects(root, image, str(path), tally)
-    left_out = sorted(set(there) - set(images))
-    if left_out:
-        tally.lose("image without an .xml file", "left out", left_out[0], len(left_out))
+    lose_unlabelled(there, images, "image without an .xml file", tally)
     categories = tuple(sorted({box.category for box in boxes}))
     tally.lose(NO_LIST, "those of the boxes are used", count=len(categories))
     return Content(tuple(images), categories, tuple(boxes), sizes)

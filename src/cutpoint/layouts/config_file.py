@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from cutpoint.errors import UserError
+from cutpoint.formats.convert import read_category_list
 from cutpoint.layouts.layout import Layout
 from cutpoint.printable import printable
 from cutpoint.records.annotations import read_category_names
+
+COCO = "coco"
 
 PLAIN = re.compile(r"[A-Za-z_./][\w./-]*")
 # words that YAML reads as something else
@@ -24,12 +27,16 @@ EXAMPLES = {
 
 @dataclass(frozen=True)
 class Given:
-    """What the command line says: the file, the data set, and ``classes`` as the config takes it."""
+    """What the command line says: the file, the data set, and ``classes`` as the config takes it.
+
+    ``annotation_format``: what ``annotations`` are, as the config's ``format``.
+    """
 
     onnx: str
     images: str
     annotations: str | None
     classes: Any
+    annotation_format: str = COCO
 
 
 def config_text(
@@ -73,6 +80,7 @@ def config_text(
         f"    images: {_yaml(given.images)}",
         f"    annotations: {_yaml(given.annotations)}"
         + ("" if given.annotations else "  # without them there is no AP, only agreement"),
+        *([f"    format: {given.annotation_format}"] if given.annotation_format != COCO else []),
         *_dataset_lines(given, classes),
         "",
         "variants:",
@@ -101,7 +109,7 @@ def _dataset_lines(given: Given, classes: Sequence[str]) -> list[str]:
     """The keys that the data set needs because its categories are not the classes."""
     if given.annotations is None:
         return []
-    categories = read_category_names(given.annotations, given.annotations)
+    categories = _categories(given.annotations, given)
     named = [name for name in classes if name]
     shared = [name for name in categories if name in set(named)]
     if not shared:
@@ -118,6 +126,12 @@ def _dataset_lines(given: Given, classes: Sequence[str]) -> list[str]:
             f"{printable(', '.join(missing[:3]), keep='')}{' and more' if missing[3:] else ''}"
         )
     return lines
+
+
+def _categories(annotations: str, given: Given) -> list[str]:
+    if given.annotation_format == COCO:
+        return read_category_names(annotations, annotations)
+    return read_category_list(given.annotation_format, annotations, given.images)
 
 
 def _name(path: str) -> str:

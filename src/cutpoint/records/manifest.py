@@ -79,6 +79,13 @@ class Manifest:
         return [image.id for image in self.images]
 
     @property
+    def folder(self) -> Path | None:
+        """The folder of the images; null without images."""
+        for image in self.images:
+            return Path(image.path).parents[len(Path(image.file_name).parts) - 1]
+        return None
+
+    @property
     def images_skipped(self) -> int:
         """The number of ``skipped``."""
         return len(self.skipped)

@@ -5,11 +5,15 @@ Each file is written after the tool's own exporter, which is named. Label Studio
 """
 
 import copy
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from cutpoint.data.annotations import clean_annotations
+from cutpoint.data.annotations import clean_annotations, load_annotations
+from cutpoint.data.manifest import list_dataset
 from cutpoint.errors import UserError
 
 # file, category, box
@@ -131,7 +135,10 @@ def supervisely() -> dict[str, Any]:
 
 
 def labelme() -> dict[str, Any]:
-    """labelme's ``labelme2coco.py``: a background class, everything from 0, nulls."""
+    """labelme's ``labelme2coco.py``: a background class, everything from 0, nulls.
+
+    Its names begin with ``JPEGImages/`` where these have ``north/``; areas and boxes are those of the masks.
+    """
     image = {"license": 0, "url": None, "date_captured": None, **SIZE}
     listed = ["_background_", "car", "person"]
     box = {"segmentation": [[10, 20, 40, 20, 40, 60]], "iscrowd": 0}
@@ -183,8 +190,28 @@ def via() -> dict[str, Any]:
     }
 
 
-def via_text() -> dict[str, Any]:
-    """VIA 3: ids are text."""
+def via3() -> dict[str, Any]:
+    """VIA 3 (``_via_import_export.js``): no sizes, everything from 0, flags as booleans."""
+    image = {"license": 0, "coco_url": "b.jpg", "width": -1, "height": -1, "date_captured": ""}
+    box = {"segmentation": [[10, 20, 40, 20, 40, 60, 10, 60]], "iscrowd": False}
+    return {
+        "info": {"year": "", "version": "1700000000000", "description": "street", "contributor": "me"},
+        "images": [{"id": 1, "file_name": "north/a.jpg", **image}, {"id": 2, "file_name": "b.jpg", **image}],
+        "annotations": [
+            {"id": 0, "image_id": 1, "category_id": 0, "area": 1200, "bbox": [10, 20, 30, 40], **box},
+            {"id": 1, "image_id": 1, "category_id": 1, "area": 1200, "bbox": [50, 10, 20, 60], **box},
+            {"id": 2, "image_id": 2, "category_id": 0, "area": 1800, "bbox": [5, 5, 60, 30], **box},
+        ],
+        "categories": [
+            {"supercategory": "object", "id": 0, "name": "car"},
+            {"supercategory": "object", "id": 1, "name": "person"},
+        ],
+        "licenses": [{"id": 0, "name": "Unknown License", "url": ""}],
+    }
+
+
+def ids_in_quotes() -> dict[str, Any]:
+    """All ids as text, as home-made exporters write them."""
     content = via()
     for key in ("images", "annotations", "categories"):
         for entry in content[key]:
@@ -247,18 +274,28 @@ def objects365() -> dict[str, Any]:
     }
 
 
-TOOLS = (cvat, fiftyone, supervisely, labelme, via, via_text, sagemaker, objects365)
+TOOLS = (cvat, fiftyone, supervisely, labelme, via, via3, ids_in_quotes, sagemaker, objects365)
 
 
-def notes_on(content: dict[str, Any]) -> list[str]:
-    return list(clean_annotations("street", "labels.json", content).notes)
+@pytest.fixture(scope="module")
+def images(tmp_path_factory) -> Path:
+    """The two images of ``BOXES``."""
+    folder = tmp_path_factory.mktemp("images")
+    for name in ("north/a.jpg", "b.jpg"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (SIZE["width"], SIZE["height"])).save(folder / name)
+    return folder
+
+
+def notes_on(content: dict[str, Any], images: Path | None = None) -> list[str]:
+    return list(clean_annotations("street", "labels.json", content, images=images).notes)
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_every_tool_gives_the_same_ground_truth(tool):
+def test_every_tool_gives_the_same_ground_truth(tool, images):
     content = tool()
     before = copy.deepcopy(content)
-    clean = clean_annotations("street", "labels.json", content)
+    clean = clean_annotations("street", "labels.json", content, images=images)
     assert content == before
     files = {image.id: image.file_name for image in clean.images}
     categories = {category.id: category.name for category in clean.categories}
@@ -271,15 +308,19 @@ def test_every_tool_gives_the_same_ground_truth(tool):
     assert found == BOXES
     assert clean.area.tolist() == [1200, 1200, 1800]
     assert not clean.iscrowd.any()
+    assert {(image.width, image.height) for image in clean.images} == {(200, 100)}
     assert sorted(set(categories.values()) & {"car", "person"}) == ["car", "person"]
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_what_is_filled_in_is_said_and_nothing_else(tool):
+def test_what_is_filled_in_is_said_and_nothing_else(tool, images):
     said = {
         fiftyone: ["iscrowd missing or null: 1 of 3 annotations, first annotation 3: 0 is used"],
         supervisely: ["category that is there twice, with one id and name: 1, first category 1: one is used"],
-        via_text: [
+        via3: [
+            "width and height of -1: 2 of 2 images, first 'north/a.jpg': read from the images",
+        ],
+        ids_in_quotes: [
             "id of images written in quotes, first '1': read as whole numbers",
             "id of categories written in quotes, first '1': read as whole numbers",
             "id of annotations written in quotes, first '1': read as whole numbers",
@@ -287,7 +328,24 @@ def test_what_is_filled_in_is_said_and_nothing_else(tool):
             "category_id of annotations written in quotes, first '1': read as whole numbers",
         ],
     }
-    assert notes_on(tool()) == said.get(tool, [])
+    assert notes_on(tool(), images) == said.get(tool, [])
+
+
+def test_a_size_that_is_not_known_is_still_refused_if_the_image_cannot_be_read(tmp_path):
+    message = r"height -1: 2 of 2 images, first image 1; it is a whole number of pixels, 1 or more"
+    with pytest.raises(UserError, match=message):
+        notes_on(via3(), tmp_path)
+
+
+def test_polygons_of_via_3_have_no_box(images):
+    """Its ``via3_region_to_bbox`` starts the least corner at minus infinity, which JSON writes as null."""
+    content = via3()
+    content["annotations"][1]["bbox"] = [None] * 4
+    with pytest.raises(
+        UserError, match=r"bbox that is not four finite numbers \(\[null, null, null, null\]\)"
+    ):
+        notes_on(content, images)
+    assert len(clean_annotations("street", "labels.json", content, "drop", images)) == 2
 
 
 def test_a_category_with_two_names_is_still_refused():
@@ -320,3 +378,14 @@ def test_boxes_that_cvat_turns_are_said():
         "attributes.rotation that is not 0: 1 of 3 annotations, first annotation 2: its bbox is used as "
         "written, not turned"
     ]
+
+
+def test_the_manifest_and_the_ground_truth_of_via_3(images, tmp_path):
+    """Both read the sizes from the images; a limit leaves one of them out."""
+    given = tmp_path / "coco.json"
+    given.write_text(json.dumps(via3()))
+    manifest = list_dataset(dataset="street", images=str(images), annotations=str(given), limit=1)
+    assert [(image.width, image.height) for image in manifest.images] == [(200, 100)]
+    assert manifest.folder == images
+    clean = load_annotations("street", str(given), None, manifest.folder)
+    assert len(clean) == 3

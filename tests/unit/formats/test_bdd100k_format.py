@@ -122,3 +122,16 @@ def test_a_broken_file_is_named(folder, text, message):
 def test_a_folder_without_labels(folder):
     (folder / "none").mkdir()
     assert "no .json file below this folder" in problems_of(folder, "bdd100k", "none")[0]
+
+
+def test_boxes_that_the_own_evaluation_ignores_are_crowds(folder):
+    """``configs/det.toml`` of bdd100k: other person, other vehicle and trailer are ignored regions."""
+    frames = copy.deepcopy(FRAMES)
+    frames[2]["labels"] = [label("trailer", (0, 0, 9, 9)), label("other vehicle", (10, 10, 19, 19))]
+    write_files(folder, {"det_val.json": json.dumps(frames)})
+    content, record = convert(folder, "bdd100k", "det_val.json")
+    assert [box for box in boxes_of(content) if box[0] == "b.png"] == [
+        ("b.png", "truck", (0, 0, 10, 10), 1),
+        ("b.png", "car", (10, 10, 10, 10), 1),
+    ]
+    assert losses_of(record)["box of other person, other vehicle or trailer"] == 2

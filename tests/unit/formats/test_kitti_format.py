@@ -62,6 +62,22 @@ def test_a_broken_line_is_named(folder, line, message):
     assert message in problem
 
 
+def test_the_score_that_cvat_writes_behind_a_label_is_left_out(folder):
+    """datumaro, and with it CVAT, writes 16 fields with a score of 1.0; scores of detections differ."""
+    write_files(folder, {"label_2/b.txt": "Car 0.0 0 -1 4.0 5.0 24.0 27.0 -1 -1 -1 -1 -1 -1 -1 1.0\n"})
+    content, record = convert(folder, "kitti", "label_2")
+    assert record.problems == ()
+    assert ("b.png", "Car", (4, 5, 20, 22), 0) in boxes_of(content)
+    assert losses_of(record)["label with a score of 1, as CVAT writes it"] == 1
+
+
+def test_unknown_occlusion_is_said_too(folder):
+    """KITTI's own evaluation leaves out objects with an occlusion of 3, unknown."""
+    write_files(folder, {"label_2/b.txt": f"Car 0.00 3 -1.58 4 5 24 27 {REST}"})
+    _, record = convert(folder, "kitti", "label_2")
+    assert losses_of(record)["truncated or occluded object"] == 2
+
+
 def test_labels_without_an_image_and_without_labels(folder):
     write_files(folder, {"label_2/x.txt": A, "none/readme.md": ""})
     assert (

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
+from format_sets import write_files
 from layout_files import NAMES, SAID, save
 
 from cutpoint.__main__ import main
@@ -115,6 +116,11 @@ def test_an_open_input_is_left_to_the_user(here, capsys):
         (["a.onnx", "--images", "val", "--out", "val.json"], "--out val.json: there is a file of this name"),
         (["a.onnx", "--annotations", "val.json"], "a config is for a data set; give --images too"),
         (["a.onnx", "--images", "nowhere"], "--images nowhere: no such folder"),
+        (["a.onnx", "--images", "val", "--format", "yolo"], "--format: it is the format of --annotations"),
+        (
+            ["a.onnx", "--images", "val", "--annotations", "nowhere", "--format", "cvat"],
+            "nowhere: no file annotations.xml",
+        ),
         (["missing.onnx"], "missing.onnx: not an ONNX file that can be read"),
         (["a.onnx", "--classes", "dog"], "7 channels are not 4 and 1 classes"),
         (["a.onnx", "--layout", "rfdetr"], "a.onnx: it has no output 'labels'"),
@@ -132,6 +138,41 @@ def test_mistakes_are_one_message(here, capsys, arguments, text):
     assert "Traceback" not in said.err
     assert Path("val.json").read_text() == before
     assert not list(here.glob("*.yaml"))
+
+
+YOLO = {"data.yaml": "names: [bus, car, tram]\n", "labels/1.txt": "2 0.5 0.5 0.5 0.5\n"}
+CVAT = (
+    "<annotations><meta><label><name>bus</name></label><label><name>tram</name></label></meta>"
+    '<image name="1.png" width="30" height="20"/></annotations>'
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "files"),
+    [("yolo", "data.yaml", YOLO), ("cvat", "annotations.xml", {"annotations.xml": CVAT})],
+)
+def test_annotations_of_another_format(here, kind, given, files):
+    write_files(here, files)
+    file = write("a.onnx", ("output0", "float32", 1, 7, 189))
+    arguments = ["--images", "val", "--annotations", given, "--format", kind]
+    assert main(["describe", file, *arguments]) == 0
+    text = Path("a.yaml").read_text()
+    assert "no class for tram" in text
+    config = complete_config(yaml.safe_load(text), SCHEMA)
+    assert config["datasets"]["images"]["format"] == kind
+    [evaluation] = build_plan(config, "cpu", Recogniser([], Digests("cache.json"))).evaluations
+    assert evaluation.dataset.converted_from == given
+
+
+def test_what_cannot_be_read_of_another_format(here, capsys):
+    write_files(here, {**YOLO, "labels/1.txt": "7 0.5 0.5 0.5 0.5\n0 nan 0 0 0\n"})
+    file = write("a.onnx", ("output0", "float32", 1, 7, 189))
+    arguments = ["--images", "val", "--annotations", "data.yaml", "--format", "yolo"]
+    assert main(["describe", file, *arguments]) == 1
+    said = capsys.readouterr().err
+    assert "2 problems" in said
+    assert "class number that the list of classes does not have: 1, first labels/1.txt, line 1 ('7')" in said
+    assert not list(here.glob("a.yaml"))
 
 
 def test_classes_that_no_category_has(here, capsys):
