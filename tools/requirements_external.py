@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
 # the only part that imports torch and mmdet
 DETECTOR = SOURCE / "cutpoint/detector"
-# what no module imports: it runs the workflow, and builds it
-ALWAYS = ("snakemake", "setuptools")
+# what no module imports: it runs the workflow, here and on clusters, and builds it
+ALWAYS = ("snakemake", "snakemake-executor-plugin-slurm", "setuptools")
 # The same runtime for CPUs alone is a tenth of the size.
 SMALLER = {"onnxruntime-gpu": "onnxruntime"}
 

@@ -2,9 +2,12 @@ from cutpoint.plan.paths import onnx_file, prediction_files, variant_spec
 
 
 def get_predict_threads(wildcards):
-    """One long run takes all cores; many short ones run side by side. With a GPU the threads decode images."""
-    if not workflow.local_exec:
-        return 1
+    """One long run takes all cores; many short ones run side by side. With a GPU the threads decode images.
+
+    On a cluster the plan and the job must tell the same, and only a job sees its node.
+    """
+    if not workflow.local_exec or workflow.remote_exec:
+        return 8 if get_gpu_count(wildcards) else 1
     if get_gpu_count(wildcards):
         return min(workflow.cores, 8)
     jobs = sum(len(e.runs) * e.dataset.shards for e in PLAN.evaluations)

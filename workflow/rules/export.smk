@@ -173,6 +173,7 @@ rule accept_export:
         "logs/accept_export/{model}/{export}.log",
     benchmark:
         "logs/benchmarks/accept_export/{model}/{export}.tsv"
+    retries: 0
     localrule: True
     params:
         code=get_code("cutpoint.export.acceptance"),

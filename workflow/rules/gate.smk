@@ -24,6 +24,7 @@ rule gate:
         get_gate,
     log:
         "logs/gate.log",
+    retries: 0
     localrule: True
     script:
         "../scripts/gate/gate.py"

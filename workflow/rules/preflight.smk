@@ -79,6 +79,7 @@ rule check_inputs:
         "logs/check_inputs.log",
     # Alone, and before the jobs that wait for the findings: the problems are told once.
     priority: 2
+    retries: 0
     localrule: True
     threads: get_all_cores
     params:
