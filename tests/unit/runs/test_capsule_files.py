@@ -342,6 +342,5 @@ def test_asking_for_the_commit_writes_nothing_into_the_clone(tmp_path, monkeypat
     index = tmp_path / ".git/index"
     before = index.read_bytes()
     monkeypatch.setattr(facts, "__file__", str(source))
-    commit = facts.commit()
-    assert re.fullmatch("[0-9a-f]{12}", commit)
+    assert re.fullmatch("[0-9a-f]{12}", facts.commit())
     assert index.read_bytes() == before
