@@ -3,6 +3,9 @@
 import io
 import json
 import os
+import re
+import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -321,3 +324,23 @@ def test_the_commit_of_a_clone(monkeypatch):
     assert facts.commit() == "abc+changes"
     said["ls-files"] = ""
     assert facts.commit() is None
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="no git")
+def test_asking_for_the_commit_writes_nothing_into_the_clone(tmp_path, monkeypatch):
+    source = tmp_path / "src/cutpoint/runs/facts.py"
+    source.parent.mkdir(parents=True)
+    source.write_text("")
+    for command in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "a"],
+    ):
+        subprocess.run(["git", "-C", tmp_path, *command], check=True, capture_output=True)
+    # the index is out of date about this file: plain `git status` writes it anew
+    os.utime(source, (1, 1))
+    index = tmp_path / ".git/index"
+    before = index.read_bytes()
+    monkeypatch.setattr(facts, "__file__", str(source))
+    assert re.fullmatch("[0-9a-f]{12}", facts.commit())
+    assert index.read_bytes() == before
