@@ -4,7 +4,7 @@ import os
 import re
 
 import pytest
-from snake import CONFIG, ROOT, copy_project, run_snakemake
+from snake import CONFIG, ROOT, copy_project, finish, run_snakemake
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +82,51 @@ def test_cores_are_shared_by_the_runs_and_pytorchs_take_one(project):
     assert threads["predict_pytorch"] is None
 
 
+def blocks(result):
+    """What is planned of each rule's jobs, by rule."""
+    found = {}
+    for name, block in re.findall(r"^rule (\w+):\n((?:    .*\n)+)", result.text, re.M):
+        found.setdefault(name, []).append(re.sub(r"^    (jobid|reason): .*\n", "", block, flags=re.M))
+    return {name: sorted(jobs) for name, jobs in found.items()}
+
+
+def test_shards_change_the_runs_and_their_post_processing_and_nothing_else(project):
+    path, plans = project / "config/config.yaml", {}
+    for shards in (1, 3, 16):
+        path.write_text(CONFIG.replace("instances.json\n", f"instances.json\n    shards: {shards}\n"))
+        plans[shards] = run_snakemake(project, "--dry-run", "--cores", "2")
+        assert plans[shards].code == 0, plans[shards].text
+    whole, *parted = plans.values()
+    # two variants without annotations keep one shard
+    assert whole.jobs["postprocess"] == 5
+    assert not {"postprocess_shard", "merge_detections"} & whole.jobs.keys()
+    for shards, plan in ((3, parted[0]), (16, parted[1])):
+        made = {"postprocess": 2, "postprocess_shard": 3 * shards, "merge_detections": 3}
+        assert {rule: plan.jobs[rule] for rule in made} == made
+    changed = {"predict", "predict_pytorch", "postprocess", "postprocess_shard", "merge_detections"}
+    # of one shard or of several, these read the detections; the autopsies read the shards themselves
+    for plan in parted:
+        rest, other = blocks(whole), blocks(plan)
+        assert {name for name in rest | other if rest.get(name) != other.get(name)} == changed | {"autopsy"}
+        assert other["time_variants"] == rest["time_variants"]
+        assert len(other["time_variants"]) == 2
+
+
+def test_merged_parts_are_not_kept_and_not_missed(project):
+    path = project / "config/config.yaml"
+    text = CONFIG.replace("instances.json\n", "instances.json\n    shards: 3\n")
+    path.write_text(text)
+    finish(project)
+    for part in project.glob("results/detections/*/*/*/*.json"):
+        part.unlink()
+    assert run_snakemake(project, "--dry-run").jobs == {}
+    path.write_text(text.replace("score_thr: 0.3", "score_thr: 0.4"))
+    again = run_snakemake(project, "--dry-run")
+    made = {rule: again.jobs[rule] for rule in ("postprocess_shard", "merge_detections", "evaluate")}
+    assert made == {"postprocess_shard": 3, "merge_detections": 1, "evaluate": 1}
+    assert not {"predict", "predict_pytorch", "postprocess", "time_variants"} & again.jobs.keys()
+
+
 def test_without_a_ladder_none_is_built(project):
     assert "ladder" not in run_snakemake(project, "--dry-run").jobs
 
@@ -126,7 +171,8 @@ def test_coco_plans_every_job_on_a_clone_without_the_data(tmp_path):
         "verify_export": 3,
         "predict": 12,
         "predict_pytorch": 8,
-        "postprocess": 5,
+        "postprocess_shard": 20,
+        "merge_detections": 5,
         "evaluate": 5,
         "resample": 5,
         "time_variants": 1,

@@ -1,4 +1,9 @@
-from cutpoint.plan.paths import onnx_file, prediction_files, variant_spec
+from cutpoint.plan.paths import (
+    detection_parts,
+    onnx_file,
+    prediction_files,
+    variant_spec,
+)
 
 
 def get_predict_threads(wildcards):
@@ -51,10 +56,34 @@ def get_results_digest(wildcards):
     return get_digests([get_variant(wildcards).results])
 
 
+def get_whole_datasets():
+    """Matches the data sets of one shard."""
+    return match_any(d.name for d in PLAN.datasets if d.shards == 1)
+
+
+def get_sharded_datasets():
+    """Matches the data sets of several shards."""
+    return match_any(d.name for d in PLAN.datasets if d.shards > 1)
+
+
 def get_predictions(wildcards):
     evaluation, variant = get_evaluation(wildcards), get_variant(wildcards)
     files = prediction_files(evaluation, variant)
     return {**files, "spec": variant_spec(evaluation, variant)}
+
+
+def get_shard(wildcards):
+    """What `get_predictions` gives, of one shard."""
+    files = get_predictions(wildcards)
+    chosen = slice(int(wildcards.shard), int(wildcards.shard) + 1)
+    return {
+        name: paths[chosen] if isinstance(paths, list) else paths
+        for name, paths in files.items()
+    }
+
+
+def get_parts(wildcards):
+    return detection_parts(get_evaluation(wildcards), get_variant(wildcards))
 
 
 def get_recipe_settings(wildcards):
@@ -63,3 +92,7 @@ def get_recipe_settings(wildcards):
         "cut": variant.run.cut,
         "recipe": variant.recipe.definition,
     }
+
+
+def get_part_settings(wildcards):
+    return {**get_recipe_settings(wildcards), "part": True}

@@ -88,9 +88,50 @@ rule postprocess:
     benchmark:
         "logs/benchmarks/postprocess/{dataset}/{model}/{variant}.tsv"
     wildcard_constraints:
+        dataset=get_whole_datasets(),
         variant=rf"(?!(?:{get_results_variants()})\.)[A-Za-z0-9_-]+",
     params:
         code=get_code("cutpoint.predict.postprocess"),
         settings=get_recipe_settings,
     script:
         "../scripts/predict/postprocess.py"
+
+
+rule postprocess_shard:
+    """The same for the images of one shard, where a data set has several. `merge_detections` joins them."""
+    input:
+        unpack(get_shard),
+        labels="results/labels/{dataset}/{model}.json",
+        preflight=ancient("results/preflight/findings.json"),
+    output:
+        temp("results/detections/{dataset}/{model}/{variant}/{shard}.json"),
+    log:
+        "logs/postprocess/{dataset}/{model}/{variant}/{shard}.log",
+    benchmark:
+        "logs/benchmarks/postprocess/{dataset}/{model}/{variant}/{shard}.tsv"
+    wildcard_constraints:
+        dataset=get_sharded_datasets(),
+    params:
+        code=get_code("cutpoint.predict.postprocess"),
+        settings=get_part_settings,
+    script:
+        "../scripts/predict/postprocess.py"
+
+
+rule merge_detections:
+    """A variant's detections from those of its shards: the bytes that one shard gives."""
+    input:
+        get_parts,
+    output:
+        "results/detections/{dataset}/{model}/{variant}.json",
+    log:
+        "logs/merge_detections/{dataset}/{model}/{variant}.log",
+    benchmark:
+        "logs/benchmarks/merge_detections/{dataset}/{model}/{variant}.tsv"
+    wildcard_constraints:
+        dataset=get_sharded_datasets(),
+        variant=rf"(?!(?:{get_results_variants()})\.)[A-Za-z0-9_-]+",
+    params:
+        code=get_code("cutpoint.predict.merge"),
+    script:
+        "../scripts/predict/merge_detections.py"

@@ -177,6 +177,12 @@ def prediction_files(evaluation: Evaluation, variant: RunVariant) -> dict[str, l
     return {**run_files(evaluation, run), "candidates": candidates}
 
 
+def detection_parts(evaluation: Evaluation, variant: RunVariant) -> list[str]:
+    """The detections of each shard, which are merged into those of a variant."""
+    folder = variant_file("detections", evaluation, variant, "")
+    return [f"{folder}/{shard}.json" for shard in range(evaluation.dataset.shards)]
+
+
 def fingerprint_files(evaluation: Evaluation) -> dict[str, str]:
     """The file that mistakes are made with, and the detections that they are compared with.
 

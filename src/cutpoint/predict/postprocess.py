@@ -1,16 +1,16 @@
 """Turn a run's predictions into detections in COCO results format, with a recipe and a label map."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from cutpoint.files import write_text
+from cutpoint.files import replacing
 from cutpoint.predict.store import open_run
 from cutpoint.predict.validity import find_invalid
 from cutpoint.recipes.apply import detect
 from cutpoint.recipes.recipe import resolve_recipe
-from cutpoint.records.detections import Detections, write_refusal
+from cutpoint.records.detections import Detections, Refused, write_refusal
 from cutpoint.records.head import keeps_candidates
 from cutpoint.records.labels import read_labels
 from cutpoint.records.predictions import find_refusal, read_predictions
@@ -26,8 +26,9 @@ def postprocess(
     recipe: str | dict[str, Any],
     out: str,
     candidates: Sequence[str] = (),
+    part: bool = False,
 ) -> None:
-    """Merge the shards of a run and write one variant's detections.
+    """Write one variant's detections from all shards of its run, or from some of them.
 
     Args:
         predictions, images: the shards' Parquet files.
@@ -40,33 +41,51 @@ def postprocess(
             (``records.detections``).
         candidates: for the cut ``e2e``, the shards of the ``raw`` run that is otherwise the same. A graph
             that ends in detections drops NaN, so its own outputs do not show it.
+        part: these are some of the shards, and ``merge`` follows: a refusal says where it was found.
 
     Raises:
         UserError: the candidates were made with another specification, or are not enough for the recipe.
     """
     model_spec, made = open_run(predictions, spec)
-    reason = find_refusal([*predictions, *candidates])
-    if reason is not None:
-        write_refusal(out, reason)
-        return
+    for place, files in (("predictions", predictions), ("candidates", candidates)):
+        reason = find_refusal(files)
+        if reason is not None:
+            write_refusal(out, reason, place if part else None)
+            return
     scores = made.scores or "class"
     finished = not keeps_candidates(cut, model_spec.head)
     resolved = None if finished else resolve_recipe(recipe, model_spec.head, scores)
     categories = read_labels(labels).labels
-    lines = []
-    for image_id, geometry, rows in read_predictions(predictions, images):
-        detections = detect(rows, resolved, geometry, model_spec)
-        reason = find_invalid((("a box behind the recipe", detections.boxes),))
-        if reason is not None:
-            write_refusal(out, f"{reason} on image id {image_id}")
-            return
-        lines.extend(coco_results(image_id, detections, categories))
-    # repr of a float is its shortest exact form, without rounding
-    write_text(out, "[" + ",\n".join(lines) + "]\n")
+
+    def lines() -> Iterator[str]:
+        for image_id, geometry, rows in read_predictions(predictions, images):
+            detections = detect(rows, resolved, geometry, model_spec)
+            reason = find_invalid((("a box behind the recipe", detections.boxes),))
+            if reason is not None:
+                raise Refused(f"{reason} on image id {image_id}")
+            yield from coco_results(image_id, detections, categories)
+
+    try:
+        _write(out, lines())
+    except Refused as refused:
+        write_refusal(out, refused.reason, "recipe" if part else None)
+
+
+def _write(out: str, lines: Iterable[str]) -> None:
+    """Write a JSON list, line by line: memory does not grow with the data set."""
+    with replacing(out) as temporary, temporary.open("w", encoding="utf-8") as file:
+        before = "["
+        for line in lines:
+            file.write(before + line)
+            before = ",\n"
+        file.write("]\n" if before != "[" else "[]\n")
 
 
 def coco_results(image_id: int, detections: Detections, categories: Sequence[int | None]) -> list[str]:
-    """One JSON object per detection, without classes that have no category."""
+    """One JSON object per detection, without classes that have no category.
+
+    ``repr`` of a float is its shortest exact form, without rounding.
+    """
     boxes = detections.boxes.astype(np.float64)
     boxes[:, 2:] -= boxes[:, :2]
     rows = zip(boxes.tolist(), detections.scores.tolist(), detections.labels.tolist(), strict=True)

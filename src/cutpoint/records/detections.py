@@ -13,6 +13,10 @@ from cutpoint.errors import UserError
 from cutpoint.files import write_json
 from cutpoint.records.json_file import read_content
 
+# Where a variant is refused, in the order in which it is looked for: in the outputs of its run, in those of
+# the run that its candidates come from, behind its recipe.
+PLACES = ("predictions", "candidates", "recipe")
+
 
 @dataclass
 class Detections:
@@ -140,6 +144,22 @@ def refusal_of_pair(reference: str | Path, variant: str | Path) -> str | None:
     return None if reason is None else f"the reference is refused: {reason}"
 
 
-def write_refusal(path: str | Path, reason: str) -> None:
-    """Write the file of a refused variant instead of its detections."""
-    write_json(path, {"refused": reason})
+def write_refusal(path: str | Path, reason: str, place: str | None = None) -> None:
+    """Write the file of a refused variant instead of its detections.
+
+    ``place``, in the file of some shards: where it was found, one of ``PLACES``.
+    """
+    write_json(path, {"refused": reason} | ({"place": place} if place else {}))
+
+
+def refusal_of_parts(paths: Sequence[str | Path]) -> str | None:
+    """Why a variant was refused, from the files of its shards in order; null if none is refused.
+
+    It is the reason that one shard with all images gives: of the first place, there of the first image.
+    """
+    found = []
+    for path in paths:
+        with open(path, encoding="utf-8") as file:
+            start = file.read(1)
+            found += [json.loads(start + file.read())] if start == "{" else []
+    return min(found, key=lambda part: PLACES.index(part["place"]))["refused"] if found else None

@@ -1,4 +1,4 @@
-"""Adapter for rule postprocess: unpack the Snakemake object, call the package, nothing else."""
+"""Adapter for rules postprocess and postprocess_shard: unpack the Snakemake object, call the package."""
 
 from typing import TYPE_CHECKING
 
