@@ -16,7 +16,8 @@ import numpy as np
 from synthetic import degrade, detect, draw_truth
 
 from cutpoint.compare.bootstrap import draw_multiplicities, estimate, mean_ap
-from cutpoint.evaluate.average_precision import AREAS, ClassMatches, match_images, weighted_ap
+from cutpoint.evaluate.average_precision import AREAS, weighted_ap
+from cutpoint.evaluate.matches import ClassMatches, match_images
 from cutpoint.records.detections import make_results
 from cutpoint.records.truth import make_truth
 

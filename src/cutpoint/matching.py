@@ -211,6 +211,15 @@ def group_rows(values: np.ndarray) -> dict[int, np.ndarray]:
     return dict(zip(known.tolist(), np.split(order, first)[1:], strict=True))
 
 
+def rank_in_group(values: np.ndarray) -> np.ndarray:
+    """``(N,)``: how many rows of the same value come before each row; ``values`` ``(N,)`` int64."""
+    order = np.argsort(values, kind="stable")
+    first = np.flatnonzero(np.diff(values[order], prepend=values[order][:1] - 1))
+    rank = np.empty(len(values), dtype=np.int64)
+    rank[order] = np.arange(len(values)) - np.repeat(first, np.diff(np.append(first, len(values))))
+    return rank
+
+
 def matched_fraction(pairs: int, detections: int) -> float:
     """The fraction of both sides' detections that are in a pair; 1 if both sides are empty."""
     return 2 * pairs / detections if detections else 1.0

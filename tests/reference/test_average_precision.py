@@ -12,7 +12,8 @@ from scoring import truth_of
 from test_pycocotools import detect, index, make_truth
 
 from cutpoint.compare.bootstrap import draw_multiplicities
-from cutpoint.evaluate.average_precision import match_images, weighted_ap
+from cutpoint.evaluate.average_precision import weighted_ap
+from cutpoint.evaluate.matches import match_images
 from cutpoint.records.detections import make_results
 
 

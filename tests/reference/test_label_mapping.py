@@ -13,8 +13,9 @@ from scoring import truth_of
 from cutpoint.data.annotations import clean_annotations
 from cutpoint.data.labels import label_map, scored_categories
 from cutpoint.errors import UserError
-from cutpoint.evaluate.average_precision import match_images, weighted_ap
+from cutpoint.evaluate.average_precision import weighted_ap
 from cutpoint.evaluate.coco import score
+from cutpoint.evaluate.matches import match_images
 from cutpoint.predict.postprocess import coco_results
 from cutpoint.records.detections import Detections, make_results
 

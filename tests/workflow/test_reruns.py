@@ -163,7 +163,7 @@ KEYS: dict[str, list[Change]] = {
 }
 MODULES = (
     *("detector/trace.py", "export/cut.py", "export/ingraph.py", "predict/pipeline.py"),
-    *("recipes/nms.py", "evaluate/coco.py", "matching.py", "latency/coordinator.py"),
+    *("recipes/nms.py", "evaluate/as_coco.py", "matching.py", "latency/coordinator.py"),
     *("latency/statistics.py", "gate/check.py", "report/charts/ap.py", "report/page.py"),
     *("report/templates/report.html.j2", "layouts/table.py", "layouts/classes.py"),
     "predict/check_external.py",

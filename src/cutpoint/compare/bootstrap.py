@@ -7,7 +7,8 @@ import numpy as np
 from scipy import stats
 
 from cutpoint.compare.baseline import MIN_IMAGES
-from cutpoint.evaluate.average_precision import AREAS, match_images, weighted_ap
+from cutpoint.evaluate.average_precision import AREAS, weighted_ap
+from cutpoint.evaluate.matches import match_images
 from cutpoint.records.comparison import ClassDelta, Interval, SizeDelta
 from cutpoint.records.detections import Refused, Results, make_results, read_results
 from cutpoint.records.resamples import Resamples, write_resamples
@@ -75,16 +76,20 @@ def resample(
     matches = match_images(truth, results)
     weights = draw_multiplicities(len(truth.images), resamples, seed)
     ap = weighted_ap(matches, np.column_stack([np.ones(len(weights), dtype=weights.dtype), weights]))
-    present = np.array([m.positives for m in matches]) > 0
+    present = np.array([m.positives > 0 for m in matches])
     present = np.concatenate([present, present.any(axis=0, keepdims=True)])
     categories = sorted(category.id for category in truth.categories)
     return Resamples(np.unique(truth.image_ids), np.array(categories), ap, present.sum(axis=2).T)
 
 
 def draw_multiplicities(images: int, resamples: int, seed: int) -> np.ndarray:
-    """How often each image is in each resample with replacement: ``(images, resamples)`` int64."""
-    drawn = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=resamples)
-    return np.ascontiguousarray(drawn.T)
+    """How often each image is in each resample with replacement: ``(images, resamples)`` int32."""
+    random, chance = np.random.default_rng(seed), np.full(images, 1 / images)
+    drawn = np.empty((images, resamples), dtype=np.int32)
+    # one by one: all at once are int64 and in the other order, so they would need five times this memory
+    for resample in range(resamples):
+        drawn[:, resample] = random.multinomial(images, chance)
+    return drawn
 
 
 def delta(reference: Resamples, variant: Resamples) -> Delta:

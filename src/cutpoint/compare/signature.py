@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from cutpoint.compare.bootstrap import mean_ap
-from cutpoint.evaluate.average_precision import match_images, weighted_ap
+from cutpoint.evaluate.average_precision import weighted_ap
+from cutpoint.evaluate.matches import match_images
 from cutpoint.iou import box_iou
 from cutpoint.matching import find_partners, group_rows
 from cutpoint.records.detections import Results

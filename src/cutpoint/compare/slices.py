@@ -13,7 +13,8 @@ from cutpoint.compare.bootstrap import (
     find_different,
     mean_ap,
 )
-from cutpoint.evaluate.average_precision import AREAS, ClassMatches, match_images, weighted_ap
+from cutpoint.evaluate.average_precision import AREAS, weighted_ap
+from cutpoint.evaluate.matches import ClassMatches, match_images
 from cutpoint.matching import AGREEMENT_IOU, find_overlaps, matched_fraction, pair_overlaps
 from cutpoint.records.comparison import SliceDelta
 from cutpoint.records.detections import Refused, Results, make_results, read_results

@@ -1,161 +1,17 @@
-"""COCO AP for many weightings of the images: pycocotools matches once, the rest is vectorised."""
+"""COCO AP for many weightings of the images, from pycocotools' matches."""
 
-import contextlib
-import io
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
-from pycocotools import mask
-from pycocotools.cocoeval import COCOeval
 from scipy.sparse import csr_array
 
-from cutpoint.evaluate.coco import results_as_coco, truth_as_coco
-from cutpoint.matching import group_rows
-from cutpoint.records.detections import Results
-from cutpoint.records.truth import GroundTruth
+from cutpoint.evaluate.matches import ClassMatches
 
 AREAS = ("all", "small", "medium", "large")
-# pycocotools' largest maxDets: an image keeps so many detections of one class
-MAX_DETECTIONS = 100
-# a detection with a smaller overlap is never matched; a little below the lowest IoU threshold
-LEAST_IOU = 0.499
 # resamples that are computed at once, so that a block of weights stays in the cache
 BLOCK = 125
-
-
-@dataclass(frozen=True)
-class ClassMatches:
-    """pycocotools' decisions about one class, for D detections on N images.
-
-    Args:
-        images: ``(D,)`` int, position of each detection's image.
-        scores: ``(D,)`` float64, best first, equal scores in image order.
-        counted: ``(4, 10, D)`` bool, not ignored in this area range at this IoU threshold.
-        correct: ``(4, 10, D)`` bool, counted and matched.
-        positives: ``(4, N)`` float64, boxes to find in each image: neither crowd nor out of the area range.
-    """
-
-    images: np.ndarray
-    scores: np.ndarray
-    counted: np.ndarray
-    correct: np.ndarray
-    positives: np.ndarray
-
-
-def match_images(truth: GroundTruth, results: Results) -> list[ClassMatches]:
-    """Match detections to ground truth, once for all weightings.
-
-    Args:
-        truth: the ground truth of N images. The position of an image is its place in the ascending order of
-            the ids.
-        results: detections; those of other images are left out.
-
-    Returns:
-        one for each category, in ascending order of its id.
-
-    Source:
-        ``COCOeval.evaluate``, pycocotools 2.0.11, for the images that have ground truth of a class, with
-        the detections that overlap it. Detections that cannot be matched are handled here: they are ignored
-        outside the area range.
-    """
-    images = np.array(sorted(truth.image_ids), dtype=np.int64)
-    kept = results.of_images(truth.image_ids)
-    image = np.searchsorted(images, kept.image_id).astype(np.int32)
-    category, score = kept.category_id, kept.score
-    best = _best(image, category, score)
-    near = best[_near_truth(truth, images, image[best], category[best], kept.bbox[best])]
-    # pycocotools prints
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(truth_as_coco(truth), results_as_coco(truth, kept.take(near)), "bbox")
-    area = kept.bbox[:, 2] * kept.bbox[:, 3]
-    best.sort()
-    return [
-        _match_class(evaluation, images, category_id, image[ids], score[ids], area[ids], ids, near)
-        for category_id in sorted(category.id for category in truth.categories)
-        for ids in [best[category[best] == category_id]]
-    ]
-
-
-def _best(image: np.ndarray, category: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Positions of the ``MAX_DETECTIONS`` best detections of each image and class, grouped by these."""
-    order = np.lexsort((-score, category, image))
-    first = np.append(True, (np.diff(image[order]) != 0) | (np.diff(category[order]) != 0))[: len(order)]
-    starts = np.flatnonzero(first)
-    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
-    return order[rank < MAX_DETECTIONS]
-
-
-def _near_truth(
-    truth: GroundTruth, images: np.ndarray, image: np.ndarray, category: np.ndarray, bbox: np.ndarray
-) -> np.ndarray:
-    """Indices of the detections that overlap a box of their class. Others are never matched.
-
-    Args:
-        truth: the ground truth.
-        images: its image ids, ascending.
-        image, category, bbox: the detections, grouped by image and class, in ascending order.
-    """
-    # category ids may be as large as int64, so keys are made from their ranks
-    known = np.unique(np.concatenate([category, truth.category_id]))
-    keys = image * np.int64(len(known)) + np.searchsorted(known, category)
-    places = np.searchsorted(images, truth.image_id) * len(known) + np.searchsorted(known, truth.category_id)
-    boxes_of = group_rows(places)
-    ends = [np.searchsorted(keys, list(boxes_of), side=side).tolist() for side in ("left", "right")]
-    near = [np.zeros(0, dtype=np.int64)]
-    for start, end, rows in zip(*ends, boxes_of.values(), strict=True):
-        if start < end:
-            iou = mask.iou(bbox[start:end], truth.bbox[rows], truth.iscrowd[rows].astype(np.uint8))
-            near.append(start + np.flatnonzero(iou.max(axis=1) >= LEAST_IOU))
-    return np.concatenate(near)
-
-
-def _match_class(
-    evaluation: COCOeval,
-    images: np.ndarray,
-    category_id: int,
-    image: np.ndarray,
-    score: np.ndarray,
-    area: np.ndarray,
-    ids: np.ndarray,
-    near: np.ndarray,
-) -> ClassMatches:
-    """The decisions about one class.
-
-    Args:
-        evaluation: pycocotools' evaluation of all classes.
-        images: the image ids, ascending.
-        category_id: the class.
-        image, score, area: its detections; ``image`` is a position in ``images``.
-        ids: positions of its detections.
-        near: positions of all detections that pycocotools knows.
-    """
-    settings = evaluation.params
-    order = np.lexsort((image, -score))
-    image, score, area, ids = image[order], score[order], area[order], ids[order]
-
-    low, high = np.array(settings.areaRng).T[:, :, None]
-    inside = (area >= low) & (area <= high)
-    counted = np.repeat(inside[:, None], len(settings.iouThrs), axis=1)
-    correct = np.zeros_like(counted)
-    positives = np.zeros((len(settings.areaRng), len(images)))
-
-    truth = evaluation.cocoGt
-    with_truth = {a["image_id"] for a in truth.loadAnns(truth.getAnnIds(catIds=[category_id]))}
-    if with_truth:
-        settings.catIds, settings.imgIds = [category_id], sorted(with_truth)
-        with contextlib.redirect_stdout(io.StringIO()):
-            evaluation.evaluate()
-        column = np.argsort(ids)
-        ranges = [tuple(limits) for limits in settings.areaRng]
-        for entry in evaluation.evalImgs:
-            at, position = ranges.index(tuple(entry["aRng"])), np.searchsorted(images, entry["image_id"])
-            positives[at, position] = np.count_nonzero(entry["gtIgnore"] == 0)
-            # result ids count from 1
-            matched = near[np.array(entry["dtIds"], dtype=np.int64) - 1]
-            here = column[np.searchsorted(ids, matched, sorter=column)]
-            counted[at, :, here] = ~entry["dtIgnore"].T
-            correct[at, :, here] = ((entry["dtMatches"] != 0) & ~entry["dtIgnore"]).T
-    return ClassMatches(image, score, counted, correct, positives)
+# cells of an array of correct detections and resamples: a class with many of them gets fewer at once
+CELLS = 2**22
 
 
 def weighted_ap(matches: list[ClassMatches], multiplicities: np.ndarray) -> np.ndarray:
@@ -174,45 +30,66 @@ def weighted_ap(matches: list[ClassMatches], multiplicities: np.ndarray) -> np.n
         adjacent ids. The envelope of precision falls only after correct detections, so only those are
         followed. The last of the m copies of a detection has the highest precision.
     """
-    resamples = multiplicities.shape[1]
-    cuts = range(BLOCK, resamples, BLOCK)
-    blocks = [block.astype(np.float64) for block in np.split(multiplicities, cuts, axis=1)]
     copies = int(multiplicities.max(initial=1))
-    return np.stack([_class_ap(m, blocks, copies) for m in matches], axis=-1)
+    return np.stack([_class_ap(m, multiplicities, copies) for m in matches], axis=-1)
 
 
-def _class_ap(matches: ClassMatches, blocks: list[np.ndarray], copies: int) -> np.ndarray:
-    index, rows, tied_images = _interleave_ties(matches, copies)
-    positives = [matches.positives @ block for block in blocks]
-    if len(tied_images):
-        levels = range(1, copies + 1)
-        blocks = [np.vstack([b, *(b[tied_images] >= level for level in levels)]) for b in blocks]
-    areas, ious, _ = matches.counted.shape
-    total = [np.zeros((areas, block.shape[1])) for block in blocks]
-    for area in range(areas):
-        correct, counted = matches.correct[area][:, index], matches.counted[area][:, index]
-        hits = np.flatnonzero(correct.any(axis=0))
-        # What is counted hardly depends on the IoU, so it is summed once for all thresholds. All numbers are
-        # whole, so their sums are exact in any order.
-        ever = counted.any(axis=0)
-        segments = _segments(np.flatnonzero(ever), hits, rows, len(blocks[0]))
-        chosen = [correct[iou, hits] for iou in range(ious)]
-        spared = [
-            _segments(np.flatnonzero(ever & ~counted[iou]), hits[chosen[iou]], rows, len(blocks[0]))
-            for iou in range(ious)
-        ]
-        for block, sums, present in zip(blocks, total, positives, strict=True):
-            every, weights = np.cumsum(segments @ block, axis=0), block[rows[hits]]
-            for keep, less in zip(chosen, spared, strict=True):
-                if keep.any():
-                    reached = every[keep]
-                    if less.nnz:
-                        reached -= np.cumsum(less @ block, axis=0)
-                    sums[area] += _ap(reached, np.cumsum(weights[keep], axis=0), present[area])
-    for sums, present in zip(total, positives, strict=True):
-        sums[present == 0] = np.nan
-    ap: np.ndarray = np.concatenate(total, axis=1).T / ious
+def _class_ap(matches: ClassMatches, multiplicities: np.ndarray, copies: int) -> np.ndarray:
+    # a rare class is on few of the images
+    near = np.union1d(matches.images, np.flatnonzero(matches.positives.any(axis=0)))
+    images, found = np.searchsorted(near, matches.images), matches.positives[:, near]
+    index, rows, tied_images = _interleave_ties(replace(matches, images=images, positives=found), copies)
+    count = len(near) + copies * len(tied_images)
+    curves = [
+        _Curve(matches.counted[area][:, index], matches.correct[area][:, index], rows, count)
+        for area in range(len(found))
+    ]
+    hits = max(len(curve.hits) for curve in curves)
+    step = max(1, min(BLOCK, CELLS // max(hits, 1)))
+    levels = np.arange(1, copies + 1)[:, None, None]
+    total = []
+    for start in range(0, multiplicities.shape[1], step):
+        block = multiplicities[near, start : start + step].astype(np.float64)
+        positives = found @ block
+        if len(tied_images):
+            block = np.vstack([block, *(block[tied_images] >= levels)])
+        sums = np.stack([curve.area(block, own) for curve, own in zip(curves, positives, strict=True)])
+        sums[positives == 0] = np.nan
+        total.append(sums)
+    ap: np.ndarray = np.concatenate(total, axis=1).T / matches.counted.shape[1]
     return ap
+
+
+class _Curve:
+    """The precision of a class in one area range, at each of its correct detections.
+
+    What is counted hardly depends on the IoU, so it is summed once for all thresholds. All numbers are whole,
+    so their sums are exact in any order.
+    """
+
+    def __init__(self, counted: np.ndarray, correct: np.ndarray, rows: np.ndarray, count: int) -> None:
+        """``counted``, ``correct``: ``(10, D)`` bool; ``rows``: of each detection in ``count`` weights."""
+        self.hits = np.flatnonzero(correct.any(axis=0))
+        ever = counted.any(axis=0)
+        self._rows = rows[self.hits]
+        self._segments = _segments(np.flatnonzero(ever), self.hits, rows, count)
+        self._chosen = [own[self.hits] for own in correct]
+        self._spared = [
+            _segments(np.flatnonzero(ever & ~own), self.hits[keep], rows, count)
+            for own, keep in zip(counted, self._chosen, strict=True)
+        ]
+
+    def area(self, block: np.ndarray, positives: np.ndarray) -> np.ndarray:
+        """``(R,)``: the sum over the IoU thresholds; ``block`` ``(count, R)``, ``positives`` ``(R,)``."""
+        total = np.zeros(block.shape[1])
+        every, weights = np.cumsum(self._segments @ block, axis=0), block[self._rows]
+        for keep, less in zip(self._chosen, self._spared, strict=True):
+            if keep.any():
+                reached = every[keep]
+                if less.nnz:
+                    reached -= np.cumsum(less @ block, axis=0)
+                total += _ap(reached, np.cumsum(weights[keep], axis=0), positives)
+        return total
 
 
 def _segments(chosen: np.ndarray, hits: np.ndarray, rows: np.ndarray, count: int) -> csr_array:

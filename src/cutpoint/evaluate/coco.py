@@ -1,19 +1,23 @@
-"""COCO AP from pycocotools: the number of record."""
+"""COCO AP from pycocotools: the number of record. Very large data sets have our own, equal, evaluation."""
 
-import contextlib
-import io
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
+from pycocotools.cocoeval import Params
 
 from cutpoint.errors import UserError, located
+from cutpoint.evaluate.accumulate import Curves, accumulate
+from cutpoint.evaluate.as_coco import evaluate_boxes
+from cutpoint.evaluate.matches import match_images
+from cutpoint.evaluate.parts import split_images
 from cutpoint.records.detections import Refused, Results, make_results, read_results
-from cutpoint.records.metrics import SUMMARY, ClassMetrics, Metrics, write_metrics
+from cutpoint.records.metrics import OWN, PYCOCOTOOLS, SUMMARY, ClassMetrics, Metrics, write_metrics
 from cutpoint.records.truth import GroundTruth, read_truth
+
+# pycocotools scores data sets of up to so many images; more would take the memory of a usual machine
+PYCOCOTOOLS_IMAGES = 20_000
 
 
 def evaluate(*, truth: str, detections: str, out: str) -> None:
@@ -40,31 +44,53 @@ def score(truth: GroundTruth, results: Results) -> Metrics:
     """COCO box metrics with pycocotools' own settings (maxDets 1, 10, 100).
 
     Args:
-        truth: the ground truth; all its images are scored.
+        truth: the ground truth; all its images are scored. Up to ``PYCOCOTOOLS_IMAGES`` of them pycocotools
+            scores, more our own evaluation (``accumulate``), which is compared with it on a part.
         results: detections; those of other images are left out.
 
     Raises:
         UserError: there are detections, and none is on an image of the ground truth, or none has one of its
             categories: numbers that do not meet are no AP of 0.
+        RuntimeError: the two evaluations differ on the part.
     """
     _check_meeting(results, truth)
     results = results.of_images(truth.image_ids)
-    with contextlib.redirect_stdout(io.StringIO()):
-        # pycocotools prints
-        evaluation = COCOeval(truth_as_coco(truth), results_as_coco(truth, results), "bbox")
-        evaluation.params.imgIds = sorted(truth.image_ids)
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
+    few = len(truth.images) <= PYCOCOTOOLS_IMAGES
+    curves = evaluate_as_pycocotools(truth, results) if few else evaluate_many(truth, results)
     numbers: dict[str, Any] = {
-        name: _fraction(value) for name, value in zip(SUMMARY, evaluation.stats, strict=True)
+        name: _fraction(value) for name, value in zip(SUMMARY, curves.summarize(), strict=True)
     }
     return Metrics(
         **numbers,
         images=len(truth.images),
         detections=len(results),
-        per_class=tuple(_per_class(evaluation, truth)),
+        per_class=tuple(_per_class(curves, truth)),
+        evaluator=PYCOCOTOOLS if few else OWN,
     )
+
+
+def evaluate_as_pycocotools(truth: GroundTruth, results: Results) -> Curves:
+    """pycocotools' curves."""
+    found = evaluate_boxes(truth, results).eval
+    return Curves(found["precision"], found["recall"], found["scores"])
+
+
+def evaluate_many(truth: GroundTruth, results: Results) -> Curves:
+    """The same curves from our own evaluation, which is compared with pycocotools' on the first images.
+
+    Raises:
+        RuntimeError: the two differ there.
+    """
+    part, rows = next(split_images(truth, results))
+    own = results.take(rows)
+    theirs = evaluate_as_pycocotools(part, own)
+    for name, values in vars(accumulate(match_images(part, own))).items():
+        if not np.array_equal(values, getattr(theirs, name)):
+            raise RuntimeError(
+                f"{name} of pycocotools and of Cutpoint's own evaluation differ on {len(part.images)} of "
+                f"{len(truth.images)} images; please report it, and score fewer images with `limit`"
+            )
+    return accumulate(match_images(truth, results))
 
 
 def _check_meeting(results: Results, truth: GroundTruth) -> None:
@@ -94,18 +120,17 @@ def refuse(truth: GroundTruth, reason: str) -> Metrics:
     return replace(metrics, **numbers, per_class=per_class, refused=reason)
 
 
-def _per_class(evaluation: COCOeval, truth: GroundTruth) -> Iterator[ClassMetrics]:
+def _per_class(curves: Curves, truth: GroundTruth) -> Iterator[ClassMetrics]:
     # precision: IoU thresholds x recalls x classes x areas (0: all) x maxDets (-1: 100)
-    precision = evaluation.eval["precision"][:, :, :, 0, -1]
-    half = int(np.flatnonzero(np.isclose(evaluation.params.iouThrs, 0.5))[0])
-    names = {category.id: category.name for category in truth.categories}
-    for index, category_id in enumerate(evaluation.params.catIds):
+    precision = curves.precision[:, :, :, 0, -1]
+    half = int(np.flatnonzero(np.isclose(Params("bbox").iouThrs, 0.5))[0])
+    for index, category in enumerate(sorted(truth.categories, key=lambda category: category.id)):
         yield ClassMetrics(
-            category_id=int(category_id),
-            name=names[category_id],
+            category_id=category.id,
+            name=category.name,
             AP=_mean(precision[:, :, index]),
             AP50=_mean(precision[half, :, index]),
-            ground_truths=int(np.sum((truth.category_id == category_id) & ~truth.iscrowd)),
+            ground_truths=int(np.sum((truth.category_id == category.id) & ~truth.iscrowd)),
         )
 
 
@@ -116,25 +141,3 @@ def _mean(values: np.ndarray) -> float | None:
 
 def _fraction(value: float) -> float | None:
     return None if value == -1 else float(value)
-
-
-def truth_as_coco(truth: GroundTruth) -> COCO:
-    """Ground truth for pycocotools, indexed without output. It is a copy, because pycocotools changes it."""
-    return _index(truth.to_coco())
-
-
-def results_as_coco(truth: GroundTruth, results: Results) -> COCO:
-    """Detections as ``COCO.loadRes`` makes them, which fails without detections; their ids are 1, 2, ..."""
-    boxes = results.to_coco()
-    area = (results.bbox[:, 2] * results.bbox[:, 3]).tolist()
-    for number, (box, size) in enumerate(zip(boxes, area, strict=True), start=1):
-        box |= {"id": number, "area": size, "iscrowd": 0}
-    return _index({**truth.to_coco(rows=np.zeros(0, dtype=np.int64)), "annotations": boxes})
-
-
-def _index(dataset: dict[str, Any]) -> COCO:
-    coco = COCO()
-    coco.dataset = dataset
-    with contextlib.redirect_stdout(io.StringIO()):
-        coco.createIndex()
-    return coco

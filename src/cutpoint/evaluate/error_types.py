@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from pycocotools.cocoeval import COCOeval
 
-from cutpoint.evaluate.coco import results_as_coco, truth_as_coco
+from cutpoint.evaluate.as_coco import results_as_coco, truth_as_coco
+from cutpoint.evaluate.parts import PART_IMAGES, split_images
 from cutpoint.iou import box_iou
 from cutpoint.matching import find_partners, group_rows
 from cutpoint.records.detections import Results
@@ -96,24 +97,25 @@ def count_errors(judged: Judged, score_thr: float) -> dict[str, int]:
     return counts | {"missed": judged.boxes - len(np.unique(judged.truth[kept & (judged.truth >= 0)]))}
 
 
-def _match(truth: GroundTruth, results: Results) -> tuple[np.ndarray, np.ndarray]:
-    """pycocotools' decision about each detection.
+def _match(truth: GroundTruth, results: Results, size: int = PART_IMAGES) -> tuple[np.ndarray, np.ndarray]:
+    """pycocotools' decision about each detection; ``size``: images that are matched at once.
 
     Returns:
         ``(D,)`` int64, the id of its box, 0 without one, -1 if pycocotools leaves the detection out; and
         ``(D,)`` bool, whether pycocotools ignores it.
     """
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(truth_as_coco(truth), results_as_coco(truth, results), "bbox")
-        settings = evaluation.params
-        settings.imgIds, settings.iouThrs = sorted(truth.image_ids), np.array([FOUND_IOU])
-        settings.areaRng, settings.areaRngLbl = settings.areaRng[:1], settings.areaRngLbl[:1]
-        evaluation.evaluate()
     box, ignored = np.full(len(results), -1, dtype=np.int64), np.zeros(len(results), dtype=bool)
-    for entry in filter(None, evaluation.evalImgs):
-        # result ids count from 1
-        rows = np.array(entry["dtIds"], dtype=np.int64) - 1
-        box[rows], ignored[rows] = entry["dtMatches"][0], entry["dtIgnore"][0]
+    for part, own in split_images(truth, results, size):
+        with contextlib.redirect_stdout(io.StringIO()):
+            evaluation = COCOeval(truth_as_coco(part), results_as_coco(part, results.take(own)), "bbox")
+            settings = evaluation.params
+            settings.imgIds, settings.iouThrs = sorted(part.image_ids), np.array([FOUND_IOU])
+            settings.areaRng, settings.areaRngLbl = settings.areaRng[:1], settings.areaRngLbl[:1]
+            evaluation.evaluate()
+        for entry in filter(None, evaluation.evalImgs):
+            # result ids count from 1
+            rows = own[np.array(entry["dtIds"], dtype=np.int64) - 1]
+            box[rows], ignored[rows] = entry["dtMatches"][0], entry["dtIgnore"][0]
     return box, ignored
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from cutpoint.files import write_json
 from cutpoint.records.json_file import as_content, read_record
 
+PYCOCOTOOLS, OWN = "pycocotools", "cutpoint"
+
 
 @dataclass(frozen=True)
 class ClassMetrics:
@@ -26,7 +28,8 @@ class Metrics:
     """``results/metrics/{dataset}/{model}/{variant}.json``: COCO's twelve numbers as fractions.
 
     A number is null where COCO gives -1. ``images``: how many are scored. ``detections``: how many are
-    scored. ``refused``: why the variant has no detections; then all numbers are null.
+    scored. ``refused``: why the variant has no detections; then all numbers are null. ``evaluator``: who
+    computed them, ``PYCOCOTOOLS``, or for very many images ``OWN``.
     """
 
     AP: float | None
@@ -45,6 +48,7 @@ class Metrics:
     detections: int | None
     per_class: tuple[ClassMetrics, ...]
     refused: str | None = None
+    evaluator: str = PYCOCOTOOLS
 
 
 # the twelve, in pycocotools' order
@@ -61,8 +65,9 @@ def read_metrics(path: str | Path) -> Metrics:
 
 
 def write_metrics(path: str | Path, metrics: Metrics) -> None:
-    """Write metrics, completely or not at all; ``refused`` only for a refused variant."""
+    """Write metrics, completely or not at all; ``refused`` and ``evaluator`` only if there is one to say."""
     content = as_content(metrics)
-    if metrics.refused is None:
-        content.pop("refused", None)
+    for name, usual in (("refused", None), ("evaluator", PYCOCOTOOLS)):
+        if content.get(name) == usual:
+            content.pop(name, None)
     write_json(path, content)

@@ -155,6 +155,7 @@ class SummaryRow:
     AP75: float | None = column(
         source="metrics.AP75", page="AP75", style=".4f", doubted_by=OF_DETECTIONS, marked=True, extra=True
     )
+    evaluator: str | None = column(source="metrics.evaluator", heading="AP by", style="evaluator")
     delta_AP: float | None = column(
         source="comparison.delta_AP",
         markdown="ΔAP",

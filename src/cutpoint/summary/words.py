@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from cutpoint.records.metrics import PYCOCOTOOLS
 from cutpoint.records.summary import Column, SummaryRow
 
 
@@ -40,6 +41,7 @@ STYLES: dict[str, Callable[[Any], str]] = {
     "signed_ms": signed_ms,
     "count": count,
     "samples": "n = {}".format,
+    "evaluator": lambda name: "" if name == PYCOCOTOOLS else name,
 }
 # The styles of both limits of the intervals, whose columns end with ``_lo`` and ``_hi``.
 LIMITS = {"delta_AP": signed, "latency_delta_ms": signed_ms}
@@ -59,7 +61,7 @@ def cell_text(column: Column, row: SummaryRow, style: str) -> str:
 
 def is_number(style: str) -> bool:
     """Whether cells of a style are numbers, which are aligned to the right."""
-    return style not in ("", "interval")
+    return style not in ("", "interval", "evaluator")
 
 
 def join(names: Iterable[str]) -> str:

@@ -16,8 +16,10 @@ from cutpoint.compare.bootstrap import (
     resample,
     sample_ap,
 )
-from cutpoint.evaluate.average_precision import match_images, weighted_ap
+from cutpoint.evaluate import average_precision
+from cutpoint.evaluate.average_precision import weighted_ap
 from cutpoint.evaluate.coco import score
+from cutpoint.evaluate.matches import match_images
 from cutpoint.files import write_json
 from cutpoint.records.detections import make_results
 from cutpoint.records.json_file import as_content
@@ -130,6 +132,19 @@ def test_resamples_are_drawn_with_replacement():
     assert drawn.var() == pytest.approx(1, abs=0.05)
     np.testing.assert_array_equal(drawn, draw_multiplicities(400, 50, seed=3))
     assert (drawn != draw_multiplicities(400, 50, seed=4)).any()
+    # one resample after the other are those of one call, which files of earlier versions have
+    at_once = np.random.default_rng(3).multinomial(400, np.full(400, 1 / 400), size=50).T
+    np.testing.assert_array_equal(drawn, at_once)
+
+
+@pytest.mark.parametrize("cells", [1, 40, 10**9])
+def test_ap_does_not_depend_on_how_many_resamples_are_computed_at_once(cells, monkeypatch):
+    truth = make_truth([(image, 1, BOX) for image in range(1, 31)], images=range(1, 31))
+    found = make_results([detection(image, 0.03 * image) for image in range(1, 31, 2)])
+    matches, drawn = match_images(truth, found), draw_multiplicities(30, 60, seed=0)
+    usual = weighted_ap(matches, drawn)
+    monkeypatch.setattr(average_precision, "CELLS", cells)
+    np.testing.assert_allclose(weighted_ap(matches, drawn), usual, rtol=0, atol=1e-12)
 
 
 def test_mean_ap_leaves_absent_classes_out():

@@ -15,8 +15,9 @@ from cutpoint.compare.bootstrap import (
     resample,
 )
 from cutpoint.compare.slices import compare_slices, resample_slices, sample_slices
-from cutpoint.evaluate.average_precision import match_images, weighted_ap
+from cutpoint.evaluate.average_precision import weighted_ap
 from cutpoint.evaluate.coco import score
+from cutpoint.evaluate.matches import match_images
 from cutpoint.matching import AGREEMENT_IOU
 from cutpoint.records.detections import make_results, write_refusal
 from cutpoint.records.slice_samples import read_slice_samples, write_slice_samples

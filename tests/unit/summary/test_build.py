@@ -17,8 +17,8 @@ from cutpoint.summary.build import summarize
 
 CONTRACT = (
     "dataset, model, variant, runtime, cut, precision, provider, input, recipe, images, images_skipped, "
-    "images_without_detections, categories_left_out, boxes_left_out, AP, AP50, AP75, delta_AP, delta_AP_lo, "
-    "delta_AP_hi, verdict, agreement, latency_p50_ms, latency_p99_ms, "
+    "images_without_detections, categories_left_out, boxes_left_out, AP, AP50, AP75, evaluator, delta_AP, "
+    "delta_AP_lo, delta_AP_hi, verdict, agreement, latency_p50_ms, latency_p99_ms, "
     "latency_samples, latency_delta_ms, latency_delta_ms_lo, latency_delta_ms_hi, images_per_s, model_mb, "
     "shape, batch, tf32, layout, is_reference, refused, reference_refused, weak_reference, "
     "baseline_off, published_ap, "

@@ -3,6 +3,7 @@ from report_fixtures import summary_row
 
 from cutpoint.latency.paired import PairedTimes
 from cutpoint.records.summary import COLUMNS, OF_DETECTIONS, OF_TIMES, by_evaluation
+from cutpoint.report.variant_table import variant_table
 from cutpoint.summary.flags import FLAGS, doubts
 from cutpoint.summary.markdown import as_markdown
 from cutpoint.summary.recommend import recommend
@@ -25,6 +26,17 @@ def cells_of(text):
 def test_a_column_that_is_empty_everywhere_is_left_out():
     head, *_ = cells_of(markdown([reference(runtime=None, AP=0.5)]))
     assert head == ["variant", "AP"]
+
+
+def test_who_computed_ap_stands_beside_it_where_it_is_not_pycocotools():
+    usual, other = (reference(AP=0.5, evaluator=name) for name in ("pycocotools", "cutpoint"))
+    assert "AP by" not in markdown([usual])
+    assert "AP by" not in str(variant_table([usual]))
+    heads, _, values, *_ = [line.split("|") for line in markdown([other]).splitlines() if "|" in line]
+    place = [head.strip() for head in heads].index("AP by")
+    assert heads[place - 1].strip() == "AP"
+    assert values[place].strip() == "cutpoint"
+    assert "AP by" in str(variant_table([other]))
 
 
 def test_numbers_stand_to_the_right_and_text_to_the_left():

@@ -56,7 +56,7 @@ def test_a_new_column_is_one_line_in_one_file(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
     assert done.returncode == 0, done.stderr
     said = dict(line.split(": ", 1) for line in done.stdout.splitlines())
-    assert ",AP75,AR100,delta_AP," in said["csv"]
+    assert ",AP75,evaluator,AR100,delta_AP," in said["csv"]
     heads = [cell.strip() for cell in said["markdown"].split("|")]
     assert heads[heads.index("AP") :][:3] == ["AP", "AR 100", "ΔAP"]
     assert said["page"] == "0.559 failed True"
