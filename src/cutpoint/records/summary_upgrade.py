@@ -19,7 +19,7 @@ NO_FLAGS = dict.fromkeys(
 )
 # columns that older files do not have
 LATER = (
-    "images_skipped",
+    *("images_skipped", "evaluator"),
     *("categories_left_out", "boxes_left_out", "layout", "kept_otherwise"),
     *("latency_samples", "latency_delta_ms", "latency_delta_ms_lo", "latency_delta_ms_hi"),
 )
