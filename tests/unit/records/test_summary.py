@@ -205,7 +205,7 @@ def test_tables_for_people_have_their_own_order():
     ]
     heads = [column.markdown for column in shown_columns("markdown")]
     assert heads[:4] == ["variant", "images skipped", "categories left out", "boxes left out"]
-    assert heads[4:] == ["AP", "ΔAP", "95 % interval", "verdict", "agreement", "p50 [ms]"]
+    assert heads[4:] == ["AP", "AP by", "ΔAP", "95 % interval", "verdict", "agreement", "p50 [ms]"]
 
 
 def test_rows_of_an_evaluation_stand_together():
