@@ -34,6 +34,11 @@ class Limits:
 
 
 DENSE = Limits(matched=0.99, score=1e-4)
+# For networks in which every value follows from averages over the whole padded image. ONNX Runtime 1.31
+# rounds a float32 sum more than torch: the mean of 10,816 values around 10 is 8e-6 off, torch's 1.6e-6.
+# ResNeSt's logits are 2e-3 from those of torch in float64, and 5e-5 with float64 sums in the file (torch's
+# own: 7e-5). Group norm: 1e-3; torch itself moves by 7e-4 there when its tensors are channels-last.
+SUMS = replace(DENSE, score=1e-3)
 ROIS = Limits(matched=0.99, score=1e-3, corner=0.01)
 QUERIES = Limits(matched=0.995, score=1e-3, logit=1e-3)
 RANKED_QUERIES = Limits(matched=0.98, score=1e-3, traced=False)  # DINO: contents belong to ranks
@@ -65,7 +70,13 @@ DENSE_IDLE_OF = {"yolof": {"top_k"}}
 
 def _check_dense(bench: Any) -> None:
     for image in bench.images(1):
-        check_spread(bench.model.detector, image.tensor, len(image.candidates), bench.recipe)
+        check_spread(bench.model.detector, [image.tensor], len(image.candidates), bench.recipe)
+
+
+def _check_dense_together(bench: Any) -> None:
+    images = bench.images(1)
+    read = sum(len(image.candidates) for image in images)
+    check_spread(bench.model.detector, [image.tensor for image in images], read, bench.recipe)
 
 
 def _check_peaks(bench: Any) -> None:
@@ -100,9 +111,14 @@ CASES |= {name: replace(CASES[name], seconds=seconds) for name, seconds in SECON
 HEADS = list(CASES)
 # Backbones and necks have a run of their own, so that neither takes more than half an hour.
 CASES |= {name: Case(build_body_model, DENSE, _check_dense, DENSE_IDLE) for name in BODIES}
+# Their averages over padded images lose digits in ONNX Runtime: see ``SUMS``.
+AVERAGING = ("resnest", "weight_standardised", "switchable_atrous")
+CASES |= {name: replace(CASES[name], limits=SUMS) for name in AVERAGING}
+# Its context is the whole image, so one image has many candidates and another few.
+CASES["switchable_atrous"] = replace(CASES["switchable_atrous"], check=_check_dense_together)
 CASES["sparse_rcnn"] = Case(build_sparse_model, ROIS, seconds=60)
-# The heads that `make test` runs.
-FAMILY = ["atss", "retinanet", "gfl", "paa", "yolox_tiny", "ssd300", "faster_rcnn"]
+# The heads that `make test` runs: what tests/reference and the demo, an ATSS, do not have.
+FAMILY = ["gfl", "ssd300", "faster_rcnn"]
 
 
 def halves(names: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -386,23 +386,23 @@ def class_logit_deviations(detector: nn.Module, image: Tensor) -> list[float]:
     return [float(level.flatten(2).std(2).mean()) for level in levels if level[0, 0].numel() > 50]
 
 
-def check_spread(detector: nn.Module, tensor: np.ndarray, read: int, recipe: Recipe) -> None:
+def check_spread(detector: nn.Module, tensors: Sequence[np.ndarray], read: int, recipe: Recipe) -> None:
     """Refuse weights with which equality of detections would prove little.
 
     Args:
         detector: with the weights.
-        tensor: ``(1, 3, H, W)`` float32, an image.
-        read: how many candidates our reader found in it.
+        tensors: ``(1, 3, H, W)`` float32, images.
+        read: how many candidates our reader found in them.
         recipe: the head's own.
     """
-    image = torch.from_numpy(tensor)
+    images = [torch.from_numpy(tensor) for tensor in tensors]
     with torch.no_grad():
-        counts = count_candidates(detector, image)
-        deviations = class_logit_deviations(detector, image)
+        counts = np.mean([count_candidates(detector, image) for image in images], axis=0)
+        deviations = [max(class_logit_deviations(detector, image)) for image in images]
     assert CANDIDATES / 3 <= counts.sum() <= CANDIDATES * 2
     # a pair within rounding of the threshold may fall on either side
-    assert abs(int(counts.sum()) - read) <= 2
-    assert max(deviations) >= 1
+    assert abs(counts.sum() - read / len(images)) <= 2
+    assert min(deviations) >= 1
     top_k = recipe.get(TopK)
     if top_k:
         assert top_k.k < (counts.max() if top_k.per == "level" else counts.sum())

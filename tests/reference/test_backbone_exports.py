@@ -1,11 +1,13 @@
-"""Swin's shifted windows and merged patches, exported once, at sizes that need other windows and paddings."""
+"""Parts of backbones that patches make exportable: one file, at sizes that need other windows and paddings."""
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
+from mmcv.cnn.bricks import GeneralizedAttention
 from torch import nn
 
+from cutpoint.detector import patches
 from cutpoint.detector.backbones import AdaptivePadding, PatchMerging, ShiftWindowMSA, apply
 
 
@@ -24,14 +26,26 @@ class Stage(nn.Module):
         return merged.transpose(1, 2).reshape(images.shape[0], 8, *sides)
 
 
-@pytest.fixture(scope="module")
-def both(tmp_path_factory):
-    """The stage as mmdet has it, and a session of the patched one's file."""
+class Attention(nn.Module):
+    """Empirical attention with all its terms, which count rows and columns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = GeneralizedAttention(8, num_heads=2, kv_stride=2, attention_type="1111")
+        nn.init.ones_(self.attention.gamma)
+
+    def forward(self, images):
+        return self.attention(images)
+
+
+@pytest.fixture(scope="module", params=[Stage, Attention])
+def both(request, tmp_path_factory):
+    """The part as mmdet has it, and a session of the patched one's file."""
     torch.manual_seed(0)
-    stage = Stage().eval().requires_grad_(False)
-    patched = Stage().eval().requires_grad_(False)
+    stage = request.param().eval().requires_grad_(False)
+    patched = request.param().eval().requires_grad_(False)
     patched.load_state_dict(stage.state_dict())
-    apply(patched)
+    patches.apply(patched)
     batch, height, width = (torch.export.Dim(name) for name in ("batch", "height", "width"))
     program = torch.onnx.export(
         patched,
@@ -42,7 +56,7 @@ def both(tmp_path_factory):
         dynamo=True,
         verbose=False,
     )
-    file = str(tmp_path_factory.mktemp("swin") / "stage.onnx")
+    file = str(tmp_path_factory.mktemp("part") / "stage.onnx")
     program.save(file)
     return stage, onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
 

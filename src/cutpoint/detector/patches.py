@@ -4,7 +4,7 @@ import functools
 import inspect
 import textwrap
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -29,6 +29,7 @@ from cutpoint.detector import backbones
 SMALL = 128  # pixels
 BAKED_BATCH = "torch.cat([anchor for _ in range(b)])"
 FLOAT_END = "torch.arange(0, feat_dim / 4)"
+SIDES = ("h", "w", "h_kv", "w_kv")
 
 
 def apply(detector: nn.Module) -> None:
@@ -47,7 +48,8 @@ def apply(detector: nn.Module) -> None:
     - ``RTMDetInsHead`` gives its boxes only. Its mask branch is not run, and ``predict`` is the one of
       ``RTMDetHead``, which the masks' one repeats for the boxes.
     - ``GeneralizedAttention.get_position_embedding`` counts with a float end, which the exporter writes as
-      integers. We know of no upstream issue. An integer end gives the same numbers.
+      integers, and with ``linspace``, which ties a trace to the example's size. We know of no upstream issue.
+      Counting integers gives the same numbers.
 
     Args:
         detector: what ``MODELS.build`` returned.
@@ -75,22 +77,25 @@ def apply(detector: nn.Module) -> None:
 
 @functools.cache
 def _tood_forward() -> Callable:
-    return _edited(TOODHead.forward, tood_head, BAKED_BATCH, "anchor.repeat(b, 1)")
+    return _edited(TOODHead.forward, tood_head, {BAKED_BATCH: "anchor.repeat(b, 1)"})
 
 
 @functools.cache
 def _position_embedding() -> Callable:
-    method = GeneralizedAttention.get_position_embedding
-    return _edited(method, generalized_attention, FLOAT_END, "torch.arange(int(feat_dim / 4))")
+    counts = {f"torch.linspace(0, {side} - 1, {side})": f"torch.arange({side})" for side in SIDES}
+    edits = counts | {FLOAT_END: "torch.arange(int(feat_dim / 4))"}
+    return _edited(GeneralizedAttention.get_position_embedding, generalized_attention, edits)
 
 
-def _edited(function: Callable, module: types.ModuleType, old: str, new: str) -> Callable:
-    """A function of mmdet or mmcv from its own source, with one expression replaced."""
+def _edited(function: Callable, module: types.ModuleType, edits: Mapping[str, str]) -> Callable:
+    """A function of mmdet or mmcv from its own source, with some expressions replaced."""
     source = textwrap.dedent(inspect.getsource(function))
-    if source.count(old) != 1:
-        raise RuntimeError(f"{function.__qualname__} has changed: expected {old!r} in it once")
+    for old, new in edits.items():
+        if source.count(old) != 1:
+            raise RuntimeError(f"{function.__qualname__} has changed: expected {old!r} in it once")
+        source = source.replace(old, new)
     defined: dict[str, Callable] = {}
-    exec(compile(source.replace(old, new), module.__file__ or "", "exec"), vars(module), defined)
+    exec(compile(source, module.__file__ or "", "exec"), vars(module), defined)
     return defined[function.__name__]
 
 
