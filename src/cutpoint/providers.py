@@ -36,6 +36,8 @@ class Device:
         return self.memory is not None
 
 
+# Why a session is not on its device though all libraries are there.
+REFUSED = "the device or its driver refused it"
 CPU = Device("cpu")
 NVIDIA = Device(
     "cuda",

@@ -1,5 +1,9 @@
 """What only a GPU can show: the same detector there, proof of where it ran, and copies as stages."""
 
+import os
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ from imported import columns, detections, maps, write_imported
 from cutpoint.detector.tolerance import TOLERANCES
 from cutpoint.detector.verify_tensors import TensorComparison
 from cutpoint.files import read_json
+from cutpoint.gpus import VISIBLE, find_fault, visible_gpus
 from cutpoint.latency.coordinator import time_variants
 from cutpoint.latency.statistics import summarize_latency
 from cutpoint.latency.watch import gpu_states
@@ -240,3 +245,74 @@ def test_page_locked_arrays_are_the_pipelines_inputs(demo):
 
 def test_the_card_is_read():
     assert gpu_states()[0]["name"]
+
+
+LEASED = """
+import json, os, sys, time
+from cutpoint.gpu_lease import log_on_gpu
+with log_on_gpu(sys.argv[1], 1):
+    import onnxruntime, torch
+    torch.zeros(1, device="cuda")
+    onnxruntime.preload_dlls()
+    uuids = [str(torch.cuda.get_device_properties(n).uuid) for n in range(torch.cuda.device_count())]
+    time.sleep(float(sys.argv[3]))
+    with open(sys.argv[2], "w") as file:
+        json.dump({"visible": os.environ["CUDA_VISIBLE_DEVICES"], "uuids": uuids}, file)
+"""
+
+
+def leased(folder, count, visible=None, seconds=3.0):
+    """What jobs that run at a time see: the variable, and the cards in torch."""
+    own = {**os.environ} | ({VISIBLE: visible} if visible else {})
+    paths = [folder / f"{number}.json" for number in range(count)]
+    started = []
+    for path in paths:
+        command = [sys.executable, "-c", LEASED, str(path.with_suffix(".log")), str(path), str(seconds)]
+        started.append(subprocess.Popen(command, env=own))
+    assert [job.wait(timeout=300) for job in started] == [0] * count
+    return [read_json(path) for path in paths]
+
+
+def test_a_job_sees_the_one_card_that_it_has_locked(tmp_path):
+    for gpu in visible_gpus():
+        (seen,) = leased(tmp_path, 1, gpu.name, seconds=0)
+        assert seen["visible"] == gpu.name
+        # the driver's name of the card is CUDA's
+        assert [uuid.removeprefix("GPU-") for uuid in seen["uuids"]] == [gpu.key.removeprefix("GPU-")]
+
+
+def test_jobs_at_a_time_are_on_different_cards(tmp_path):
+    gpus = visible_gpus()
+    if len(gpus) < 2:
+        pytest.skip("one GPU")
+    seen = leased(tmp_path, len(gpus), seconds=20)
+    assert len({uuid for job in seen for uuid in job["uuids"]}) == len(gpus)
+
+
+def test_two_jobs_on_one_card_follow_each_other(tmp_path):
+    first = visible_gpus()[0].name
+    leased(tmp_path, 2, first)
+    # a log begins with the waiting, or with the card
+    begins = sorted((tmp_path / f"{n}.log").read_text().split()[1] for n in range(2))
+    assert begins == ["on", "waits"]
+
+
+@pytest.mark.parametrize(
+    ("code", "visible", "lost"),
+    [
+        ("torch.empty(2**46, device='cuda')", None, False),
+        ("torch.zeros(1, device='cuda')", "", True),
+        ("torch.zeros(1, device='cuda')", "GPU-00000000-0000-0000-0000-000000000000", True),
+    ],
+    ids=["memory", "hidden", "absent"],
+)
+def test_pytorchs_words_for_a_card_that_fails_are_known(code, visible, lost):
+    """If a new version says it otherwise, ``gpus`` needs its words."""
+    own = {**os.environ} | ({} if visible is None else {VISIBLE: visible})
+    program = f"import torch\ntry:\n    {code}\nexcept Exception as error:\n    print(error)\n"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=own, capture_output=True, text=True, timeout=300
+    )
+    fault = find_fault(RuntimeError(done.stdout))
+    assert fault is not None, done.stdout
+    assert fault.lost == lost

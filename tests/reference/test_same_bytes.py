@@ -14,6 +14,7 @@ from cutpoint.data.manifest import build_manifest
 from cutpoint.detector.reference import predict_pytorch
 from cutpoint.detector.trace import trace_model
 from cutpoint.evaluate.coco import evaluate
+from cutpoint.predict.merge import merge_detections
 from cutpoint.predict.postprocess import postprocess
 from cutpoint.predict.shard import predict_onnx
 from cutpoint.predict.stream import share_threads
@@ -78,15 +79,14 @@ def make(atss, street, folder, cut, *, shards, threads, batch=1, model=None):
             predict_onnx(model=model, **part)
     predictions, images = (list(kind) for kind in zip(*paths, strict=True))
     files = {name: str(folder / name) for name in ("detections", "metrics", "samples")}
-    postprocess(
-        predictions=predictions,
-        images=images,
-        spec=atss.spec_file,
-        labels=street["labels"],
-        cut=cut,
-        recipe="mmdet3",
-        out=files["detections"],
-    )
+    own = {"spec": atss.spec_file, "labels": street["labels"], "cut": cut, "recipe": "mmdet3"}
+    if shards == 1:
+        postprocess(predictions=predictions, images=images, **own, out=files["detections"])
+    else:
+        parts = [str(folder / f"{n}.json") for n in range(shards)]
+        for (path, image_path), part in zip(paths, parts, strict=True):
+            postprocess(predictions=[path], images=[image_path], **own, out=part, part=True)
+        merge_detections(parts=parts, out=files["detections"])
     evaluate(truth=street["truth"], detections=files["detections"], out=files["metrics"])
     sample_ap(truth=street["truth"], detections=files["detections"], out=files["samples"], resamples=20)
     rows = list(read_predictions(predictions, images))
@@ -101,11 +101,11 @@ def same_rows(first, second):
 
 
 # shards, cores; ONNX Runtime gets two threads for a run of the network from 16 cores on
-RUNS = [(1, 1), (1, 2), (3, 1), (3, 2), (1, 16)]
+RUNS = [(1, 1), (1, 2), (3, 1), (3, 2), (16, 2), (1, 16)]
 
 
 def test_the_runs_have_one_and_two_threads_of_the_network():
-    assert [share_threads(cores, "cpu")[0] for _, cores in RUNS] == [1, 1, 1, 1, 2]
+    assert [share_threads(cores, "cpu")[0] for _, cores in RUNS] == [1, 1, 1, 1, 1, 2]
 
 
 @pytest.mark.parametrize(("cut", "batch"), [("raw", 1), ("raw", 2), ("decoded", 1), ("e2e", 1)])
@@ -126,7 +126,7 @@ def test_onnx_runtime_at_any_number_of_shards_and_cores(atss, street, exports, t
 def test_pytorch_on_one_core_at_any_number_of_shards(atss, street, tmp_path, cut):
     """The workflow gives it one core, because torch's results may depend on its threads."""
     rows, files = make(atss, street, tmp_path / "first", cut, shards=1, threads=1)
-    for number, shards in enumerate((1, 3)):
+    for number, shards in enumerate((1, 3, 16)):
         again, other = make(atss, street, tmp_path / str(number), cut, shards=shards, threads=1)
         same_rows(rows, again)
         assert other == files, shards

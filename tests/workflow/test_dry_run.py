@@ -82,6 +82,20 @@ def test_cores_are_shared_by_the_runs_and_pytorchs_take_one(project):
     assert threads["predict_pytorch"] is None
 
 
+def test_a_job_for_each_gpu_fits_on_the_cores(project):
+    text = CONFIG.replace("device: cpu", "device: cuda")
+    (project / "config/config.yaml").write_text(text)
+    for gpus, threads in ((1, "8"), (2, "6"), (4, "3")):
+        # with --jobs nobody asks whether this machine has a GPU
+        own = ("--jobs", "4", "--cores", "12", "--resources", f"gpu={gpus}")
+        planned = run_snakemake(project, "--dry-run", *own)
+        assert planned.code == 0, planned.text
+        for rule in ("predict", "predict_pytorch"):
+            for block in blocks(planned)[rule]:
+                assert re.search(r"^    threads: (\d+)$", block, re.M)[1] == threads
+                assert re.search(r"^    resources: .*gpu=1\b", block, re.M)
+
+
 def blocks(result):
     """What is planned of each rule's jobs, by rule."""
     found = {}

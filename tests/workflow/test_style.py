@@ -87,9 +87,20 @@ def test_adapters_are_short_and_call_the_package_once():
     scripts = sorted((ROOT / "workflow/scripts").rglob("*.py"))
     assert scripts
     for script in scripts:
-        lines = script.read_text().splitlines()
-        assert len(lines) < 30, script.name
-        assert sum("log_to(snakemake.log[0])" in line for line in lines) == 1, script.name
+        text = script.read_text()
+        assert len(text.splitlines()) < 30, script.name
+        assert len(re.findall(r"with log_(?:to|on_gpu)\(snakemake\.log\[0\]", text)) == 1, script.name
+
+
+def test_a_rule_that_asks_for_a_gpu_gets_one_of_its_own():
+    asking = {name for name, _, text in rules() if "gpu=" in text}
+    assert {"predict", "predict_pytorch", "time_variants", "fingerprint", "golden_pack"} < asking
+    for name, _, text in rules():
+        script = re.search(r'"\.\./(scripts/\w+/\w+\.py)"', text)[1]
+        adapter = (ROOT / "workflow" / script).read_text()
+        leases = "with log_on_gpu(snakemake.log[0], snakemake.resources.gpu" in adapter
+        assert leases == (name in asking), name
+        assert ("alone=True" in adapter) == (name == "time_variants"), name
 
 
 def schema_keys(node):

@@ -9,12 +9,13 @@ from cutpoint.plan.paths import (
 def get_predict_threads(wildcards):
     """One long run takes all cores; many short ones run side by side. With a GPU the threads decode images.
 
-    On a cluster the plan and the job must tell the same, and only a job sees its node.
+    As many jobs as there are GPUs fit on the cores. On a cluster the plan and the job must tell the same, and
+    only a job sees its node.
     """
     if not workflow.local_exec or workflow.remote_exec:
         return 8 if get_gpu_count(wildcards) else 1
     if get_gpu_count(wildcards):
-        return min(workflow.cores, 8)
+        return max(1, min(workflow.cores // (get_gpu_limit() or 1), 8))
     jobs = sum(len(e.runs) * e.dataset.shards for e in PLAN.evaluations)
     return max(1, workflow.cores // jobs)
 

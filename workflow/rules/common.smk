@@ -12,7 +12,7 @@ import sys
 from cutpoint.errors import UserError
 from cutpoint.plan.code_digests import CodeDigests
 from cutpoint.plan.converted import source_digest
-from cutpoint.plan.devices import check_providers, resolve_device
+from cutpoint.plan.devices import check_providers, compare_gpus, resolve_device
 from cutpoint.plan.digests import Digests
 from cutpoint.plan.make import make_project
 from cutpoint.plan.paths import accepted_file, classes_file, spec_file
@@ -77,6 +77,9 @@ def check_executor():
     try:
         if workflow.local_exec:
             check_providers(PLAN.wanted_providers)
+            notice = compare_gpus(PLAN.wanted_providers, get_gpu_limit())
+            if notice:
+                say(notice)
         else:
             resolve_device(CONFIG["device"], remote=True)
     except UserError as error:
@@ -136,6 +139,12 @@ def get_runs(wildcards):
 def get_gpu_count(wildcards):
     """Those that the job's runs need, one after the other."""
     return max(run.gpus for run in get_runs(wildcards))
+
+
+def get_gpu_limit():
+    """How many jobs on a GPU run at a time; null without a limit."""
+    limit = workflow.global_resources.get("gpu")
+    return limit.value if limit else None
 
 
 def get_specs(wildcards):

@@ -17,6 +17,7 @@ from typing import Any
 from tqdm import tqdm
 
 from cutpoint.errors import UserError
+from cutpoint.gpu_lease import held_locks
 from cutpoint.latency.pace import REST_S
 from cutpoint.latency.watch import Load, Watch, gpu_limits
 from cutpoint.lifeline import STARTED_BY, name_self
@@ -44,6 +45,8 @@ class Worker:
             stderr=self._errors,
             text=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), STARTED_BY: name_self()},
+            # its GPU stays locked until the worker has ended as well
+            pass_fds=held_locks(),
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None

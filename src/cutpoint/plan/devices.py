@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from cutpoint.errors import Gathered, UserError
+from cutpoint.gpus import visible_gpus
 from cutpoint.providers import AUTO, NVIDIA, PROVIDERS, Device, Provider, get_provider
 
 
@@ -47,6 +48,26 @@ def check_providers(wanted: Iterable[tuple[str, str]]) -> None:
                     f"{key}: {name} cannot be used here: {lack}; set it to cpu, or run where it is there"
                 )
     found.stop()
+
+
+def compare_gpus(wanted: Iterable[tuple[str, str]], asked: int | None) -> str | None:
+    """What to know if Snakemake counts other GPUs than there are; null if it does not, or nobody needs one.
+
+    Args:
+        wanted: as in ``check_providers``.
+        asked: of ``--resources gpu=``, or of the profile; null: no limit.
+    """
+    if asked is None or not any(get_provider(name).device.gpus for name, _ in wanted):
+        return None
+    there = len(visible_gpus())
+    if asked > there:
+        return (
+            f"--resources gpu={asked}, but GPUs here: {there}. Jobs do not share one: {asked - there} of "
+            f"them would hold cores and wait; gpu={there} is enough"
+        )
+    if asked < there:
+        return f"GPUs here: {there}, used at a time: {asked}; `--resources gpu={there}` uses all of them"
+    return None
 
 
 def has_gpu() -> bool:

@@ -16,7 +16,7 @@ from cutpoint.errors import UserError
 from cutpoint.predict.binding import Binding
 from cutpoint.predict.load_errors import first_line, load_error
 from cutpoint.predict.pinned import cuda_pool
-from cutpoint.providers import PROVIDERS, Provider, get_provider
+from cutpoint.providers import PROVIDERS, REFUSED, Provider, get_provider
 from cutpoint.records.json_file import as_record
 from cutpoint.records.model import METADATA_KEY, as_spec
 from cutpoint.records.onnx_model import OVERFLOW_KEY, PRECISION_KEY, WEIGHTED, Metadata, upgrade_metadata
@@ -243,7 +243,7 @@ def _missing_library(row: Provider) -> str:
             ctypes.CDLL(str(Path(onnxruntime.__file__).parent / "capi" / row.library))
         except OSError as error:
             return f"{error}; install it, or set `device: cpu`"
-    return "its libraries load, so the device or its driver refused it; set `device: cpu`"
+    return f"its libraries load, so {REFUSED}; set `device: cpu`"
 
 
 def check_provider(provider: str) -> None:

@@ -1,11 +1,13 @@
 """auto is resolved once; a device that is not there is refused."""
 
+import re
+
 import onnxruntime
 import pytest
 
 from cutpoint.errors import UserError
 from cutpoint.plan import devices
-from cutpoint.plan.devices import check_providers, has_gpu, resolve_device
+from cutpoint.plan.devices import check_providers, compare_gpus, has_gpu, resolve_device
 from cutpoint.providers import NVIDIA, PROVIDERS
 
 
@@ -49,6 +51,22 @@ def test_a_missing_device_is_refused_by_its_key(machine, providers, gpu, message
     check_providers([("cpu", "device")])
     with pytest.raises(UserError, match=rf"variants.v.provider: cuda cannot be used here: .*{message}"):
         check_providers([("cpu", "device"), ("cuda", "variants.v.provider")])
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (None, None),
+        (2, None),
+        (5, r"gpu=5, but GPUs here: 2\. .*3 of them would hold cores and wait; gpu=2 is enough"),
+        (1, r"GPUs here: 2, used at a time: 1; `--resources gpu=2` uses all"),
+    ],
+)
+def test_another_number_of_gpus_than_there_are_is_said(monkeypatch, asked, said):
+    monkeypatch.setattr(devices, "visible_gpus", lambda: ["first", "second"])
+    assert compare_gpus([("cpu", "device")], asked) is None
+    found = compare_gpus([("cpu", "device"), ("cuda", "device")], asked)
+    assert found is None if said is None else re.search(said, found)
 
 
 @pytest.mark.parametrize("hidden", ["", "-1"])

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from cutpoint.logs import log_to
+from cutpoint.gpu_lease import log_on_gpu
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 if __name__ == "__main__":
-    with log_to(snakemake.log[0]):
+    with log_on_gpu(snakemake.log[0], snakemake.resources.gpu):
         # Imported after the redirect, so that a missing library shows up in this job's log.
         from cutpoint.compare.diagnosis import diagnose
         from cutpoint.preflight.passed import check_passed
