@@ -1,4 +1,4 @@
-"""Parts of backbones that patches make exportable: one file, at sizes that need other windows and paddings."""
+"""Parts of backbones that patches make exportable: one file at sizes that need other windows and paddings."""
 
 import numpy as np
 import onnxruntime
