@@ -42,11 +42,14 @@ else
 	$(VENV)/pytest $(ARGS)
 endif
 
+# One is tests of parts and what is single-threaded besides, the other is whole runs.
+PLANS = tests/workflow/test_reruns.py tests/workflow/test_dry_run.py tests/workflow/test_plan_errors.py
 test-parts:
-	OMP_NUM_THREADS=1 $(VENV)/pytest -m "not real" tests/unit tests/bad_input tests/fuzz tests/reference tests/heads
+	OMP_NUM_THREADS=1 $(VENV)/pytest -m "not real" tests/unit tests/bad_input tests/fuzz tests/reference \
+	    tests/heads tests/browser $(PLANS)
 
 test-whole:
-	$(VENV)/pytest tests/workflow tests/gpu tests/browser
+	$(VENV)/pytest tests/workflow tests/gpu $(PLANS:%=--ignore=%)
 
 # Counts go on over several calls.
 MINUTES ?= 1
