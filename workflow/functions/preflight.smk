@@ -63,7 +63,9 @@ def get_gathered(wildcards):
 
 def get_findings(wildcards):
     settings = get_gathered(wildcards)
-    return {kind: list(settings[kind].values()) for kind in ("datasets", "models")}
+    return {
+        kind: list(settings[kind].values()) for kind in ("datasets", "odd", "models")
+    }
 
 
 def list_scored_files(wildcards):

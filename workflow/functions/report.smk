@@ -1,3 +1,4 @@
+from cutpoint.plan.inspections import odd_settings
 from cutpoint.plan.paths import GATE_FILE, RECOMMENDATIONS_FILE, REPORT_FILE
 from cutpoint.plan.paths import sample_files
 from cutpoint.plan.tables import row_files
@@ -36,6 +37,15 @@ def get_plot_settings(wildcards):
         "model": wildcards.model,
         "entries": place(get_plotted(wildcards)),
     }
+
+
+def get_labelled_datasets():
+    """Matches the data sets with annotations."""
+    return match_any(d.name for d in PLAN.datasets if d.annotations)
+
+
+def get_odd_settings(wildcards):
+    return place(odd_settings(PLAN.dataset(wildcards.dataset), CONFIG))
 
 
 def get_sample_files(wildcards):
