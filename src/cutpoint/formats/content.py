@@ -18,6 +18,7 @@ class Box:
         corners: ``x1, y1, x2, y2``; pixels of the image, or fractions of its width and height.
         place: where the user's files have it.
         is_crowd: detections on it do not count, neither as found nor as mistakes.
+        area: of the object in the box, in the square of the corners' unit; null for the box's own.
     """
 
     image: str
@@ -25,6 +26,7 @@ class Box:
     corners: tuple[float, float, float, float]
     place: str
     is_crowd: bool = False
+    area: float | None = None
 
 
 @dataclass(frozen=True)

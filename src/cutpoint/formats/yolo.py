@@ -17,6 +17,7 @@ import yaml
 
 from cutpoint.data.annotation_model import is_name
 from cutpoint.errors import UserError
+from cutpoint.formats.areas import polygon_area
 from cutpoint.formats.content import Box, Content, Source, Tally
 from cutpoint.formats.files import as_number, find_files, find_images, read_label_lines, read_text
 
@@ -212,11 +213,12 @@ def _read_line(
         return None
     if is_pose:
         tally.lose("box with keypoints", "the keypoints are left out", place)
+    area = None
     if is_polygon:
-        tally.lose("polygon", "the box around it is used", place)
+        tally.lose("polygon", "the box around it is used, with the polygon's area", place)
         xs, ys = numbers[::2], numbers[1::2]
-        corners = min(xs), min(ys), max(xs), max(ys)
+        corners, area = (min(xs), min(ys), max(xs), max(ys)), polygon_area(xs, ys)
     else:
         x, y, width, height = numbers
         corners = x - width / 2, y - height / 2, x + width / 2, y + height / 2
-    return Box(image, names[int(number[1])], corners, place)
+    return Box(image, names[int(number[1])], corners, place, area=area)
