@@ -1,5 +1,6 @@
 """Spoil text files: lines of fields, XML, and how any text is written down."""
 
+import copy
 import random
 from xml.etree import ElementTree
 
@@ -49,11 +50,9 @@ def spoil_xml(raw: bytes, rng: random.Random) -> bytes:
         elif kind == 6 and child.attrib:
             del child.attrib[rng.choice(list(child.attrib))]
         elif child is not root and not len(child):
-            child.append(rng.choice(every)[1])
-    try:
-        text = ElementTree.tostring(root, encoding="unicode")
-    except (RecursionError, ValueError):  # an element inside itself
-        text = raw.decode()
+            # a copy: an element must not be inside itself
+            child.append(copy.deepcopy(rng.choice(every)[1]))
+    text = ElementTree.tostring(root, encoding="unicode")
     if rng.random() < 0.1:
         text = rng.choice(DOCTYPES) + text.replace("</", "&a11;</", 1)
     if rng.random() < 0.05:
