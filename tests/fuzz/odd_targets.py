@@ -7,7 +7,7 @@ from bad_input import ANNOTATIONS, IMAGES
 from demands import demand
 
 from cutpoint.errors import UserError
-from cutpoint.records.oddities import read_oddities
+from cutpoint.records.oddities import INDEX, read_oddities
 from cutpoint.report.oddities import show_oddities
 
 FILES = {name for name, *_ in IMAGES.values()}
@@ -24,7 +24,7 @@ def read_odd(folder: Path, raw: bytes) -> None:
     """What is odd in COCO annotations, counted and drawn."""
     Path("given.json").write_bytes(raw)
     _show("given.json")
-    found = read_oddities("odd")
+    found = read_oddities(Path("odd", INDEX))
     for kind in found.kinds:
         demand(0 < kind.count <= kind.of, f"{kind.count} of {kind.of} {kind.kind}")
         demand(len(kind.worst) <= kind.images, f"{kind.images} images of {kind.kind}")

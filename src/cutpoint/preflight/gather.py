@@ -1,11 +1,12 @@
 """Gather the findings on all inputs."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from cutpoint.preflight.evaluations import inspect_evaluation
 from cutpoint.preflight.machine import inspect_machine
-from cutpoint.records.oddities import read_oddities
+from cutpoint.records.oddities import INDEX, read_oddities
 from cutpoint.records.preflight import (
     AllFindings,
     Findings,
@@ -48,7 +49,7 @@ def gather_findings(
 
 def _tell_odd(dataset: str, folder: str) -> str | None:
     """What is odd in a data set, in one line; null if nothing is."""
-    counted = [kind.counted for kind in read_oddities(folder).kinds]
+    counted = [kind.counted for kind in read_oddities(Path(folder, INDEX)).kinds]
     return (
         f"datasets.{dataset}: pictures in {folder} of what is odd: {'; '.join(counted)}" if counted else None
     )

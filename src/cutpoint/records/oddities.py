@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cutpoint.records.json_file import read_record, write_record
 
+# the file in the folder of the pictures
 INDEX = "index.json"
 # ``x1, y1, x2, y2``, pixels of the image as the annotations have it; they may lie outside
 Corners = tuple[float, float, float, float]
@@ -65,15 +66,15 @@ class Oddities:
     kinds: tuple[Oddity, ...]
 
 
-def read_oddities(folder: str | Path) -> Oddities:
+def read_oddities(path: str | Path) -> Oddities:
     """Read what is odd in a data set.
 
     Raises:
-        UserError: the folder has no such file, or it is not one.
+        UserError: there is no such file, or it is not one.
     """
-    return read_record(Path(folder, INDEX), Oddities)
+    return read_record(path, Oddities)
 
 
-def write_oddities(folder: str | Path, oddities: Oddities) -> None:
+def write_oddities(path: str | Path, oddities: Oddities) -> None:
     """Write what is odd in a data set, completely or not at all."""
-    write_record(Path(folder, INDEX), oddities)
+    write_record(path, oddities)

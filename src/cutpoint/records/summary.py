@@ -14,7 +14,6 @@ from cutpoint.records.csv_table import read_rows, write_rows
 from cutpoint.records.latency import Latency
 from cutpoint.records.manifest import Manifest
 from cutpoint.records.metrics import Metrics
-from cutpoint.records.oddities import Oddities
 from cutpoint.records.planned import PlannedRow
 from cutpoint.records.precision import PrecisionReport
 from cutpoint.records.summary_upgrade import upgrade
@@ -45,7 +44,6 @@ class VariantRecords:
     verification: Verification | None
     precision: PrecisionReport | None
     model_mb: float | None
-    odd: Oddities | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import base64
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutpoint.records.oddities import OddImage, Oddity, read_oddities
+from cutpoint.records.oddities import INDEX, OddImage, Oddity, read_oddities
 from cutpoint.report.section import Entry, Section
 
 
@@ -41,7 +41,7 @@ def build_odd(entries: list[Entry]) -> OddData | None:
     if not entries:
         return None
     folder = Path(entries[0]["path"])
-    found = read_oddities(folder)
+    found = read_oddities(folder / INDEX)
     kinds = [Kind(odd, _uri(folder / odd.picture) if odd.picture else None) for odd in found.kinds]
     return OddData(found.dataset, kinds) if kinds else None
 

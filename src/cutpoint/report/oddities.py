@@ -10,7 +10,7 @@ from cutpoint.data.licences import read_origins
 from cutpoint.data.oddities import Odd, find_oddities, read_odd
 from cutpoint.errors import UserError
 from cutpoint.records.annotations import read_annotations
-from cutpoint.records.oddities import Oddities, Oddity, write_oddities
+from cutpoint.records.oddities import INDEX, Oddities, Oddity, write_oddities
 from cutpoint.records.preflight import read_dataset_findings
 
 
@@ -49,7 +49,7 @@ def show_oddities(
         sizes = {} if read_dataset_findings(findings).manifest else _other_sizes(odd, Path(images))
         kinds = find_oddities(odd, _shown(odd, public), sizes)
         kinds = [_draw(kind, Path(images), folder) for kind in kinds]
-    write_oddities(folder, Oddities(dataset, tuple(kinds)))
+    write_oddities(folder / INDEX, Oddities(dataset, tuple(kinds)))
 
 
 def _read(annotations: str, images: Path, limit: int | None) -> Odd | None:

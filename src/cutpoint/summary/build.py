@@ -17,7 +17,7 @@ from cutpoint.records.json_file import as_record
 from cutpoint.records.latency import read_latency
 from cutpoint.records.manifest import read_manifest
 from cutpoint.records.metrics import read_metrics
-from cutpoint.records.oddities import read_oddities
+from cutpoint.records.oddities import INDEX, read_oddities
 from cutpoint.records.per_class import ClassRow, write_per_class
 from cutpoint.records.per_slice import write_per_slice
 from cutpoint.records.planned import PlannedRow
@@ -126,7 +126,6 @@ def read_variant(row: PlannedRow) -> Variant:
         manifest=read_manifest(row.manifest),
         truth=read_truth(row.truth) if row.truth else None,
         metrics=read_metrics(row.metrics) if row.metrics else None,
-        odd=read_oddities(row.odd) if row.odd else None,
         latency=read_latency(row.latency) if row.latency else None,
         comparison=read_comparison(row.comparison) if row.comparison else None,
         verification=read_verification(row.verify) if row.verify else None,
@@ -148,7 +147,8 @@ def read_variant(row: PlannedRow) -> Variant:
 def _of_annotations(records: VariantRecords) -> list[str]:
     """What was lost, filled in or is odd in the ground truth of a data set."""
     notes = list(records.truth.notes) if records.truth else []
-    return notes + ([f"odd: {kind.counted}" for kind in records.odd.kinds] if records.odd else [])
+    odd = records.planned.odd
+    return notes + ([f"odd: {kind.counted}" for kind in read_oddities(Path(odd, INDEX)).kinds] if odd else [])
 
 
 def _paired_times(rows: Sequence[SummaryRow], known: dict[tuple[str, str, str], Variant]) -> PairedTimes:

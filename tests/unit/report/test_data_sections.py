@@ -14,7 +14,7 @@ from cutpoint.plan.resolve import build_plan
 from cutpoint.plan.tables import report_entries
 from cutpoint.printable import shown
 from cutpoint.records.conversion import Conversion, Loss, write_conversion
-from cutpoint.records.oddities import OddImage, Oddities, Oddity, write_oddities
+from cutpoint.records.oddities import INDEX, OddImage, Oddities, Oddity, write_oddities
 from cutpoint.report.conversion import CONVERSION
 from cutpoint.report.odd import ODD, in_words
 from cutpoint.report.section import Section, show
@@ -47,7 +47,7 @@ def odd(tmp_path):
         Oddity("unused", "category without a box", "AP is without it (<i>)", "categories", 1, 3, 0, ()),
     )
     (tmp_path / "odd").mkdir()
-    write_oddities(tmp_path / "odd", Oddities("street", kinds))
+    write_oddities(tmp_path / "odd" / INDEX, Oddities("street", kinds))
     (tmp_path / "odd/outside.jpg").write_bytes(b"\xff\xd8\xff")
     return str(tmp_path / "odd")
 

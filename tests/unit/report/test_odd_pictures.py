@@ -10,7 +10,7 @@ from format_sets import write_images
 
 from cutpoint.preflight.datasets import inspect_dataset
 from cutpoint.preflight.gather import _tell_odd
-from cutpoint.records.oddities import Oddities, read_oddities
+from cutpoint.records.oddities import INDEX, Oddities, read_oddities
 from cutpoint.report.contact_sheet import COLOUR, GAP_PX, OUTSIDE, TILE, Tile, draw_sheet
 from cutpoint.report.odd import build_odd
 from cutpoint.report.oddities import show_oddities
@@ -61,7 +61,7 @@ def show(folder: Path, content: object, public: list[int] | None = None, name: s
     )
     out = folder / name
     show_oddities(dataset="street", **common, public=public, findings=findings, out_dir=str(out))
-    return read_oddities(out)
+    return read_oddities(out / INDEX)
 
 
 def test_a_data_set_without_anything_odd_has_no_picture_and_no_section(folder):
