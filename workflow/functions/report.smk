@@ -83,20 +83,22 @@ MEND = "Mend what stands under `failed`, and start again: jobs that are done are
 
 
 def get_closing_lines():
-    """Where the report is and its three main lines, if this run made it."""
+    """Where the report is and its three main lines, if this run made it. A storage has only the first."""
     # Only the end of a run needs it.
     from cutpoint.summary.short import main_lines
 
     for job in workflow.dag.finished_jobs:
-        if REPORT_FILE in job.output:
+        if place(REPORT_FILE) in job.output:
+            if STORED:
+                return [f"report: {job.output[0].storage_object.query}"]
             try:
                 lines = main_lines(
                     summary=job.input.summary,
-                    recommendations=RECOMMENDATIONS_FILE,
-                    gate=GATE_FILE if GATE else None,
+                    recommendations=place(RECOMMENDATIONS_FILE),
+                    gate=place(GATE_FILE) if GATE else None,
                 )
             except UserError as error:
                 # A run that succeeded does not fail because of its last words.
                 lines = [str(error)]
-            return [f"report: {REPORT_FILE}", *lines]
+            return [f"report: {place(REPORT_FILE)}", *lines]
     return []
