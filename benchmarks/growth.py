@@ -83,9 +83,7 @@ def configure(folder: Path) -> dict[str, dict[str, Any]]:
     labels = {
         "device": "cpu",
         "models": {MODEL: {"classes": "coco80"}},
-        "datasets": {
-            "labels": {"images": images, "annotations": str(folder / "yolo/data.yaml"), "format": "yolo"}
-        },
+        "datasets": {"labels": {"images": images, "annotations": str(folder / "yolo"), "format": "yolo"}},
         "variants": {"found": {"results": str(folder / "yolo/found.json")}},
         "evaluations": [{"model": MODEL, "dataset": "labels", "variants": ["found"], "reference": "found"}],
     }
