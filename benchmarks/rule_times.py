@@ -35,7 +35,8 @@ def run_workflow(
     """
     measured.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    command += ["--cores", str(cores), "--directory", str(work), "--configfile", str(work / "config.json")]
+    # what follows --configfile would be another one
+    command += ["--configfile", str(work / "config.json"), "--cores", str(cores), "--directory", str(work)]
     path = [str(ROOT / "benchmarks/rule_clock"), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
     joined = os.pathsep.join(filter(None, path))
     variables = {**os.environ, "CUTPOINT_MEASURED": str(measured), "PYTHONPATH": joined}
