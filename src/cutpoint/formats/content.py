@@ -56,8 +56,9 @@ class Source:
     images: Path
 
 
-# a loss of formats without a list of their classes
+# losses of formats without a list of their classes, and without crowd or ignore flags
 NO_LIST = "class of a format that does not list them"
+NO_FLAGS = "box of a format without crowd or ignore flags"
 
 
 class Tally:
@@ -92,6 +93,10 @@ class Tally:
             printable(f"{where}: {what}: {count}, first {first}; {mend}")
             for (what, mend), (count, first) in self._problems.items()
         )
+
+    def lose_flags(self, boxes: int) -> None:
+        """Count the boxes of a file that cannot say which of them are crowds."""
+        self.lose(NO_FLAGS, "every box counts as an object", count=boxes)
 
     @property
     def has_problems(self) -> bool:

@@ -65,6 +65,9 @@ def read(source: Source, tally: Tally) -> Content:
                 boxes += _read_shapes(element, name, path, tally) if name else []
     except UserError as error:
         raise UserError(f"{path} {error}") from error
+    # where the attribute is used, it is said of the boxes that have it
+    if not any(box.is_crowd for box in boxes):
+        tally.lose_flags(len(boxes))
     for box in boxes:
         if listed and box.category not in listed:
             mend = "add it to the labels of meta, or correct it"

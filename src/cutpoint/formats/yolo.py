@@ -76,9 +76,7 @@ def read(source: Source, tally: Tally) -> Content:
     for name in find_files(found.labels, {".txt"}):
         if found.labels / name not in used and Path(name).name not in LISTS:
             tally.lose("label file without an image", "not used", str(found.labels / name))
-    tally.lose(
-        "box of a format without crowd or ignore flags", "every box counts as an object", count=len(boxes)
-    )
+    tally.lose_flags(len(boxes))
     return Content(tuple(images), names, tuple(boxes), are_fractions=True)
 
 

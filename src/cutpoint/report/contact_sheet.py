@@ -40,12 +40,14 @@ class Tile:
         path: its file.
         title, said: the lines under it.
         boxes: drawn on it, in its pixels.
+        reason: why it is not opened; empty if it is.
     """
 
     path: str
     title: str
     said: str
     boxes: Sequence[Corners]
+    reason: str = ""
 
 
 def draw_sheet(tiles: Sequence[Tile]) -> np.ndarray:
@@ -73,11 +75,12 @@ def _draw(tile: Tile) -> np.ndarray:
     """A tile with its text, ``(222 + 2 lines, 296, 3)``."""
     picture = np.empty((TILE[1], TILE[0], 3), np.uint8)
     picture[:] = SHEET[::-1]
-    reason = ""
+    reason = tile.reason
     try:
-        shown = _view(tile)
-        top, left = (TILE[1] - shown.shape[0]) // 2, (TILE[0] - shown.shape[1]) // 2
-        picture[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
+        if not reason:
+            shown = _view(tile)
+            top, left = (TILE[1] - shown.shape[0]) // 2, (TILE[0] - shown.shape[1]) // 2
+            picture[top : top + shown.shape[0], left : left + shown.shape[1]] = shown
     except UserError as error:
         reason = error.reason if isinstance(error, BadImage) else str(error)
     canvas = Image.new("RGB", (TILE[0], TILE[1] + 2 * LINE_PX), SHEET)

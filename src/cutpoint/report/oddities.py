@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cutpoint.data.file_names import check_links
 from cutpoint.data.headers import BadImage, read_header
 from cutpoint.data.licences import read_origins
 from cutpoint.data.oddities import Odd, find_oddities, read_odd
@@ -91,10 +92,14 @@ def _draw(kind: Oddity, images: Path, folder: Path) -> Oddity:
     from cutpoint.report.contact_sheet import Tile, draw_sheet
     from cutpoint.report.sample_files import save
 
-    tiles = [
-        Tile(str(images / one.file_name), f"image {one.image_id}, {one.file_name}", one.said, one.boxes)
-        for one in kind.worst
-    ]
+    tiles = []
+    for one in kind.worst:
+        title, reason = f"image {one.image_id}, {one.file_name}", ""
+        try:
+            check_links("its file", images, [(one.image_id, one.file_name)])
+        except UserError as error:
+            reason = str(error)
+        tiles.append(Tile(str(images / one.file_name), title, one.said, one.boxes, reason))
     name = f"{kind.kind}.jpg"
     save(folder / name, draw_sheet(tiles))
     return replace(kind, picture=name)

@@ -167,3 +167,11 @@ def test_a_broken_file_is_named(folder, old, new, message):
 def test_a_folder_without_the_file(folder):
     (folder / "none").mkdir()
     assert "no file annotations.xml in this folder" in problems_of(folder, "cvat", "none")[0]
+
+
+def test_without_the_attribute_it_is_said_that_cvat_has_no_crowds(folder):
+    _, record = convert(folder, "cvat", "annotations.xml")
+    assert "box of a format without crowd or ignore flags" not in losses_of(record)
+    write_files(folder, {"annotations.xml": HEAD + A.replace(">true<", ">false<") + END})
+    _, record = convert(folder, "cvat", "annotations.xml")
+    assert losses_of(record)["box of a format without crowd or ignore flags"] == 5

@@ -123,6 +123,14 @@ def test_a_damaged_and_a_missing_image_are_tiles_that_say_so(folder):
     assert sheet.shape[1] == 3 * (TILE[0] + GAP_PX) + GAP_PX
 
 
+def test_a_link_that_leads_out_of_the_folder_is_not_followed(folder):
+    (folder / "images/b.png").rename(folder / "elsewhere.png")
+    (folder / "images/b.png").symlink_to(folder / "elsewhere.png")
+    (kind,) = show(folder, truth(**SOUND | {"b": [[900, 20, 50, 50]]})).kinds
+    picture = cv2.imread(str(folder / "odd" / kind.picture))
+    assert (np.abs(picture.astype(int) - 99).max(axis=2) < 6).mean() < 0.01
+
+
 def test_images_of_another_size_than_written_are_shown(folder):
     content = truth(**SOUND)
     content["images"][0] |= {"width": 300, "height": 400}
