@@ -119,7 +119,7 @@ def jobs(tmp_path):
             job.kill()
             job.wait()
             job.stdout.close()
-        for left in FOLDER.glob(f"{one.gpus[0][:-1]}*"):
+        for left in list(FOLDER.glob(f"{one.gpus[0][:-1]}*")):
             left.unlink()
 
 

@@ -54,7 +54,7 @@ def gpus():
     """Names that no other run has."""
     names = [f"GPU-test-{uuid.uuid4().hex[:8]}-{number}" for number in range(2)]
     yield names
-    for left in FOLDER.glob(f"{names[0][:-1]}*"):
+    for left in list(FOLDER.glob(f"{names[0][:-1]}*")):
         left.unlink()
 
 
