@@ -5,7 +5,8 @@ SMK := Snakefile workflow
 ARGS ?=
 
 .PHONY: help setup setup-external demo test test-parts test-whole real heads heads-first heads-second \
-    bodies bodies-first bodies-second zoo faults fuzz benchmark lint format environment regenerate-demo clean
+    bodies bodies-first bodies-second zoo faults slurm storage fuzz benchmark lint format environment \
+    regenerate-demo clean
 
 help:
 	@echo "make setup-external   make .venv-external, without torch and mmdet, for models without mmdet"
@@ -17,6 +18,8 @@ help:
 	@echo "make bodies           prove backbones and necks under a dense head; writes docs/bodies.md"
 	@echo "make zoo              heads, the same with the zoo's own backbones; writes docs/zoo.md"
 	@echo "make faults           kill runs at random moments, fill the disk; writes docs/faults.md"
+	@echo "make slurm            run a part of the demo on a real Slurm on this machine (ARGS=--whole: all of it)"
+	@echo "make storage          run with the results in a storage, here a folder"
 	@echo "make benchmark        measure side by side, each beside its floor; writes benchmarks/results"
 	@echo "make lint             check style and types of Python, style of workflow files"
 	@echo "make format           rewrite them in that style"
@@ -82,6 +85,13 @@ zoo:
 # It goes on where the last call ended: ARGS='--minutes 20'.
 faults: setup
 	OMP_NUM_THREADS=1 $(VENV)/python tests/faults/campaign.py $(ARGS)
+
+# Debian's packages slurm-wlm and munge are installed if they are missing.
+slurm: setup
+	OMP_NUM_THREADS=1 $(VENV)/python tests/slurm/run_on_slurm.py $(ARGS)
+
+storage: setup
+	OMP_NUM_THREADS=1 $(VENV)/python tests/slurm/run_with_storage.py
 
 # For an idle machine; gpu.py says that it is skipped where there is none.
 benchmark: setup

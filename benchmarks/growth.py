@@ -7,10 +7,7 @@ measures only these.
 
 import argparse
 import json
-import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from itertools import pairwise
@@ -20,10 +17,10 @@ from typing import Any
 from bench import write_results
 from detectors import YOLOX_NANO
 from repeated import repeat_photographs, replay, write_yolo
+from rule_times import read_jobs, run_workflow
 
 from cutpoint.records.detections import read_results
 
-ROOT = Path(__file__).parents[1]
 SIZES = (500, 5_000, 20_000, 100_000)
 # from here on a simulated detector: the network's time is known, and so many images would take it hours
 SIMULATED_FROM = 20_000
@@ -31,7 +28,7 @@ MODEL = "yolox_nano"
 # flat: at most so much more from one size to the next
 FLAT = 1.2
 NOTES = """
-Every rule of a run of YOLOX-nano on COCO photographs, repeated under ids of their own, with 4 variants, 20
+Every rule of a run of YOLOX-nano on COCO photographs, repeated under ids of their own, with 2 variants, 20
 slices and a gate; each job is a process of its own. From {simulated} images on the network does not run: its
 predictions on the photographs are repeated with them. `convert_annotations` and `import_results` are of the
 same data in YOLO's format and as a results file.
@@ -48,9 +45,9 @@ same data in YOLO's format and as a results file.
 
 
 def configure(folder: Path) -> dict[str, dict[str, Any]]:
-    """The configs of a size: the run, and the same data set with annotations of another format."""
+    """The configs of a size: the run, PyTorch, and the same data with annotations of another format."""
     images = str(folder / "data/images")
-    run = {"runtime": "onnxruntime"}
+    run = {"runtime": "onnxruntime", "cut": "raw"}
     loose = {"base": "mmdet3", "iou_threshold": 0.5}
     main = {
         "device": "cpu",
@@ -62,34 +59,35 @@ def configure(folder: Path) -> dict[str, dict[str, Any]]:
                 "slices": str(folder / "data/slices.csv"),
             }
         },
-        "variants": {
-            "pytorch": {"runtime": "pytorch", "cut": "e2e"},
-            "raw": {**run, "cut": "raw"},
-            "e2e": {**run, "cut": "e2e"},
-            "loose": {**run, "cut": "raw", "recipe": loose},
-        },
+        "variants": {"raw": run, "loose": {**run, "recipe": loose}},
         "evaluations": [
             {
                 "model": MODEL,
                 "dataset": "photos",
-                "variants": ["pytorch", "raw", "e2e", "loose"],
-                "reference": "pytorch",
-                "ladder": ["pytorch", "e2e", "raw"],
+                "variants": ["raw", "loose"],
+                "reference": "raw",
+                "ladder": ["raw", "loose"],
+                "diagnose": ["loose"],
             }
         ],
-        "gate": [{"variants": ["raw"], "agreement": {"min": 0.5}}],
+        "gate": [{"variants": ["loose"], "agreement": {"min": 0.5}}],
         "latency": {"images": 8, "min_seconds": 0.5, "min_runs": 8},
+    }
+    mmdet = {
+        **{key: main[key] for key in ("device", "models", "datasets")},
+        "variants": {"pytorch": {"runtime": "pytorch", "cut": "e2e"}},
+        "evaluations": [
+            {"model": MODEL, "dataset": "photos", "variants": ["pytorch"], "reference": "pytorch"}
+        ],
     }
     labels = {
         "device": "cpu",
         "models": {MODEL: {"classes": "coco80"}},
-        "datasets": {
-            "labels": {"images": images, "annotations": str(folder / "yolo/data.yaml"), "format": "yolo"}
-        },
+        "datasets": {"labels": {"images": images, "annotations": str(folder / "yolo"), "format": "yolo"}},
         "variants": {"found": {"results": str(folder / "yolo/found.json")}},
         "evaluations": [{"model": MODEL, "dataset": "labels", "variants": ["found"], "reference": "found"}],
     }
-    return {"main": main, "labels": labels}
+    return {"main": main, "mmdet": mmdet, "labels": labels}
 
 
 class Size:
@@ -109,27 +107,15 @@ class Size:
             (self.folder / name / "config.json").write_text(json.dumps(content, indent=1))
 
     def snakemake(self, run: str, *arguments: str) -> dict[str, float] | None:
-        """Call Snakemake in one of the two runs; what the process itself took, null if it failed."""
-        work = self.folder / run
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1"]
-        command += ["--directory", str(work), "--configfile", str(work / "config.json"), "--keep-going"]
-        path = [str(ROOT / "benchmarks/rule_clock"), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
-        variables = {
-            "CUTPOINT_MEASURED": str(self.measured),
-            "PYTHONPATH": os.pathsep.join(filter(None, path)),
-        }
+        """Call Snakemake in one of the runs; what the process itself took, null if it failed."""
+        work, log = self.folder / run, self.folder / run / "log.txt"
         began = time.perf_counter()
-        with open(work / "log.txt", "ab") as log:
-            process = subprocess.Popen(
-                [*command, *arguments], env={**os.environ, **variables}, stdout=log, stderr=log
-            )
-            _, status, used = os.wait4(process.pid, 0)
+        found = run_workflow(work, self.measured, "--keep-going", *arguments, log=log)
         seconds = time.perf_counter() - began
         print(f"{self.images} images, {run}: {' '.join(arguments)}: {seconds:.0f} s", flush=True)
-        if status:
-            print(f"  failed: see {work / 'log.txt'}", flush=True)
-            return None
-        return {"wall_s": seconds, "cpu_s": used.ru_utime + used.ru_stime, "peak_mib": used.ru_maxrss / 1024}
+        if found is None:
+            print(f"  failed: see {log}", flush=True)
+        return found
 
     def plan(self) -> None:
         """Measure two dry runs, the first one without digests that are known."""
@@ -161,6 +147,9 @@ class Size:
         diff = f"results/recipe_diffs/photos/{MODEL}/raw--loose.json"
         self.snakemake("main", "all", "golden", diff, *chosen)
         self.compare(chosen)
+        if self.images < self.options.simulated:
+            predictions = f"results/predictions/photos/{MODEL}/pytorch-e2e/0.parquet"
+            self.snakemake("mmdet", predictions, *chosen)
         self.label(chosen)
 
     def compare(self, chosen: Sequence[str]) -> None:
@@ -192,13 +181,10 @@ class Size:
 
     def read(self) -> dict[str, dict[str, float]]:
         """What the dearest job of each rule took."""
-        rules: dict[str, dict[str, float]] = {}
-        for path in sorted(self.measured.glob("*.json")):
-            found = json.loads(path.read_text())
-            known = rules.setdefault(found.pop("rule"), dict.fromkeys(found, 0.0))
-            for key, value in found.items():
-                known[key] = max(known[key], value)
-        return rules
+        return {
+            rule: {key: max(job[key] for job in jobs) for key in jobs[0]}
+            for rule, jobs in read_jobs(self.measured).items()
+        }
 
 
 def make_rows(found: dict[int, dict[str, dict[str, float]]]) -> list[dict[str, Any]]:

@@ -45,13 +45,14 @@ WORDS = {
     "notes": {"made elsewhere": "external", "foreign": "external"},
     "recipe": {"made elsewhere": "external"},
 }
-# Keys and columns whose values may differ: times, digests, versions, format numbers.
+# Keys and columns whose values may differ: times and what disturbed them, digests, versions, format numbers.
 IGNORED = {
     *("latency_p50_ms", "latency_p99_ms", "images_per_s", "latency_difference_ms"),
+    *("unsteady", "disturbed", "foreign_cores"),
     *("onnx_sha256", "spec", "libraries", "format"),
 }
 # Notes that speak of times; the others must be the same.
-TIME_NOTES = ("disturbed", "latency ", "without compiled NMS")
+TIME_NOTES = ("disturbed", "latency ", "warm-up not steady", "without compiled NMS")
 # How far a value may be apart; an ONNX file carries the specification, whose keys have other names now.
 TOLERANCES = {"model_mb": 0.001}
 SHOWN = 50

@@ -11,6 +11,13 @@ TABLE = ROOT / "docs/fuzzing.md"
 WHAT = {
     "config": "the config, up to the plan",
     "annotations": "COCO annotations: listed, mapped, and results scored on them",
+    "oddities": "what is odd in COCO annotations: counted and drawn",
+    "yolo": "YOLO's label files: converted, then as COCO annotations",
+    "yolo_yaml": "YOLO's data.yaml: the same",
+    "voc": "Pascal VOC's XML files: the same",
+    "kitti": "KITTI's label files: the same",
+    "bdd100k": "BDD100K's JSON: the same",
+    "cvat": "CVAT's XML: the same",
     "results": "a results file: read and scored",
     "slices": "a CSV file of slices",
     "images": "the bytes of an image: header, pixels, network input",

@@ -25,13 +25,21 @@ from cutpoint.plan.inspections import (
     gather_settings,
     mmdet_settings,
     naming_findings,
+    odd_settings,
 )
 from cutpoint.plan.make import Project, make_project
-from cutpoint.plan.paths import FINDINGS_FILE, conversion_file, dataset_findings, model_findings
+from cutpoint.plan.paths import (
+    FINDINGS_FILE,
+    conversion_file,
+    dataset_findings,
+    model_findings,
+    odd_folder,
+)
 from cutpoint.preflight.datasets import inspect_dataset
 from cutpoint.preflight.gather import gather_findings
 from cutpoint.preflight.models import inspect_external
 from cutpoint.preflight.passed import check_passed
+from cutpoint.report.oddities import show_oddities
 
 ROOT = Path(__file__).resolve().parents[2]
 # stands for the project's folder in messages
@@ -138,6 +146,9 @@ def _inspect(project: Project) -> None:
             convert_annotations(dataset=dataset.name, **conversion_settings(dataset), **made)
         settings = dataset_settings(dataset, config)
         inspect_dataset(dataset=dataset.name, **settings, out=dataset_findings(dataset))
+        odd = odd_folder(dataset)
+        if odd:
+            show_oddities(dataset=dataset.name, **odd_settings(dataset, config), out_dir=odd)
     for model in plan.models:
         out = model_findings(model)
         if model.is_external:

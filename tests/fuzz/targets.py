@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import format_targets
 import mutate
+import mutate_text
 import numpy as np
+import odd_targets
 import yaml
 from bad_input import ANNOTATIONS, CONFIG_FILE, RESULTS, ROOT, SLICES, write_project
+from demands import demand
 from tiny import input_recipe
 
 from cutpoint.data.headers import read_header
@@ -40,16 +44,6 @@ NAMES = ("pedestrian", "non-motor-vehicle", "motor-vehicle", "other")
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 # a message is for people
 LONGEST_MESSAGE = 20_000
-
-
-class NotRight(Exception):
-    """A result or a message that is not right."""
-
-
-def demand(holds: bool, what: str) -> None:
-    """Raise if a result is not right."""
-    if not holds:
-        raise NotRight(what)
 
 
 @dataclass(frozen=True)
@@ -141,6 +135,16 @@ def read_coco(folder: Path, raw: bytes) -> None:
     demand(bool(np.isfinite(truth.area).all() and (truth.area >= 0).all()), "areas that are none")
     demand(len(set(truth.image_ids)) == len(truth.images), "an image twice")
     _score("own-gt.json", RESULTS)
+
+
+def read_format(kind: str) -> Callable[[Path, bytes], None]:
+    """Annotations of a format: converted, then read as COCO JSON is."""
+
+    def read(folder: Path, raw: bytes) -> None:
+        format_targets.convert(folder, kind, raw)
+        read_coco(folder, Path(format_targets.CONVERTED).read_bytes())
+
+    return read
 
 
 def read_their_results(folder: Path, raw: bytes) -> None:
@@ -250,11 +254,29 @@ def configs(folder: Path) -> list[bytes]:
     return [*files(CONFIG_FILE)(folder), Path(__file__).with_name("rich_config.yaml").read_bytes()]
 
 
+SPOILERS = {
+    "yolo": mutate_text.spoil_lines,
+    "yolo_yaml": mutate.spoil_yaml,
+    "voc": mutate_text.spoil_xml,
+    "kitti": mutate_text.spoil_lines,
+    "bdd100k": mutate.spoil_json,
+    "cvat": mutate_text.spoil_xml,
+}
 TARGETS = {
     "config": Target("a config becomes a plan", configs, mutate.spoil_yaml, read_config),
     "annotations": Target(
         "COCO annotations are listed, mapped and scored", files(ANNOTATIONS), mutate.spoil_json, read_coco
     ),
+    "oddities": Target(
+        "what is odd in COCO annotations",
+        odd_targets.odd_annotations,
+        mutate.spoil_json,
+        odd_targets.read_odd,
+    ),
+    **{
+        kind: Target(f"annotations as {kind} has them", seeds, SPOILERS[kind], read_format(kind))
+        for kind, seeds in format_targets.SEEDS.items()
+    },
     "results": Target(
         "a results file is read and scored", files(RESULTS), mutate.spoil_json, read_their_results
     ),

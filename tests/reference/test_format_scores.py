@@ -131,7 +131,7 @@ def converted(kind: str, data: DataSet, images: Path, folder: Path) -> tuple[Dat
     out, record = folder / "out.json", folder / "record.json"
     convert_annotations(
         dataset="street",
-        annotation_format=kind,
+        annotation_format=kind.split()[0],
         annotations=given,
         images=str(images),
         out=str(out),
@@ -178,7 +178,8 @@ def test_what_a_format_changes_is_all_that_changes(kind, images, tmp_path):
     *_, (_, expected) = steps_of(kind, made_up())
     assert_same(data, expected)
     assert data.images == made_up().images
-    assert losses["area of the box in place of the object's own"] == len(data.boxes)
+    boxes = 0 if kind == "cvat with polygons" else len(data.boxes)
+    assert losses.get("area of the box in place of the object's own", 0) == boxes
     assert losses["image without a box"] == 1
     crowds = sum(box.is_crowd for box in made_up().boxes)
     counted = {
@@ -187,6 +188,7 @@ def test_what_a_format_changes_is_all_that_changes(kind, images, tmp_path):
         "bdd100k": ("box with crowd or ignored", crowds),
         "yolo": ("box of a format without crowd or ignore flags", len(made_up().boxes)),
         "cvat": ("class without a box", 1),
+        "cvat with polygons": ("polygon", len(made_up().boxes)),
     }[kind]
     assert losses[counted[0]] == counted[1]
     found = detections_on(made_up())

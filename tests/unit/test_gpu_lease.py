@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -79,19 +80,24 @@ class Jobs:
         return [job.wait(timeout=60) for job in self.started]
 
     def log(self, number: int) -> str:
-        return (self.folder / f"{number}.log").read_text()
+        path = self.folder / f"{number}.log"
+        return path.read_text() if path.exists() else ""
 
     def lines(self) -> list[list[str]]:
         """Moment, what, GPU and process, in time."""
         lines = self.record.read_text().splitlines() if self.record.exists() else []
         return sorted((line.split() for line in lines), key=lambda line: int(line[0]))
 
-    def wait_until(self, count: int) -> None:
-        """Until so many lines are written down."""
-        end = time.monotonic() + 30
-        while len(self.lines()) < count:
+    def wait_until(self, what: Callable[[], bool]) -> None:
+        """Look again and again."""
+        end = time.monotonic() + 60
+        while not what():
             assert time.monotonic() < end
             time.sleep(0.05)
+
+    def wait_for_lines(self, count: int) -> None:
+        """Until so many are written down."""
+        self.wait_until(lambda: len(self.lines()) >= count)
 
     def used(self) -> list[str]:
         """The GPU of each begin."""
@@ -113,7 +119,7 @@ def jobs(tmp_path):
             job.kill()
             job.wait()
             job.stdout.close()
-        for left in FOLDER.glob(f"{one.gpus[0][:-1]}*"):
+        for left in list(FOLDER.glob(f"{one.gpus[0][:-1]}*")):
             left.unlink()
 
 
@@ -150,10 +156,9 @@ def test_many_jobs_on_two_gpus_are_never_two_on_one(jobs, tmp_path):
 def test_a_killed_job_frees_its_gpu_at_once(jobs):
     one = jobs(1)
     holder = one.start(seconds=60)
-    one.wait_until(1)
+    one.wait_for_lines(1)
     one.start()
-    while "waits until one is free" not in (one.log(1) if (one.folder / "1.log").exists() else ""):
-        time.sleep(0.05)
+    one.wait_until(lambda: "waits until one is free" in one.log(1))
     assert f"GPU {one.gpus[0]} is used by process {holder.pid} since " in one.log(1)
     assert len(one.lines()) == 1
     holder.send_signal(signal.SIGKILL)
@@ -164,7 +169,7 @@ def test_a_killed_job_frees_its_gpu_at_once(jobs):
 def test_a_worker_that_outlives_its_job_keeps_the_gpu(jobs):
     one = jobs(1)
     parent = one.start("worker", seconds=60)
-    one.wait_until(1)
+    one.wait_for_lines(1)
     time.sleep(0.3)  # the worker starts after the line is written
     parent.send_signal(signal.SIGKILL)
     parent.wait()
@@ -200,7 +205,7 @@ def test_jobs_that_wait_do_not_take_a_gpu_that_was_lost_meanwhile(jobs):
     two = jobs(2)
     first = two.gpus[0]
     two.start(seconds=0.6, errors={first: LOST})
-    two.wait_until(1)
+    two.wait_for_lines(1)
     for _ in range(4):
         two.start(seconds=0.2, errors={first: LOST})
     assert two.wait() == [0] * 5
@@ -256,7 +261,7 @@ def test_a_job_that_wants_all_waits_for_all_and_keeps_others_away(jobs):
     two = jobs(2)
     two.start(seconds=0.5)
     two.start(seconds=1)
-    two.wait_until(2)
+    two.wait_for_lines(2)
     two.start("alone", seconds=0.5)
     two.start("alone", seconds=0.3)
     time.sleep(0.2)

@@ -59,8 +59,9 @@ def test_no_rule_names_a_cluster():
     assert not found
 
 
-def test_no_profile_names_a_partition_an_account_or_a_path():
-    kept = (ROOT / "profiles/slurm/config.yaml").read_text().splitlines()
+@pytest.mark.parametrize("name", ["default", "slurm", "kubernetes"])
+def test_no_profile_names_a_partition_an_account_or_a_path(name):
+    kept = (ROOT / "profiles" / name / "config.yaml").read_text().splitlines()
     said = [line for line in kept if not line.lstrip().startswith("#")]
     assert not [line for line in said if re.search(r"partition|account|[\"' ](?:/|~)", line)]
 
@@ -79,6 +80,8 @@ def test_groups_are_of_submitted_rules_without_a_gpu():
     assert grouped < submitted()
     assert not [name for name in grouped if "gpu=" in rules()[name]]
     assert set(slurm["groups"].values()) == set(slurm["group-components"])
+    for key in ("groups", "group-components", "set-threads", "set-resource-scopes", "cores", "retries"):
+        assert profile("kubernetes")[key] == slurm[key], key
 
 
 def test_memory_and_time_grow_with_the_attempt(plan):

@@ -21,6 +21,7 @@ def test_demo_plans_the_whole_line(demo):
     assert demo.code == 0, demo.text
     assert demo.jobs == {
         "inspect_dataset": 3,
+        "show_oddities": 2,
         "inspect_model": 2,
         "gather_findings": 1,
         "check_inputs": 1,
@@ -173,6 +174,7 @@ def test_coco_plans_every_job_on_a_clone_without_the_data(tmp_path):
         "fetch": 2,
         "fetch_folder": 1,
         "inspect_dataset": 1,
+        "show_oddities": 1,
         "inspect_model": 1,
         "gather_findings": 1,
         "check_inputs": 1,

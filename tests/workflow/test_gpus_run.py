@@ -54,8 +54,9 @@ def gpus():
     """Names that no other run has."""
     names = [f"GPU-test-{uuid.uuid4().hex[:8]}-{number}" for number in range(2)]
     yield names
-    for left in FOLDER.glob(f"{names[0][:-1]}*"):
-        left.unlink()
+    for name in names:
+        for left in list(FOLDER.glob(f"{name}.*")):
+            left.unlink()
 
 
 def run(folder, gpus, broken=""):

@@ -19,6 +19,9 @@ PROBLEMS = (
     "1. datasets.traffic.annotations boxes.json: bbox that is not four finite numbers (null): 1 of ",
     "2. checkpoint weights.pth: it is text, not a checkpoint",
 )
+PICTURES = (
+    "datasets.traffic: pictures in results/preflight/odd/traffic of what is odd: bbox that is not four "
+)
 
 
 def spoil(project: Path) -> None:
@@ -39,12 +42,16 @@ def test_one_list_and_no_heavy_job_until_it_is_mended(project):
         assert result.text.count("cutpoint: 2 problems:") == 1, result.text
         for problem in PROBLEMS:
             assert result.text.count(problem) == 1, result.text
+        # the job that tells all problems says it, and no other one
+        alone = any("manifests" in target for target in targets)
+        assert result.text.count(PICTURES) == int(not alone), result.text
         assert [path.name for path in (project / "results").iterdir()] == ["preflight"]
 
     (project / "config/config.yaml").write_text(CONFIG)
     passed = run_snakemake(project, "--cores", "2", "preflight")
     assert passed.code == 0, passed.text
     assert "preflight: no problem found" in passed.out
+    assert [path.name for path in (project / "results/preflight/odd").iterdir()] == ["traffic"]
     assert [path.name for path in (project / "results").iterdir()] == ["preflight"]
 
 
@@ -57,7 +64,9 @@ def test_what_is_filled_in_is_said(project):
     path.write_text(CONFIG.replace("data/demo/traffic/instances.json", "boxes.json"))
     result = run_snakemake(project, "--cores", "2", "preflight")
     assert result.code == 0, result.text
-    assert "preflight: no problem found; 1 remarks:" in result.out
+    assert "preflight: no problem found; 2 remarks:" in result.out
+    told = "pictures in results/preflight/odd/traffic of what is odd: image without a box: 4 of 80 images"
+    assert told in result.out
     assert "boxes.json: iscrowd missing or null: 477 of 477 annotations" in result.out
 
 

@@ -26,7 +26,8 @@ RULES = {
     for rule in re.findall(r"^rule (\w+):", path.read_text(), re.M)
 }
 # repeated whenever what they read changes; nothing follows them
-PREFLIGHT = {"inspect_dataset", "inspect_model", "inspect_external", "gather_findings", "check_inputs"}
+PREFLIGHT = {"inspect_dataset", "inspect_model", "inspect_external"}
+PREFLIGHT |= {"show_oddities", "gather_findings", "check_inputs"}
 REPORT = {"summarize", "capsule", "plot", "evaluate_gate", "render_report"}
 
 

@@ -66,7 +66,12 @@ def get_listing_digest(wildcards):
 
 
 def get_images_digest(wildcards):
+    """Looked up once in a plan: 100,000 files are asked for their times, and several rules depend on them."""
     dataset = PLAN.dataset(wildcards.dataset)
+    return DIGESTS.once(f"images {dataset.name}", lambda: find_images_digest(dataset))
+
+
+def find_images_digest(dataset):
     if dataset.converted_from:
         listing = get_converted_listing(dataset)
         return listing and DIGESTS.of_named(
@@ -93,12 +98,6 @@ def get_truth_settings(wildcards):
     dataset = PLAN.dataset(wildcards.dataset)
     keys = ("invalid_boxes", "categories_without_class")
     return {key: getattr(dataset, key) for key in keys}
-
-
-def get_scoring_settings(wildcards):
-    """Settings that are checked before a network runs. Snakemake does not compare a namespace with the last."""
-    settings = {**get_label_settings(wildcards), **get_truth_settings(wildcards)}
-    return SimpleNamespace(**settings)
 
 
 def get_slices(wildcards):
@@ -128,3 +127,8 @@ def get_truth(wildcards):
     """The ground truth; empty without annotations."""
     truth = truth_file(get_evaluation(wildcards))
     return {"truth": truth} if truth else {}
+
+
+def get_scorable(wildcards):
+    """The ground truth, which a network waits for: what is wrong in the data is told before. It repeats nothing."""
+    return {name: ancient(path) for name, path in get_truth(wildcards).items()}

@@ -8,12 +8,16 @@ from cutpoint.plan.tables import (
 )
 
 
+def list_timed(wildcards):
+    return latency_jobs(get_evaluation(wildcards), CONFIG["imports"])
+
+
 def get_timed(wildcards):
-    return place(latency_jobs(get_evaluation(wildcards), CONFIG["imports"]))
+    return place(list_timed(wildcards))
 
 
 def get_timed_exports(wildcards):
-    return row_files(get_timed(wildcards), "model")
+    return row_files(list_timed(wildcards), "model")
 
 
 def get_latency_settings(wildcards):
@@ -22,7 +26,7 @@ def get_latency_settings(wildcards):
 
 def get_timing_code(wildcards):
     """The code that is timed. The recipes' code is part of it only if a variant post-processes by hand."""
-    return {module: get_code(module) for module in timed_modules(get_timed(wildcards))}
+    return {module: get_code(module) for module in timed_modules(list_timed(wildcards))}
 
 
 def get_timed_recipes(wildcards):

@@ -57,13 +57,19 @@ def get_external_inspection(wildcards):
     return place(external_settings(PLAN, PLAN.model(wildcards.model)))
 
 
+def list_gathered():
+    return gather_settings(PLAN, CONFIG, remote=not workflow.local_exec)
+
+
 def get_gathered(wildcards):
-    return place(gather_settings(PLAN, CONFIG, remote=not workflow.local_exec))
+    return place(list_gathered())
 
 
 def get_findings(wildcards):
-    settings = get_gathered(wildcards)
-    return {kind: list(settings[kind].values()) for kind in ("datasets", "models")}
+    settings = list_gathered()
+    return {
+        kind: list(settings[kind].values()) for kind in ("datasets", "odd", "models")
+    }
 
 
 def list_scored_files(wildcards):

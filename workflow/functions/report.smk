@@ -1,3 +1,4 @@
+from cutpoint.plan.inspections import odd_settings
 from cutpoint.plan.paths import GATE_FILE, RECOMMENDATIONS_FILE, REPORT_FILE
 from cutpoint.plan.paths import sample_files
 from cutpoint.plan.tables import row_files
@@ -38,6 +39,15 @@ def get_plot_settings(wildcards):
     }
 
 
+def get_labelled_datasets():
+    """Matches the data sets with annotations."""
+    return match_any(d.name for d in PLAN.datasets if d.annotations)
+
+
+def get_odd_settings(wildcards):
+    return place(odd_settings(PLAN.dataset(wildcards.dataset), CONFIG))
+
+
 def get_sample_files(wildcards):
     """Detections of all variants, and autopsies of all but the reference."""
     found = sample_files(get_evaluation(wildcards))
@@ -73,20 +83,22 @@ MEND = "Mend what stands under `failed`, and start again: jobs that are done are
 
 
 def get_closing_lines():
-    """Where the report is and its three main lines, if this run made it."""
+    """Where the report is and its three main lines, if this run made it. A storage has only the first."""
     # Only the end of a run needs it.
     from cutpoint.summary.short import main_lines
 
     for job in workflow.dag.finished_jobs:
-        if REPORT_FILE in job.output:
+        if place(REPORT_FILE) in job.output:
+            if STORED:
+                return [f"report: {job.output[0].storage_object.query}"]
             try:
                 lines = main_lines(
                     summary=job.input.summary,
-                    recommendations=RECOMMENDATIONS_FILE,
-                    gate=GATE_FILE if GATE else None,
+                    recommendations=place(RECOMMENDATIONS_FILE),
+                    gate=place(GATE_FILE) if GATE else None,
                 )
             except UserError as error:
                 # A run that succeeded does not fail because of its last words.
                 lines = [str(error)]
-            return [f"report: {REPORT_FILE}", *lines]
+            return [f"report: {place(REPORT_FILE)}", *lines]
     return []

@@ -161,7 +161,10 @@ def get_accepted(wildcards):
 
 def as_source(path):
     """An input that no rule makes. Its digest among the rule's params decides if it changed, not its time."""
-    return path if path in SOURCES or path in CONVERTED else ancient(path)
+    if path in CONVERTED:
+        return path
+    path = beside_storage(path)
+    return path if path in SOURCES else ancient(path)
 
 
 def get_digests(paths):

@@ -1,7 +1,7 @@
 rule fetch:
     """A file of data/sources.tsv, checked against its sha256."""
     output:
-        "{source}",
+        beside_storage("{source}"),
     log:
         "logs/fetch/{source}.log",
     benchmark:
@@ -19,7 +19,7 @@ rule fetch:
 rule fetch_folder:
     """A folder of an archive in data/sources.tsv, checked in the same way."""
     output:
-        directory("{source}"),
+        beside_storage(directory("{source}")),
     log:
         "logs/fetch/{source}.log",
     benchmark:

@@ -94,9 +94,11 @@ rule verify_export:
 rule predict_pytorch:
     """The PyTorch model over one shard: candidates from its head, or mmdet's own detections."""
     input:
+        unpack(get_scorable),
         files=get_model_files,
         spec="results/models/{model}/spec.json",
         manifest="results/manifests/{dataset}.json",
+        labels=ancient("results/labels/{dataset}/{model}.json"),
         preflight=ancient("results/preflight/findings.json"),
     output:
         predictions="results/predictions/{dataset}/{model}/{run}/{shard}.parquet",
@@ -116,6 +118,5 @@ rule predict_pytorch:
         sources=get_model_digests,
         imports=get_imports,
         settings=get_pytorch_settings,
-        scoring=get_scoring_settings,
     script:
         "../scripts/detector/predict_pytorch.py"

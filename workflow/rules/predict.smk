@@ -23,11 +23,12 @@ rule check_external:
 rule predict:
     """An export over one shard of a data set: candidates for raw and decoded, detections for e2e."""
     input:
+        unpack(get_scorable),
         model=get_run_export,
         accepted=get_accepted,
         spec=get_specs,
-        classes=get_classes,
         manifest="results/manifests/{dataset}.json",
+        labels=ancient("results/labels/{dataset}/{model}.json"),
         preflight=ancient("results/preflight/findings.json"),
     output:
         predictions="results/predictions/{dataset}/{model}/{run}/{shard}.parquet",
@@ -44,7 +45,6 @@ rule predict:
     params:
         code=get_code("cutpoint.predict.shard"),
         settings=get_run_settings,
-        scoring=get_scoring_settings,
     script:
         "../scripts/predict/predict.py"
 

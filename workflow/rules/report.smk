@@ -25,6 +25,30 @@ rule plot:
         "../scripts/report/plot.py"
 
 
+rule show_oddities:
+    """What is odd in the annotations of a data set: counts, and pictures of the worst. The preflight tells it."""
+    input:
+        unpack(get_dataset_files),
+        # New findings repeat nothing: only the data decide what is odd.
+        findings=ancient("results/preflight/datasets/{dataset}.json"),
+    output:
+        directory("results/preflight/odd/{dataset}"),
+    log:
+        "logs/show_oddities/{dataset}.log",
+    benchmark:
+        "logs/benchmarks/show_oddities/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=get_labelled_datasets(),
+    priority: 2
+    params:
+        code=get_code("cutpoint.report.oddities"),
+        content=get_images_digest,
+        annotations=get_annotations_digest,
+        settings=get_odd_settings,
+    script:
+        "../scripts/report/show_oddities.py"
+
+
 rule draw_samples:
     """The gallery: the images where variants differ most from the reference, and the boxes on them."""
     input:

@@ -30,6 +30,7 @@ rule summarize:
     localrule: True
     params:
         code=get_code("cutpoint.summary.build"),
+        odd=get_code("cutpoint.data.oddities"),
         settings=get_table_settings,
     script:
         "../scripts/summary/summarize.py"

@@ -15,7 +15,7 @@ from cutpoint.matching import AGREEMENT_IOU, find_overlaps, group_rows, pair_ove
 from cutpoint.recipes.recipe import Recipe, in_graph_form, resolve_recipe
 from cutpoint.records.autopsy import SIDES, AutopsyRow, read_autopsy, write_autopsy
 from cutpoint.records.comparison import StepCounts
-from cutpoint.records.detections import Refused, read_results
+from cutpoint.records.detections import Refused, Results, read_results
 from cutpoint.records.head import ExternalHead, Floor, QueryHead, RoiHead
 from cutpoint.records.labels import read_labels
 from cutpoint.records.manifest import Manifest, read_manifest
@@ -80,18 +80,23 @@ def autopsy(*, reference: Side, variant: Side, manifest: str, labels: str, out: 
         UserError: the candidates have another specification, or are not enough for the recipe.
     """
     data = read_manifest(manifest)
+    sides = reference, variant
     try:
-        cases = _find_cases((reference, variant), data, read_labels(labels).labels)
+        results = [read_results(side.detections) for side in sides]
     except Refused:
-        cases = []
-    write_autopsy(out, cases)
+        write_autopsy(out, [])
+        return
+    write_autopsy(out, _find_cases(sides, results, data, read_labels(labels).labels))
 
 
 def _find_cases(
-    sides: tuple[Side, Side], manifest: Manifest, category_ids: Sequence[int | None]
-) -> list[AutopsyRow]:
-    """The rows of an autopsy."""
-    reference, variant = (read_results(side.detections) for side in sides)
+    sides: tuple[Side, Side],
+    detections: Sequence[Results],
+    manifest: Manifest,
+    category_ids: Sequence[int | None],
+) -> Iterator[AutopsyRow]:
+    """The rows of an autopsy, image by image."""
+    reference, variant = detections
     opened = [_open(side) for side in sides]
     pairs = pair_overlaps(find_overlaps(reference, variant), AGREEMENT_IOU)
     both = [
@@ -99,7 +104,6 @@ def _find_cases(
         for results, rows in ((reference, pairs.left), (variant, pairs.right))
     ]
     wanted = {image for results, paired, _ in both for image in results.image_id[~paired].tolist()}
-    cases: list[AutopsyRow] = []
     for image_id, stores in _stream(sides, manifest):
         if image_id not in wanted:
             continue
@@ -115,8 +119,7 @@ def _find_cases(
                 kept = Store(followed, made.floor, made.places, made.chosen)
                 keys = identify(*boxes, kept.followed, category_ids)
             views.append(View(*boxes, paired[own], category_ids, store=kept, keys=keys))
-        cases += explain_image(image_id, views[0], views[1])
-    return cases
+        yield from explain_image(image_id, views[0], views[1])
 
 
 def count_steps(path: str) -> StepCounts:

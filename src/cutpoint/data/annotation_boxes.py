@@ -1,6 +1,5 @@
 """The boxes of COCO annotations: entries that are not boxes, and boxes that can never match a detection."""
 
-import json
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
@@ -9,19 +8,16 @@ import numpy as np
 
 from cutpoint.data.annotation_entries import name_entry, refuse
 from cutpoint.data.annotation_model import FURTHEST, is_finite
-from cutpoint.errors import SHOWN, Gathered
+from cutpoint.data.box_faults import ROUNDING, find_faults, find_reaching
+from cutpoint.errors import Gathered
 
 # Another reading of the numbers is tried if this fraction of the boxes reaches out of the images by this
 # fraction of the image's side; this fraction must then fit the other reading.
 BEYOND, MARGIN, FIT = 0.1, 0.05, 0.95
 # fewer boxes may be single mistakes
 FEW = 3
-# pixels that a box may reach out of its image by rounding
-ROUNDING = 1.0
 # up to this fraction of the annotations is accepted: COCO's own training set has such boxes
 ORDINARY = 0.001
-# a box with a smaller fraction inside the image cannot match a detection that is clipped to the image
-LEAST_INSIDE = 0.5
 
 
 def read_boxes(annotations: list[dict[str, Any]]) -> np.ndarray:
@@ -107,7 +103,7 @@ def choose_boxes(
     total, notes = len(boxes), []
     kept, told = np.ones(total, dtype=bool), np.zeros(total, dtype=bool)
     gathered = Gathered()
-    for what, mend, found in _faults(content["annotations"], boxes, sizes):
+    for _, what, mend, found in find_faults(content["annotations"], boxes, sizes):
         wrong = np.flatnonzero(found & kept & ~told)
         if not len(wrong):
             continue
@@ -128,72 +124,18 @@ def choose_boxes(
     return kept, notes + _unusual(content, boxes, sizes)
 
 
-def _faults(
-    annotations: list[dict[str, Any]], boxes: np.ndarray, sizes: np.ndarray
-) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Kinds of invalid boxes: what is wrong, how to mend it, and ``(N,)`` bool, the boxes of this kind."""
-    unread = np.isnan(boxes[:, 0])
-    if unread.any():
-        shown = _as_json(annotations[int(np.argmax(unread))].get("bbox"))
-        yield f"bbox that is not four finite numbers ({shown})", "write x, y, width, height in pixels", unread
-    beyond = (np.abs(boxes) > FURTHEST).any(axis=1)
-    yield f"bbox with a number beyond {FURTHEST:g}", "correct them", beyond
-    flat = (boxes[:, 2] <= 0) | (boxes[:, 3] <= 0)
-    yield "width or height of the bbox is 0 or negative", "correct them", flat
-    area = boxes[:, 2] * boxes[:, 3]
-    inside = _inside(boxes, sizes)
-    yield "bbox outside its image", "correct them", ~flat & (inside == 0)
-    far = ~flat & (inside > 0) & (inside < LEAST_INSIDE * area)
-    yield "bbox with less than half of itself inside its image", "correct them", far
-    yield (
-        "annotation that is there twice (image, category, bbox, iscrowd)",
-        "remove the second",
-        _again(annotations, boxes),
-    )
-
-
-def _as_json(value: Any) -> str:
-    """A value as the file has it, cut to what a message shows."""
-    try:
-        text = json.dumps(value)
-    except RecursionError:
-        return "nested too deeply to show"
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
-
-
-def _inside(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """``(N,)``: area (px^2) of the part of each box that is in its image."""
-    low, high = np.maximum(boxes[:, :2], 0), np.minimum(boxes[:, :2] + boxes[:, 2:], sizes)
-    area: np.ndarray = np.clip(high - low, 0, None).prod(axis=1)
-    return area
-
-
-def _again(annotations: list[dict[str, Any]], boxes: np.ndarray) -> np.ndarray:
-    """``(N,)`` bool: an earlier annotation is the same except for its id."""
-    seen: set[tuple[Any, ...]] = set()
-    again = np.zeros(len(annotations), dtype=bool)
-    for position, (annotation, box) in enumerate(zip(annotations, boxes.tolist(), strict=True)):
-        ids = annotation.get("image_id"), annotation.get("category_id")
-        if box[0] == box[0] and type(ids[0]) is type(ids[1]) is int:
-            entry = (*ids, bool(annotation.get("iscrowd")), *box)
-            again[position] = entry in seen
-            seen.add(entry)
-    return again
-
-
 def _unusual(content: dict[str, Any], boxes: np.ndarray, sizes: np.ndarray) -> list[str]:
     """Notes on what may be right or a mistake; AP stays as pycocotools computes it."""
     notes = []
-    solid = (boxes[:, 2:] > 0).all(axis=1)
-    far = np.max([-boxes[:, :2], boxes[:, :2] + boxes[:, 2:] - sizes], axis=(0, 2))
-    partly = solid & (_inside(boxes, sizes) >= LEAST_INSIDE * boxes[:, 2] * boxes[:, 3])
-    beyond = np.flatnonzero((far > ROUNDING) & partly)
+    reaches, far = find_reaching(boxes, sizes)
+    beyond = np.flatnonzero(reaches)
     if len(beyond):
         first = name_entry(content, "annotations", int(beyond[0]))
         notes.append(
             f"bbox that reaches out of its image: {len(beyond)} of {len(boxes)} annotations, first {first}, "
             f"by up to {far[beyond].max():.0f} px: scored as written"
         )
+    solid = (boxes[:, 2:] > 0).all(axis=1)
     ends = (boxes[:, :2] + boxes[:, 2:])[solid] / sizes[solid]
     if len(ends) >= 20 and ends.max() <= 0.5:
         notes.append(

@@ -19,6 +19,7 @@ from cutpoint.data.annotation_entries import (
 from cutpoint.data.annotation_ids import with_whole_ids
 from cutpoint.data.annotation_model import is_size
 from cutpoint.data.annotation_sizes import with_sizes
+from cutpoint.data.box_faults import odd_areas
 from cutpoint.errors import Gathered
 from cutpoint.records.annotations import read_annotations
 from cutpoint.records.manifest import Category
@@ -168,7 +169,11 @@ def _field_notes(content: dict[str, Any], kept: list[int], clean: CleanAnnotatio
     odd: Sequence[bool]
     for what, fate, odd in (
         ("area missing, null or 0", "width x height is used", [not a.get("area") for a in written]),
-        ("area that does not fit the bbox", "AP by size goes by it", _odd_areas(clean).tolist()),
+        (
+            "area that does not fit the bbox",
+            "AP by size goes by it",
+            odd_areas(clean.area, clean.bbox).tolist(),
+        ),
         ("iscrowd missing or null", "0 is used", [a.get("iscrowd") is None for a in written]),
         ("crowd without an RLE mask", "its bbox is used", [_is_odd_crowd(a) for a in written]),
         ("attributes.rotation that is not 0", "its bbox is used as written, not turned", _turned(written)),
@@ -191,11 +196,3 @@ def _turned(annotations: list[dict[str, Any]]) -> list[bool]:
     """Boxes that CVAT turns: its COCO JSON has them upright, with the angle beside."""
     attributes = (annotation.get("attributes") for annotation in annotations)
     return [isinstance(given, dict) and bool(given.get("rotation")) for given in attributes]
-
-
-def _odd_areas(clean: CleanAnnotations) -> np.ndarray:
-    """``(N,)`` bool: the area is much larger than the box, or a fraction. A mask may be much smaller."""
-    _, _, width, height = clean.bbox.T
-    fraction = (clean.area <= 1) & (width * height / 100 > 1)
-    odd: np.ndarray = (clean.area > 1.5 * width * height + 10) | fraction
-    return odd

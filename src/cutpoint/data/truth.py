@@ -57,26 +57,6 @@ def build_truth(
     write_truth(out, truth)
 
 
-def check_scoring(
-    *,
-    manifest: str,
-    spec: str,
-    classes: dict[str, str] | None,
-    order: str | None,
-    invalid_boxes: str | None,
-    categories_without_class: str | None,
-) -> None:
-    """Refuse data that cannot be scored before a network runs on it; arguments as above.
-
-    Raises:
-        UserError: as ``map_labels`` and ``build_truth`` do.
-    """
-    data = read_manifest(manifest)
-    labels = _map_labels(data, spec, classes, order)
-    if data.annotations:
-        _build_truth(data, labels, invalid_boxes, categories_without_class)
-
-
 def _map_labels(manifest: Manifest, spec: str, classes: dict[str, str] | None, order: str | None) -> Labels:
     model = read_classes(spec)
     trained = None if model.trained_order is None else list(model.trained_order)

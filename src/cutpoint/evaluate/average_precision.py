@@ -1,5 +1,6 @@
 """COCO AP for many weightings of the images, from pycocotools' matches."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -8,9 +9,11 @@ from scipy.sparse import csr_array
 from cutpoint.evaluate.matches import ClassMatches
 
 AREAS = ("all", "small", "medium", "large")
-# resamples that are computed at once, so that a block of weights stays in the cache
+# Resamples are computed some at once: so many, or a multiple for a class with few detections, so that arrays
+# of its correct detections, and of its weights, have at most so many cells and stay in the cache.
 BLOCK = 125
-# cells of an array of correct detections and resamples: a class with many of them gets fewer at once
+CACHED, WEIGHTS = 2**18, 2**21
+# A class with very many gets fewer at once, so that these arrays stay below 32 MB.
 CELLS = 2**22
 
 
@@ -45,11 +48,11 @@ def _class_ap(matches: ClassMatches, multiplicities: np.ndarray, copies: int) ->
         for area in range(len(found))
     ]
     hits = max(len(curve.hits) for curve in curves)
-    step = max(1, min(BLOCK, CELLS // max(hits, 1)))
+    step = _step(hits, count)
     levels = np.arange(1, copies + 1)[:, None, None]
     total = []
-    for start in range(0, multiplicities.shape[1], step):
-        block = multiplicities[near, start : start + step].astype(np.float64)
+    for columns in _blocks(multiplicities.shape[1], step):
+        block = multiplicities[near, columns].astype(np.float64)
         positives = found @ block
         if len(tied_images):
             block = np.vstack([block, *(block[tied_images] >= levels)])
@@ -58,6 +61,22 @@ def _class_ap(matches: ClassMatches, multiplicities: np.ndarray, copies: int) ->
         total.append(sums)
     ap: np.ndarray = np.concatenate(total, axis=1).T / matches.counted.shape[1]
     return ap
+
+
+def _step(hits: int, weights: int) -> int:
+    """How many resamples are computed at once, for so many correct detections and rows of weights."""
+    blocks = min(CACHED // max(hits, 1), WEIGHTS // max(weights, 1)) // BLOCK
+    return BLOCK * blocks if blocks else max(1, min(BLOCK, CELLS // max(hits, 1)))
+
+
+def _blocks(resamples: int, step: int) -> Iterator[slice]:
+    """The resamples in steps. What is left over of ``BLOCK`` is always alone.
+
+    numpy adds up a single column in another order than several, so the last bits depend on what is alone.
+    """
+    whole = resamples - resamples % BLOCK
+    yield from (slice(start, min(start + step, whole)) for start in range(0, whole, step))
+    yield from (slice(start, min(start + step, resamples)) for start in range(whole, resamples, step))
 
 
 class _Curve:
@@ -75,8 +94,8 @@ class _Curve:
         self._segments = _segments(np.flatnonzero(ever), self.hits, rows, count)
         self._chosen = [own[self.hits] for own in correct]
         self._spared = [
-            _segments(np.flatnonzero(ever & ~own), self.hits[keep], rows, count)
-            for own, keep in zip(counted, self._chosen, strict=True)
+            _segments(np.flatnonzero(left), self.hits[keep], rows, count) if left.any() else None
+            for left, keep in zip(ever & ~counted, self._chosen, strict=True)
         ]
 
     def area(self, block: np.ndarray, positives: np.ndarray) -> np.ndarray:
@@ -86,7 +105,7 @@ class _Curve:
         for keep, less in zip(self._chosen, self._spared, strict=True):
             if keep.any():
                 reached = every[keep]
-                if less.nnz:
+                if less is not None and less.nnz:
                     reached -= np.cumsum(less @ block, axis=0)
                 total += _ap(reached, np.cumsum(weights[keep], axis=0), positives)
         return total

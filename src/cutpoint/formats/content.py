@@ -18,6 +18,7 @@ class Box:
         corners: ``x1, y1, x2, y2``; pixels of the image, or fractions of its width and height.
         place: where the user's files have it.
         is_crowd: detections on it do not count, neither as found nor as mistakes.
+        area: of the object in the box, in the square of the corners' unit; null for the box's own.
     """
 
     image: str
@@ -25,6 +26,7 @@ class Box:
     corners: tuple[float, float, float, float]
     place: str
     is_crowd: bool = False
+    area: float | None = None
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,9 @@ class Source:
     images: Path
 
 
-# a loss of formats without a list of their classes
+# losses of formats without a list of their classes, and without crowd or ignore flags
 NO_LIST = "class of a format that does not list them"
+NO_FLAGS = "box of a format without crowd or ignore flags"
 
 
 class Tally:
@@ -90,6 +93,10 @@ class Tally:
             printable(f"{where}: {what}: {count}, first {first}; {mend}")
             for (what, mend), (count, first) in self._problems.items()
         )
+
+    def lose_flags(self, boxes: int) -> None:
+        """Count the boxes of a file that cannot say which of them are crowds."""
+        self.lose(NO_FLAGS, "every box counts as an object", count=boxes)
 
     @property
     def has_problems(self) -> bool:

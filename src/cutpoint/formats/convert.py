@@ -143,25 +143,28 @@ def _to_coco(content: Content, folder: Path, tally: Tally) -> dict[str, list[Any
     category_ids = {name: number for number, name in enumerate(content.categories, start=1)}
     image_ids = {name: number for number, name in enumerate(names, start=1)}
     annotations: list[dict[str, Any]] = []
+    own_areas = 0
     # the sort is stable: boxes of an image stay in the order of its file
     for box in sorted(content.boxes, key=lambda box: image_ids[box.image]):
         size = sizes[box.image]
         if size is None:
             tally.lose("box of an image that cannot be read", "left out", box.place)
             continue
-        bbox = _as_bbox(box.corners, size if content.are_fractions else (1, 1))
+        unit = size if content.are_fractions else (1, 1)
+        bbox = _as_bbox(box.corners, unit)
+        own_areas += box.area is not None
         annotations.append(
             {
                 "id": len(annotations) + 1,
                 "image_id": image_ids[box.image],
                 "category_id": category_ids[box.category],
                 "bbox": bbox,
-                "area": bbox[2] * bbox[3],
+                "area": bbox[2] * bbox[3] if box.area is None else box.area * unit[0] * unit[1],
                 "iscrowd": int(box.is_crowd),
                 "place": printable(box.place),
             }
         )
-    _tally_boxes(annotations, content, tally)
+    _tally_boxes(annotations, own_areas, content, tally)
     return {
         "images": [
             # the manifest says why an image cannot be read
@@ -189,10 +192,11 @@ def _as_bbox(corners: tuple[float, float, float, float], unit: tuple[int, int]) 
     return [x1 * unit[0], y1 * unit[1], (x2 - x1) * unit[0], (y2 - y1) * unit[1]]
 
 
-def _tally_boxes(annotations: list[dict[str, Any]], content: Content, tally: Tally) -> None:
-    """Count what holds for boxes of every format."""
+def _tally_boxes(annotations: list[dict[str, Any]], own_areas: int, content: Content, tally: Tally) -> None:
+    """Count what holds for boxes of every format. ``own_areas``: how many have the area of their object."""
     count = len(annotations)
-    tally.lose("area of the box in place of the object's own", "APs, APm and APl go by it", count=count)
+    what = "area of the box in place of the object's own"
+    tally.lose(what, "APs, APm and APl go by it", count=count - own_areas)
     whole = all(side.is_integer() for box in content.boxes for side in box.corners)
     if whole and not content.are_fractions:
         tally.lose("box with corners in whole pixels", "used as written", count=count)

@@ -11,6 +11,7 @@ from xml.etree.ElementTree import Element
 from cutpoint.data.annotation_model import is_name
 from cutpoint.data.file_names import find_fault
 from cutpoint.errors import UserError
+from cutpoint.formats.areas import mask_area, polygon_area
 from cutpoint.formats.content import NO_LIST, Box, Content, Source, Tally
 from cutpoint.formats.files import as_number, as_size
 from cutpoint.formats.xml_file import iterate_xml
@@ -64,6 +65,9 @@ def read(source: Source, tally: Tally) -> Content:
                 boxes += _read_shapes(element, name, path, tally) if name else []
     except UserError as error:
         raise UserError(f"{path} {error}") from error
+    # where the attribute is used, it is said of the boxes that have it
+    if not any(box.is_crowd for box in boxes):
+        tally.lose_flags(len(boxes))
     for box in boxes:
         if listed and box.category not in listed:
             mend = "add it to the labels of meta, or correct it"
@@ -113,39 +117,48 @@ def _read_shapes(element: Element, image: str, path: Path, tally: Tally) -> list
         if not is_name(name) or name is None:
             tally.problem("shape whose label is no short text", place, "name its class", name)
             continue
-        corners = _corners_of(shape)
+        corners, area = _read_shape(shape)
         if corners is None:
             tally.problem("shape with numbers that are missing, or not finite", place, "correct them")
             continue
         if shape.tag != "box":
-            tally.lose(shape.tag, "the box around it is used", place)
+            tally.lose(shape.tag, f"the box around it is used, with the {shape.tag}'s area", place)
         elif (as_number(shape.get("rotation", "0")) or 0) != 0:
-            tally.lose("box that is turned", "the upright box around it is used", place)
+            tally.lose("box that is turned", "the upright box around it is used, with its own area", place)
         is_crowd = any(
             attribute.get("name") in CROWDS and (attribute.text or "").strip().lower() in ("true", "1")
             for attribute in shape.findall("attribute")
         )
-        boxes.append(Box(image, name, corners, place, is_crowd))
+        boxes.append(Box(image, name, corners, place, is_crowd, area))
     return boxes
 
 
-def _corners_of(shape: Element) -> Corners | None:
-    """The upright box around a shape; null if it cannot be read."""
+def _read_shape(shape: Element) -> tuple[Corners | None, float | None]:
+    """The upright box around a shape, null if it cannot be read; and its own area, null for the box's."""
     angle = as_number(shape.get("rotation", "0"))
     if shape.tag == "polygon":
         return _around(shape.get("points", ""))
     texts = [shape.get(key, "") for key in NUMBERS[shape.tag]]
     numbers = [number for number in map(as_number, texts) if number is not None]
     if len(numbers) != 4 or angle is None:
-        return None
+        return None, None
     a, b, c, d = numbers
     if shape.tag == "mask":
-        return a, b, a + c, b + d
-    x, y, half_width, half_height = (a, b, c, d) if shape.tag == "ellipse" else _centred(a, b, c, d)
+        return (a, b, a + c, b + d), mask_area(shape.get("rle", ""), c, d)
+    if shape.tag == "box" and angle == 0:
+        return (a, b, c, d), None
+    centre = (a, b, c, d) if shape.tag == "ellipse" else _centred(a, b, c, d)
+    area = abs(centre[2] * centre[3]) * (math.pi if shape.tag == "ellipse" else 4)
+    return _turned(centre, angle, is_ellipse=shape.tag == "ellipse"), area
+
+
+def _turned(centre: Corners, angle: float, is_ellipse: bool) -> Corners:
+    """The upright box around a turned box or ellipse: its centre, and half of width and height."""
+    x, y, half_width, half_height = centre
     if angle == 0:
-        return (a, b, c, d) if shape.tag == "box" else (x - c, y - d, x + c, y + d)
+        return x - half_width, y - half_height, x + half_width, y + half_height
     cos, sin = abs(math.cos(math.radians(angle))), abs(math.sin(math.radians(angle)))
-    if shape.tag == "ellipse":
+    if is_ellipse:
         wide, high = (
             math.hypot(half_width * cos, half_height * sin),
             math.hypot(half_width * sin, half_height * cos),
@@ -160,13 +173,13 @@ def _centred(x1: float, y1: float, x2: float, y2: float) -> Corners:
     return (x1 + x2) / 2, (y1 + y2) / 2, (x2 - x1) / 2, (y2 - y1) / 2
 
 
-def _around(points: str) -> Corners | None:
-    """The box around ``x,y;x,y;...``; null if it is not three points or more."""
+def _around(points: str) -> tuple[Corners | None, float | None]:
+    """The box around ``x,y;x,y;...``, null if it is not three points or more; and the area inside."""
     pairs = [point.split(",") for point in points.split(";")]
     if len(pairs) < 3 or any(len(pair) != 2 for pair in pairs):
-        return None
+        return None, None
     xs, ys = ([as_number(pair[side].strip()) for pair in pairs] for side in (0, 1))
     known_x, known_y = [x for x in xs if x is not None], [y for y in ys if y is not None]
     if len(known_x) != len(xs) or len(known_y) != len(ys):
-        return None
-    return min(known_x), min(known_y), max(known_x), max(known_y)
+        return None, None
+    return (min(known_x), min(known_y), max(known_x), max(known_y)), polygon_area(known_x, known_y)

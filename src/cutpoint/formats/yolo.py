@@ -17,6 +17,7 @@ import yaml
 
 from cutpoint.data.annotation_model import is_name
 from cutpoint.errors import UserError
+from cutpoint.formats.areas import polygon_area
 from cutpoint.formats.content import Box, Content, Source, Tally
 from cutpoint.formats.files import as_number, find_files, find_images, read_label_lines, read_text
 
@@ -75,9 +76,7 @@ def read(source: Source, tally: Tally) -> Content:
     for name in find_files(found.labels, {".txt"}):
         if found.labels / name not in used and Path(name).name not in LISTS:
             tally.lose("label file without an image", "not used", str(found.labels / name))
-    tally.lose(
-        "box of a format without crowd or ignore flags", "every box counts as an object", count=len(boxes)
-    )
+    tally.lose_flags(len(boxes))
     return Content(tuple(images), names, tuple(boxes), are_fractions=True)
 
 
@@ -212,11 +211,12 @@ def _read_line(
         return None
     if is_pose:
         tally.lose("box with keypoints", "the keypoints are left out", place)
+    area = None
     if is_polygon:
-        tally.lose("polygon", "the box around it is used", place)
+        tally.lose("polygon", "the box around it is used, with the polygon's area", place)
         xs, ys = numbers[::2], numbers[1::2]
-        corners = min(xs), min(ys), max(xs), max(ys)
+        corners, area = (min(xs), min(ys), max(xs), max(ys)), polygon_area(xs, ys)
     else:
         x, y, width, height = numbers
         corners = x - width / 2, y - height / 2, x + width / 2, y + height / 2
-    return Box(image, names[int(number[1])], corners, place)
+    return Box(image, names[int(number[1])], corners, place, area=area)

@@ -26,6 +26,8 @@ from cutpoint.records.annotations import read_annotations
 
 # A file that changed less than this before it was read may change again within one tick of the file system.
 SETTLED_NS = 2_000_000_000
+# Files that a thread hashes before it asks for more: asking takes as long as hashing a small file.
+AT_ONCE = 64
 # Digests that take longer than this show their progress.
 SHOW_AFTER_S = 2
 
@@ -48,7 +50,8 @@ class Digests:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._path = Path(path)
+        # a run with --directory leaves it before the file is written
+        self._path = Path(path).absolute()
         self._known = self._read()
         self._made_here: set[str] = set()
         self._once: dict[str, Any] = {}
@@ -80,14 +83,13 @@ class Digests:
         """
         paths = list(paths)
         new = [path for path in paths if self._recall("file", path) is None]
-        with ThreadPoolExecutor() as pool:
-            hashed = pool.map(_signed_hash, new)
-            for path, (signature, digest) in zip(
-                new,
-                tqdm(hashed, "hashing files", len(new), unit="file", delay=SHOW_AFTER_S, disable=None),
-                strict=True,
-            ):
-                self._store("file", path, signature, digest)
+        parts = [new[start : start + AT_ONCE] for start in range(0, len(new), AT_ONCE)]
+        shown = tqdm(desc="hashing files", total=len(new), unit="file", delay=SHOW_AFTER_S, disable=None)
+        with ThreadPoolExecutor() as pool, shown:
+            for part, hashed in zip(parts, pool.map(_signed_hashes, parts), strict=True):
+                for path, (signature, digest) in zip(part, hashed, strict=True):
+                    self._store("file", path, signature, digest)
+                shown.update(len(part))
         return {path: self.of_file(path) for path in paths}
 
     def of_images(self, folder: str, annotations: str | None, limit: int | None) -> str:
@@ -191,8 +193,8 @@ def _sign(path: str) -> list[int]:
     return [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
 
 
-def _signed_hash(path: str) -> tuple[list[int], str]:
-    return _sign(path), _hash(path)
+def _signed_hashes(paths: list[str]) -> list[tuple[list[int], str]]:
+    return [(_sign(path), _hash(path)) for path in paths]
 
 
 def _hash(path: str) -> str:

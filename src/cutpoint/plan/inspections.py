@@ -5,7 +5,7 @@ from typing import Any
 
 from cutpoint.plan.dataset import Dataset
 from cutpoint.plan.evaluations import Evaluation, Model, Plan
-from cutpoint.plan.paths import conversion_file, dataset_findings, model_findings, spec_file
+from cutpoint.plan.paths import conversion_file, dataset_findings, model_findings, odd_folder, spec_file
 from cutpoint.plan.variants import SHAPE, Export, RunVariant, shape_value
 
 
@@ -16,6 +16,16 @@ def dataset_settings(dataset: Dataset, config: dict[str, Any]) -> dict[str, Any]
         **{key: getattr(dataset, key) for key in keys},
         "conversion": conversion_file(dataset),
         "public": config["report"]["public"],
+    }
+
+
+def odd_settings(dataset: Dataset, config: dict[str, Any]) -> dict[str, Any]:
+    """Those of ``report.oddities.show_oddities`` of a data set with annotations; ``config``: completed."""
+    keys = ("images", "annotations", "limit")
+    return {
+        **{key: getattr(dataset, key) for key in keys},
+        "public": config["report"]["public"],
+        "findings": dataset_findings(dataset),
     }
 
 
@@ -72,6 +82,7 @@ def gather_settings(plan: Plan, config: dict[str, Any], *, remote: bool) -> dict
     """
     return {
         "datasets": {dataset.name: dataset_findings(dataset) for dataset in plan.datasets},
+        "odd": {dataset.name: path for dataset in plan.datasets if (path := odd_folder(dataset))},
         "models": {model.name: model_findings(model) for model in plan.models},
         "evaluations": [
             {"dataset": e.dataset.name, "model": e.model.name, "settings": _evaluation(e)}

@@ -41,6 +41,11 @@ def dataset_findings(dataset: Dataset) -> str:
     return f"results/preflight/datasets/{dataset.name}.json"
 
 
+def odd_folder(dataset: Dataset) -> str | None:
+    """What is odd in the annotations of a data set, with pictures; null without annotations."""
+    return f"results/preflight/odd/{dataset.name}" if dataset.annotations else None
+
+
 def model_findings(model: Model) -> str:
     """What the preflight finds in a model."""
     return f"results/preflight/models/{model.name}.json"

@@ -7,10 +7,12 @@ from typing import Any
 from cutpoint.plan.evaluations import Evaluation, Plan
 from cutpoint.plan.paths import (
     RECOMMENDATIONS_FILE,
+    conversion_file,
     detections_file,
     figures_folder,
     latency_samples_file,
     manifest_file,
+    odd_folder,
     onnx_file,
     pair_file,
     precision_report,
@@ -41,6 +43,7 @@ def table_row(evaluation: Evaluation, variant: Variant) -> PlannedRow:
         truth=truth_file(evaluation),
         metrics=variant_file("metrics", *own) if labelled else None,
         slices=slices_file(evaluation.dataset),
+        odd=odd_folder(evaluation.dataset),
         slice_samples=slice_samples_file(*own),
         comparison=None if variant == evaluation.reference else variant_file("comparisons", *own),
         remarks=tuple(_remarks(variant)),
@@ -148,6 +151,7 @@ def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
     entries: dict[str, list[dict[str, str]]] = {"ladders": [], "samples": [], "verifies": [], "latencies": []}
     entries |= {"checks": [], "precisions": [], "comparisons": [], "points": [], "diagnoses": []}
     entries |= {"figures": [], "recommendations": [], "slices": [], "timings": []}
+    entries |= {"odd": [], "conversions": []}
     for e in plan.evaluations:
         pair = {"dataset": e.dataset.name, "model": e.model.name}
         if e.ladder:
@@ -157,6 +161,12 @@ def report_entries(plan: Plan) -> dict[str, list[dict[str, str]]]:
         entries["samples"].append({**pair, "path": samples_folder(e)})
         if e.run_variants:
             entries["timings"].append({**pair, "path": latency_samples_file(e)})
+        odd = odd_folder(e.dataset)
+        # once for each data set, whatever the number of its models
+        if odd and odd not in {entry["path"] for entry in entries["odd"]}:
+            entries["odd"].append({**pair, "path": odd})
+            conversion = conversion_file(e.dataset)
+            entries["conversions"] += [{**pair, "path": conversion}] if conversion else []
         slices = slices_file(e.dataset)
         if slices:
             entries["slices"].append({**pair, "path": slices})

@@ -1,7 +1,7 @@
 """Stop a job if the preflight has found a problem. It imports little, because every heavy job does this."""
 
 from cutpoint.errors import UserError, UserErrors
-from cutpoint.records.preflight import Findings, read_findings, write_findings
+from cutpoint.records.preflight import Findings, read_all_findings, read_findings, write_findings
 
 
 def check_passed(findings: str) -> Findings:
@@ -19,8 +19,16 @@ def check_passed(findings: str) -> Findings:
 
 
 def check_inputs(*, findings: str, out: str) -> None:
-    """Tell all problems, or write the findings to ``out``; errors as in ``check_passed``."""
-    write_findings(out, check_passed(findings))
+    """Tell all problems, or write the findings to ``out``.
+
+    Raises:
+        UserError: all problems as one message. Below them it says where pictures of odd data are, which may
+            show where the problems come from.
+    """
+    try:
+        write_findings(out, check_passed(findings))
+    except UserError as error:
+        raise UserError("\n".join([str(error), *read_all_findings(findings).pictures])) from error
 
 
 def show_passed(path: str) -> None:

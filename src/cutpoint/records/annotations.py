@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,13 @@ from cutpoint.errors import UserError
 from cutpoint.files import name_packed
 
 
-def read_given(path: str | Path, where: str) -> Any:
+def read_given(path: str | Path, where: str, hook: Callable[[dict[str, Any]], Any] | None = None) -> Any:
     """Read a JSON file from a user. A byte order mark is accepted, NaN and infinities are read.
 
     Args:
         path: the file.
         where: begins the messages: config key and path.
+        hook: turns each object, as soon as it is read, into what takes its place.
 
     Raises:
         UserError: no file, or one that does not hold JSON.
@@ -39,7 +41,7 @@ def read_given(path: str | Path, where: str) -> Any:
         raise UserError(f"{where}: not UTF-8 text; save the JSON as UTF-8, not compressed") from error
     del raw  # it may be gigabytes, and the text is as large
     try:
-        return json.loads(text)
+        return json.loads(text, object_hook=hook)
     except RecursionError as error:
         raise UserError(f"{where}: nested too deeply; it is not a file of annotations or results") from error
     except json.JSONDecodeError as error:
@@ -61,12 +63,13 @@ def read_annotations(path: str | Path, where: str) -> dict[str, Any]:
     """Read a COCO annotation file; arguments as in ``read_given``.
 
     Returns:
-        its content, an object, unchecked.
+        its content, an object, unchecked. Of a mask only its type is kept (``[]`` or ``{}``): masks are not
+        used, and take ten times the memory of the boxes.
 
     Raises:
         UserError: the file is missing, or it is not a JSON object.
     """
-    content = read_given(path, where)
+    content = read_given(path, where, _without_mask)
     if isinstance(content, list):
         raise UserError(
             f"{where}: a list, as in a results file; it is not a COCO detection file, which is "
@@ -75,6 +78,13 @@ def read_annotations(path: str | Path, where: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"{where}: not a COCO detection file, which is a JSON object")
     return content
+
+
+def _without_mask(entry: dict[str, Any]) -> dict[str, Any]:
+    mask = entry.get("segmentation")
+    if isinstance(mask, list | dict):
+        entry["segmentation"] = type(mask)()
+    return entry
 
 
 def read_category_names(path: str | Path, where: str) -> list[str]:

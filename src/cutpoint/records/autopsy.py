@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,8 @@ class AutopsyRow:
     moved_by: str | None = _optional("string")
 
 
+# rows that are written at once
+GROUP_ROWS = 50_000
 FORMAT_KEY = f"cutpoint_{KEY}".encode()
 SIDES = ("reference", "variant")
 COLUMNS = {column.name: column.metadata["type"] for column in fields(AutopsyRow)}
@@ -92,10 +95,14 @@ def read_autopsy(path: str | Path) -> Iterator[AutopsyRow]:
 
 
 def write_autopsy(path: str | Path, rows: Iterable[AutopsyRow]) -> None:
-    """Write an autopsy, completely or not at all."""
-    lines = [{name: getattr(row, name) for name in COLUMNS} for row in rows]
-    with replacing(path) as temporary:
-        pq.write_table(pa.Table.from_pylist(lines, schema=SCHEMA), temporary)
+    """Write an autopsy, completely or not at all; some rows at a time."""
+    waiting = iter(rows)
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, SCHEMA) as file:
+        written = False
+        while (part := list(islice(waiting, GROUP_ROWS))) or not written:
+            lines = [{name: getattr(row, name) for name in COLUMNS} for row in part]
+            file.write_table(pa.Table.from_pylist(lines, schema=SCHEMA))
+            written = True
 
 
 def _upgrade(row: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class PlannedRow:
     truth: str | None = None
     metrics: str | None = None
     slices: str | None = None
+    odd: str | None = None
     slice_samples: str | None = None
     latency: str | None = None
     latency_samples: str | None = None

@@ -10,7 +10,7 @@ from cutpoint.records.manifest import Manifest
 
 @dataclass(frozen=True)
 class Findings:
-    """``results/preflight/findings.json``, and ``passed.json`` if there is no problem: messages for people.
+    """What is found in an input, or ``results/preflight/passed.json``: messages for people.
 
     Attributes:
         problems: what stops the run: what is wrong, where, and how to mend it.
@@ -19,6 +19,16 @@ class Findings:
 
     problems: tuple[str, ...]
     remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AllFindings(Findings):
+    """``results/preflight/findings.json``.
+
+    ``pictures``: for each data set with something odd a line with counts and the folder of the pictures.
+    """
+
+    pictures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,12 +56,17 @@ class ModelFindings(Findings):
 
 
 def read_findings(path: str | Path) -> Findings:
-    """Read the findings on all inputs, or on one.
+    """Read messages on any inputs.
 
     Raises:
         UserError: the file is missing, or not one.
     """
     return read_record(path, Findings)
+
+
+def read_all_findings(path: str | Path) -> AllFindings:
+    """Read those on all inputs together; errors as in ``read_findings``."""
+    return read_record(path, AllFindings)
 
 
 def read_dataset_findings(path: str | Path) -> DatasetFindings:

@@ -10,7 +10,7 @@ import numpy as np
 
 from cutpoint.errors import UserError
 from cutpoint.files import write_json
-from cutpoint.records.json_file import FORMAT, KEY, read_record
+from cutpoint.records.json_file import FORMAT, KEY, read_content, read_record
 from cutpoint.records.manifest import Category
 
 COLUMNS = ("id", "image_id", "category_id", "bbox", "area", "iscrowd")
@@ -99,8 +99,8 @@ class GroundTruth:
         }
 
 
-@dataclass(frozen=True)
-class _Box:
+# the garbage collector need not look at each of a million boxes
+class _Box(msgspec.Struct, gc=False):
     id: int
     image_id: int
     category_id: int
@@ -123,6 +123,7 @@ class _File:
     annotations: tuple[_Box, ...]
     categories: tuple[Category, ...]
     info: _Info
+    format: int = 1
 
 
 def read_truth(path: str | Path) -> GroundTruth:
@@ -131,7 +132,7 @@ def read_truth(path: str | Path) -> GroundTruth:
     Raises:
         UserError: the file is not one of ``build_truth``.
     """
-    truth = _as_truth(read_record(path, _File))
+    truth = _as_truth(_read_file(path))
     stray = np.flatnonzero(~np.isin(truth.image_id, truth.image_ids))
     if len(stray):
         raise UserError(
@@ -139,6 +140,15 @@ def read_truth(path: str | Path) -> GroundTruth:
             "remove the file, and it is made again"
         )
     return truth
+
+
+def _read_file(path: str | Path) -> _File:
+    """The file, without a dict for each box; what is wrong in it is told as of every record."""
+    try:
+        file: _File = read_content(path, _File)
+    except UserError:
+        return read_record(path, _File)
+    return file if file.format <= FORMAT else read_record(path, _File)
 
 
 def make_truth(content: dict[str, Any]) -> GroundTruth:

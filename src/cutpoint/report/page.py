@@ -30,6 +30,7 @@ from cutpoint.report.assets import embed_json, libraries, scripts, styles
 from cutpoint.report.class_table import class_table
 from cutpoint.report.first import CARDS, card
 from cutpoint.report.group import Group, groups
+from cutpoint.report.odd import in_words
 from cutpoint.report.section import Entry, show
 from cutpoint.report.sections import SECTIONS
 from cutpoint.report.timings import TimedVariant, conditions, proof_table, read_timings, stage_table
@@ -76,6 +77,7 @@ def render_report(
     judged = read_gate(gate) if gate else None
     asked = _Numbers()
     environment.filters["number_of"] = asked.key
+    environment.filters["in_words"] = in_words
     every = groups(by_evaluation(table), classes, entries)
     page = environment.get_template("report.html.j2").render(
         styles=styles(),

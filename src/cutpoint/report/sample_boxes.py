@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cutpoint.evaluate.error_types import CORRECT, ERRORS, judge
+from cutpoint.evaluate.error_types import CORRECT, ERRORS, IGNORED, judge
 from cutpoint.iou import paired_iou
 from cutpoint.matching import AGREEMENT_IOU, find_overlaps, group_rows, pair_overlaps
 from cutpoint.records.autopsy import SIDES, AutopsyRow, read_autopsy
@@ -15,6 +15,9 @@ from cutpoint.records.truth import GroundTruth
 
 # A score that is below the threshold by so little counts as above it: rounding makes no difference.
 SLACK = 0.01
+# what is said of a detection; the errors come last
+JUDGEMENTS = ("", CORRECT, IGNORED, *ERRORS)
+FIRST_ERROR = len(JUDGEMENTS) - len(ERRORS)
 NO_ROWS = np.zeros(0, dtype=np.int64)
 # an autopsy's row by image, category, score, x1 and y1 of the box
 Cases = dict[tuple[float, ...], AutopsyRow]
@@ -26,7 +29,7 @@ class Side:
 
     Attributes:
         results: N detections.
-        errors: ``(N,)`` str; empty below the threshold, and without ground truth.
+        errors: ``(N,)`` int8, a place in ``JUDGEMENTS``; 0 below the threshold, and without ground truth.
         found: ``(N,)`` int64, the object that the detection finds (``correct``), or covers although its class
             or location is wrong: a row of the ground truth, or -1.
         rows: rows of each image, best score first.
@@ -48,14 +51,14 @@ class Side:
         own = self.results.take(rows)
         columns = own.corners, own.category_id.tolist(), own.score.tolist(), self.errors[rows].tolist()
         return tuple(
-            DrawnDetection(rounded(corners), category, round(score, 4), error or None)
+            DrawnDetection(rounded(corners), category, round(score, 4), JUDGEMENTS[error] or None)
             for corners, category, score, error in zip(*columns, strict=True)
         )
 
 
 def read_side(results: Results, truth: GroundTruth | None, score_thr: float) -> Side:
     """Judge the detections at or above the threshold."""
-    errors, found = np.full(len(results), "", dtype="<U16"), np.full(len(results), -1)
+    errors, found = np.zeros(len(results), dtype=np.int8), np.full(len(results), -1)
     order = np.argsort(-results.score, kind="stable")
     rows = {image: order[own] for image, own in group_rows(results.image_id[order]).items()}
     if truth is not None:
@@ -63,7 +66,8 @@ def read_side(results: Results, truth: GroundTruth | None, score_thr: float) -> 
         seen = np.flatnonzero(results.score >= score_thr - SLACK)
         judged = judge(truth, results.take(seen))
         seen = seen[judged.rows]
-        errors[seen] = judged.kinds
+        for place, kind in enumerate(JUDGEMENTS):
+            errors[seen[judged.kinds == kind]] = place
         found[seen] = np.append(np.flatnonzero(~truth.iscrowd), -1)[judged.truth]
     return Side(results, errors, found, rows)
 
@@ -110,18 +114,18 @@ class Compared:
     def count_lost(self) -> Counter[int]:
         """By image: objects that only the reference finds, and false positives that only the variant has."""
         least = self.score_thr - SLACK
+        right = JUDGEMENTS.index(CORRECT)
         finds = [
-            {int(row) for row in side.found[(side.results.score >= thr) & (side.errors == CORRECT)]}
+            set(side.found[(side.results.score >= thr) & (side.errors == right)].tolist())
             for side, thr in ((self.reference, self.score_thr), (self.variant, least))
         ]
-        images = self.reference.results.image_id
-        owner = {
-            int(row): int(image) for row, image in zip(self.reference.found, images, strict=True) if row >= 0
-        }
+        covering = self.reference.found >= 0
+        images = self.reference.results.image_id[covering].tolist()
+        owner = dict(zip(self.reference.found[covering].tolist(), images, strict=True))
         lost = Counter(owner[row] for row in finds[0] - finds[1])
         wrong = [
             Counter(
-                side.results.image_id[(side.results.score >= thr) & np.isin(side.errors, ERRORS)].tolist()
+                side.results.image_id[(side.results.score >= thr) & (side.errors >= FIRST_ERROR)].tolist()
             )
             for side, thr in ((self.variant, self.score_thr), (self.reference, least))
         ]

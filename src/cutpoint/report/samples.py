@@ -16,7 +16,15 @@ from cutpoint.records.manifest import Category, Image, Manifest, read_manifest
 from cutpoint.records.samples import Gallery, Picture, write_gallery
 from cutpoint.records.slices import read_slices, slice_title
 from cutpoint.records.truth import GroundTruth, read_truth
-from cutpoint.report.sample_boxes import NO_ROWS, Compared, Side, draw_objects, read_side
+from cutpoint.report.sample_boxes import (
+    FIRST_ERROR,
+    JUDGEMENTS,
+    NO_ROWS,
+    Compared,
+    Side,
+    draw_objects,
+    read_side,
+)
 from cutpoint.report.sample_choice import choose, keep_public
 from cutpoint.report.sample_files import encode_pictures, read_picture, save
 from cutpoint.report.side_by_side import draw_side_by_side
@@ -139,8 +147,8 @@ class _Counts:
                 seen = np.flatnonzero(pair.variant.results.score >= pair.score_thr)
                 own = zip(pair.variant.errors[seen], pair.variant.results.image_id[seen], strict=True)
                 for error, image in own:
-                    if error not in ("", "correct", "ignored"):
-                        self.errors.setdefault(str(error), Counter())[int(image)] += 1
+                    if error >= FIRST_ERROR:
+                        self.errors.setdefault(JUDGEMENTS[error], Counter())[int(image)] += 1
 
     def rankings(self) -> list[Counter[int]]:
         of_variants = [kind[name] for kind in (self.disagreement, self.lost) for name in kind]

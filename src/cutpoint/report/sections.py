@@ -1,6 +1,6 @@
 """The sections of the page about a data set and model, in their order."""
 
-from cutpoint.report import boxes, comparisons, gallery, mistakes, slices
+from cutpoint.report import boxes, comparisons, conversion, gallery, mistakes, odd, slices
 from cutpoint.report.section import Section
 
 SECTIONS: tuple[Section, ...] = (
@@ -12,4 +12,6 @@ SECTIONS: tuple[Section, ...] = (
     boxes.DRIFT,
     mistakes.MISTAKES,
     gallery.GALLERY,
+    conversion.CONVERSION,
+    odd.ODD,
 )

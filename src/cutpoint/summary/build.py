@@ -17,6 +17,7 @@ from cutpoint.records.json_file import as_record
 from cutpoint.records.latency import read_latency
 from cutpoint.records.manifest import read_manifest
 from cutpoint.records.metrics import read_metrics
+from cutpoint.records.oddities import INDEX, read_oddities
 from cutpoint.records.per_class import ClassRow, write_per_class
 from cutpoint.records.per_slice import write_per_slice
 from cutpoint.records.planned import PlannedRow
@@ -104,7 +105,11 @@ def summarize(
             for line in slice_rows(variant.records.planned, variant.records.comparison)
         ],
     )
-    write_text(out_md, as_markdown(summary, advice))
+    told = [
+        _of_annotations(known[group[0].dataset, group[0].model, group[0].variant].records)
+        for group in by_evaluation(summary)
+    ]
+    write_text(out_md, as_markdown(summary, advice, told))
     for group in by_evaluation(summary):
         for warning in warnings(group):
             print(f"cutpoint: {group[0].dataset}, {group[0].model}: {warning}", file=sys.stderr)
@@ -137,6 +142,13 @@ def read_variant(row: PlannedRow) -> Variant:
         return Variant(records, None, inspect(read_results(row.detections), images))
     except Refused as refused:
         return Variant(records, refused.reason, None)
+
+
+def _of_annotations(records: VariantRecords) -> list[str]:
+    """What was lost, filled in or is odd in the ground truth of a data set."""
+    notes = list(records.truth.notes) if records.truth else []
+    odd = records.planned.odd
+    return notes + ([f"odd: {kind.counted}" for kind in read_oddities(Path(odd, INDEX)).kinds] if odd else [])
 
 
 def _paired_times(rows: Sequence[SummaryRow], known: dict[tuple[str, str, str], Variant]) -> PairedTimes:

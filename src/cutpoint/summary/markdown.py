@@ -28,21 +28,30 @@ LEGEND = (
 WIDTH = 118
 
 
-def as_markdown(summary: Sequence[SummaryRow], advice: Sequence[Recommendation]) -> str:
-    """All tables. The answer and the warnings come before the numbers of each.
+def as_markdown(
+    summary: Sequence[SummaryRow],
+    advice: Sequence[Recommendation],
+    annotations: Sequence[Sequence[str]] = (),
+) -> str:
+    """All tables. The answer and the warnings come before the numbers of each, and the annotations after.
 
     Args:
         summary: all rows.
         advice: the recommendation for each data set and model, in the order of the rows.
+        annotations: for each of them what was lost, filled in or is odd in the ground truth; may be empty.
     """
     parts = ["# Cutpoint"]
-    for rows, own in zip(by_evaluation(summary), advice, strict=True):
+    told = annotations or [()] * len(advice)
+    for rows, own, notes in zip(by_evaluation(summary), advice, told, strict=True):
         said = headline(own)
         parts.append(f"## {rows[0].dataset}, {rows[0].model}: {rows[0].images} images")
         parts.append(_wrap(f"**{said[:1].upper()}{said[1:]}.**"))
         listed = [_wrap(f"- {text}", "  ") for text in dict.fromkeys([*own.reasons, *warnings(rows)])]
         parts += ["\n".join(listed)] if listed else []
         parts.append(_table(rows))
+        if notes:
+            lines = "\n".join(_wrap(f"- {note}", "  ") for note in notes)
+            parts.append(f"Annotations of {markdown_text(rows[0].dataset)}:\n\n{lines}")
     return "\n\n".join([*parts, _wrap(LEGEND), _wrap(RULE)]) + "\n"
 
 

@@ -7,8 +7,7 @@ from image_files import encode
 from tiny import atss_head, model_spec
 
 from cutpoint.data.manifest import build_manifest
-from cutpoint.data.truth import build_truth, check_scoring, map_labels
-from cutpoint.errors import UserError
+from cutpoint.data.truth import build_truth, map_labels
 from cutpoint.records.labels import read_labels
 from cutpoint.records.model import write_spec
 from cutpoint.records.truth import LeftOut, read_truth
@@ -69,12 +68,3 @@ def test_truth_has_the_images_and_categories_that_are_scored_numbered_from_one(d
         "iscrowd missing or null",
     ]
     assert (truth.dataset, truth.source) == ("street", str(tmp_path / "given.json"))
-
-
-def test_data_that_cannot_be_scored_is_refused_before_anything_runs(data):
-    choices = {"invalid_boxes": None, "categories_without_class": "leave_out"}
-    check_scoring(**data, **ORDER, **choices)
-    with pytest.raises(UserError, match=r"^datasets\.street\.label_order: "):
-        check_scoring(**data, classes=None, order=None, **choices)
-    with pytest.raises(UserError, match=r"^datasets\.street\.categories_without_class: .*'tram'"):
-        check_scoring(**data, **ORDER, invalid_boxes=None, categories_without_class=None)

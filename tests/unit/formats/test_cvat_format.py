@@ -1,5 +1,7 @@
 """CVAT for images 1.1: boxes, other shapes, labels of a task and of a project."""
 
+import math
+
 import pytest
 from format_sets import boxes_of, convert, losses_of, problems_of, write_files, write_images
 
@@ -60,7 +62,7 @@ def test_boxes_other_shapes_and_what_is_lost(folder):
         "polyline, which has no box": 1,
         "points, which has no box": 1,
         "tag, which has no box": 1,
-        "area of the box in place of the object's own": 5,
+        "area of the box in place of the object's own": 1,
         "image without a box": 1,
         "class without a box": 1,
     }
@@ -85,6 +87,37 @@ def test_turned_shapes_have_the_box_around_them(folder):
         ),
         ("a.jpg", "car", (25, 10, 10, 20), 0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("shape", "area"),
+    [
+        ('<polygon label="car" points="0,0;10,0;10,10;0,10"/>', 100),
+        ('<polygon label="car" points="0,0;10,0;0,10"/>', 50),
+        ('<polygon label="car" points="0,10;10,0;0,0"/>', 50),
+        # sides that cross: the halves of a bow tie count against each other
+        ('<polygon label="car" points="0,0;10,10;10,0;0,10"/>', 100),
+        # three times round: more than the box
+        (f'<polygon label="car" points="{";".join(["0,0;10,0;10,10;0,10"] * 3)}"/>', 100),
+        ('<ellipse label="car" cx="30" cy="20" rx="10" ry="5"/>', 50 * math.pi),
+        ('<ellipse label="car" cx="30" cy="20" rx="10" ry="5" rotation="30"/>', 50 * math.pi),
+        ('<box label="car" xtl="20" ytl="20" xbr="30" ybr="24" rotation="45"/>', 40),
+        ('<box label="car" xtl="20" ytl="20" xbr="30" ybr="24"/>', 40),
+        ('<mask label="car" left="3" top="4" width="4" height="3" rle="2, 5, 5"/>', 5),
+        ('<mask label="car" left="3" top="4" width="4" height="3" rle="0, 12"/>', 12),
+        # runs of another size, none inside, none at all
+        ('<mask label="car" left="3" top="4" width="4" height="3" rle="2, 5, 6"/>', 12),
+        ('<mask label="car" left="3" top="4" width="4" height="3" rle="12"/>', 12),
+        ('<mask label="car" left="3" top="4" width="4" height="3" rle="2, -5, 15"/>', 12),
+        ('<mask label="car" left="3" top="4" width="4" height="3"/>', 12),
+    ],
+)
+def test_shapes_have_their_own_area_where_the_file_has_it(folder, shape, area):
+    """AP by size goes by it, as it goes by the masks of COCO; CVAT's own COCO JSON has it too."""
+    image = f'<image name="a.jpg" width="64" height="48">{shape}</image>'
+    write_files(folder, {"annotations.xml": HEAD + image + END})
+    (annotation,) = convert(folder, "cvat", "annotations.xml")[0]["annotations"]
+    assert annotation["area"] == pytest.approx(area)
 
 
 def test_without_labels_classes_are_those_of_the_boxes(folder):
@@ -134,3 +167,11 @@ def test_a_broken_file_is_named(folder, old, new, message):
 def test_a_folder_without_the_file(folder):
     (folder / "none").mkdir()
     assert "no file annotations.xml in this folder" in problems_of(folder, "cvat", "none")[0]
+
+
+def test_without_the_attribute_it_is_said_that_cvat_has_no_crowds(folder):
+    _, record = convert(folder, "cvat", "annotations.xml")
+    assert "box of a format without crowd or ignore flags" not in losses_of(record)
+    write_files(folder, {"annotations.xml": HEAD + A.replace(">true<", ">false<") + END})
+    _, record = convert(folder, "cvat", "annotations.xml")
+    assert losses_of(record)["box of a format without crowd or ignore flags"] == 5

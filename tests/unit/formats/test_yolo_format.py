@@ -105,6 +105,9 @@ def test_polygons_and_keypoints_become_boxes(folder):
     content, record = convert(folder, "yolo", "data.yaml")
     assert boxes_of(content) == [("a.jpg", "car", (16, 12, 32, 36), 0)]
     assert losses_of(record)["polygon"] == 1
+    # a rhombus of 32 x 36 px: half of its box
+    assert content["annotations"][0]["area"] == 32 * 36 / 2
+    assert "area of the box in place of the object's own" not in losses_of(record)
     pose = "0 0.5 0.5 0.25 0.5 0.1 0.1 2 0.9 0.9 1\n"
     write_files(folder, {"labels/a.txt": pose, "data.yaml": DATA + "kpt_shape: [2, 3]\n"})
     content, record = convert(folder, "yolo", "data.yaml")

@@ -104,6 +104,27 @@ def test_a_file_that_has_just_changed_is_not_trusted(cache, source, read, monkey
     assert len(read) == 3
 
 
+def test_the_cache_lies_where_the_plan_was_made(source, read, tmp_path, monkeypatch):
+    """Snakemake leaves the folder of --directory before the cache is written."""
+    for number in (1, 2):
+        monkeypatch.chdir(tmp_path)
+        plan = Digests("cache.json")
+        plan.of_file(source)
+        monkeypatch.chdir("/")
+        plan.save()
+        assert len(read) == 1, number
+
+
+def test_many_files_are_hashed_each_to_its_own_digest(cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(digests, "AT_ONCE", 3)
+    paths = [str(tmp_path / f"{n}.bin") for n in range(10)]
+    for path in paths:
+        with open(path, "w") as file:
+            file.write(path)
+    expected = {path: hashlib.sha256(path.encode()).hexdigest() for path in paths}
+    assert Digests(cache).of_files(paths) == expected
+
+
 def test_a_broken_cache_is_no_cache(cache, source):
     for text in ("", "[1, 2]", '{"file'):
         cache.write_text(text)

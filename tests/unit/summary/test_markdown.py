@@ -81,3 +81,13 @@ def test_each_flag_stands_in_the_row_of_the_numbers_that_it_makes_doubtful(flag)
     head, _, first, second = cells_of(markdown([reference(AP=0.4), row]))
     assert (first[head.index("doubtful")], second[head.index("doubtful")]) == ("", word)
     assert any(flag in column.doubted_by for column in COLUMNS.values() if column.markdown)
+
+
+def test_what_the_annotations_lost_stands_below_the_table():
+    rows = [reference(dataset="street")]
+    advice = [recommend(own, PairedTimes({})) for own in by_evaluation(rows)]
+    told = ["from yolo: polygon: 3, the box around it is used", "odd: crowd: 2 of 9 annotations"]
+    text = as_markdown(rows, advice, [told])
+    assert text.index("| variant") < text.index("Annotations of street:")
+    assert "\n- from yolo: polygon: 3, the box around it is used\n- odd: crowd: 2 of 9 annotations\n" in text
+    assert as_markdown(rows, advice, [[]]) == as_markdown(rows, advice)

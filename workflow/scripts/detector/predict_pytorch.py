@@ -10,14 +10,12 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_on_gpu(snakemake.log[0], snakemake.resources.gpu):
         # Imported after the redirect, so that a missing library shows up in this job's log.
-        from cutpoint.data.truth import check_scoring
         from cutpoint.detector.imports import import_modules
         from cutpoint.detector.reference import predict_pytorch
         from cutpoint.preflight.passed import check_passed
 
         check_passed(snakemake.input.preflight)
         data = {key: snakemake.input[key] for key in ("spec", "manifest")}
-        check_scoring(**data, **vars(snakemake.params.scoring))
         import_modules(snakemake.params.imports)
         predict_pytorch(
             **data,

@@ -10,13 +10,10 @@ if TYPE_CHECKING:
 if __name__ == "__main__":
     with log_on_gpu(snakemake.log[0], snakemake.resources.gpu):
         # Imported after the redirect, so that a missing library shows up in this job's log.
-        from cutpoint.data.truth import check_scoring
         from cutpoint.predict.shard import predict_onnx
         from cutpoint.preflight.passed import check_passed
 
         check_passed(snakemake.input.preflight)
-        data = {"spec": snakemake.input.classes, "manifest": snakemake.input.manifest}
-        check_scoring(**data, **vars(snakemake.params.scoring))
         predict_onnx(
             model=snakemake.input.model,
             manifest=snakemake.input.manifest,
