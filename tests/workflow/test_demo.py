@@ -55,6 +55,7 @@ COLUMNS = [
     "AP",
     "AP50",
     "AP75",
+    "evaluator",
     "delta_AP",
     "delta_AP_lo",
     "delta_AP_hi",
