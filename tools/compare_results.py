@@ -47,7 +47,7 @@ WORDS = {
 }
 # Keys and columns whose values may differ: times and what disturbed them, digests, versions, format numbers.
 IGNORED = {
-    *("latency_p50_ms", "latency_p99_ms", "images_per_s", "latency_difference_ms"),
+    *("latency_p50_ms", "latency_p99_ms", "latency_samples", "images_per_s", "latency_difference_ms"),
     *("unsteady", "disturbed", "foreign_cores"),
     *("onnx_sha256", "spec", "libraries", "format"),
 }
