@@ -207,23 +207,23 @@ def test_the_server_says_how_long_to_wait(get, server, slept):
 
 
 def test_a_server_that_stalls(get, server, monkeypatch):
-    monkeypatch.setattr("cutpoint.data.download.STALL_S", 0.05)
-    server.pause_s = 0.1
+    monkeypatch.setattr("cutpoint.data.download.STALL_S", 0.2)
+    server.pause_s = 1.0
     with pytest.raises(UserError, match=r"broke off \(no answer for 0 s\)"):
         get()
 
 
 def test_a_server_that_sends_byte_by_byte(get, server, monkeypatch):
-    monkeypatch.setattr("cutpoint.data.download.STALL_S", 0.05)
-    server.pause_s = 0.01
+    monkeypatch.setattr("cutpoint.data.download.STALL_S", 0.3)
+    server.pause_s = 0.05
     with pytest.raises(UserError, match=r"broke off \(only \d bytes came in 0 s\)"):
         get()
 
 
 def test_a_slow_server_is_waited_for(get, server, monkeypatch):
-    monkeypatch.setattr("cutpoint.data.download.STALL_S", 0.02)
-    monkeypatch.setattr("cutpoint.data.download.LEAST_BYTES_PER_S", 50)
-    server.files["/x.bin"], server.pause_s = CONTENT[:30], 0.005
+    monkeypatch.setattr("cutpoint.data.download.STALL_S", 0.3)
+    monkeypatch.setattr("cutpoint.data.download.LEAST_BYTES_PER_S", 3)
+    server.files["/x.bin"], server.pause_s = CONTENT[:30], 0.03
     assert get(size=30, sha256=hashlib.sha256(CONTENT[:30]).hexdigest()) == CONTENT[:30]
     assert len(server.ranges) == 1
 
