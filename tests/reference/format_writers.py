@@ -129,14 +129,21 @@ def write_bdd100k(folder: Path, data: DataSet) -> str:
 
 
 def write_cvat(folder: Path, data: DataSet) -> str:
+    def draw(box: Box) -> str:
+        sides = zip(("xtl", "ytl", "xbr", "ybr"), corners(box), strict=True)
+        places = " ".join(f'{side}="{value:.2f}"' for side, value in sides)
+        return f'<box label={quoteattr(box.category)} occluded="0" {places} z_order="0"/>'
+
+    return write_cvat_shapes(folder, data, draw)
+
+
+def write_cvat_shapes(folder: Path, data: DataSet, draw: Callable[[Box], str]) -> str:
+    """``draw``: the XML of an object."""
     labels = "".join(f"<label><name>{escape(name)}</name></label>" for name in data.categories)
     text = f"<annotations><meta><task><labels>{labels}</labels></task></meta>"
     for number, (image, (width, height)) in enumerate(data.images.items()):
         text += f'<image id="{number}" name={quoteattr(image)} width="{width}" height="{height}">'
-        for box in data.of(image):
-            sides = zip(("xtl", "ytl", "xbr", "ybr"), corners(box), strict=True)
-            places = " ".join(f'{side}="{value:.2f}"' for side, value in sides)
-            text += f'<box label={quoteattr(box.category)} occluded="0" {places} z_order="0"/>'
+        text += "".join(map(draw, data.of(image)))
         text += "</image>"
     (folder / "annotations.xml").write_text(f"{text}</annotations>")
     return str(folder / "annotations.xml")
@@ -164,16 +171,11 @@ POLYGONS: Step = ("polygons in hundredths of a pixel, with their area", each(as_
 
 
 def write_cvat_polygons(folder: Path, data: DataSet) -> str:
-    labels = "".join(f"<label><name>{escape(name)}</name></label>" for name in data.categories)
-    text = f"<annotations><meta><task><labels>{labels}</labels></task></meta>"
-    for number, (image, (width, height)) in enumerate(data.images.items()):
-        text += f'<image id="{number}" name={quoteattr(image)} width="{width}" height="{height}">'
-        for box in data.of(image):
-            points = ";".join(f"{x:.2f},{y:.2f}" for x, y in notched(box))
-            text += f'<polygon label={quoteattr(box.category)} occluded="0" points="{points}" z_order="0"/>'
-        text += "</image>"
-    (folder / "annotations.xml").write_text(f"{text}</annotations>")
-    return str(folder / "annotations.xml")
+    def draw(box: Box) -> str:
+        points = ";".join(f"{x:.2f},{y:.2f}" for x, y in notched(box))
+        return f'<polygon label={quoteattr(box.category)} occluded="0" points="{points}" z_order="0"/>'
+
+    return write_cvat_shapes(folder, data, draw)
 
 
 # how a data set is written, and what that makes of its boxes

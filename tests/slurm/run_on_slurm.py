@@ -6,7 +6,6 @@ A process of a job is killed on the way, and a node is drained and resumed. ``ma
 import argparse
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ sys.path[:0] = [str(ROOT / "tests/faults"), str(ROOT / "tools")]
 
 from clone import copy_clone  # noqa: E402
 from compare_results import compare_folders  # noqa: E402
+from debian import install  # noqa: E402
 from slurm_cluster import NODES, Cluster, Job, missing_programs, start_cluster  # noqa: E402
 
 PACKAGES = ("slurm-wlm", "munge")
@@ -205,24 +205,12 @@ def make_clones(folder: Path, whole: bool) -> tuple[Path, Path]:
     return clones
 
 
-def install() -> None:
-    """Debian's packages, if they are not there and may be installed."""
-    if missing := missing_programs():
-        if os.geteuid() or shutil.which("apt-get") is None:
-            sys.exit(
-                f"slurm: {', '.join(missing)} are missing; install Debian's packages {' and '.join(PACKAGES)}"
-            )
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update"], ["install", "--yes", "--no-install-recommends", *PACKAGES]):
-            subprocess.run(["apt-get", "-qq", *command], env=quiet, check=True, stdout=subprocess.DEVNULL)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("--whole", action="store_true", help="the whole demo, not a part of it")
     parser.add_argument("--keep", type=Path, help="an empty folder to work in, which stays")
     options = parser.parse_args(arguments)
-    install()
+    install("slurm", missing_programs(), PACKAGES)
     if os.geteuid():
         sys.exit("slurm: the servers of Slurm need root")
     # a closed terminal, a stopped CI: everything is stopped as after Ctrl-C

@@ -17,6 +17,7 @@ sys.path[:0] = [str(ROOT / "tests/faults"), str(ROOT / "tools")]
 
 from clone import copy_clone  # noqa: E402
 from compare_results import compare_folders  # noqa: E402
+from debian import install  # noqa: E402
 
 PLUGIN = (
     *("snakemake-storage-plugin-fs==1.1.3", "reretry==0.11.8"),
@@ -82,16 +83,12 @@ def run_workflow(clone: Path, plugin: Path, *arguments: str) -> str:
 
 def main() -> int:
     """Both runs and the comparison; exit status."""
-    if shutil.which("rsync") is None:
-        if os.geteuid() or shutil.which("apt-get") is None:
-            sys.exit("storage: rsync is missing; install it")
-        subprocess.run(["apt-get", "-qq", "update"], check=True)
-        subprocess.run(["apt-get", "-qq", "install", "--yes", "rsync"], check=True, stdout=subprocess.DEVNULL)
+    install("storage", [] if shutil.which("rsync") else ["rsync"], ["rsync"])
     with tempfile.TemporaryDirectory(prefix="cutpoint-storage-") as made:
         folder = Path(made)
         plugin, store = folder / "plugin", folder / "store"
-        install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(plugin)]
-        subprocess.run([*install, *PLUGIN], check=True)
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(plugin)]
+        subprocess.run([*pip, *PLUGIN], check=True)
         local, stored = make_clone(folder / "local"), make_clone(folder / "stored")
         run_workflow(local, plugin)
         options = ("--default-storage-provider", "fs", "--default-storage-prefix", str(store))

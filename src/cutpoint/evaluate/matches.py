@@ -14,7 +14,7 @@ from pycocotools.cocoeval import COCOeval
 
 from cutpoint.evaluate.as_coco import results_as_coco, truth_as_coco
 from cutpoint.evaluate.parts import PART_IMAGES, split_images
-from cutpoint.matching import group_rows
+from cutpoint.matching import group_rows, rank_in_group
 from cutpoint.records.detections import Results
 from cutpoint.records.truth import GroundTruth
 
@@ -99,9 +99,7 @@ def _best(image: np.ndarray, category: np.ndarray, score: np.ndarray) -> np.ndar
     """Positions of the ``MAX_DETECTIONS`` best detections of each image and class, grouped by these."""
     order = np.lexsort((-score, category, image))
     first = np.append(True, (np.diff(image[order]) != 0) | (np.diff(category[order]) != 0))[: len(order)]
-    starts = np.flatnonzero(first)
-    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
-    return order[rank < MAX_DETECTIONS]
+    return order[rank_in_group(np.cumsum(first)) < MAX_DETECTIONS]
 
 
 def _near_truth(

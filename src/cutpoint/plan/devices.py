@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from cutpoint.errors import Gathered, UserError
-from cutpoint.gpus import visible_gpus
+from cutpoint.gpus import VISIBLE, visible_gpus
 from cutpoint.providers import AUTO, NVIDIA, PROVIDERS, Device, Provider, get_provider
 
 
@@ -72,7 +72,7 @@ def compare_gpus(wanted: Iterable[tuple[str, str]], asked: int | None) -> str | 
 
 def has_gpu() -> bool:
     """Tell whether an NVIDIA GPU is there and not hidden by ``CUDA_VISIBLE_DEVICES``."""
-    if os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip() in ("", "-1"):
+    if os.environ.get(VISIBLE, "all").strip() in ("", "-1"):
         return False
     if any(Path("/proc/driver/nvidia/gpus").glob("*")):
         return True

@@ -26,6 +26,11 @@ class OddImage:
     said: str
     boxes: tuple[Corners, ...]
 
+    @property
+    def title(self) -> str:
+        """Which image it is."""
+        return f"image {self.image_id}, {self.file_name}"
+
 
 @dataclass(frozen=True)
 class Oddity:

@@ -49,7 +49,7 @@ def build_odd(entries: list[Entry]) -> OddData | None:
 def in_words(image: OddImage) -> str:
     """An image of a picture, in words."""
     said = f": {image.said}" if image.said else ""
-    return f"image {image.image_id}, {image.file_name}{said}"
+    return f"{image.title}{said}"
 
 
 def _uri(path: Path) -> str:

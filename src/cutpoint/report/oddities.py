@@ -94,12 +94,12 @@ def _draw(kind: Oddity, images: Path, folder: Path) -> Oddity:
 
     tiles = []
     for one in kind.worst:
-        title, reason = f"image {one.image_id}, {one.file_name}", ""
+        reason = ""
         try:
             check_links("its file", images, [(one.image_id, one.file_name)])
         except UserError as error:
             reason = str(error)
-        tiles.append(Tile(str(images / one.file_name), title, one.said, one.boxes, reason))
+        tiles.append(Tile(str(images / one.file_name), one.title, one.said, one.boxes, reason))
     name = f"{kind.kind}.jpg"
     save(folder / name, draw_sheet(tiles))
     return replace(kind, picture=name)

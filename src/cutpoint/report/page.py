@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cutpoint.files import write_text
-from cutpoint.printable import shown
 from cutpoint.records.figures import read_figures
 from cutpoint.records.gate import Gate, read_gate
 from cutpoint.records.latency import Latency
@@ -28,6 +26,7 @@ from cutpoint.records.summary import (
 from cutpoint.records.verification import Verification, read_verification
 from cutpoint.report.assets import embed_json, libraries, scripts, styles
 from cutpoint.report.class_table import class_table
+from cutpoint.report.environment import open_templates
 from cutpoint.report.first import CARDS, card
 from cutpoint.report.group import Group, groups
 from cutpoint.report.odd import in_words
@@ -64,14 +63,7 @@ def render_report(
     """
     table, classes = read_summary(summary), read_per_class(per_class)
     timings = read_timings(entries["latencies"])
-    environment = Environment(
-        loader=PackageLoader("cutpoint.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates()
     environment.filters |= {"fixed4": fixed(4), "fixed2": fixed(2), "signed": signed}
     environment.filters |= {"facts": _facts, "interval": lambda limits: interval(*(limits or (None, None)))}
     judged = read_gate(gate) if gate else None

@@ -1,11 +1,9 @@
 """The comparison of two runs as a page that opens offline."""
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from cutpoint.files import write_text
-from cutpoint.printable import shown
 from cutpoint.records.run_comparison import read_run_comparison
 from cutpoint.report.assets import styles
+from cutpoint.report.environment import open_templates
 from cutpoint.runs import words
 from cutpoint.summary.words import fixed, interval, signed
 
@@ -21,14 +19,7 @@ def render_comparison(*, comparison: str, out: str) -> None:
         out: path of the HTML file.
     """
     compared = read_run_comparison(comparison)
-    environment = Environment(
-        loader=PackageLoader("cutpoint.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates()
     environment.filters |= {"fixed4": fixed(4), "fixed2": fixed(2), "fixed3": fixed(3), "signed": signed}
     environment.filters["interval"] = lambda limits: interval(*(limits or (None, None)))
     environment.filters |= {"milliseconds": words.milliseconds, "claim": words.claim_text}

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cutpoint.plan.config import complete_config
 from cutpoint.plan.digests import Digests
@@ -12,10 +11,10 @@ from cutpoint.plan.evaluations import Plan
 from cutpoint.plan.recognition import Recogniser
 from cutpoint.plan.resolve import build_plan
 from cutpoint.plan.tables import report_entries
-from cutpoint.printable import shown
 from cutpoint.records.conversion import Conversion, Loss, write_conversion
 from cutpoint.records.oddities import INDEX, OddImage, Oddities, Oddity, write_oddities
 from cutpoint.report.conversion import CONVERSION
+from cutpoint.report.environment import open_templates
 from cutpoint.report.odd import ODD, in_words
 from cutpoint.report.section import Section, show
 
@@ -23,14 +22,7 @@ SCHEMA = Path(__file__).resolve().parents[3] / "workflow/schemas/config.schema.y
 
 
 def html_of(section: Section, path: str) -> str:
-    environment = Environment(
-        loader=PackageLoader("cutpoint.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=shown,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates()
     environment.filters["in_words"] = in_words
     (made,) = show([section], {section.kind: [{"dataset": "street", "model": "det", "path": path}]})
     return environment.get_template(made.template).render(section=made)
