@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 try:
     from lzma import LZMAError
@@ -94,6 +94,25 @@ def replacing(path: str | Path) -> Iterator[Path]:
         os.close(handle)
 
 
+@contextmanager
+def scratch(path: str | Path) -> Iterator[TextIO]:
+    """Yield a file without a name beside ``path``, to write and read; it ends with the block or the process.
+
+    Raises:
+        OSError: it cannot be written; ``filename`` is ``path``.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryFile("w+", dir=path.parent, encoding="utf-8") as file:
+            yield file
+    except OSError as error:
+        # what writes to an open file does not know its name
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
 def _remove_left(path: Path) -> None:
     """Remove temporary files of ``path`` whose writers are dead: nobody holds their lock any more."""
     # eight characters, as mkstemp chooses them
@@ -123,9 +142,14 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def as_json(value: Any) -> str:
+    """``value`` as the text of a JSON file; NaN and infinities are refused (``ValueError``)."""
+    return json.dumps(value, indent=1, allow_nan=False) + "\n"
+
+
 def write_json(path: str | Path, value: Any) -> None:
-    """Write ``value`` as JSON; NaN and infinities are refused (``ValueError``)."""
-    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+    """Write ``value`` as JSON, see ``as_json``."""
+    write_text(path, as_json(value))
 
 
 def read_json(path: str | Path) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cutpoint.files import name_substitute, read_json, replacing, write_json, write_text
+from cutpoint.files import name_substitute, read_json, replacing, scratch, write_json, write_text
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path):
@@ -122,3 +122,15 @@ def test_a_full_disk_names_the_file(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(path)
     assert os.listdir(tmp_path) == []
+
+
+def test_a_scratch_file_has_no_name_and_says_whose_it_is(tmp_path):
+    with scratch(tmp_path / "new" / "diff.json") as file:
+        file.write("waiting")
+        assert list((tmp_path / "new").iterdir()) == []
+        file.seek(0)
+        assert file.read() == "waiting"
+    for number, name in ((28, None), (2, "another.json")):
+        with pytest.raises(OSError) as caught, scratch(tmp_path / "diff.json"):
+            raise OSError(number, "why", name)
+        assert caught.value.filename == (name or str(tmp_path / "diff.json"))

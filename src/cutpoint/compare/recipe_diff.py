@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cutpoint.compare.follow import SAME_BOX, SAME_SCORE, Fate, Followed, Kept, open_candidates, what_changed
+from cutpoint.files import scratch
 from cutpoint.recipes.recipe import Recipe, resolve_recipe
 from cutpoint.recipes.schema import write_steps
 from cutpoint.recipes.steps.step import Rival
@@ -15,7 +16,15 @@ from cutpoint.records.candidates import Candidates
 from cutpoint.records.image import Geometry
 from cutpoint.records.model import ModelSpec
 from cutpoint.records.predictions import read_predictions
-from cutpoint.records.recipe_diff import Detected, DiffRow, RecipeDiff, StepTotals, Winner, write_recipe_diff
+from cutpoint.records.recipe_diff import (
+    Detected,
+    DiffRow,
+    RecipeDiff,
+    StepTotals,
+    Winner,
+    row_line,
+    write_recipe_diff,
+)
 
 
 def diff_recipes(
@@ -42,27 +51,31 @@ def diff_recipes(
     recipes = [
         resolve_recipe(definition, model.head, made.scores or "class") for definition in (first, second)
     ]
-    rows: list[DiffRow] = []
+    totals: dict[str, Counter[str]] = {}
     counts: Counter[str] = Counter()
     seen = 0
-    for image_id, geometry, candidates in read_predictions(predictions, images):
-        assert isinstance(candidates, Candidates)  # ``open_candidates`` refuses detections
-        differing, kept = diff_image(recipes[0], recipes[1], image_id, candidates, geometry, model)
-        rows += differing
-        counts.update(kept)
-        seen += 1
-    totals = {step: dict.fromkeys(("first", "second", "both"), 0) for step in (row.step for row in rows)}
-    for row in rows:
-        totals[row.step][row.kept_by] += 1
-    diff = RecipeDiff(
-        first=tuple(write_steps(recipes[0].steps)),
-        second=tuple(write_steps(recipes[1].steps)),
-        images=seen,
-        detections=Detected(**{key: counts[key] for key in ("first", "second", "same")}),
-        steps={step: StepTotals(**counted) for step, counted in totals.items()},
-        rows=tuple(rows),
-    )
-    write_recipe_diff(out, diff)
+    with scratch(out) as lines:
+        for image_id, geometry, candidates in read_predictions(predictions, images):
+            assert isinstance(candidates, Candidates)  # ``open_candidates`` refuses detections
+            differing, kept = diff_image(recipes[0], recipes[1], image_id, candidates, geometry, model)
+            lines.writelines(map(row_line, differing))
+            for row in differing:
+                totals.setdefault(row.step, Counter())[row.kept_by] += 1
+            counts.update(kept)
+            seen += 1
+        diff = RecipeDiff(
+            first=tuple(write_steps(recipes[0].steps)),
+            second=tuple(write_steps(recipes[1].steps)),
+            images=seen,
+            detections=Detected(**{key: counts[key] for key in ("first", "second", "same")}),
+            steps={
+                step: StepTotals(**{key: counted[key] for key in ("first", "second", "both")})
+                for step, counted in totals.items()
+            },
+            rows=(),
+        )
+        lines.seek(0)
+        write_recipe_diff(out, diff, lines)
 
 
 def diff_image(

@@ -1,16 +1,15 @@
 """Turn a run's predictions into detections in COCO results format, with a recipe and a label map."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from cutpoint.files import replacing
 from cutpoint.predict.store import open_run
 from cutpoint.predict.validity import find_invalid
 from cutpoint.recipes.apply import detect
 from cutpoint.recipes.recipe import resolve_recipe
-from cutpoint.records.detections import Detections, Refused, write_refusal
+from cutpoint.records.detections import Detections, Refused, as_line, write_lines, write_refusal
 from cutpoint.records.head import keeps_candidates
 from cutpoint.records.labels import read_labels
 from cutpoint.records.predictions import find_refusal, read_predictions
@@ -66,31 +65,18 @@ def postprocess(
             yield from coco_results(image_id, detections, categories)
 
     try:
-        _write(out, lines())
+        write_lines(out, lines())
     except Refused as refused:
         write_refusal(out, refused.reason, "recipe" if part else None)
 
 
-def _write(out: str, lines: Iterable[str]) -> None:
-    """Write a JSON list, line by line: memory does not grow with the data set."""
-    with replacing(out) as temporary, temporary.open("w", encoding="utf-8") as file:
-        before = "["
-        for line in lines:
-            file.write(before + line)
-            before = ",\n"
-        file.write("]\n" if before != "[" else "[]\n")
-
-
 def coco_results(image_id: int, detections: Detections, categories: Sequence[int | None]) -> list[str]:
-    """One JSON object per detection, without classes that have no category.
-
-    ``repr`` of a float is its shortest exact form, without rounding.
-    """
+    """One JSON object per detection, see ``as_line``, without classes that have no category."""
     boxes = detections.boxes.astype(np.float64)
     boxes[:, 2:] -= boxes[:, :2]
     rows = zip(boxes.tolist(), detections.scores.tolist(), detections.labels.tolist(), strict=True)
     return [
-        f'{{"image_id": {image_id}, "category_id": {categories[label]}, "bbox": {box!r}, "score": {score!r}}}'
+        as_line(image_id, category, box, score)
         for box, score, label in rows
-        if categories[label] is not None
+        if (category := categories[label]) is not None
     ]

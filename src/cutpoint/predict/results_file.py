@@ -1,17 +1,22 @@
 """Check an external results file and make it a variant's detections."""
 
-import json
 import sys
+from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
+
+from cutpoint.data.annotation_boxes import read_boxes
 from cutpoint.data.inspection import inspect
 from cutpoint.errors import Gathered, UserError
-from cutpoint.files import write_text
-from cutpoint.predict.results_entries import KEYS, read_entries
-from cutpoint.predict.results_ids import find_categories, find_images
+from cutpoint.predict.results_entries import KEYS, Entries, read_entries
+from cutpoint.predict.results_ids import ImageId, find_categories, find_images
 from cutpoint.records.annotations import read_given
-from cutpoint.records.detections import make_results
+from cutpoint.records.detections import Results, as_lines, write_lines
 from cutpoint.records.labels import read_labels
 from cutpoint.records.manifest import read_manifest
+
+USED = {*KEYS, "file_name"}
 
 
 def import_results(
@@ -46,7 +51,7 @@ def import_results(
     where = f"variants.{variant}.results {results}"
     data = read_manifest(manifest)
     listed = set(data.ids)
-    entries, notes = read_entries(read_given(results, where), where)
+    entries, notes = read_entries(read_given(results, where, _without_more), where)
     gathered = Gathered()
     images = None
     with gathered.one():
@@ -56,20 +61,38 @@ def import_results(
         model = read_labels(labels)
         categories = find_categories(entries, data, model, category_ids, plain=plain, where=where)
     gathered.stop()
-    kept = []
-    for entry in entries:
-        image, category = images.ids[entry["image_id"]], categories[entry["category_id"]]
-        if image in listed and category is not None:
-            values = (image, category, entry["bbox"], entry["score"])
-            kept.append(dict(zip(KEYS, values, strict=True)))
-    if entries and not kept:
-        beyond = sum(images.ids[entry["image_id"]] not in listed for entry in entries)
+    found, counted = _translate(entries, images.ids, categories)
+    del entries  # the columns take a fifth of it
+    inside = np.isin(found.image_id, list(listed))
+    kept = found.take(inside & counted)
+    if len(found) and not len(kept):
         raise UserError(
-            f"{where}: none of its {len(entries)} detections counts: {beyond} are on images that "
-            f"datasets.{data.dataset} leaves out (its limit, or images that are skipped), "
-            f"{len(entries) - beyond} of categories that no class of the model is mapped to; raise the "
+            f"{where}: none of its {len(found)} detections counts: {np.count_nonzero(~inside)} are on images "
+            f"that datasets.{data.dataset} leaves out (its limit, or images that are skipped), "
+            f"{np.count_nonzero(inside)} of categories that no class of the model is mapped to; raise the "
             "limit, or mend the images or the data set's classes"
         )
-    for doubt in (*notes, *inspect(make_results(kept), listed).doubts):
+    for doubt in (*notes, *inspect(kept, listed).doubts):
         print(f"cutpoint: {where}: {doubt}", file=sys.stderr)
-    write_text(out, "[" + ",\n".join(map(json.dumps, kept)) + "]\n")
+    write_lines(out, as_lines(kept))
+
+
+def _translate(
+    entries: Entries, images: Mapping[ImageId, int], categories: Mapping[int, int | None]
+) -> tuple[Results, np.ndarray]:
+    """The entries with the data set's ids, and ``(N,)`` bool: whether a category counts."""
+    chosen = [categories[entry["category_id"]] for entry in entries]
+    results = Results(
+        np.array([images[entry["image_id"]] for entry in entries], dtype=np.int64),
+        np.array([category or 0 for category in chosen], dtype=np.int64),
+        read_boxes(entries),
+        np.array([entry["score"] for entry in entries], dtype=np.float64),
+    )
+    return results, np.array([category is not None for category in chosen], dtype=bool)
+
+
+def _without_more(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry without what is not used: masks take ten times the memory of the boxes."""
+    if all(key in USED for key in entry):
+        return entry
+    return {key: value for key, value in entry.items() if key in USED}

@@ -1,7 +1,7 @@
 """Detections of an image as arrays, of a variant as COCO results; or the reason why there are none."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from cutpoint.errors import UserError
-from cutpoint.files import write_json
+from cutpoint.files import replacing, write_json
 from cutpoint.records.json_file import read_content
 
 # Where a variant is refused, in the order in which it is looked for: in the outputs of its run, in those of
@@ -93,6 +93,8 @@ class Results:
 
 # of a detections file that is read at once
 PART_BYTES = 2**25
+# detections that are plain Python values at a time
+PART_ROWS = 50_000
 
 
 # reading takes half the time if the garbage collector does not look at each of a million entries
@@ -162,6 +164,30 @@ def _read_parts(path: str | Path) -> list[Results] | None:
 
 def _join(parts: Sequence[Results]) -> Results:
     return Results(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Results)))
+
+
+def write_lines(path: str | Path, lines: Iterable[str]) -> None:
+    """Write a detections file from its entries, one a line: memory does not grow with the data set."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        before = "["
+        for line in lines:
+            file.write(before + line)
+            before = ",\n"
+        file.write("]\n" if before != "[" else "[]\n")
+
+
+def as_line(image_id: int, category_id: int, bbox: Sequence[float], score: float) -> str:
+    """An entry of a detections file. ``repr`` of a float is its shortest exact form, without rounding."""
+    return f'{{"image_id": {image_id}, "category_id": {category_id}, "bbox": {bbox!r}, "score": {score!r}}}'
+
+
+def as_lines(results: Results) -> Iterator[str]:
+    """The entries of a detections file, as ``write_lines`` takes them."""
+    for start in range(0, len(results), PART_ROWS):
+        part = results.take(np.arange(start, min(start + PART_ROWS, len(results))))
+        columns = part.image_id, part.category_id, part.bbox, part.score
+        for entry in zip(*(column.tolist() for column in columns), strict=True):
+            yield as_line(*entry)
 
 
 def refusal(path: str | Path) -> str | None:

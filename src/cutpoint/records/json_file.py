@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from cutpoint.errors import UserError
-from cutpoint.files import write_json
+from cutpoint.files import as_json, write_text
 
 # The format of the files that this version writes. Format 1 are the files without a number.
 FORMAT = 2
@@ -69,7 +69,12 @@ def read_content(path: str | Path, kind: Any = Any) -> Any:
 
 def write_record(path: str | Path, record: Any) -> None:
     """Write a dataclass of plain values as JSON, the format number first; completely or not at all."""
-    write_json(path, {KEY: FORMAT, **as_content(record)})
+    write_text(path, record_text(record))
+
+
+def record_text(record: Any) -> str:
+    """What ``write_record`` writes."""
+    return as_json({KEY: FORMAT, **as_content(record)})
 
 
 def as_content(record: Any) -> dict[str, Any]:

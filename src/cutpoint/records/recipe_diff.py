@@ -1,13 +1,16 @@
 """Two recipes on the same candidates, box by box."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from cutpoint.files import replacing
 from cutpoint.records.autopsy import OLD_CAUSES
-from cutpoint.records.json_file import read_record, write_record
+from cutpoint.records.json_file import as_content, read_record, record_text
 from cutpoint.records.recipe import Step, upgrade_step
 
 Box = tuple[float, float, float, float]
@@ -102,9 +105,27 @@ def read_recipe_diff(path: str | Path) -> RecipeDiff:
     return read_record(path, RecipeDiff, _upgrade)
 
 
-def write_recipe_diff(path: str | Path, diff: RecipeDiff) -> None:
-    """Write a comparison of two recipes, completely or not at all."""
-    write_record(path, diff)
+def row_line(row: DiffRow) -> str:
+    """A row as one line of JSON."""
+    return json.dumps(as_content(row), allow_nan=False) + "\n"
+
+
+def write_recipe_diff(path: str | Path, diff: RecipeDiff, rows: Iterable[str] | None = None) -> None:
+    """Write a comparison of two recipes, completely or not at all; one row a line.
+
+    Args:
+        path: the file.
+        diff: the comparison.
+        rows: lines of ``row_line`` in place of ``diff.rows``: of many images there are millions.
+    """
+    head, _, end = record_text(replace(diff, rows=())).rpartition("[]")
+    before = "[\n"
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write(head)
+        for line in map(row_line, diff.rows) if rows is None else rows:
+            file.write(before + line.rstrip("\n"))
+            before = ",\n"
+        file.write(("[]" if before == "[\n" else "\n]") + end)
 
 
 def _upgrade(content: dict[str, Any], number: int) -> dict[str, Any]:

@@ -22,7 +22,15 @@ import cutpoint.records
 from cutpoint.errors import UserError
 from cutpoint.records import npz_file
 from cutpoint.records.classes import Classes
-from cutpoint.records.detections import Refused, Results, read_results, refusal, write_refusal
+from cutpoint.records.detections import (
+    Refused,
+    Results,
+    as_lines,
+    read_results,
+    refusal,
+    write_lines,
+    write_refusal,
+)
 from cutpoint.records.json_file import as_content
 from cutpoint.records.model import read_spec, read_trained_order, write_spec
 from cutpoint.records.packed import ImageHashes, pack_images, pack_results, unpack_images, unpack_results
@@ -45,7 +53,7 @@ from cutpoint.records.truth import GroundTruth, LeftOut, TruthImage, read_truth,
 SHARED = {"write_record", "write_rows", "write_arrays"}
 OWN = {
     *("write_refusal", "write_spec", "write_findings", "write_resamples", "write_slice_samples"),
-    *("write_slices", "write_samples", "write_truth"),
+    *("write_slices", "write_samples", "write_truth", "write_lines"),
 }
 # CSV has no null beside the empty text, and a list is one cell
 CELLS = Plain(
@@ -152,6 +160,16 @@ def test_a_refusal(path, reason):
 def numbers(*shape: int, kind: type = np.int64, **limits: Any):
     elements = INTEGERS if kind is np.int64 else st.floats(width=64, **limits)
     return arrays.arrays(kind, shape, elements=elements)
+
+
+@given(data=st.data(), count=st.integers(0, 4))
+def test_detections(path, data, count):
+    finite = {"kind": np.float64, "allow_nan": False, "allow_infinity": False}
+    columns = (count,), (count,), (count, 4), (count,)
+    wanted = Results(*(data.draw(numbers(*s, **(finite if n > 1 else {}))) for n, s in enumerate(columns)))
+    write_lines(path, as_lines(wanted))
+    assert read_results(path).is_same_as(wanted)
+    assert json.loads(path.read_text()) == wanted.to_coco()
 
 
 @given(data=st.data(), images=st.integers(0, 4), classes=st.integers(0, 3), resamples=st.integers(0, 3))
