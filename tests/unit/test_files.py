@@ -131,6 +131,6 @@ def test_a_scratch_file_has_no_name_and_says_whose_it_is(tmp_path):
         file.seek(0)
         assert file.read() == "waiting"
     for number, name in ((28, None), (2, "another.json")):
-        with pytest.raises(OSError) as caught, scratch(tmp_path / "diff.json"):
+        with pytest.raises(OSError, match="why") as caught, scratch(tmp_path / "diff.json"):
             raise OSError(number, "why", name)
         assert caught.value.filename == (name or str(tmp_path / "diff.json"))
