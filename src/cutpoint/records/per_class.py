@@ -11,7 +11,8 @@ class ClassRow:
     """A line of ``results/tables/per_class.csv``: a category that has ground truth, of one variant.
 
     AP values are fractions. ``different``: from the reference, with a false discovery rate of 5 % over a
-    variant's classes and sizes. ``ground_truths``: number of boxes, without crowds.
+    variant's classes and sizes. ``ground_truths``: number of boxes, without crowds. ``evaluator``: who
+    computed AP, see ``Metrics``; null in older files.
     """
 
     dataset: str
@@ -26,6 +27,7 @@ class ClassRow:
     delta_AP_hi: float | None
     different: bool | None
     ground_truths: int
+    evaluator: str | None
 
 
 def read_per_class(path: str | Path) -> list[ClassRow]:
@@ -34,7 +36,7 @@ def read_per_class(path: str | Path) -> list[ClassRow]:
     Raises:
         UserError: the file is not one.
     """
-    return read_rows(path, ClassRow)
+    return read_rows(path, ClassRow, lambda cells: {"evaluator": "", **cells})
 
 
 def write_per_class(path: str | Path, rows: list[ClassRow]) -> None:

@@ -223,7 +223,9 @@ def _class_rows(variant: Variant, reference: Variant) -> list[ClassRow]:
     of_reference = {entry.category_id: entry.AP for entry in base.per_class} if base else {}
     compared = {entry.category_id: entry for entry in (comparison and comparison.per_class) or ()}
     lines = []
-    for entry in metrics.per_class if metrics else ():
+    if metrics is None:
+        return []
+    for entry in metrics.per_class:
         if not entry.ground_truths:
             continue
         before, delta = of_reference.get(entry.category_id), compared.get(entry.category_id)
@@ -243,6 +245,7 @@ def _class_rows(variant: Variant, reference: Variant) -> list[ClassRow]:
                 delta_AP_hi=high,
                 different=delta.different if delta else None,
                 ground_truths=entry.ground_truths,
+                evaluator=metrics.evaluator,
             )
         )
     return lines

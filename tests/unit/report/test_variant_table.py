@@ -54,7 +54,9 @@ def test_a_difference_of_times_is_as_doubtful_as_the_reference():
 def class_row(number, delta):
     place = {"dataset": "d", "model": "m", "variant": "v", "category_id": number, "name": f"<b>{number}"}
     limits = {"delta_AP_lo": None, "delta_AP_hi": None, "different": None}
-    return ClassRow(**place, AP=0.5, AP50=0.6, delta_AP=delta, **limits, ground_truths=3)
+    return ClassRow(
+        **place, AP=0.5, AP50=0.6, delta_AP=delta, **limits, ground_truths=3, evaluator="pycocotools"
+    )
 
 
 def test_ten_classes_are_shown_and_all_are_there_for_scripts():

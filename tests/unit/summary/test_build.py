@@ -233,6 +233,7 @@ def test_per_class_lists_only_classes_with_ground_truth(out):
     rows = class_rows(out, "raw-int8")
     assert [row.name for row in rows] == ["pedestrian", "car", "traffic <light>"]
     assert [row.ground_truths for row in rows] == [12, 30, 4]
+    assert {row.evaluator for row in rows} == {"pycocotools"}
     assert rows[0].delta_AP == pytest.approx(-0.0213)
     assert [row.AP is None for row in rows] == [False, False, True]
     assert [row.delta_AP is None for row in rows] == [False, False, True]
