@@ -54,7 +54,7 @@ samples: {images: 4, megabytes: 0.6}
 """
 GPU = "runtime: attempt * 240"
 ONE_GPU = f"{GPU}, gpu: 1"
-LONGEST_S = 1500
+LONGEST_S = 3600
 
 
 class Watch(threading.Thread):
