@@ -38,8 +38,9 @@ same data in YOLO's format and as a results file.
   the process, one to six seconds, which few images share.
 - `MiB N`: the largest memory of a job (VmHWM).
 - `time`, `memory`: flat if no size needs over {flat} times what the size before it does, per image for
-  time, in all for memory. Otherwise the largest of these factors for time, and what the last step adds to
-  the memory for each more image.
+  time, in all for memory. Otherwise the largest of these factors for time, and for memory what each more
+  image adds from the last size but one to the last, or, where that is nothing, between the sizes before.
+- `evaluate`: pycocotools up to 20,000 images, above that Cutpoint's own evaluation, see docs/large.md.
 - `plan, first`: a dry run that reads all files for the first time; `plan, again`: the next one.
 """
 
@@ -213,8 +214,8 @@ def judge(known: dict[int, dict[str, float]]) -> dict[str, str]:
     pairs = list(pairwise(sizes))
     times = [known[b]["cpu_s"] / b / (known[a]["cpu_s"] / a) for a, b in pairs]
     peaks = [known[b]["peak_mib"] / known[a]["peak_mib"] for a, b in pairs]
-    a, b = pairs[-1]
-    each = (known[b]["peak_mib"] - known[a]["peak_mib"]) * 1024 / (b - a)
+    added = [(known[b]["peak_mib"] - known[a]["peak_mib"]) * 1024 / (b - a) for a, b in pairs]
+    each = next((more for more in reversed(added) if more > 0), 0)
     return {
         "time": "flat" if max(times) <= FLAT else f"x {max(times):.2f}",
         "memory": "flat" if max(peaks) <= FLAT else f"{each:.1f} KiB an image",
