@@ -63,6 +63,20 @@ def test_a_pdf_has_every_page_and_leaves_the_page_as_it_was(page_of):
     assert page.locator("details:not([open])").count() == closed
 
 
+def test_many_doubts_about_a_latency_do_not_widen_the_ladder(page_of):
+    """A busy machine: every image size of the warm-up was unsteady."""
+    page = page_of("plain", viewport={"width": 1280, "height": 900})
+    words = "warm-up not steady at " + ", ".join(f"{320 + 32 * n}x320" for n in range(12)) + ", disturbed"
+    widths = page.evaluate(
+        """(words) => { const ladder = document.querySelector("table.ladder");
+        for (const row of ladder.tBodies[0].rows) row.lastElementChild.insertAdjacentHTML("beforeend",
+            `<small class="bad" data-part="doubt">${words}</small>`);
+        return [ladder.scrollWidth, ladder.parentElement.clientWidth]; }""",
+        words,
+    )
+    assert widths[0] <= widths[1]
+
+
 def test_the_demo_in_results_is_as_good(browser, open_report):
     report = Path(__file__).parents[2] / "results" / "report.html"
     if not report.exists():
