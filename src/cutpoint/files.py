@@ -7,7 +7,7 @@ import re
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -150,6 +150,15 @@ def as_json(value: Any) -> str:
 def write_json(path: str | Path, value: Any) -> None:
     """Write ``value`` as JSON, see ``as_json``."""
     write_text(path, as_json(value))
+
+
+def list_text(values: Iterable[str]) -> Iterator[str]:
+    """The text of a JSON list in pieces, from the texts of its values; one value a line."""
+    before = "["
+    for value in values:
+        yield before + value
+        before = ",\n"
+    yield "[]" if before == "[" else "]"
 
 
 def read_json(path: str | Path) -> Any:

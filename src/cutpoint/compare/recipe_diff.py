@@ -58,7 +58,7 @@ def diff_recipes(
         for image_id, geometry, candidates in read_predictions(predictions, images):
             assert isinstance(candidates, Candidates)  # ``open_candidates`` refuses detections
             differing, kept = diff_image(recipes[0], recipes[1], image_id, candidates, geometry, model)
-            lines.writelines(map(row_line, differing))
+            lines.writelines(f"{row_line(row)}\n" for row in differing)
             for row in differing:
                 totals.setdefault(row.step, Counter())[row.kept_by] += 1
             counts.update(kept)
@@ -75,7 +75,7 @@ def diff_recipes(
             rows=(),
         )
         lines.seek(0)
-        write_recipe_diff(out, diff, lines)
+        write_recipe_diff(out, diff, map(str.rstrip, lines))
 
 
 def diff_image(

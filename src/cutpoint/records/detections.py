@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from cutpoint.errors import UserError
-from cutpoint.files import replacing, write_json
+from cutpoint.files import list_text, replacing, write_json
 from cutpoint.records.json_file import read_content
 
 # Where a variant is refused, in the order in which it is looked for: in the outputs of its run, in those of
@@ -169,11 +169,8 @@ def _join(parts: Sequence[Results]) -> Results:
 def write_lines(path: str | Path, lines: Iterable[str]) -> None:
     """Write a detections file from its entries, one a line: memory does not grow with the data set."""
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        before = "["
-        for line in lines:
-            file.write(before + line)
-            before = ",\n"
-        file.write("]\n" if before != "[" else "[]\n")
+        file.writelines(list_text(lines))
+        file.write("\n")
 
 
 def as_line(image_id: int, category_id: int, bbox: Sequence[float], score: float) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from cutpoint.files import replacing
+from cutpoint.files import list_text, replacing
 from cutpoint.records.autopsy import OLD_CAUSES
 from cutpoint.records.json_file import as_content, read_record, record_text
 from cutpoint.records.recipe import Step, upgrade_step
@@ -107,7 +107,7 @@ def read_recipe_diff(path: str | Path) -> RecipeDiff:
 
 def row_line(row: DiffRow) -> str:
     """A row as one line of JSON."""
-    return json.dumps(as_content(row), allow_nan=False) + "\n"
+    return json.dumps(as_content(row), allow_nan=False)
 
 
 def write_recipe_diff(path: str | Path, diff: RecipeDiff, rows: Iterable[str] | None = None) -> None:
@@ -119,13 +119,10 @@ def write_recipe_diff(path: str | Path, diff: RecipeDiff, rows: Iterable[str] | 
         rows: lines of ``row_line`` in place of ``diff.rows``: of many images there are millions.
     """
     head, _, end = record_text(replace(diff, rows=())).rpartition("[]")
-    before = "[\n"
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write(head)
-        for line in map(row_line, diff.rows) if rows is None else rows:
-            file.write(before + line.rstrip("\n"))
-            before = ",\n"
-        file.write(("[]" if before == "[\n" else "\n]") + end)
+        file.writelines(list_text(map(row_line, diff.rows) if rows is None else rows))
+        file.write(end)
 
 
 def _upgrade(content: dict[str, Any], number: int) -> dict[str, Any]:

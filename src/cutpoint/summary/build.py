@@ -219,12 +219,12 @@ def _megabytes(onnx: str) -> float:
 
 def _class_rows(variant: Variant, reference: Variant) -> list[ClassRow]:
     metrics, comparison = variant.records.metrics, variant.records.comparison
+    if metrics is None:
+        return []
     base = reference.records.metrics if comparison else None
     of_reference = {entry.category_id: entry.AP for entry in base.per_class} if base else {}
     compared = {entry.category_id: entry for entry in (comparison and comparison.per_class) or ()}
     lines = []
-    if metrics is None:
-        return []
     for entry in metrics.per_class:
         if not entry.ground_truths:
             continue
