@@ -1,7 +1,7 @@
 """A variant on the slices of its data set: AP, its difference from the reference, agreement."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -61,39 +61,21 @@ def resample_slices(
     weights = np.column_stack([np.ones(len(weights), dtype=weights.dtype), weights])
     ids = np.unique(truth.image_ids)
     positions = [np.searchsorted(ids, part.images) for part in slices]
-    measured = [_measure(choose_images(matches, images), weights[images]) for images in positions]
+    chosen = [choose_images(matches, images) for images in positions]
+    ap = [
+        mean_ap(weighted_ap(own, weights[images])[:, ALL])
+        for own, images in zip(chosen, positions, strict=True)
+    ]
+    with_objects = [np.array([m.positives[ALL] for m in own]) for own in chosen]
     return SliceSamples(
         names=np.array([part.name for part in slices], dtype=str),
         values=np.array([part.value for part in slices], dtype=str),
         images=np.array([len(images) for images in positions]),
-        images_with=np.array([own.images_with for own in measured]),
-        objects=np.array([own.objects for own in measured]),
-        ap=np.array([own.ap for own in measured]).reshape(len(slices), resamples + 1),
-        ap50=np.array([own.ap50 for own in measured]),
-        recall=np.array([own.recall for own in measured]),
-    )
-
-
-@dataclass(frozen=True)
-class _Measured:
-    """A slice; ``ap``: ``(R,)``, of each resample."""
-
-    images_with: int
-    objects: int
-    ap: np.ndarray
-    ap50: float
-    recall: float
-
-
-def _measure(matches: list[ClassMatches], weights: np.ndarray) -> _Measured:
-    """Of the matches on a slice, ``weights`` ``(N, R)`` of its images."""
-    boxes = np.array([m.positives[ALL] for m in matches])
-    return _Measured(
-        images_with=int((boxes > 0).any(axis=0).sum()),
-        objects=int(boxes.sum()),
-        ap=mean_ap(weighted_ap(matches, weights)[:, ALL]),
-        ap50=_ap50(matches),
-        recall=_recall(matches),
+        images_with=np.array([int((boxes > 0).any(axis=0).sum()) for boxes in with_objects]),
+        objects=np.array([int(boxes.sum()) for boxes in with_objects]),
+        ap=np.array(ap).reshape(len(slices), resamples + 1),
+        ap50=np.array([_ap50(own) for own in chosen]),
+        recall=np.array([_recall(own) for own in chosen]),
     )
 
 
